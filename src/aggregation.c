@@ -1,0 +1,219 @@
+/* KernelAggregation, and the block of attention and aggregation. */
+#include <string.h>
+
+#include "aggregation.h"
+#include "attention.h"
+#include "workspace.h"
+
+static dk_status check_config(const dk_aggregation_config *c) {
+  const int32_t limit = 1 << 15; /* of one dimension, so that products of three fit in int64_t */
+  const int32_t G = c->groups;
+  if (c->in_channels < 1 || c->out_channels < 1 || c->kernel_size < 1 || c->stride < 1 ||
+      c->padding < 0 || c->dilation < 1 || G < 1 || c->num_kernels < 1)
+    return DK_ERROR_CONFIG;
+  if (c->in_channels % G || c->out_channels % G) return DK_ERROR_CONFIG;
+  if (c->kernel_size > limit || c->stride > limit || c->padding > limit || c->dilation > limit)
+    return DK_ERROR_CONFIG;
+  if (c->algorithm < DK_ALGORITHM_AUTO || c->algorithm > DK_ALGORITHM_WINOGRAD_4)
+    return DK_ERROR_CONFIG;
+  return DK_OK;
+}
+
+dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation) {
+  *aggregation = NULL;
+  dk_status status = check_config(config);
+  if (status) return status;
+
+  const int32_t C = config->in_channels, O = config->out_channels, G = config->groups;
+  const int32_t R = config->kernel_size, K = config->num_kernels;
+  const int32_t run = C == G ? O : O / G;
+  const int32_t run_blocks = (run - 1) / LANES + 1;
+  const uint64_t depth = (uint64_t)(C / G) * (uint32_t)R * (uint32_t)R;
+  const uint64_t blocks = (uint64_t)run_blocks * (uint32_t)(O / run);
+  if (depth > MAX_ELEMENTS || blocks * LANES > MAX_ELEMENTS / depth / (uint32_t)K)
+    return DK_ERROR_MEMORY;
+
+  const size_t floats = (size_t)(blocks * (uint32_t)K * depth * LANES);
+  dk_aggregation *made = dk_alloc(sizeof *made);
+  float *data = dk_alloc(floats * sizeof(float));
+  float *bias = config->bias ? dk_alloc(sizeof(float) * K * O) : NULL;
+  if (!made || !data || (config->bias && !bias)) {
+    dk_free(made), dk_free(data), dk_free(bias);
+    return DK_ERROR_MEMORY;
+  }
+  memset(data, 0, floats * sizeof(float));
+  if (bias) memset(bias, 0, sizeof(float) * K * O);
+  *made = (dk_aggregation){
+      .config = *config,
+      .kernels = {K, O, (int32_t)depth, run, run_blocks, (int32_t)blocks, data},
+      .bias = bias,
+  };
+  *aggregation = made;
+  return DK_OK;
+}
+
+void dk_aggregation_destroy(dk_aggregation *aggregation) {
+  if (!aggregation) return;
+  dk_free(aggregation->kernels.data);
+  dk_free(aggregation->bias);
+  dk_free(aggregation->weight);
+  dk_free(aggregation);
+}
+
+void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                          const float *weight) {
+  if (aggregation->weight)
+    memcpy(aggregation->weight + weight_offset(aggregation, k, first), weight,
+           sizeof(float) * count * aggregation->kernels.depth);
+  kernels_pack(&aggregation->kernels, k, first, count, weight);
+}
+
+void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                         float *weight) {
+  if (aggregation->weight)
+    memcpy(weight, aggregation->weight + weight_offset(aggregation, k, first),
+           sizeof(float) * count * aggregation->kernels.depth);
+  else
+    kernels_unpack(&aggregation->kernels, k, first, count, weight);
+}
+
+float *dk_aggregation_bias(dk_aggregation *aggregation) { return aggregation->bias; }
+
+float *dk_aggregation_weight(dk_aggregation *aggregation) {
+  const packed_kernels *kernels = &aggregation->kernels;
+  if (!aggregation->weight) {
+    float *weight = dk_alloc(sizeof(float) * kernels->K * kernels->O * kernels->depth);
+    if (!weight) return NULL;
+    for (int32_t k = 0; k < kernels->K; k++)
+      kernels_unpack(kernels, k, 0, kernels->O, weight + weight_offset(aggregation, k, 0));
+    aggregation->weight = weight;
+  }
+  return aggregation->weight;
+}
+
+void dk_aggregation_changed(dk_aggregation *aggregation) {
+  aggregation->stale = aggregation->weight != NULL;
+}
+
+static void pack_if_stale(dk_aggregation *aggregation) {
+  packed_kernels *kernels = &aggregation->kernels;
+  if (!aggregation->stale) return;
+  for (int32_t k = 0; k < kernels->K; k++)
+    kernels_pack(kernels, k, 0, kernels->O, aggregation->weight + weight_offset(aggregation, k, 0));
+  aggregation->stale = false;
+}
+
+/* Output length along one axis, or 0 where the kernel is larger than the padded input. */
+static int32_t output_length(const dk_aggregation_config *config, int32_t length) {
+  int64_t padded = (int64_t)length + 2 * (int64_t)config->padding;
+  int64_t reach = (int64_t)config->dilation * (config->kernel_size - 1) + 1;
+  return padded < reach ? 0 : (int32_t)((padded - reach) / config->stride + 1);
+}
+
+static dk_status make_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+                               geometry *shape) {
+  const dk_aggregation_config *c = &aggregation->config;
+  if (N < 1 || H < 1 || W < 1 || H > MAX_ELEMENTS || W > MAX_ELEMENTS) return DK_ERROR_SHAPE;
+  const int32_t Ho = output_length(c, H), Wo = output_length(c, W);
+  if (Ho < 1 || Wo < 1) return DK_ERROR_SHAPE;
+  const uint64_t plane_limit = (uint64_t)MAX_ELEMENTS / (uint32_t)N;
+  if ((uint64_t)H * W > plane_limit / c->in_channels ||
+      (uint64_t)Ho * Wo > plane_limit / c->out_channels)
+    return DK_ERROR_SHAPE;
+  *shape = (geometry){
+      .N = N, .C = c->in_channels, .O = c->out_channels, .G = c->groups,
+      .K = c->num_kernels, .R = c->kernel_size,
+      .stride = c->stride, .padding = c->padding, .dilation = c->dilation,
+      .H = H, .W = W, .Ho = Ho, .Wo = Wo,
+  };
+  return DK_OK;
+}
+
+/* The geometry and the algorithm for one shape. */
+static dk_status prepare(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+                         geometry *shape, const algorithm **chosen) {
+  dk_status status = make_geometry(aggregation, N, H, W, shape);
+  if (status) return status;
+  *chosen = plan_convolution(shape, (dk_algorithm)aggregation->config.algorithm);
+  if (!*chosen) return DK_ERROR_CONFIG;
+  return (*chosen)->workspace(shape) > INT32_MAX ? DK_ERROR_MEMORY : DK_OK;
+}
+
+dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+                              dk_plan *plan) {
+  geometry shape;
+  const algorithm *chosen;
+  dk_status status = prepare(aggregation, N, H, W, &shape, &chosen);
+  if (status) return status;
+  *plan = (dk_plan){(int32_t)chosen->id, chosen->tile, shape.Ho, shape.Wo,
+                    (int32_t)chosen->workspace(&shape)};
+  return DK_OK;
+}
+
+static void convolve(dk_aggregation *aggregation, const algorithm *chosen, const geometry *shape,
+                     const float *x, const float *a, float *y, void *workspace) {
+  pack_if_stale(aggregation);
+  for (int32_t n = 0; n < shape->N; n++)
+    chosen->convolve(&(convolution){
+        .shape = shape,
+        .kernels = &aggregation->kernels,
+        .bias = aggregation->bias,
+        .x = x + (size_t)n * shape->C * shape->H * shape->W,
+        .a = a + (size_t)n * shape->K,
+        .y = y + (size_t)n * shape->O * shape->Ho * shape->Wo,
+        .workspace = workspace,
+    });
+}
+
+dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                 const float *a, int32_t N, int32_t H, int32_t W, float *y) {
+  geometry shape;
+  const algorithm *chosen;
+  dk_status status = prepare(aggregation, N, H, W, &shape, &chosen);
+  if (status) return status;
+  void *workspace = workspace_reserve(context, chosen->workspace(&shape));
+  if (!workspace) return DK_ERROR_MEMORY;
+  convolve(aggregation, chosen, &shape, x, a, y, workspace);
+  return DK_OK;
+}
+
+void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
+                        float *bias) {
+  const packed_kernels *kernels = &aggregation->kernels;
+  pack_if_stale(aggregation);
+  for (int32_t n = 0; n < N; n++, a += kernels->K)
+    for (int32_t block = 0; block < kernels->blocks; block++) {
+      const channel_block channels = kernels_block(kernels, block);
+      float mixed[LANES];
+      for (int32_t i = 0; i < kernels->depth; i++) {
+        kernels_mix(kernels, block, i, 1, a, mixed);
+        for (int32_t lane = 0; lane < channels.count; lane++)
+          weight[((size_t)n * kernels->O + channels.first + lane) * kernels->depth + i] =
+              mixed[lane];
+      }
+      if (!aggregation->bias) continue;
+      kernels_mix_bias(kernels, block, aggregation->bias, a, mixed);
+      memcpy(bias + (size_t)n * kernels->O + channels.first, mixed,
+             sizeof(float) * (size_t)channels.count);
+    }
+}
+
+dk_status dk_block_forward(dk_context *context, dk_attention *attention,
+                           dk_aggregation *aggregation, int32_t training, const float *x, int32_t N,
+                           int32_t H, int32_t W, float *a, float *y) {
+  geometry shape;
+  const algorithm *chosen;
+  dk_status status = attention_check(attention, training, N, H, W);
+  if (!status) status = prepare(aggregation, N, H, W, &shape, &chosen);
+  if (status) return status;
+  if (attention->C != shape.C || attention->K != shape.K) return DK_ERROR_CONFIG;
+
+  size_t bytes = attention_workspace(attention, N);
+  if (bytes < chosen->workspace(&shape)) bytes = chosen->workspace(&shape);
+  void *workspace = workspace_reserve(context, bytes);
+  if (!workspace) return DK_ERROR_MEMORY;
+
+  attention_compute(attention, training, x, N, H, W, a, workspace);
+  convolve(aggregation, chosen, &shape, x, a, y, workspace);
+  return DK_OK;
+}

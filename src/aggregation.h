@@ -1,0 +1,20 @@
+/* What a dk_aggregation is made of. */
+#ifndef DK_AGGREGATION_H
+#define DK_AGGREGATION_H
+
+#include "convolution.h"
+
+struct dk_aggregation {
+  dk_aggregation_config config;
+  packed_kernels kernels;
+  float *bias;   /* [K, O] or NULL */
+  float *weight; /* [K, O, C/G, R, R], or NULL until somebody asks for it */
+  bool stale;    /* weight was written since it was packed */
+};
+
+/* Where output channel o of kernel k begins within the unpacked weight. */
+static inline size_t weight_offset(const dk_aggregation *aggregation, int32_t k, int32_t o) {
+  return ((size_t)k * aggregation->kernels.O + o) * aggregation->kernels.depth;
+}
+
+#endif

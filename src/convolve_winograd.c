@@ -1,0 +1,308 @@
+/* Winograd convolution, F(4x4, 3x3) and F(2x2, 3x3): R = 3, stride 1, any dilation and groups.
+ *
+ * A tile of m x m outputs is computed from n x n inputs, n = m + 2, in the transformed domain, where
+ * the convolution is n*n products of matrices [O, C] x [C, tiles]. For each sample, group and strip
+ * of tile rows:
+ *
+ *   1. inputs   V[n*n][C/G][tiles]   each channel padded, its tiles transformed
+ *   2. for each block of eight output channels
+ *      a. kernels  U[n*n][C/G][8]    mixed a few channels at a time in the first-level cache
+ *      b. products M[n*n][8][panel]  of a panel of tiles
+ *      c. outputs  y                 transformed back, bias added
+ *
+ * Dilation d splits the image into d x d phases (every d-th pixel of every d-th row), each of which
+ * is a convolution without dilation. Tiles are numbered by tile row, phase row, phase column, tile
+ * column.
+ *
+ * One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels
+ * only: the input transform watches for it, and the sample is then convolved directly. */
+#include <string.h>
+
+#include "convolution.h"
+#include "product.h"
+#include "strip.h"
+#include "winograd.h"
+
+enum {
+  V_FLOATS = 1280 * 1024 / 4, /* of transformed input in a strip, about */
+  PANEL_TILES = 48,           /* M of a panel stays in the first- and second-level cache */
+  MIX_CHANNELS = 32,          /* whose mixed kernels stay in the first-level cache */
+};
+
+/* The tiles of one group, and the layout of the workspace, in floats. */
+typedef struct tiling {
+  int32_t m, n, d;           /* tile, m + 2, dilation */
+  int32_t tile_rows;         /* of all the image, over one phase */
+  int32_t tile_columns;      /* of one phase */
+  int32_t strip_rows;        /* tile rows in a strip */
+  int32_t strip_tiles;       /* tiles in a full strip */
+  int32_t panel;             /* tiles in a panel */
+  int32_t width, padded_row; /* of the padded channel: one phase's columns, all phases' */
+  size_t v_row, v_plane;     /* from one channel to the next, from one of n*n to the next */
+  size_t u_plane, m_plane;
+  size_t padded, v, u, mixed, products, total; /* where each begins; total floats */
+} tiling;
+
+/* A cache line more than a plane needs, lest n*n streams share cache sets. */
+static size_t plane_floats(size_t floats) { return round_up(floats, 16) + 16; }
+
+static tiling plan_tiles(const geometry *s, int32_t m) {
+  tiling t = {.m = m, .n = m + 2, .d = s->dilation};
+  const int32_t channels = s->C / s->G, d = t.d;
+  t.tile_rows = ((s->Ho - 1) / d) / m + 1;
+  t.tile_columns = ((s->Wo - 1) / d) / m + 1;
+  const int64_t row_tiles = (int64_t)d * d * t.tile_columns;
+  const int64_t fit = V_FLOATS / ((int64_t)t.n * t.n * channels * row_tiles);
+  const int32_t strips = (t.tile_rows - 1) / (int32_t)(fit < 1 ? 1 : fit) + 1;
+  t.strip_rows = (t.tile_rows - 1) / strips + 1; /* strips of equal height */
+  t.strip_tiles = (int32_t)(t.strip_rows * row_tiles);
+  const int32_t panels = (t.strip_tiles - 1) / PANEL_TILES + 1;
+  t.panel = (int32_t)round_up((size_t)((t.strip_tiles - 1) / panels + 1), 8);
+
+  t.width = (int32_t)round_up((size_t)t.tile_columns, 4) * m + 4; /* four tiles read 4m + 4 */
+  t.padded_row = t.width * d;
+  t.v_row = round_up((size_t)t.strip_tiles + 3, 8); /* four tiles are written at a time */
+  t.v_plane = plane_floats(t.v_row * channels);
+  t.u_plane = plane_floats((size_t)channels * LANES);
+  t.m_plane = plane_floats((size_t)LANES * t.panel);
+
+  const size_t nn = (size_t)t.n * t.n;
+  t.padded = 0;
+  t.v = t.padded + round_up((size_t)(t.strip_rows * m + 2) * d * t.padded_row, 16);
+  t.u = t.v + nn * t.v_plane;
+  t.mixed = t.u + nn * t.u_plane;
+  t.products = t.mixed + (size_t)MIX_CHANNELS * 9 * LANES;
+  t.total = t.products + nn * t.m_plane;
+  return t;
+}
+
+/* Columns 0..n-1 of four tiles side by side, from one row of their inputs.
+ *
+ *   m = 4, x from the first tile's column 0 on, in vectors of four:
+ *     r0 = t0:0123   r1 = t1:0123   r2 = t2:0123   r3 = t3:0123   r4 = (t4:01..)
+ *     column 0..3 = the 4x4 transpose; column 4 = t1:0 t2:0 t3:0 t4:0 = column 0 moved up by one
+ *   m = 2:
+ *     r0 = t0:01 t1:01   r1 = t2:01 t3:01   r2 = (t4:01 ..)
+ *     column 0, 1 = even, odd places; column 2, 3 = the same, moved up by one */
+WINOGRAD_INLINE void gather_columns(const int m, const v128_t *r, v128_t *column) {
+  if (m == 2) {
+    column[0] = wasm_i32x4_shuffle(r[0], r[1], 0, 2, 4, 6);
+    column[1] = wasm_i32x4_shuffle(r[0], r[1], 1, 3, 5, 7);
+    column[2] = wasm_i32x4_shuffle(column[0], r[2], 1, 2, 3, 4);
+    column[3] = wasm_i32x4_shuffle(column[1], r[2], 1, 2, 3, 5);
+  } else {
+    const v128_t low01 = wasm_i32x4_shuffle(r[0], r[1], 0, 4, 1, 5); /* t0:0 t1:0 t0:1 t1:1 */
+    const v128_t low23 = wasm_i32x4_shuffle(r[2], r[3], 0, 4, 1, 5);
+    const v128_t high01 = wasm_i32x4_shuffle(r[0], r[1], 2, 6, 3, 7);
+    const v128_t high23 = wasm_i32x4_shuffle(r[2], r[3], 2, 6, 3, 7);
+    column[0] = wasm_i64x2_shuffle(low01, low23, 0, 2);
+    column[1] = wasm_i64x2_shuffle(low01, low23, 1, 3);
+    column[2] = wasm_i64x2_shuffle(high01, high23, 0, 2);
+    column[3] = wasm_i64x2_shuffle(high01, high23, 1, 3);
+    column[4] = wasm_i32x4_shuffle(column[0], r[4], 1, 2, 3, 4);
+    column[5] = wasm_i32x4_shuffle(column[1], r[4], 1, 2, 3, 5);
+  }
+}
+
+/* One channel's tiles of a strip: padded rows -> V. Returns zero lanes, or NaN where a value was not
+ * finite. */
+WINOGRAD_INLINE v128_t transform_inputs(const int m, const tiling *t, int32_t rows,
+                                        const float *padded, float *v) {
+  const int n = m + 2, vectors = m + 1;
+  const v128_t zero = wasm_f32x4_splat(0);
+  v128_t watch = zero;
+  int32_t tile = 0;
+  for (int32_t ty = 0; ty < rows; ty++)
+    for (int32_t phase = 0; phase < t->d * t->d; phase++) {
+      const int32_t py = phase / t->d, px = phase % t->d;
+      const float *row = padded + (size_t)(ty * m * t->d + py) * t->padded_row + px * t->width;
+      const size_t step = (size_t)t->d * t->padded_row;
+      for (int32_t tx = 0; tx < t->tile_columns; tx += 4) {
+        v128_t down[6][5]; /* B' down the columns, before they are taken apart */
+        for (int i = 0; i < vectors; i++) {
+          v128_t d[6], b[6];
+          for (int r = 0; r < n; r++) d[r] = wasm_v128_load(row + r * step + tx * m + 4 * i);
+          winograd_input(m, d, b);
+          for (int r = 0; r < n; r++) down[r][i] = b[r];
+          watch = madd(zero, b[0], madd(zero, b[n - 1], watch));
+        }
+        float *out = v + tile + tx;
+        for (int r = 0; r < n; r++) {
+          v128_t column[6], b[6];
+          gather_columns(m, down[r], column);
+          winograd_input(m, column, b);
+          for (int q = 0; q < n; q++, out += t->v_plane) wasm_v128_store(out, b[q]);
+        }
+      }
+      tile += t->tile_columns;
+    }
+  return watch;
+}
+
+/* Mixed kernels [channels, 9, 8] -> U of these channels. */
+WINOGRAD_INLINE void transform_kernels(const int m, const tiling *t, int32_t channels,
+                                       const float *mixed, float *u) {
+  const int n = m + 2;
+  for (int32_t c = 0; c < channels; c++, mixed += 9 * LANES, u += LANES)
+    for (int half = 0; half < LANES; half += 4) {
+      v128_t down[3][6];
+      for (int q = 0; q < 3; q++) {
+        v128_t g[3];
+        for (int r = 0; r < 3; r++) g[r] = wasm_v128_load(mixed + (r * 3 + q) * LANES + half);
+        winograd_kernel(m, g, down[q]);
+      }
+      float *out = u + half;
+      for (int r = 0; r < n; r++) {
+        const v128_t g[3] = {down[0][r], down[1][r], down[2][r]};
+        v128_t across[6];
+        winograd_kernel(m, g, across);
+        for (int q = 0; q < n; q++, out += t->u_plane) wasm_v128_store(out, across[q]);
+      }
+    }
+}
+
+/* Where a tile's outputs go: its place in one output plane, and how far apart its pixels are. */
+typedef struct tile_place {
+  int32_t oy, ox, step;
+} tile_place;
+
+static tile_place place_tile(const tiling *t, int32_t first_row, int32_t tile) {
+  const int32_t tx = tile % t->tile_columns, row = tile / t->tile_columns;
+  const int32_t phase = row % (t->d * t->d), ty = first_row + row / (t->d * t->d);
+  return (tile_place){ty * t->m * t->d + phase / t->d, tx * t->m * t->d + phase % t->d, t->d};
+}
+
+/* One row of a tile, m pixels in the first lanes of v. */
+WINOGRAD_INLINE void store_tile_row(const int m, const geometry *s, tile_place at, int row, v128_t v,
+                                    float *y) {
+  const int32_t oy = at.oy + row * at.step;
+  if (oy >= s->Ho) return;
+  float *out = y + (size_t)oy * s->Wo + at.ox;
+  if (at.step == 1 && at.ox + m <= s->Wo) {
+    if (m == 4)
+      wasm_v128_store(out, v);
+    else
+      wasm_v128_store64_lane(out, v, 0);
+    return;
+  }
+  float pixel[4];
+  wasm_v128_store(pixel, v);
+  for (int q = 0; q < m && at.ox + q * at.step < s->Wo; q++) out[q * at.step] = pixel[q];
+}
+
+/* One output channel's tiles of a panel: M -> y [Ho, Wo]. */
+WINOGRAD_INLINE void transform_outputs(const int m, const geometry *s, const tiling *t,
+                                       int32_t first_row, int32_t first_tile, int32_t tiles,
+                                       const float *products, float bias, float *y) {
+  const int n = m + 2;
+  for (int32_t i = 0; i < tiles; i += 4) {
+    tile_place at[4];
+    for (int k = 0; k < 4; k++) at[k] = place_tile(t, first_row, first_tile + i + k);
+
+    v128_t down[4][6];
+    for (int q = 0; q < n; q++) {
+      v128_t v[6], a[4];
+      for (int r = 0; r < n; r++)
+        v[r] = wasm_v128_load(products + (size_t)(r * n + q) * t->m_plane + i);
+      winograd_output(m, v, a);
+      for (int r = 0; r < m; r++) down[r][q] = a[r];
+    }
+    for (int r = 0; r < m; r++) {
+      v128_t a[4], pixels[4]; /* a: lane = tile; pixels: lane = column */
+      winograd_output(m, down[r], a);
+      for (int q = 0; q < m; q++) a[q] = wasm_f32x4_add(a[q], wasm_f32x4_splat(bias));
+      const v128_t low01 = wasm_i32x4_shuffle(a[0], a[1], 0, 4, 1, 5);  /* t0:01 t1:01 */
+      const v128_t high01 = wasm_i32x4_shuffle(a[0], a[1], 2, 6, 3, 7); /* t2:01 t3:01 */
+      if (m == 2) {
+        pixels[0] = low01;
+        pixels[1] = wasm_i64x2_shuffle(low01, low01, 1, 1);
+        pixels[2] = high01;
+        pixels[3] = wasm_i64x2_shuffle(high01, high01, 1, 1);
+      } else {
+        const v128_t low23 = wasm_i32x4_shuffle(a[2], a[3], 0, 4, 1, 5);
+        const v128_t high23 = wasm_i32x4_shuffle(a[2], a[3], 2, 6, 3, 7);
+        pixels[0] = wasm_i64x2_shuffle(low01, low23, 0, 2);
+        pixels[1] = wasm_i64x2_shuffle(low01, low23, 1, 3);
+        pixels[2] = wasm_i64x2_shuffle(high01, high23, 0, 2);
+        pixels[3] = wasm_i64x2_shuffle(high01, high23, 1, 3);
+      }
+      for (int k = 0; k < 4 && i + k < tiles; k++) store_tile_row(m, s, at[k], r, pixels[k], y);
+    }
+  }
+}
+
+/* m a constant wherever this is inlined. */
+WINOGRAD_INLINE void convolve_tiles(const int m, const convolution *work) {
+  const geometry *s = work->shape;
+  const packed_kernels *kernels = work->kernels;
+  const tiling t = plan_tiles(s, m);
+  const int32_t channels = s->C / s->G, group_blocks = kernels->blocks / s->G;
+  const int nn = t.n * t.n;
+  float *padded = (float *)work->workspace + t.padded, *v = (float *)work->workspace + t.v;
+  float *u = (float *)work->workspace + t.u, *mixed = (float *)work->workspace + t.mixed;
+  float *products = (float *)work->workspace + t.products;
+
+  for (int32_t g = 0; g < s->G; g++)
+    for (int32_t row = 0; row < t.tile_rows; row += t.strip_rows) {
+      const int32_t rows = min_i32(t.strip_rows, t.tile_rows - row);
+      const int32_t tiles = rows * t.d * t.d * t.tile_columns;
+
+      v128_t watch = wasm_f32x4_splat(0);
+      for (int32_t c = 0; c < channels; c++) {
+        const float *x = work->x + (size_t)(g * channels + c) * s->H * s->W;
+        pad_rows(x, s->H, s->W, s->padding, row * m * t.d, (rows * m + 2) * t.d, t.d, t.width,
+                 padded);
+        v128_t w = transform_inputs(m, &t, rows, padded, v + c * t.v_row);
+        watch = wasm_f32x4_add(watch, w);
+      }
+      if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
+        direct_algorithm.convolve(work);
+        return;
+      }
+
+      for (int32_t i = 0; i < group_blocks; i++) {
+        const int32_t block = g * group_blocks + i;
+        const channel_block o = kernels_block(kernels, block);
+        float bias[LANES];
+        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+        for (int32_t c = 0; c < channels; c += MIX_CHANNELS) {
+          const int32_t count = min_i32(MIX_CHANNELS, channels - c);
+          kernels_mix(kernels, block, c * 9, count * 9, work->a, mixed);
+          transform_kernels(m, &t, count, mixed, u + (size_t)c * LANES);
+        }
+        for (int32_t tile = 0; tile < tiles; tile += t.panel) {
+          const int32_t panel = min_i32(t.panel, tiles - tile);
+          for (int p = 0; p < nn; p++)
+            product(u + p * t.u_plane, NULL, v + p * t.v_plane + tile, t.v_row, channels, panel,
+                    o.count, products + p * t.m_plane, (size_t)t.panel);
+          for (int32_t lane = 0; lane < o.count; lane++)
+            transform_outputs(m, s, &t, row, tile, panel, products + (size_t)lane * t.panel,
+                              bias[lane], work->y + (size_t)(o.first + lane) * s->Ho * s->Wo);
+        }
+      }
+    }
+}
+
+static void convolve2(const convolution *work) { convolve_tiles(2, work); }
+static void convolve4(const convolution *work) { convolve_tiles(4, work); }
+
+/* Also what direct convolution needs, should the input not be finite. */
+static size_t workspace_tiles(const geometry *s, int32_t m) {
+  const size_t own = sizeof(float) * plan_tiles(s, m).total, direct = direct_algorithm.workspace(s);
+  return own > direct ? own : direct;
+}
+
+static size_t workspace2(const geometry *s) { return workspace_tiles(s, 2); }
+static size_t workspace4(const geometry *s) { return workspace_tiles(s, 4); }
+
+static bool covers(const geometry *s) {
+  return s->R == 3 && s->stride == 1 && direct_algorithm.covers(s);
+}
+
+static bool pays2(const geometry *s) { return s->C / s->G >= 16 && s->O / s->G >= 8; }
+static bool pays4(const geometry *s) { return s->C / s->G >= 16 && s->O / s->G >= 8; }
+
+const algorithm winograd2_algorithm = {DK_ALGORITHM_WINOGRAD_2, 2, covers, pays2, workspace2,
+                                       convolve2};
+const algorithm winograd4_algorithm = {DK_ALGORITHM_WINOGRAD_4, 4, covers, pays4, workspace4,
+                                       convolve4};

@@ -1,0 +1,231 @@
+/* dynakernel - dynamic-kernel convolution for WebAssembly, and for any C11 compiler.
+ *
+ * A dynamic convolution looks at the whole image through a small attention branch, mixes K kernels
+ * into one with the weights that the branch answers, and convolves the image with the mixture.
+ * It is the block of Dite-HRNet (Li et al., IJCAI 2022), close kin to CondConv (Yang et al.,
+ * NeurIPS 2019) and DyConv (Chen et al., CVPR 2020). Everything here answers what PyTorch answers,
+ * within 2e-5 * (1 + max|answer|).
+ *
+ *     dk_context *context = dk_context_create();
+ *     dk_attention *attention = dk_attention_create(3, 4, 4);             // C, M, K
+ *     dk_aggregation_config config = {.in_channels = 3, .out_channels = 8, .kernel_size = 3,
+ *                                     .stride = 1, .padding = 1, .dilation = 1, .groups = 1,
+ *                                     .num_kernels = 4, .bias = 1};
+ *     dk_aggregation *aggregation;
+ *     dk_aggregation_create(&config, &aggregation);
+ *     dk_attention_initialise(attention, 1);
+ *     dk_aggregation_initialise(aggregation, 2);
+ *     dk_block_forward(context, attention, aggregation, 0, x, 1, 512, 512, a, y);
+ *
+ * Letters, in every comment here: N batch, C input channels, O output channels, G groups,
+ * K kernels, R kernel size (square), M hidden channels of the attention branch, H x W the input,
+ * Ho x Wo the output. Tensors are float32, contiguous, in the order written: [N, C, H, W] has W
+ * innermost. Sizes are int32_t; a tensor has at most 2^29 elements.
+ *
+ * Rules that hold unless a function says otherwise: pointers are not NULL; outputs do not overlap
+ * inputs; no alignment is required of the caller's pointers; a function that returns an error has
+ * changed nothing. NaN and infinity are data, not errors: they propagate as in PyTorch. Nothing is
+ * printed, nothing is global; calls that share a context or a module must not run at once.
+ */
+#ifndef DYNAKERNEL_H
+#define DYNAKERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__EMSCRIPTEN__)
+#define DK_API __attribute__((used, visibility("default"))) /* exported from the wasm module */
+#else
+#define DK_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum dk_status {
+  DK_OK = 0,
+  DK_ERROR_CONFIG = 1, /* a configuration that no convolution has: groups that do not divide, ... */
+  DK_ERROR_SHAPE = 2,  /* an empty batch or image, a kernel larger than the padded input */
+  DK_ERROR_MODE = 3,   /* training mode with N = 1: one sample has no variance */
+  DK_ERROR_MEMORY = 4, /* the heap cannot grow by what the call needs */
+} dk_status;
+
+/* ------------------------------------------------------------------------------------- memory */
+
+/* bytes of memory aligned to 64 bytes, or NULL where the heap cannot grow. 0 bytes is allowed. */
+DK_API void *dk_alloc(size_t bytes);
+
+/* Gives memory of dk_alloc back. NULL does nothing. */
+DK_API void dk_free(void *memory);
+
+/* A context owns the workspace that forward passes compute in. It grows to the largest need met so
+ * far and stays, so that a steady forward allocates nothing; modules may share one context.
+ * Returns NULL where memory is short. */
+typedef struct dk_context dk_context;
+DK_API dk_context *dk_context_create(void);
+DK_API void dk_context_destroy(dk_context *context); /* NULL does nothing */
+
+/* Bytes of workspace held now. */
+DK_API size_t dk_context_workspace(const dk_context *context);
+
+/* ---------------------------------------------------------------------------------- attention
+ * KernelAttention: p = mean of x over H x W; z = conv1_weight * p; batch norm (eps 1e-5); ReLU;
+ * a = sigmoid(conv2_weight * z + conv2_bias). */
+
+/* The fields may be read and the arrays written at any time; the pointers stay the module's. */
+typedef struct dk_attention {
+  int32_t C, M, K;
+  float *conv1_weight;     /* [M, C] */
+  float *bn_weight;        /* [M] */
+  float *bn_bias;          /* [M] */
+  float *bn_running_mean;  /* [M] */
+  float *bn_running_var;   /* [M] */
+  float *conv2_weight;     /* [K, M] */
+  float *conv2_bias;       /* [K] */
+  int64_t batches_tracked; /* forward passes in training mode */
+} dk_attention;
+
+/* C, M, K >= 1. Parameters start at zero, batch norm at weight 1, mean 0 and variance 1.
+ * Returns NULL where memory is short or an argument is below 1. */
+DK_API dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K);
+DK_API void dk_attention_destroy(dk_attention *attention); /* NULL does nothing */
+
+/* Kaiming normal, fan out, gain sqrt(2), for both convolutions (He et al., ICCV 2015); biases 0,
+ * batch norm weight 1, running statistics reset. The same seed gives the same parameters on every
+ * machine. */
+DK_API void dk_attention_initialise(dk_attention *attention, uint32_t seed);
+
+/* x [N, C, H, W] -> a [N, K]. training 0: batch norm uses the running statistics; 1: the batch's
+ * (biased variance), and moves the running ones by momentum 0.1 (unbiased variance).
+ * Errors: SHAPE, MODE (training and N = 1), MEMORY. */
+DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention,
+                                      int32_t training, const float *x, int32_t N, int32_t H,
+                                      int32_t W, float *a);
+
+/* -------------------------------------------------------------------------------- aggregation
+ * KernelAggregation: for each sample n, w[n] = sum over k of a[n,k] * weight[k] and
+ * b[n] = sum over k of a[n,k] * bias[k]; y[n] = conv2d(x[n], w[n], b[n]). The K kernels are kept
+ * packed in the order in which convolutions read them and are mixed inside the convolution, a
+ * block of output channels at a time. */
+
+typedef enum dk_algorithm {
+  DK_ALGORITHM_AUTO = 0,      /* the planner chooses */
+  DK_ALGORITHM_REFERENCE = 1, /* portable C, double precision: slow, for comparison */
+  DK_ALGORITHM_DIRECT = 2,
+  DK_ALGORITHM_POINTWISE = 3,
+  DK_ALGORITHM_DEPTHWISE = 4,
+  DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
+  DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
+} dk_algorithm;
+
+typedef struct dk_aggregation_config {
+  int32_t in_channels, out_channels; /* C, O >= 1, divided by groups */
+  int32_t kernel_size;               /* R >= 1 */
+  int32_t stride;                    /* >= 1 */
+  int32_t padding;                   /* >= 0, zeros on each side */
+  int32_t dilation;                  /* >= 1 */
+  int32_t groups;                    /* G >= 1 */
+  int32_t num_kernels;               /* K >= 1 */
+  int32_t bias;                      /* 0: none */
+  int32_t algorithm;                 /* a dk_algorithm; one that cannot do the work is refused */
+} dk_aggregation_config;
+
+typedef struct dk_aggregation dk_aggregation;
+
+/* Kernels and biases start at zero. Errors: CONFIG, MEMORY; *aggregation is then NULL. */
+DK_API dk_status dk_aggregation_create(const dk_aggregation_config *config,
+                                       dk_aggregation **aggregation);
+DK_API void dk_aggregation_destroy(dk_aggregation *aggregation); /* NULL does nothing */
+
+/* Kaiming uniform, fan in, gain sqrt(2): every kernel within +-sqrt(6 / (C/G*R*R)); biases 0. */
+DK_API void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed);
+
+/* Write (read) the kernels of count output channels from first on, of kernel k, from (into)
+ * [count, C/G, R, R]. All indices must be in range. */
+DK_API void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first,
+                                 int32_t count, const float *weight);
+DK_API void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first,
+                                int32_t count, float *weight);
+
+/* The biases [K, O], to be read and written at any time, or NULL where the module has none. */
+DK_API float *dk_aggregation_bias(dk_aggregation *aggregation);
+
+/* An unpacked copy of the kernels, [K, O, C/G, R, R], for those who write them often: made at the
+ * first call (memory for the kernels twice over), kept until destroy. Whoever writes into it calls
+ * dk_aggregation_changed, and the next use packs anew. Returns NULL where memory is short. */
+DK_API float *dk_aggregation_weight(dk_aggregation *aggregation);
+DK_API void dk_aggregation_changed(dk_aggregation *aggregation);
+
+/* What a forward pass of this shape would do. */
+typedef struct dk_plan {
+  int32_t algorithm; /* a dk_algorithm, never AUTO */
+  int32_t tile;      /* output pixels along one side of a Winograd tile; 1 elsewhere */
+  int32_t Ho, Wo;    /* floor((H + 2*padding - dilation*(R-1) - 1) / stride) + 1 */
+  int32_t workspace; /* bytes */
+} dk_plan;
+
+/* Errors: SHAPE, CONFIG (the algorithm that was forced does not cover this shape). */
+DK_API dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H,
+                                     int32_t W, dk_plan *plan);
+
+/* x [N, C, H, W], a [N, K] -> y [N, O, Ho, Wo]. Errors: SHAPE, CONFIG, MEMORY. */
+DK_API dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation,
+                                        const float *x, const float *a, int32_t N, int32_t H,
+                                        int32_t W, float *y);
+
+/* a [N, K] -> weight [N, O, C/G, R, R], bias [N, O] (not written, and may be NULL, where the module
+ * has none): what a forward pass applies. N >= 1. */
+DK_API void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N,
+                               float *weight, float *bias);
+
+/* -------------------------------------------------------------------------------------- block
+ * DynamicKernelAggregation: aggregation(x, attention(x)). The two must agree in C and K. */
+
+/* x [N, C, H, W] -> a [N, K], y [N, O, Ho, Wo]. Errors: those of both forward passes; running
+ * statistics move only if the whole call succeeds. */
+DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention,
+                                  dk_aggregation *aggregation, int32_t training, const float *x,
+                                  int32_t N, int32_t H, int32_t W, float *a, float *y);
+
+/* ------------------------------------------------------------------------------------- pixels
+ * RGBA is 8 bits a channel, not premultiplied, row by row, as a canvas gives it; alpha is ignored
+ * on the way in and 255 on the way out. */
+
+/* rgba [pixels, 4] -> planes [channels, pixels], plane c starting at planes + c * plane_stride.
+ * channels 3: red, green, blue; 1: luma, (0.299 R + 0.587 G + 0.114 B), as PIL's "L" unrounded.
+ * Each value is (v/255 - mean[c]) / std[c]; mean and std are [channels]. */
+DK_API void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channels,
+                              const float *mean, const float *std, float *planes,
+                              size_t plane_stride);
+
+/* The same with resizing, src_H x src_W to H x W, fed with a few source rows at a time so that a
+ * large photograph needs little memory: rows [rows, src_W, 4] are the source rows from first_row
+ * on; calls go from row 0 to src_H - 1 without a gap, and planes [channels, H, W] is complete after
+ * the last. Separable triangle filter, widened when shrinking (antialiased), half-pixel centres,
+ * edges renormalised: the "bilinear" of PIL, and of PyTorch's interpolate with antialias=True.
+ * Errors: SHAPE (a size below 1), MEMORY. */
+DK_API dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row,
+                                int32_t rows, int32_t src_H, int32_t src_W, int32_t channels,
+                                const float *mean, const float *std, float *planes, int32_t H,
+                                int32_t W);
+
+/* range[0], range[1] = least and greatest finite value of x [count]; 0, 0 where there is none. */
+DK_API void dk_range(const float *x, size_t count, float *range);
+
+/* map [pixels] -> rgba [pixels, 4]: low..high spread over the 256 colours of palette [256, 4],
+ * rounded to the nearest, clamped; NaN is drawn transparent black; where high <= low every pixel
+ * takes the middle colour (128). */
+DK_API void dk_map_to_rgba(const float *map, size_t pixels, float low, float high,
+                           const uint8_t *palette, uint8_t *rgba);
+
+/* planes [3, pixels], plane c starting at planes + c * plane_stride -> rgba [pixels, 4], low..high
+ * spread over 0..255 in each channel; NaN is 0. */
+DK_API void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low,
+                              float high, uint8_t *rgba);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

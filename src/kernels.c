@@ -1,0 +1,80 @@
+/* Packing and mixing. See kernels.h for the layout. */
+#include "kernels.h"
+
+#include "simd.h"
+
+float *kernels_channel(const packed_kernels *kernels, int32_t k, int32_t o) {
+  int32_t within = o % kernels->run;
+  int32_t block = o / kernels->run * kernels->run_blocks + within / LANES;
+  return kernels->data + ((size_t)block * kernels->K + k) * kernels->depth * LANES + within % LANES;
+}
+
+void kernels_pack(packed_kernels *kernels, int32_t k, int32_t first, int32_t count,
+                  const float *weight) {
+  for (int32_t o = 0; o < count; o++) {
+    float *packed = kernels_channel(kernels, k, first + o);
+    for (int32_t i = 0; i < kernels->depth; i++) packed[(size_t)i * LANES] = *weight++;
+  }
+}
+
+void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int32_t count,
+                    float *weight) {
+  for (int32_t o = 0; o < count; o++) {
+    const float *packed = kernels_channel(kernels, k, first + o);
+    for (int32_t i = 0; i < kernels->depth; i++) *weight++ = packed[(size_t)i * LANES];
+  }
+}
+
+void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t begin,
+                           int32_t count, const float *a, float *mixed) {
+  const size_t stride = (size_t)kernels->depth * LANES;
+  const float *data = kernels->data + (size_t)block * kernels->K * stride + (size_t)begin * LANES;
+  for (int32_t i = 0; i < count * LANES; i++) {
+    double sum = 0;
+    for (int32_t k = 0; k < kernels->K; k++) sum += (double)a[k] * data[k * stride + i];
+    mixed[i] = (float)sum;
+  }
+}
+
+void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
+                 const float *a, float *mixed) {
+  const int32_t K = kernels->K;
+  const size_t stride = (size_t)kernels->depth * LANES;
+  const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
+  const int32_t floats = count * LANES;
+  int32_t i = 0;
+  for (; i + 16 <= floats; i += 16) { /* two taps at a time */
+    v128_t s0 = wasm_f32x4_splat(0), s1 = s0, s2 = s0, s3 = s0;
+    const float *w = data + i;
+#pragma clang loop unroll(disable)
+    for (int32_t k = 0; k < K; k++, w += stride) {
+      v128_t ak = wasm_v128_load32_splat(a + k);
+      s0 = madd(ak, wasm_v128_load(w), s0);
+      s1 = madd(ak, wasm_v128_load(w + 4), s1);
+      s2 = madd(ak, wasm_v128_load(w + 8), s2);
+      s3 = madd(ak, wasm_v128_load(w + 12), s3);
+    }
+    wasm_v128_store(mixed + i, s0);
+    wasm_v128_store(mixed + i + 4, s1);
+    wasm_v128_store(mixed + i + 8, s2);
+    wasm_v128_store(mixed + i + 12, s3);
+  }
+  for (; i < floats; i += 4) {
+    v128_t s = wasm_f32x4_splat(0);
+    for (int32_t k = 0; k < K; k++)
+      s = madd(wasm_v128_load32_splat(a + k), wasm_v128_load(data + k * stride + i), s);
+    wasm_v128_store(mixed + i, s);
+  }
+}
+
+void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias,
+                      const float *a, float *mixed) {
+  channel_block channels = kernels_block(kernels, block);
+  for (int32_t lane = 0; lane < LANES; lane++) {
+    double sum = 0;
+    if (bias && lane < channels.count)
+      for (int32_t k = 0; k < kernels->K; k++)
+        sum += (double)a[k] * bias[(size_t)k * kernels->O + channels.first + lane];
+    mixed[lane] = (float)sum;
+  }
+}

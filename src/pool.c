@@ -1,0 +1,31 @@
+/* See pool.h. */
+#include "pool.h"
+
+#include "simd.h"
+
+enum { BLOCK = 1024 };
+
+double pool_sum_reference(const float *x, size_t count) {
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += (double)x[i];
+  return sum;
+}
+
+double pool_sum(const float *x, size_t count) {
+  double sum = 0;
+  size_t i = 0;
+  while (count - i >= 16) {
+    size_t end = count - i > BLOCK ? i + BLOCK : count - (count - i) % 16;
+    v128_t s0 = wasm_f32x4_splat(0), s1 = s0, s2 = s0, s3 = s0; /* four, to hide the latency */
+    for (; i < end; i += 16) {
+      s0 = wasm_f32x4_add(s0, wasm_v128_load(x + i));
+      s1 = wasm_f32x4_add(s1, wasm_v128_load(x + i + 4));
+      s2 = wasm_f32x4_add(s2, wasm_v128_load(x + i + 8));
+      s3 = wasm_f32x4_add(s3, wasm_v128_load(x + i + 12));
+    }
+    v128_t s = wasm_f32x4_add(wasm_f32x4_add(s0, s1), wasm_f32x4_add(s2, s3));
+    sum += (double)wasm_f32x4_extract_lane(s, 0) + (double)wasm_f32x4_extract_lane(s, 1) +
+           (double)wasm_f32x4_extract_lane(s, 2) + (double)wasm_f32x4_extract_lane(s, 3);
+  }
+  return sum + pool_sum_reference(x + i, count - i);
+}

@@ -1,0 +1,16 @@
+/* Holds every fast path against its portable reference.
+ *
+ * usage: check [SEED [COUNT]]    COUNT random configurations, 2,000 unless told */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check_convolution.h"
+#include "check_pixels.h"
+
+int main(int argc, char **argv) {
+  const uint32_t seed = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
+  const int count = argc > 2 ? atoi(argv[2]) : 2000;
+  int failures = check_convolution(seed, count) + check_pool(seed, count) + check_pixels(seed, count);
+  printf("%d failures, seed %u, %d configurations\n", failures, seed, count);
+  return failures ? 1 : 0;
+}

@@ -1,0 +1,207 @@
+/* See check_convolution.h. Configurations are drawn around the edges of the algorithms' blocks:
+ * channels around 4 and 8 lanes, widths around 4 and 8 columns, strips and panels of several. */
+#include "check_convolution.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregation.h"
+#include "pool.h"
+#include "support.h"
+
+static const double TOLERANCE = 2e-5;
+
+#define COUNT(array) ((int32_t)(sizeof(array) / sizeof *(array)))
+
+typedef struct problem {
+  dk_aggregation_config config;
+  int32_t N, H, W;
+} problem;
+
+static const char *const names[] = {"auto",      "reference", "direct",   "pointwise",
+                                    "depthwise", "winograd2", "winograd4"};
+
+static void print_problem(const problem *p, const char *what, uint32_t seed, int index) {
+  const dk_aggregation_config *c = &p->config;
+  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d R=%d H=%d W=%d stride=%d padding=%d dilation=%d "
+         "bias=%d (seed %u, number %d)\n",
+         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, c->kernel_size,
+         p->H, p->W, c->stride, c->padding, c->dilation, c->bias, seed, index);
+}
+
+static problem random_problem(random_state *random) {
+  static const int32_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 33};
+  static const int32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 23, 24, 25, 31, 40};
+  static const int32_t kernel_sizes[] = {1, 1, 2, 3, 3, 3, 3, 3, 4, 5, 7, 9};
+  problem p = {.N = random_between(random, 1, 2)};
+  dk_aggregation_config *c = &p.config;
+  const int32_t kind = random_between(random, 0, 9);
+  c->groups = 1;
+  c->in_channels = random_of(random, channels, COUNT(channels));
+  c->out_channels = random_of(random, channels, COUNT(channels));
+  if (kind <= 2) { /* depthwise, with a multiplier now and then */
+    c->groups = c->in_channels;
+    c->out_channels = c->in_channels * (kind == 0 ? random_between(random, 1, 3) : 1);
+  } else if (kind == 3) { /* grouped */
+    c->groups = random_between(random, 2, 4);
+    c->in_channels = c->groups * random_between(random, 1, 9);
+    c->out_channels = c->groups * random_between(random, 1, 9);
+  }
+  c->kernel_size = random_of(random, kernel_sizes, COUNT(kernel_sizes));
+  c->stride = random_between(random, 0, 2) ? 1 : random_between(random, 2, 4);
+  c->dilation = random_between(random, 0, 3) ? 1 : random_between(random, 2, 3);
+  c->padding = random_between(random, 0, 1) ? c->kernel_size / 2 * c->dilation
+                                            : random_between(random, 0, c->kernel_size + 1);
+  c->num_kernels = random_between(random, 1, 6);
+  c->bias = random_between(random, 0, 1);
+  do {
+    p.H = random_of(random, sizes, COUNT(sizes));
+    p.W = random_of(random, sizes, COUNT(sizes));
+    if (random_between(random, 0, 15) == 0) p.W += 150; /* several strips or panels */
+  } while (c->dilation * (c->kernel_size - 1) + 1 > 2 * c->padding + (p.H < p.W ? p.H : p.W));
+  return p;
+}
+
+/* Kernels, biases, input and attention of one problem. */
+typedef struct data {
+  float *weight, *bias, *x, *a;
+  size_t weights, biases, inputs;
+} data;
+
+static data random_data(random_state *random, const problem *p) {
+  const dk_aggregation_config *c = &p->config;
+  data d;
+  d.weights = (size_t)c->num_kernels * c->out_channels * (c->in_channels / c->groups) *
+              c->kernel_size * c->kernel_size;
+  d.biases = (size_t)c->num_kernels * c->out_channels;
+  d.inputs = (size_t)p->N * c->in_channels * p->H * p->W;
+  d.weight = malloc(sizeof(float) * d.weights);
+  d.bias = malloc(sizeof(float) * d.biases);
+  d.x = malloc(sizeof(float) * d.inputs);
+  d.a = malloc(sizeof(float) * p->N * c->num_kernels);
+  random_fill(random, d.weight, d.weights);
+  random_fill(random, d.bias, d.biases);
+  random_fill(random, d.x, d.inputs);
+  for (int32_t i = 0; i < p->N * c->num_kernels; i++) d.a[i] = 0.5f + 0.5f * random_float(random);
+  if (random_between(random, 0, 15) == 0) { /* one value that is not finite */
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+    d.x[random_u32(random) % d.inputs] = odd[random_between(random, 0, 2)];
+  }
+  return d;
+}
+
+static void free_data(data *d) { free(d->weight), free(d->bias), free(d->x), free(d->a); }
+
+static dk_aggregation *make(const problem *p, const data *d, dk_algorithm id) {
+  dk_aggregation_config config = p->config;
+  dk_aggregation *aggregation;
+  config.algorithm = (int32_t)id;
+  if (dk_aggregation_create(&config, &aggregation)) return NULL;
+  const size_t kernel = d->weights / config.num_kernels;
+  for (int32_t k = 0; k < config.num_kernels; k++)
+    dk_aggregation_write(aggregation, k, 0, config.out_channels, d->weight + k * kernel);
+  if (config.bias) memcpy(dk_aggregation_bias(aggregation), d->bias, sizeof(float) * d->biases);
+  return aggregation;
+}
+
+/* y of the given algorithm, guarded; NULL where it does not cover the problem. */
+static float *run(dk_context *context, const problem *p, const data *d, dk_algorithm id,
+                  size_t *count, bool *ok) {
+  dk_plan plan;
+  dk_aggregation *aggregation = make(p, d, id);
+  float *y = NULL;
+  *ok = aggregation != NULL;
+  if (aggregation && dk_aggregation_plan(aggregation, p->N, p->H, p->W, &plan) == DK_OK) {
+    *count = (size_t)p->N * p->config.out_channels * plan.Ho * plan.Wo;
+    y = guarded_alloc(sizeof(float) * *count);
+    *ok = dk_aggregation_forward(context, aggregation, d->x, d->a, p->N, p->H, p->W, y) == DK_OK &&
+          guards_hold(y, sizeof(float) * *count, names[id]);
+    if (id == DK_ALGORITHM_AUTO && plan.algorithm == DK_ALGORITHM_AUTO) *ok = false;
+  }
+  dk_aggregation_destroy(aggregation);
+  return y;
+}
+
+static bool check_mixing(const problem *p, const data *d) {
+  dk_aggregation *aggregation = make(p, d, DK_ALGORITHM_AUTO);
+  if (!aggregation) return false;
+  const packed_kernels *kernels = &aggregation->kernels;
+  const size_t floats = (size_t)kernels->depth * LANES;
+  float *mixed = guarded_alloc(sizeof(float) * floats), *want = guarded_alloc(sizeof(float) * floats);
+  bool ok = true;
+  for (int32_t block = 0; block < kernels->blocks; block++) {
+    kernels_mix(kernels, block, 0, kernels->depth, d->a, mixed);
+    kernels_mix_reference(kernels, block, 0, kernels->depth, d->a, want);
+    ok &= close_to(mixed, want, floats, 1e-6, "mixed") &&
+          guards_hold(mixed, sizeof(float) * floats, "mixed");
+  }
+  float *read = guarded_alloc(sizeof(float) * d->weights / kernels->K);
+  for (int32_t k = 0; k < kernels->K; k++) {
+    dk_aggregation_read(aggregation, k, 0, kernels->O, read);
+    ok &= close_to(read, d->weight + k * (d->weights / kernels->K), d->weights / kernels->K, 0,
+                   "unpacked kernel");
+  }
+  guarded_free(mixed), guarded_free(want), guarded_free(read);
+  dk_aggregation_destroy(aggregation);
+  return ok;
+}
+
+int check_convolution(uint32_t seed, int count) {
+  random_state random = {seed};
+  int failures = 0, compared[COUNT(names)] = {0};
+  dk_context *context = dk_context_create();
+  for (int i = 0; i < count; i++) {
+    const problem p = random_problem(&random);
+    data d = random_data(&random, &p);
+    size_t values = 0;
+    bool ok;
+    float *want = run(context, &p, &d, DK_ALGORITHM_REFERENCE, &values, &ok);
+    if (!want || !ok) {
+      print_problem(&p, "reference", seed, i);
+      failures++;
+    }
+    if (!check_mixing(&p, &d)) {
+      print_problem(&p, "mixing", seed, i);
+      failures++;
+    }
+    for (int32_t id = 0; want && id < COUNT(names); id++) {
+      if (id == DK_ALGORITHM_REFERENCE) continue;
+      float *y = run(context, &p, &d, (dk_algorithm)id, &values, &ok);
+      if (!ok || (!y && id == DK_ALGORITHM_AUTO) ||
+          (y && !close_to(y, want, values, TOLERANCE, names[id]))) {
+        print_problem(&p, names[id], seed, i);
+        failures++;
+      }
+      if (y) compared[id]++, guarded_free(y);
+    }
+    if (want) guarded_free(want);
+    free_data(&d);
+  }
+  dk_context_destroy(context);
+  for (int32_t id = 0; id < COUNT(names); id++) {
+    if (id == DK_ALGORITHM_REFERENCE) continue;
+    printf("%-10s compared with the reference on %d of %d configurations\n", names[id],
+           compared[id], count);
+    if (count >= 100 && !compared[id]) failures++; /* a check that met nothing is none */
+  }
+  return failures;
+}
+
+int check_pool(uint32_t seed, int count) {
+  random_state random = {seed};
+  int failures = 0;
+  for (int i = 0; i < count; i++) {
+    const int32_t n = random_between(&random, 1, i % 10 ? 70 : 5000);
+    float *x = guarded_alloc(sizeof(float) * n);
+    random_fill(&random, x, (size_t)n);
+    const float got = (float)pool_sum(x, (size_t)n), want = (float)pool_sum_reference(x, (size_t)n);
+    if (!close_to(&got, &want, 1, 1e-5, "sum")) {
+      printf("FAILED pool_sum: count=%d (seed %u, number %d)\n", n, seed, i);
+      failures++;
+    }
+    guarded_free(x);
+  }
+  return failures;
+}

@@ -1,0 +1,11 @@
+/* Every convolution algorithm, mixing and pooling against their portable references. */
+#ifndef CHECK_CONVOLUTION_H
+#define CHECK_CONVOLUTION_H
+
+#include <stdint.h>
+
+/* count seeded random configurations; returns how many failed, having printed each. */
+int check_convolution(uint32_t seed, int count);
+int check_pool(uint32_t seed, int count);
+
+#endif

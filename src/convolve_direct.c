@@ -17,12 +17,13 @@
 #include "strip.h"
 
 enum {
-  COLUMNS = 8,                   /* output columns of a register block */
-  STRIP_FLOATS = 96 * 1024 / 4,  /* of padded input: what leaves room for weights in the L2 */
+  COLUMNS = 8,                  /* output columns of a register block */
+  STRIP_FLOATS = 96 * 1024 / 4, /* of padded input: what leaves room for weights in the L2 */
+  LEAST_PIXELS = 256,           /* of a strip's output, lest mixing anew for each strip show */
 };
 
 static strip plan(const geometry *s) {
-  return strip_plan(s, s->C / s->G, COLUMNS, 1, STRIP_FLOATS);
+  return strip_plan(s, s->C / s->G, COLUMNS, (LEAST_PIXELS - 1) / s->Wo + 1, STRIP_FLOATS);
 }
 
 /* What the register block reads and writes. */

@@ -45,14 +45,14 @@ static int32_t rows_in(const geometry *s, int32_t rows_out) {
   return (rows_out - 1) * s->stride + reach(s) + 1;
 }
 
-strip strip_plan(const geometry *s, int32_t channels, int32_t columns, int32_t multiple,
+strip strip_plan(const geometry *s, int32_t channels, int32_t columns, int32_t least,
                  int32_t budget) {
   strip t;
   t.width = max_i32(s->Wo, columns) + reach(s) / s->stride + 1;
   t.row = t.width * s->stride;
   const int64_t fit = budget / ((int64_t)channels * t.row); /* input rows */
   const int64_t rows = fit > reach(s) ? (fit - reach(s) - 1) / s->stride + 1 : 0;
-  t.rows_out = min_i32(max_i32((int32_t)rows / multiple * multiple, multiple), s->Ho);
+  t.rows_out = min_i32(max_i32((int32_t)rows, least), s->Ho);
   /* A cache line more than the rows need, lest planes a power of two apart share cache sets. */
   t.plane = round_up((size_t)rows_in(s, t.rows_out) * t.row, 16) + 16;
   return t;

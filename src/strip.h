@@ -15,11 +15,10 @@ typedef struct strip {
   size_t plane;     /* floats of a channel */
 } strip;
 
-/* A layout for channels input channels that takes about budget floats, though never less than
- * multiple output rows; a full strip's output rows are a multiple of multiple, or all there are.
- * Rows may be read columns floats at a time from any output column on, or from 0 where there are
+/* A layout for channels input channels that takes about budget floats, though never fewer than
+ * least output rows, or all there are. Rows may be read columns floats at a time from any output column on, or from 0 where there are
  * fewer output columns. */
-strip strip_plan(const geometry *shape, int32_t channels, int32_t columns, int32_t multiple,
+strip strip_plan(const geometry *shape, int32_t channels, int32_t columns, int32_t least,
                  int32_t budget);
 
 /* offset [R*R]: where each tap stands from the first, within a plane of the strip. */

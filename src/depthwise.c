@@ -1,0 +1,175 @@
+/* See depthwise.h. Three kernels, from the narrowest to the widest use:
+ *
+ *   rolling   R = 3, stride 1, dilation 1: nine weights stay in registers, each input row is loaded
+ *             once for the three output rows that it touches
+ *   shared    stride 1, dilation 1: blocks of 4 x 8 outputs; each input row is loaded once for the
+ *             up to four output rows that it touches
+ *   any       everything: blocks of 4 x 8 outputs, every tap loads its own input
+ *
+ * A block at the right or lower edge begins early enough to end with it, and computes a few outputs
+ * once more. Rows narrower than a block are computed whole and stored in part. */
+#include "depthwise.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "kernels.h"
+#include "simd.h"
+
+enum { ROWS = DEPTHWISE_ROWS, COLUMNS = DEPTHWISE_COLUMNS };
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* The first columns of width vectors into y. */
+INLINE void store_columns(const int width, const v128_t *sum, int32_t columns, float *y) {
+  if (columns >= 4 * width) {
+    for (int v = 0; v < width; v++) wasm_v128_store(y + 4 * v, sum[v]);
+  } else {
+    float narrow[COLUMNS];
+    for (int v = 0; v < width; v++) wasm_v128_store(narrow + 4 * v, sum[v]);
+    memcpy(y, narrow, sizeof(float) * (size_t)columns);
+  }
+}
+
+/* --------------------------------------------------------------------------------- rolling */
+
+/* w[0] * x[0] + w[1] * x[1] + w[2] * x[2], on its own so that only one addition waits for the sum
+ * that it joins. */
+INLINE v128_t dot3(const v128_t *w, const v128_t *x) {
+  return madd(w[2], x[2], madd(w[1], x[1], wasm_f32x4_mul(w[0], x[0])));
+}
+
+/* Four columns from the strip's top to its bottom. */
+static void rolling_columns(const depthwise_strip *b, int32_t column, int32_t columns) {
+  const v128_t bias = wasm_f32x4_splat(b->bias);
+  v128_t w[9];
+  for (int i = 0; i < 9; i++) w[i] = wasm_v128_load32_splat(b->weight + i * LANES);
+
+  const float *input = b->input + column;
+  float *y = b->y + column;
+  v128_t upper = bias, lower = bias; /* sums of output rows i - 2 and i - 1, at input row i */
+#pragma clang loop unroll(disable)
+  for (int32_t i = 0; i < b->rows + 2; i++, input += b->row) {
+    const v128_t x[3] = {wasm_v128_load(input), wasm_v128_load(input + 1),
+                         wasm_v128_load(input + 2)};
+    const v128_t done = wasm_f32x4_add(upper, dot3(w + 6, x));
+    upper = wasm_f32x4_add(lower, dot3(w + 3, x));
+    lower = wasm_f32x4_add(bias, dot3(w, x));
+    if (i < 2) continue; /* done is no output row: it lies above the strip */
+    store_columns(1, &done, columns, y);
+    y += b->Wo;
+  }
+}
+
+static void convolve_rolling(const depthwise_strip *b) {
+  for (int32_t x = 0; x < b->Wo; x += 4) {
+    const int32_t column = b->Wo < 4 ? 0 : x + 4 <= b->Wo ? x : b->Wo - 4;
+    rolling_columns(b, column, b->Wo < 4 ? b->Wo : 4);
+  }
+}
+
+/* ---------------------------------------------------------------------------------- shared */
+
+/* What one input row adds to output rows first..last of a block; weight is the row of taps that
+ * output row 0 would need. */
+INLINE void add_input_row(const int first, const int last, const int width, int32_t R,
+                          const float *input, const float *weight, v128_t sum[ROWS][2]) {
+#pragma clang loop unroll(disable)
+  for (int32_t q = 0; q < R; q++, weight += LANES) {
+    v128_t x[2];
+    for (int v = 0; v < width; v++) x[v] = wasm_v128_load(input + q + 4 * v);
+    for (int y = first; y <= last; y++) {
+      const v128_t w = wasm_v128_load32_splat(weight - (ptrdiff_t)y * R * LANES);
+      for (int v = 0; v < width; v++) sum[y][v] = madd(w, x[v], sum[y][v]);
+    }
+  }
+}
+
+/* ROWS rows x width vectors of output; R >= ROWS. */
+INLINE void shared_block(const int width, const depthwise_strip *b, int32_t row, int32_t column,
+                         int32_t columns) {
+  const int32_t R = b->R;
+  const float *input = b->input + (size_t)row * b->row + column, *weight = b->weight;
+  const size_t taps = (size_t)R * LANES;
+  v128_t sum[ROWS][2];
+  for (int i = 0; i < ROWS; i++)
+    for (int v = 0; v < width; v++) sum[i][v] = wasm_f32x4_splat(b->bias);
+
+#define ADD_ROW(first, last) \
+  (add_input_row(first, last, width, R, input, weight, sum), input += b->row, weight += taps)
+  ADD_ROW(0, 0);
+  ADD_ROW(0, 1);
+  ADD_ROW(0, 2);
+#pragma clang loop unroll(disable)
+  for (int32_t i = 3; i < R; i++) ADD_ROW(0, 3);
+  ADD_ROW(1, 3);
+  ADD_ROW(2, 3);
+  ADD_ROW(3, 3);
+#undef ADD_ROW
+
+  float *y = b->y + (size_t)row * b->Wo + column;
+  for (int i = 0; i < ROWS; i++, y += b->Wo) store_columns(width, sum[i], columns, y);
+}
+
+/* ------------------------------------------------------------------------------------- any */
+
+/* height rows x width vectors of output, from (row, column) on. */
+INLINE void any_block(const int height, const int width, const depthwise_strip *b, int32_t row,
+                      int32_t column, int32_t columns) {
+  const size_t row_step = (size_t)b->stride * b->row;
+  const float *input = b->input + row * row_step + column, *weight = b->weight;
+  const int32_t taps = b->R * b->R;
+  v128_t sum[ROWS][2];
+  for (int i = 0; i < height; i++)
+    for (int v = 0; v < width; v++) sum[i][v] = wasm_f32x4_splat(b->bias);
+
+#pragma clang loop unroll(disable)
+  for (int32_t tap = 0; tap < taps; tap++, weight += LANES) {
+    const v128_t w = wasm_v128_load32_splat(weight);
+    const float *in = input + b->offset[tap];
+    for (int i = 0; i < height; i++, in += row_step)
+      for (int v = 0; v < width; v++) sum[i][v] = madd(w, wasm_v128_load(in + 4 * v), sum[i][v]);
+  }
+
+  float *y = b->y + (size_t)row * b->Wo + column;
+  for (int i = 0; i < height; i++, y += b->Wo) store_columns(width, sum[i], columns, y);
+}
+
+/* ------------------------------------------------------------------------------------------ */
+
+INLINE void block(const int height, const int width, bool shared, const depthwise_strip *b,
+                  int32_t row, int32_t column, int32_t columns) {
+  if (height == ROWS && shared)
+    shared_block(width, b, row, column, columns);
+  else
+    any_block(height, width, b, row, column, columns);
+}
+
+/* height rows, all columns. */
+INLINE void band(const int height, bool shared, const depthwise_strip *b, int32_t row) {
+  int32_t x = 0;
+  for (; x + COLUMNS <= b->Wo; x += COLUMNS) block(height, 2, shared, b, row, x, COLUMNS);
+  const int32_t left = b->Wo - x;
+  if (left > 4)
+    block(height, 2, shared, b, row, b->Wo < COLUMNS ? 0 : b->Wo - COLUMNS,
+          b->Wo < COLUMNS ? b->Wo : COLUMNS);
+  else if (left > 0)
+    block(height, 1, shared, b, row, b->Wo < 4 ? 0 : b->Wo - 4, b->Wo < 4 ? b->Wo : 4);
+}
+
+void depthwise_convolve(const depthwise_strip *b) {
+  const bool dense = b->stride == 1 && b->dilation == 1;
+  if (dense && b->R == 3) {
+    convolve_rolling(b);
+  } else if (b->rows < ROWS) {
+    for (int32_t row = 0; row < b->rows; row++) band(1, false, b, row);
+  } else {
+    for (int32_t row = 0; row < b->rows; row += ROWS) {
+      const int32_t first = row + ROWS <= b->rows ? row : b->rows - ROWS;
+      if (dense && b->R >= ROWS)
+        band(ROWS, true, b, first);
+      else
+        band(ROWS, false, b, first);
+    }
+  }
+}

@@ -1,0 +1,12 @@
+// Every fast path of the C library against its portable reference, on seeded random configurations.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runProgram, variants } from './programs.mjs';
+
+for (const variant of variants)
+  test(`fast paths agree with the portable reference: ${variant}`, () => {
+    const { status, stdout, stderr } = runProgram('check', variant, { args: ['20261124', '2000'] });
+    const output = stdout.toString();
+    assert.equal(status, 0, `${output}\n${stderr}`);
+    assert.match(output, /^0 failures, seed 20261124, 2000 configurations$/m);
+  });

@@ -1,0 +1,27 @@
+// The programs of tests/native/*.c, each built for this machine with sanitizers and as WASI modules.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const path = (/** @type {string} */ relative) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+
+export const variants = ['native with sanitizers', 'wasm baseline', 'wasm relaxed'];
+
+/**
+ * Runs one program to its end.
+ * @param {string} name of tests/native/NAME.c
+ * @param {string} variant one of `variants`
+ * @param {{ args?: string[], input?: Uint8Array }} [options]
+ * @returns {{ status: number | null, stdout: Buffer, stderr: string }}
+ */
+export function runProgram(name, variant, { args = [], input = new Uint8Array() } = {}) {
+  const [command, ...first] =
+    variant === variants[0]
+      ? [path(`build/native/${name}`)]
+      : [process.execPath, '--no-warnings', path('tests/native/wasi.mjs'),
+         path(`build/check/${name}-${variant.split(' ')[1]}.wasm`)];
+  const { status, stdout, stderr, error } = spawnSync(command, [...first, ...args], {
+    input, maxBuffer: 1 << 30, timeout: 10 * 60_000,
+  });
+  if (error) throw error;
+  return { status, stdout, stderr: stderr.toString() };
+}

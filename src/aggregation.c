@@ -14,7 +14,7 @@ static dk_status check_config(const dk_aggregation_config *c) {
   if (c->in_channels % G || c->out_channels % G) return DK_ERROR_CONFIG;
   if (c->kernel_size > limit || c->stride > limit || c->padding > limit || c->dilation > limit)
     return DK_ERROR_CONFIG;
-  if (c->algorithm < DK_ALGORITHM_AUTO || c->algorithm > DK_ALGORITHM_WINOGRAD_4)
+  if (c->algorithm < DK_ALGORITHM_AUTO || c->algorithm > DK_ALGORITHM_TOOMCOOK)
     return DK_ERROR_CONFIG;
   return DK_OK;
 }
@@ -95,7 +95,7 @@ void dk_aggregation_changed(dk_aggregation *aggregation) {
   aggregation->stale = aggregation->weight != NULL;
 }
 
-static void pack_if_stale(dk_aggregation *aggregation) {
+void aggregation_pack(dk_aggregation *aggregation) {
   packed_kernels *kernels = &aggregation->kernels;
   if (!aggregation->stale) return;
   for (int32_t k = 0; k < kernels->K; k++)
@@ -110,7 +110,7 @@ static int32_t output_length(const dk_aggregation_config *config, int32_t length
   return padded < reach ? 0 : (int32_t)((padded - reach) / config->stride + 1);
 }
 
-static dk_status make_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                                geometry *shape) {
   const dk_aggregation_config *c = &aggregation->config;
   if (N < 1 || H < 1 || W < 1 || H > MAX_ELEMENTS || W > MAX_ELEMENTS) return DK_ERROR_SHAPE;
@@ -132,7 +132,7 @@ static dk_status make_geometry(const dk_aggregation *aggregation, int32_t N, int
 /* The geometry and the algorithm for one shape. */
 static dk_status prepare(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                          geometry *shape, const algorithm **chosen) {
-  dk_status status = make_geometry(aggregation, N, H, W, shape);
+  dk_status status = aggregation_geometry(aggregation, N, H, W, shape);
   if (status) return status;
   *chosen = plan_convolution(shape, (dk_algorithm)aggregation->config.algorithm);
   if (!*chosen) return DK_ERROR_CONFIG;
@@ -152,7 +152,7 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
 
 static void convolve(dk_aggregation *aggregation, const algorithm *chosen, const geometry *shape,
                      const float *x, const float *a, float *y, void *workspace) {
-  pack_if_stale(aggregation);
+  aggregation_pack(aggregation);
   for (int32_t n = 0; n < shape->N; n++)
     chosen->convolve(&(convolution){
         .shape = shape,
@@ -180,7 +180,7 @@ dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregatio
 void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
                         float *bias) {
   const packed_kernels *kernels = &aggregation->kernels;
-  pack_if_stale(aggregation);
+  aggregation_pack(aggregation);
   for (int32_t n = 0; n < N; n++, a += kernels->K)
     for (int32_t block = 0; block < kernels->blocks; block++) {
       const channel_block channels = kernels_block(kernels, block);
@@ -201,6 +201,12 @@ void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, 
 dk_status dk_block_forward(dk_context *context, dk_attention *attention,
                            dk_aggregation *aggregation, int32_t training, const float *x, int32_t N,
                            int32_t H, int32_t W, float *a, float *y) {
+  return dk_block_forward_taped(context, attention, aggregation, training, x, N, H, W, a, y, NULL);
+}
+
+dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
+                                 dk_aggregation *aggregation, int32_t training, const float *x,
+                                 int32_t N, int32_t H, int32_t W, float *a, float *y, void *tape) {
   geometry shape;
   const algorithm *chosen;
   dk_status status = attention_check(attention, training, N, H, W);

@@ -30,7 +30,7 @@ static void convolve(const convolution *work) {
   int32_t *offset = work->workspace;
   float *mixed = (float *)work->workspace + offset_floats(s);
   float *padded = mixed + mixed_floats(s);
-  strip_taps(s, &t, offset);
+  strip_taps(s, &t, 1, offset);
 
   for (int32_t block = 0; block < kernels->blocks; block++) {
     const channel_block channels = kernels_block(kernels, block);

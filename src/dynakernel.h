@@ -117,6 +117,7 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_DEPTHWISE = 4,
   DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
+  DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7; Toom 1963, Cook 1966 */
 } dk_algorithm;
 
 typedef struct dk_aggregation_config {

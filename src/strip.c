@@ -39,6 +39,26 @@ void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t fir
   }
 }
 
+window pad_window(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
+                  int32_t width, float *out) {
+  if (top >= 0 && left >= 0 && rows <= H - top && width <= W - left)
+    return (window){x + (size_t)top * W + left, W};
+
+  const int32_t begin = clamp(-(int64_t)left, 0, width);
+  const int32_t end = clamp((int64_t)W - left, begin, width);
+  float *row = out;
+  for (int32_t y = top; y < top + rows; y++, row += width) {
+    if (y < 0 || y >= H || begin == end) {
+      memset(row, 0, sizeof(float) * (size_t)width);
+      continue;
+    }
+    memset(row, 0, sizeof(float) * (size_t)begin);
+    memcpy(row + begin, x + (size_t)y * W + (left + begin), sizeof(float) * (size_t)(end - begin));
+    memset(row + end, 0, sizeof(float) * (size_t)(width - end));
+  }
+  return (window){out, width};
+}
+
 static int32_t reach(const geometry *s) { return s->dilation * (s->R - 1); }
 
 static int32_t rows_in(const geometry *s, int32_t rows_out) {
@@ -58,12 +78,14 @@ strip strip_plan(const geometry *s, int32_t channels, int32_t columns, int32_t l
   return t;
 }
 
-void strip_taps(const geometry *s, const strip *t, int32_t *offset) {
-  for (int32_t r = 0; r < s->R; r++)
-    for (int32_t q = 0; q < s->R; q++) {
-      const int32_t column = q * s->dilation;
-      *offset++ = r * s->dilation * t->row + column % s->stride * t->width + column / s->stride;
-    }
+void strip_taps(const geometry *s, const strip *t, int32_t channels, int32_t *offset) {
+  for (int32_t c = 0; c < channels; c++)
+    for (int32_t r = 0; r < s->R; r++)
+      for (int32_t q = 0; q < s->R; q++) {
+        const int32_t column = q * s->dilation;
+        *offset++ = (int32_t)(c * t->plane) + r * s->dilation * t->row +
+                    column % s->stride * t->width + column / s->stride;
+      }
 }
 
 void strip_fill(const geometry *s, const strip *t, const float *x, int32_t oy, int32_t rows_out,

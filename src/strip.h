@@ -21,8 +21,8 @@ typedef struct strip {
 strip strip_plan(const geometry *shape, int32_t channels, int32_t columns, int32_t least,
                  int32_t budget);
 
-/* offset [R*R]: where each tap stands from the first, within a plane of the strip. */
-void strip_taps(const geometry *shape, const strip *layout, int32_t *offset);
+/* offset [channels, R, R]: where each tap stands from the first. */
+void strip_taps(const geometry *shape, const strip *layout, int32_t channels, int32_t *offset);
 
 /* Write the rows that rows_out output rows from oy on read, from one input channel x [H, W], into
  * one plane of the strip. */
@@ -33,5 +33,16 @@ void strip_fill(const geometry *shape, const strip *layout, const float *x, int3
  * x [H, W] into out [rows, phases, width]; columns beyond the padded input are zero. */
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,
               int32_t phases, int32_t width, float *out);
+
+/* A window of the zero-padded plane: rows x width values of x [H, W] from (top, left) on, either of
+ * which may be negative. Where it lies within x it is x itself, elsewhere a copy in out
+ * [rows, width]. */
+typedef struct window {
+  const float *data;
+  int32_t row; /* floats from a row to the next */
+} window;
+
+window pad_window(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
+                  int32_t width, float *out);
 
 #endif

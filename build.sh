@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# Builds dynakernel. `./build.sh --help` lists the targets.
+set -euo pipefail
+export LC_ALL=C # one order of files everywhere
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+  cat << 'EOF'
+usage: ./build.sh [--force] [TARGET...]
+
+  release   the shipped files: dist/dynakernel-{baseline,relaxed}.wasm and dist/types/ (the default)
+  wasm      of those, the WebAssembly only
+  types     of those, the TypeScript declarations only
+  debug     the same two modules with assertions and debug information, in build/debug/
+  check     tests/native/*.c with the library, as WASI programs, in build/check/
+  native    the same programs for this machine under AddressSanitizer and UBSan, in build/native/
+  clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
+
+  --force   builds again even when no source has changed
+  --help    prints this
+
+Emscripten: `emcc` on PATH, else $EMSDK, else a private copy in .toolchain/ (see scripts/emscripten.sh).
+The native target takes $CC, else clang, else gcc, and SIMDe (scripts/simde.sh).
+The exit status is 1 for a failure, 2 where the native target lacks a tool.
+EOF
+}
+
+fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+missing() { printf 'build.sh: %s\n' "$*" >&2; exit 2; }
+
+sources=(src/*.c)
+headers=(src/*.h)
+mapfile -t programs < <(grep -lE '^int main\(' tests/native/*.c 2>/dev/null)
+mapfile -t shared < <(grep -LE '^int main\(' tests/native/*.c 2>/dev/null) # linked into every program
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+common=(
+  -std=c11                # the language of the sources; no GNU extensions are relied on
+  -ffp-contract=off       # a*b+c is fused only where the source says so: the same numbers from every compiler
+  -Wall -Wextra -Werror   # a warning is an error
+  -Wno-unknown-pragmas    # gcc does not know the loop pragmas, which are for LLVM's WebAssembly
+  -Isrc                   # for the tests, which include the public header
+  "-ffile-prefix-map=$PWD=." # no path of this machine in the output
+)
+# shellcheck disable=SC2034 # the two are used by name
+simd_baseline=(
+  -msimd128               # 128-bit SIMD: every engine since 2021 (Safari: 2023)
+)
+# shellcheck disable=SC2034
+simd_relaxed=(
+  -msimd128
+  -mrelaxed-simd          # fused multiply-add where the processor has it
+  -DDK_RELAXED=1          # lets the sources know
+)
+module=(
+  -sSTRICT                # no deprecated behaviour, no implicit settings
+  -sERROR_ON_UNDEFINED_SYMBOLS # a missing function fails here, not in the browser
+  -sSTANDALONE_WASM       # needs no generated JavaScript: the wrapper is written by hand
+  -sPURE_WASI             # and imports nothing but WASI (the library itself: nothing at all)
+  -sALLOW_MEMORY_GROWTH   # memory follows the images
+  -sABORTING_MALLOC=0     # malloc returns NULL when it cannot grow: the caller reports it
+  -sMAXIMUM_MEMORY=2GB    # every address fits a signed 32-bit integer
+  -sMALLOC=emmalloc       # the small allocator: allocations are few and large
+)
+library=(
+  --no-entry              # a library: no main
+  -sINITIAL_MEMORY=512KB  # static data and stack; the rest grows on demand
+  -sSTACK_SIZE=64KB       # no large arrays live on the stack
+)
+program=(
+  -sINITIAL_MEMORY=64MB
+  -sSTACK_SIZE=1MB
+)
+optimised=(
+  -O3                     # speed matters more than size here, and both stay small
+  -DNDEBUG                # no assertions
+)
+debuggable=(
+  -O1                     # readable, yet the intrinsics are still one instruction each
+  -g                      # names and lines for the browser's debugger
+)
+# shellcheck disable=SC2054
+sanitized=(
+  -O1 -g -fno-omit-frame-pointer # quick enough, with whole stack traces
+  -fsanitize=address,undefined   # out-of-bounds, leaks, overflow, misalignment, ...
+  -fno-sanitize-recover=all      # the first finding ends the program with an error
+)
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+# up_to_date OUTPUT KEY: whether OUTPUT was built from the same content; KEY hashes all that goes into it.
+up_to_date() {
+  [ -z "$force" ] && [ -f "$1" ] && [ "$(cat "build/stamps/${1//\//_}" 2>/dev/null)" = "$2" ]
+}
+remember() { mkdir -p build/stamps && printf '%s\n' "$2" > "build/stamps/${1//\//_}"; }
+key() { sha256sum build.sh "$@" | sha256sum | cut -d ' ' -f 1; }
+
+need_sources() { [ -f "${sources[0]}" ] || fail "there are no sources in src/ yet."; }
+
+find_emcc() {
+  [ -n "${emcc:-}" ] || emcc=$(scripts/emscripten.sh) || exit 1
+}
+
+# emscripten OUTPUT ARGUMENTS...: compiles in a folder of its own and moves the result, so that OUTPUT is always whole.
+emscripten() {
+  local output=$1 work
+  shift
+  echo "building $output"
+  mkdir -p build "$(dirname "$output")"
+  work=$(mktemp -d build/work.XXXXXX)
+  if ! "$emcc" "$@" -o "$work/${output##*/}"; then
+    rm -rf "$work"
+    return 1
+  fi
+  mv "$work/${output##*/}" "$output"
+  rm -rf "$work"
+}
+
+# wasm_pair STEM KEY ARGUMENTS...: STEM-baseline.wasm and STEM-relaxed.wasm, side by side.
+wasm_pair() {
+  local stem=$1 key=$2 status=0 jobs=()
+  shift 2
+  for variant in baseline relaxed; do
+    local output=$stem-$variant.wasm
+    local -n simd=simd_$variant
+    if up_to_date "$output" "$key"; then continue; fi
+    find_emcc
+    { emscripten "$output" "${common[@]}" "${simd[@]}" "$@" && remember "$output" "$key"; } &
+    jobs+=($!)
+  done
+  for job in ${jobs[@]+"${jobs[@]}"}; do wait "$job" || status=1; done
+  [ "$status" = 0 ] || fail "$stem: compilation failed."
+}
+
+# --- targets ----------------------------------------------------------------------------------------------------------
+
+build_wasm() {
+  need_sources
+  wasm_pair dist/dynakernel "$(key "${sources[@]}" "${headers[@]}")" \
+    "${optimised[@]}" "${module[@]}" "${library[@]}" "${sources[@]}"
+}
+
+build_debug() {
+  need_sources
+  wasm_pair build/debug/dynakernel "$(key "${sources[@]}" "${headers[@]}")" \
+    "${debuggable[@]}" "${module[@]}" "${library[@]}" "${sources[@]}"
+}
+
+build_check() {
+  need_sources
+  # Optimised like the release, but with assertions.
+  for file in ${programs[@]+"${programs[@]}"}; do
+    wasm_pair "build/check/$(basename "$file" .c)" "$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])" \
+      -O3 "${module[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
+  done
+}
+
+# find_cc: the first compiler that can link a sanitized program; clang's runtimes may be a package of their own.
+find_cc() {
+  local candidate
+  for candidate in ${CC:-clang gcc}; do
+    if echo 'int main(void) { return 0; }' |
+      "$candidate" -fsanitize=address,undefined -x c - -o build/native/.probe 2> /dev/null; then
+      rm -f build/native/.probe
+      cc=$candidate
+      return
+    fi
+  done
+  missing "no C compiler with sanitizers for the native build: apt-get install clang, or set CC."
+}
+
+build_native() {
+  need_sources
+  local cc simde key output pids=() status=0
+  mkdir -p build/native
+  find_cc
+  simde=$(scripts/simde.sh) || exit 2
+  key=$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])
+  for file in ${programs[@]+"${programs[@]}"}; do
+    output=build/native/$(basename "$file" .c)
+    if up_to_date "$output" "$key"; then continue; fi
+    echo "building $output"
+    # SIMDe stands in for wasm_simd128.h; -isystem keeps our warnings off its headers.
+    { "$cc" "${common[@]}" "${sanitized[@]}" -isystem "$simde" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}" \
+      -lm -o "$output.new" &&
+      mv "$output.new" "$output" && remember "$output" "$key"; } &
+    pids+=($!)
+  done
+  for pid in ${pids[@]+"${pids[@]}"}; do wait "$pid" || status=1; done
+  [ "$status" = 0 ] || fail "native: compilation failed."
+}
+
+build_types() {
+  [ -f web/dynakernel/index.js ] || fail "there is no web/dynakernel/index.js yet."
+  local key scripts
+  mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
+  key=$(key tsconfig.json package-lock.json "${scripts[@]}")
+  if up_to_date dist/types/index.d.ts "$key"; then return; fi
+  if [ ! -x node_modules/.bin/tsc ]; then
+    echo "installing the development packages"
+    npm ci --no-audit --no-fund
+  fi
+  echo "building dist/types"
+  rm -rf dist/types
+  node_modules/.bin/tsc --project tsconfig.json || fail "types: TypeScript found errors."
+  remember dist/types/index.d.ts "$key"
+}
+
+# --- command line -----------------------------------------------------------------------------------------------------
+
+force=
+targets=()
+for argument in "$@"; do
+  case $argument in
+    release | wasm | types | debug | check | native | clean) targets+=("$argument") ;;
+    --force) force=1 ;;
+    --help | -h) usage; exit ;;
+    *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;
+  esac
+done
+[ ${#targets[@]} -gt 0 ] || targets=(release)
+for target in "${targets[@]}"; do
+  case $target in
+    release) build_wasm; build_types ;;
+    clean) rm -rf dist build ;;
+    *) "build_$target" ;;
+  esac
+done

@@ -1,0 +1,154 @@
+/* Planes of floats -> their range, and RGBA bytes. Portable: pixels_reference.c. */
+#include "pixels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------- range */
+
+/* pmin(a, b) is b < a ? b : a, so a NaN in b never gets into a. finite_only: x + (x - x) is x where
+ * it is finite and NaN elsewhere. */
+static inline void widen(v128_t *low, v128_t *high, v128_t x, int finite_only) {
+  if (finite_only)
+    x = wasm_f32x4_add(x, wasm_f32x4_sub(x, x));
+  *low = wasm_f32x4_pmin(*low, x);
+  *high = wasm_f32x4_pmax(*high, x);
+}
+
+static inline void find_range(const float *x, size_t count, float *range, int finite_only) {
+  v128_t low0 = wasm_f32x4_splat(INFINITY), high0 = wasm_f32x4_splat(-INFINITY);
+  v128_t low1 = low0, low2 = low0, low3 = low0, high1 = high0, high2 = high0, high3 = high0;
+  size_t i = 0;
+  /* four chains hide the latency of pmin and pmax; not worth it for the rare second pass */
+#pragma clang loop unroll(disable)
+  for (; !finite_only && i + 16 <= count; i += 16) {
+    widen(&low0, &high0, wasm_v128_load(x + i), finite_only);
+    widen(&low1, &high1, wasm_v128_load(x + i + 4), finite_only);
+    widen(&low2, &high2, wasm_v128_load(x + i + 8), finite_only);
+    widen(&low3, &high3, wasm_v128_load(x + i + 12), finite_only);
+  }
+#pragma clang loop unroll(disable)
+  for (; i + 4 <= count; i += 4)
+    widen(&low0, &high0, wasm_v128_load(x + i), finite_only);
+  if (i < count) {
+    float rest[4] = {NAN, NAN, NAN, NAN};
+    memcpy(rest, x + i, (count - i) * sizeof(float));
+    widen(&low1, &high1, wasm_v128_load(rest), finite_only);
+  }
+
+  float lows[4], highs[4], low = INFINITY, high = -INFINITY;
+  wasm_v128_store(lows, wasm_f32x4_pmin(wasm_f32x4_pmin(low0, low1), wasm_f32x4_pmin(low2, low3)));
+  wasm_v128_store(highs,
+                  wasm_f32x4_pmax(wasm_f32x4_pmax(high0, high1), wasm_f32x4_pmax(high2, high3)));
+  for (int lane = 0; lane < 4; lane++) {
+    low = lows[lane] < low ? lows[lane] : low;
+    high = highs[lane] > high ? highs[lane] : high;
+  }
+  range[0] = low;
+  range[1] = high;
+}
+
+void dk_range(const float *x, size_t count, float *range) {
+  find_range(x, count, range, 0);
+  if (range[0] == -INFINITY || range[1] == INFINITY)
+    find_range(x, count, range, 1);
+  if (range[0] > range[1])
+    range[0] = range[1] = 0.0f;
+}
+
+/* ------------------------------------------------------------------------------------- levels */
+
+/* level = (v * unit - origin) * scale, where v is the value held within low..high. unit is the
+ * power of two that brings high - low near 1: the widest range does not overflow, the narrowest
+ * does not underflow, and any other is computed as if unit were 1. */
+typedef struct spread {
+  float low, high, unit, origin, scale;
+} spread;
+
+static spread spread_make(float low, float high) {
+  double width = (double)high - low;
+  if (!(width > 0.0 && width < INFINITY))
+    return (spread){0.0f, 0.0f, 1.0f, -128.0f, 1.0f};
+  int exponent = ilogb(width);
+  double unit = ldexp(1.0, exponent < -126 ? 126 : exponent > 126 ? -126 : -exponent);
+  return (spread){low, high, (float)unit, (float)(low * unit), (float)(255.0 / (width * unit))};
+}
+
+/* NaN stays NaN: pmax(a, b) is a < b ? b : a. */
+static inline v128_t level_of(v128_t value, const spread *s) {
+  value = wasm_f32x4_pmax(value, wasm_f32x4_splat(s->low));
+  value = wasm_f32x4_pmin(value, wasm_f32x4_splat(s->high));
+  v128_t offset =
+      wasm_f32x4_sub(wasm_f32x4_mul(value, wasm_f32x4_splat(s->unit)), wasm_f32x4_splat(s->origin));
+  return wasm_f32x4_mul(offset, wasm_f32x4_splat(s->scale));
+}
+
+/* 2^23 + level is rounded to an integer, the low bits of the float: 0x4b000000 + integer. */
+#define BIAS 8388608.0f
+
+static inline v128_t load_tail(const float *plane, size_t pixels) {
+  float lanes[4] = {0};
+  memcpy(lanes, plane, pixels * sizeof(float));
+  return wasm_v128_load(lanes);
+}
+
+/* table [257, 4]: the colour of NaN, then the palette. Scalar loads and stores, with the offsets
+ * taken out of the vector in pairs, are the fastest gather that wasm has. */
+static inline void map_pixels(v128_t value, const spread *s, const uint8_t *table, uint8_t *rgba) {
+  /* index 0 for NaN, 1..256 otherwise: pmax(a, NaN) is a */
+  v128_t biased = wasm_f32x4_add(level_of(value, s), wasm_f32x4_splat(BIAS + 1.0f));
+  biased = wasm_f32x4_pmax(wasm_f32x4_splat(BIAS), biased);
+  v128_t offsets = wasm_v128_and(wasm_i32x4_shl(biased, 2), wasm_i32x4_splat(4 * 511));
+  uint64_t first = (uint64_t)wasm_i64x2_extract_lane(offsets, 0);
+  uint64_t second = (uint64_t)wasm_i64x2_extract_lane(offsets, 1);
+  memcpy(rgba, table + (uint32_t)first, 4);
+  memcpy(rgba + 4, table + (first >> 32), 4);
+  memcpy(rgba + 8, table + (uint32_t)second, 4);
+  memcpy(rgba + 12, table + (second >> 32), 4);
+}
+
+void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
+                    uint8_t *rgba) {
+  spread s = spread_make(low, high);
+  uint8_t table[4 * 257] = {0}, rest[16];
+  memcpy(table + 4, palette, 4 * 256);
+  size_t i = 0;
+  for (; i + 4 <= pixels; i += 4)
+    map_pixels(wasm_v128_load(map + i), &s, table, rgba + 4 * i);
+  if (i < pixels) {
+    map_pixels(load_tail(map + i, pixels - i), &s, table, rest);
+    memcpy(rgba + 4 * i, rest, 4 * (pixels - i));
+  }
+}
+
+/* pmax(0, NaN) is 0 */
+static inline v128_t byte_biased(v128_t value, const spread *s) {
+  v128_t level = wasm_f32x4_pmax(wasm_f32x4_splat(0.0f), level_of(value, s));
+  return wasm_f32x4_add(level, wasm_f32x4_splat(BIAS));
+}
+
+/* Shifting a byte to its channel drops the bias above it; red's is covered by alpha. */
+static inline v128_t rgb_pixels(v128_t red, v128_t green, v128_t blue, const spread *s) {
+  v128_t r = byte_biased(red, s);
+  v128_t g = wasm_i32x4_shl(byte_biased(green, s), 8);
+  v128_t b = wasm_i32x4_shl(byte_biased(blue, s), 16);
+  v128_t alpha = wasm_i32x4_splat((int32_t)0xff000000);
+  return wasm_v128_or(wasm_v128_or(r, g), wasm_v128_or(b, alpha));
+}
+
+void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low,
+                       float high, uint8_t *rgba) {
+  spread s = spread_make(low, high);
+  const float *greens = planes + plane_stride, *blues = planes + 2 * plane_stride;
+  size_t i = 0;
+  for (; i + 4 <= pixels; i += 4)
+    wasm_v128_store(rgba + 4 * i, rgb_pixels(wasm_v128_load(planes + i), wasm_v128_load(greens + i),
+                                             wasm_v128_load(blues + i), &s));
+  if (i < pixels) {
+    uint8_t rest[16];
+    wasm_v128_store(rest,
+                    rgb_pixels(load_tail(planes + i, pixels - i), load_tail(greens + i, pixels - i),
+                               load_tail(blues + i, pixels - i), &s));
+    memcpy(rgba + 4 * i, rest, 4 * (pixels - i));
+  }
+}

@@ -1,0 +1,395 @@
+#include "check_pixels.h"
+#include "pixels.h"
+#include "support.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------ harness */
+
+typedef struct check {
+  random_state random;
+  int failures, mismatches;
+  char configuration[256];
+} check;
+
+static int32_t below(check *c, int32_t bound) { return random_between(&c->random, 0, bound - 1); }
+
+static float uniform(check *c, double low, double high) {
+  return (float)(low + (high - low) * 0.5 * (1.0 + random_float(&c->random)));
+}
+
+/* NaN of any sign and payload, the infinities, and the extremes of what is finite. */
+static float any_special(check *c) {
+  static const float values[] = {INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, 0.0f, -0.0f, 1e-45f};
+  if (below(c, 8))
+    return values[below(c, 7)];
+  union {
+    uint32_t bits;
+    float value;
+  } nan = {random_u32(&c->random) | 0x7fc00000};
+  return nan.value;
+}
+
+/* Around the tiles of 4 and 16 pixels and the groups of 4 and blocks of 16 rows. */
+static int32_t any_size(check *c) {
+  static const int32_t edges[] = {1,  2,  3,  4,  5,  7,  8,  9,  11, 12,
+                                  13, 15, 16, 17, 31, 32, 33, 63, 64, 65};
+  return below(c, 3) ? edges[below(c, sizeof edges / sizeof *edges)] : 1 + below(c, 100);
+}
+
+static void begin(check *c, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(c->configuration, sizeof c->configuration, format, arguments);
+  va_end(arguments);
+  c->mismatches = 0;
+}
+
+static void mismatch(check *c, const char *format, ...) {
+  if (c->mismatches++ == 0) {
+    c->failures++;
+    printf("FAIL %s\n", c->configuration);
+  }
+  if (c->mismatches > 3)
+    return;
+  va_list arguments;
+  va_start(arguments, format);
+  printf("  ");
+  vprintf(format, arguments);
+  printf("\n");
+  va_end(arguments);
+}
+
+static void *allocate(size_t bytes) {
+  void *memory = malloc(bytes ? bytes : 1);
+  if (!memory) {
+    fprintf(stderr, "check_pixels: no memory for %zu bytes\n", bytes);
+    exit(2);
+  }
+  return memory;
+}
+
+/* An array that may be unaligned. It ends where its allocation does, so that the address sanitizer
+ * sees a read past it; outputs are surrounded by guard bytes, which read as NaN. */
+typedef struct array {
+  uint8_t *memory, *data;
+  size_t bytes;
+} array;
+
+enum { GUARD = 64, GUARD_BYTE = 0xff };
+
+static array input_make(size_t bytes, size_t offset) {
+  array a = {allocate(bytes + offset), NULL, bytes};
+  a.data = a.memory + offset;
+  return a;
+}
+
+static array output_make(size_t bytes, size_t offset) {
+  array a = {allocate(bytes + offset + 2 * GUARD), NULL, bytes};
+  memset(a.memory, GUARD_BYTE, bytes + offset + 2 * GUARD);
+  a.data = a.memory + GUARD + offset;
+  return a;
+}
+
+static void expect_guards(check *c, const array *a, const char *name) {
+  for (const uint8_t *p = a->memory; p < a->data + a->bytes + GUARD; p++)
+    if ((p < a->data || p >= a->data + a->bytes) && *p != GUARD_BYTE)
+      mismatch(c, "%s: byte %td of %zu was written", name, p - a->data, a->bytes);
+}
+
+static void expect_float(check *c, const char *name, size_t index, float got, float expected,
+                         double tolerance) {
+  if (isnan(expected) ? isnan(got) : got == expected || fabs((double)got - expected) <= tolerance)
+    return;
+  mismatch(c, "%s[%zu]: got %.9g, expected %.9g, tolerance %.3g", name, index, got, expected,
+           tolerance);
+}
+
+static array random_bytes(check *c, size_t bytes, size_t offset) {
+  array a = input_make(bytes, offset);
+  int mode = below(c, 4); /* mostly noise; sometimes all 255, the extremes */
+  for (size_t i = 0; i < bytes; i++)
+    a.data[i] = (uint8_t)(mode == 0 ? 255 : mode == 1 ? 255 * below(c, 2) : below(c, 256));
+  return a;
+}
+
+/* ------------------------------------------------------------------------------ rgba_to_planes */
+
+typedef struct statistics {
+  float mean[3], std[3];
+} statistics;
+
+static statistics any_statistics(check *c) {
+  static const statistics plain = {{0, 0, 0}, {1, 1, 1}};
+  static const statistics imagenet = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+  statistics s;
+  for (int i = 0; i < 3; i++) {
+    s.mean[i] = uniform(c, -2, 2);
+    s.std[i] = uniform(c, 0.01, 4);
+  }
+  int mode = below(c, 3);
+  return mode == 0 ? plain : mode == 1 ? imagenet : s;
+}
+
+static double tolerance_of(const statistics *s, size_t channel) {
+  return 1e-6 * (1.0 + fabs(s->mean[channel])) / s->std[channel];
+}
+
+static void check_rgba_to_planes(check *c, size_t pixels, int32_t channels, statistics s) {
+  size_t gap = (size_t)below(c, 9), stride = pixels + gap, offset = (size_t)below(c, 16);
+  begin(c, "rgba_to_planes pixels=%zu channels=%d stride=%zu offset=%zu mean=%g,%g,%g std=%g,%g,%g",
+        pixels, channels, stride, offset, s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1],
+        s.std[2]);
+  size_t count = (size_t)(channels - 1) * stride + pixels;
+  array rgba = random_bytes(c, 4 * pixels, offset);
+  array planes = output_make(count * sizeof(float), 4 * (size_t)below(c, 4));
+  float *expected = allocate(count * sizeof(float)), *got = (float *)planes.data;
+  dk_rgba_to_planes(rgba.data, pixels, channels, s.mean, s.std, got, stride);
+  rgba_to_planes_reference(rgba.data, pixels, channels, s.mean, s.std, expected, stride);
+  for (size_t i = 0; i < count; i++) {
+    size_t channel = i / stride;
+    int plain = channels == 3 && s.mean[channel] == 0.0f && s.std[channel] == 1.0f;
+    if (i % stride < pixels)
+      expect_float(c, "planes", i, got[i], expected[i], plain ? 0.0 : tolerance_of(&s, channel));
+    else if (!isnan(got[i]))
+      mismatch(c, "planes[%zu], between two planes, was written", i);
+  }
+  expect_guards(c, &planes, "planes");
+  free(rgba.memory), free(planes.memory), free(expected);
+}
+
+/* ------------------------------------------------------------------------------------- resize */
+
+static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int32_t W,
+                         int32_t channels, int32_t strip) {
+  statistics s = any_statistics(c);
+  begin(c, "resize src=%dx%d to %dx%d channels=%d strips of up to %d mean=%g,%g,%g std=%g,%g,%g",
+        src_H, src_W, H, W, channels, strip, s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1],
+        s.std[2]);
+  size_t plane_size = (size_t)H * (size_t)W, count = (size_t)channels * plane_size;
+  size_t row_bytes = 4 * (size_t)src_W;
+  array rgba = random_bytes(c, (size_t)src_H * row_bytes, 0);
+  array planes = output_make(count * sizeof(float), 4 * (size_t)below(c, 4));
+  float *expected = allocate(count * sizeof(float)), *got = (float *)planes.data;
+  dk_context *context = dk_context_create();
+  int32_t parts = 0; /* blocks of up to 16 rows */
+  for (int32_t row = 0, rows; row < src_H; row += rows) {
+    rows = 1 + below(c, strip < src_H - row ? strip : src_H - row);
+    array part = input_make((size_t)rows * row_bytes, (size_t)below(c, 16));
+    memcpy(part.data, rgba.data + (size_t)row * row_bytes, part.bytes);
+    dk_status status = dk_resize_rows(context, part.data, row, rows, src_H, src_W, channels, s.mean,
+                                      s.std, got, H, W);
+    if (status != DK_OK)
+      mismatch(c, "rows %d + %d: status %d", row, rows, status);
+    free(part.memory);
+    parts += (rows + 15) / 16;
+  }
+  resize_reference(rgba.data, src_H, src_W, channels, s.mean, s.std, expected, H, W);
+  /* An output row sums about 2 * parts / H of them: a random walk in steps of 2^-25, allowed four
+   * standard deviations. */
+  double walk = 1.0 + 4.0 * sqrt(2.0 * parts / H) * 0.03; /* in millionths, like the tolerance */
+  for (size_t i = 0; i < count; i++)
+    expect_float(c, "planes", i, got[i], expected[i], walk * tolerance_of(&s, i / plane_size));
+  if (H == src_H && W == src_W) {
+    dk_rgba_to_planes(rgba.data, plane_size, channels, s.mean, s.std, expected, plane_size);
+    for (size_t i = 0; i < count; i++)
+      expect_float(c, "same size", i, got[i], expected[i], 0.0);
+  }
+  expect_guards(c, &planes, "planes");
+  dk_context_destroy(context);
+  free(rgba.memory), free(planes.memory), free(expected);
+}
+
+static void check_resize_random(check *c) {
+  int32_t src_H = any_size(c), src_W = any_size(c), H = any_size(c), W = any_size(c);
+  int mode = below(c, 8);
+  if (mode < 2)
+    H = src_H;
+  if (mode == 0 || mode == 2)
+    W = src_W;
+  if (mode == 3)
+    src_H = 200 + below(c, 2000), src_W = 1 + below(c, 9), H = 1 + below(c, 5);
+  if (mode == 4)
+    src_W = 200 + below(c, 2000), src_H = 1 + below(c, 9), W = 1 + below(c, 5);
+  if (mode == 5)
+    src_H = 1 + below(c, 2), H = 100 + below(c, 400);
+  check_resize(c, src_H, src_W, H, W, below(c, 2) ? 3 : 1, 1 + below(c, 40));
+}
+
+typedef struct refusal {
+  int32_t first_row, rows, src_H, src_W, channels, H, W;
+  dk_status expected;
+} refusal;
+
+/* What is refused leaves the planes as they were. */
+static void check_resize_refused(check *c) {
+  static const refusal cases[] = {
+      {0, 1, 0, 1, 3, 1, 1, DK_ERROR_SHAPE},        {0, 1, 1, 0, 3, 1, 1, DK_ERROR_SHAPE},
+      {0, 1, 1, 1, 3, 0, 1, DK_ERROR_SHAPE},        {0, 1, 1, 1, 3, 1, 0, DK_ERROR_SHAPE},
+      {0, 0, 1, 1, 3, 1, 1, DK_ERROR_SHAPE},        {0, 1, 1, 1, 2, 1, 1, DK_ERROR_SHAPE},
+      {-1, 1, 2, 1, 3, 1, 1, DK_ERROR_SHAPE},       {1, 2, 2, 1, 3, 1, 1, DK_ERROR_SHAPE},
+      {0, 1, 1, 1 << 28, 3, 1, 1, DK_ERROR_MEMORY}, /* 16 GB of workspace: for 32 bits only */
+  };
+  const float mean[3] = {0, 0, 0}, std[3] = {1, 1, 1};
+  const uint8_t rgba[16] = {0};
+  const refusal *end = cases + sizeof cases / sizeof *cases - (sizeof(size_t) > 4 ? 1 : 0);
+  for (const refusal *r = cases; r < end; r++) {
+    begin(c, "resize refuses first_row=%d rows=%d src=%dx%d channels=%d to %dx%d", r->first_row,
+          r->rows, r->src_H, r->src_W, r->channels, r->H, r->W);
+    array planes = output_make(0, 0);
+    dk_context *context = dk_context_create();
+    dk_status status = dk_resize_rows(context, rgba, r->first_row, r->rows, r->src_H, r->src_W,
+                                      r->channels, mean, std, (float *)planes.data, r->H, r->W);
+    if (status != r->expected)
+      mismatch(c, "status %d, expected %d", status, r->expected);
+    expect_guards(c, &planes, "planes");
+    dk_context_destroy(context);
+    free(planes.memory);
+  }
+}
+
+/* ----------------------------------------------------------- range, map_to_rgba, planes_to_rgba */
+
+static void check_range(check *c, size_t count) {
+  static const char *const modes[] = {"finite", "some not finite", "all NaN", "all infinite"};
+  int mode = below(c, 4);
+  size_t offset = 4 * (size_t)below(c, 4);
+  begin(c, "range count=%zu offset=%zu values=%s", count, offset, modes[mode]);
+  array x = input_make(count * sizeof(float), offset);
+  double scale = ldexp(1.0, below(c, 200) - 100), shift = below(c, 3) - 1;
+  for (size_t i = 0; i < count; i++) {
+    float value = (float)(scale * (shift + uniform(c, -1, 1)));
+    if (mode == 1 && below(c, 4) == 0)
+      value = any_special(c);
+    if (mode >= 2)
+      value = mode == 2 ? NAN : below(c, 2) ? INFINITY : -INFINITY;
+    memcpy(x.data + i * sizeof(float), &value, sizeof value);
+  }
+  array range = output_make(2 * sizeof(float), 0);
+  float *got = (float *)range.data, expected[2];
+  dk_range((const float *)x.data, count, got);
+  range_reference((const float *)x.data, count, expected);
+  expect_float(c, "range", 0, got[0], expected[0], 0.0);
+  expect_float(c, "range", 1, got[1], expected[1], 0.0);
+  expect_guards(c, &range, "range");
+  free(x.memory), free(range.memory);
+}
+
+static void any_bounds(check *c, float *low, float *high) {
+  static const float bounds[][2] = {
+      {0, 1},           {-1, 1},          {1000, 1000.01f}, {-FLT_MAX, FLT_MAX},
+      {0, 1e-44f},      {3, 3},           {2, -2},          {NAN, 1},
+      {0, NAN},         {-INFINITY, 1},   {0, INFINITY},    {0, FLT_MAX},
+      {1e-38f, 2e-38f}, {-1e-30f, 1e30f}, {0, 255},
+  };
+  int choice = below(c, 20);
+  *low = uniform(c, -5, 5);
+  *high = *low + uniform(c, 0.001, 20);
+  if (choice < 15)
+    *low = bounds[choice][0], *high = bounds[choice][1];
+}
+
+static float any_value(check *c, float low, float high) {
+  int choice = below(c, 24);
+  if (choice < 8)
+    return any_special(c);
+  if (choice < 10)
+    return choice == 8 ? low : high;
+  double share = choice < 14 ? below(c, 511) / 510.0 : uniform(c, -0.2, 1.2); /* ties, too */
+  return (float)(low + share * ((double)high - low));
+}
+
+static array any_values(check *c, size_t count, float low, float high) {
+  array a = input_make(count * sizeof(float), 4 * (size_t)below(c, 4));
+  for (size_t i = 0; i < count; i++) {
+    float value = any_value(c, low, high);
+    memcpy(a.data + i * sizeof(float), &value, sizeof value);
+  }
+  return a;
+}
+
+/* Half-way between two levels, SIMD may take the other one. */
+static int level_fits(float value, float low, float high, uint8_t got, uint8_t expected) {
+  double level = level_reference(value, low, high);
+  double from_tie = fabs(level - floor(level) - 0.5);
+  return got == expected || (from_tie <= 1e-4 && fabs(level - got) <= 0.5 + 1e-4);
+}
+
+static void check_map_to_rgba(check *c, size_t pixels) {
+  float low, high;
+  any_bounds(c, &low, &high);
+  size_t offset = (size_t)below(c, 16);
+  begin(c, "map_to_rgba pixels=%zu offset=%zu range=%g..%g", pixels, offset, low, high);
+  array palette = input_make(4 * 256, offset);
+  for (int i = 0; i < 256; i++) { /* the first byte is the index */
+    uint8_t colour[4] = {(uint8_t)i, (uint8_t)below(c, 256), (uint8_t)below(c, 256), 255};
+    memcpy(palette.data + 4 * i, colour, 4);
+  }
+  array map = any_values(c, pixels, low, high), rgba = output_make(4 * pixels, offset);
+  const float *values = (const float *)map.data;
+  uint8_t *expected = allocate(4 * pixels);
+  dk_map_to_rgba(values, pixels, low, high, palette.data, rgba.data);
+  map_to_rgba_reference(values, pixels, low, high, palette.data, expected);
+  for (size_t i = 0; i < pixels; i++) {
+    const uint8_t *got = rgba.data + 4 * i, *want = expected + 4 * i;
+    int a_colour = memcmp(got, isnan(values[i]) ? want : palette.data + 4 * got[0], 4) == 0;
+    if (!a_colour || !level_fits(values[i], low, high, got[0], want[0]))
+      mismatch(c, "rgba[%zu] of %.9g: got %d,%d,%d,%d, expected %d,%d,%d,%d", i, values[i], got[0],
+               got[1], got[2], got[3], want[0], want[1], want[2], want[3]);
+  }
+  expect_guards(c, &rgba, "rgba");
+  free(palette.memory), free(map.memory), free(rgba.memory), free(expected);
+}
+
+static void check_planes_to_rgba(check *c, size_t pixels) {
+  float low, high;
+  any_bounds(c, &low, &high);
+  size_t stride = pixels + (size_t)below(c, 9), offset = (size_t)below(c, 16);
+  begin(c, "planes_to_rgba pixels=%zu stride=%zu offset=%zu range=%g..%g", pixels, stride, offset,
+        low, high);
+  array planes = any_values(c, 2 * stride + pixels, low, high);
+  array rgba = output_make(4 * pixels, offset);
+  const float *values = (const float *)planes.data;
+  uint8_t *expected = allocate(4 * pixels);
+  dk_planes_to_rgba(values, stride, pixels, low, high, rgba.data);
+  planes_to_rgba_reference(values, stride, pixels, low, high, expected);
+  for (size_t i = 0; i < 4 * pixels; i++) {
+    float value = i % 4 < 3 ? values[i % 4 * stride + i / 4] : NAN;
+    if (!level_fits(value, low, high, rgba.data[i], expected[i]))
+      mismatch(c, "rgba[%zu] of %.9g: got %d, expected %d", i, value, rgba.data[i], expected[i]);
+  }
+  expect_guards(c, &rgba, "rgba");
+  free(planes.memory), free(rgba.memory), free(expected);
+}
+
+int check_pixels(uint32_t seed, int count) {
+  check c = {.random = {seed}};
+  for (size_t pixels = 0; pixels <= 36; pixels++) {
+    check_rgba_to_planes(&c, pixels, 3, any_statistics(&c));
+    check_rgba_to_planes(&c, pixels, 1, any_statistics(&c));
+    check_range(&c, pixels);
+    check_map_to_rgba(&c, pixels);
+    check_planes_to_rgba(&c, pixels);
+  }
+  check_rgba_to_planes(&c, 33, 3, (statistics){{0, 0, 0}, {0, 0, 0}}); /* infinity and NaN */
+  check_resize(&c, 1, 1, 1, 1, 3, 1);
+  check_resize(&c, 1, 1, 7, 9, 3, 1);
+  check_resize(&c, 9, 7, 1, 1, 3, 4);
+  check_resize(&c, 8000, 3, 3, 2, 3, 64);
+  check_resize(&c, 8000, 3, 3, 2, 1, 1);
+  check_resize(&c, 3, 8000, 2, 3, 3, 2);
+  check_resize_refused(&c);
+  for (int i = 0; i < count; i++) {
+    check_rgba_to_planes(&c, (size_t)any_size(&c), below(&c, 2) ? 3 : 1, any_statistics(&c));
+    check_resize_random(&c);
+    check_range(&c, (size_t)any_size(&c));
+    check_map_to_rgba(&c, (size_t)any_size(&c));
+    check_planes_to_rgba(&c, (size_t)any_size(&c));
+  }
+  return c.failures;
+}

@@ -9,7 +9,7 @@ usage() {
   cat << 'EOF'
 usage: ./build.sh [--force] [TARGET...]
 
-  release   the shipped files: dist/dynakernel-{baseline,relaxed}.wasm and dist/types/ (the default)
+  release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm and dist/types/ (the default)
   wasm      of those, the WebAssembly only
   types     of those, the TypeScript declarations only
   debug     the same two modules with assertions and debug information, in build/debug/
@@ -57,16 +57,29 @@ simd_relaxed=(
 module=(
   -sSTRICT                # no deprecated behaviour, no implicit settings
   -sERROR_ON_UNDEFINED_SYMBOLS # a missing function fails here, not in the browser
-  -sSTANDALONE_WASM       # needs no generated JavaScript: the wrapper is written by hand
-  -sPURE_WASI             # and imports nothing but WASI (the library itself: nothing at all)
   -sALLOW_MEMORY_GROWTH   # memory follows the images
   -sABORTING_MALLOC=0     # malloc returns NULL when it cannot grow: the caller reports it
-  -sMAXIMUM_MEMORY=2GB    # every address fits a signed 32-bit integer
   -sMALLOC=emmalloc       # the small allocator: allocations are few and large
+)
+standalone=(
+  -sSTANDALONE_WASM       # needs no generated JavaScript: the wrapper is written by hand
+  -sPURE_WASI             # and imports nothing but WASI (the library itself: nothing at all)
+  -sMAXIMUM_MEMORY=2GB    # every address fits a signed 32-bit integer
+)
+threaded=(
+  -matomics               # the threads of src/parallel.c
+  -mbulk-memory           # shared memory is filled once, by whichever instance is first
+  -sSHARED_MEMORY         # one memory for the instances of all workers,
+  -sIMPORTED_MEMORY       # made by the wrapper
+  -sMAXIMUM_MEMORY=1GB    # phones reserve all of it; the wrapper asks for less where that fails
+  --oformat=bare          # the module alone; the wrapper starts it and its workers by hand
+  -Wno-experimental       # so far emcc calls that an experiment
+  -Wno-pthreads-mem-growth # makes views slow in generated JavaScript, of which there is none
+  -Wl,--export=__stack_pointer # each worker is given a stack of its own
 )
 library=(
   --no-entry              # a library: no main
-  -sINITIAL_MEMORY=512KB  # static data and stack; the rest grows on demand
+  -sINITIAL_MEMORY=256KB  # static data and stack; the rest grows on demand
   -sSTACK_SIZE=64KB       # no large arrays live on the stack
 )
 program=(
@@ -74,7 +87,7 @@ program=(
   -sSTACK_SIZE=1MB
 )
 optimised=(
-  -O3                     # speed matters more than size here, and both stay small
+  -O2                     # as fast as -O3, which unrolls more and is an eighth larger
   -DNDEBUG                # no assertions
 )
 debuggable=(
@@ -118,12 +131,12 @@ emscripten() {
   rm -rf "$work"
 }
 
-# wasm_pair STEM KEY ARGUMENTS...: STEM-baseline.wasm and STEM-relaxed.wasm, side by side.
+# wasm_pair STEM SUFFIX KEY ARGUMENTS...: STEM-baselineSUFFIX.wasm and STEM-relaxedSUFFIX.wasm, side by side.
 wasm_pair() {
-  local stem=$1 key=$2 status=0 jobs=()
-  shift 2
+  local stem=$1 suffix=$2 key=$3 status=0 jobs=()
+  shift 3
   for variant in baseline relaxed; do
-    local output=$stem-$variant.wasm
+    local output=$stem-$variant$suffix.wasm
     local -n simd=simd_$variant
     if up_to_date "$output" "$key"; then continue; fi
     find_emcc
@@ -138,22 +151,24 @@ wasm_pair() {
 
 build_wasm() {
   need_sources
-  wasm_pair dist/dynakernel "$(key "${sources[@]}" "${headers[@]}")" \
-    "${optimised[@]}" "${module[@]}" "${library[@]}" "${sources[@]}"
+  local key
+  key=$(key "${sources[@]}" "${headers[@]}")
+  wasm_pair dist/dynakernel "" "$key" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
+  wasm_pair dist/dynakernel -threads "$key" "${optimised[@]}" "${module[@]}" "${threaded[@]}" "${library[@]}" "${sources[@]}"
 }
 
 build_debug() {
   need_sources
-  wasm_pair build/debug/dynakernel "$(key "${sources[@]}" "${headers[@]}")" \
-    "${debuggable[@]}" "${module[@]}" "${library[@]}" "${sources[@]}"
+  wasm_pair build/debug/dynakernel "" "$(key "${sources[@]}" "${headers[@]}")" \
+    "${debuggable[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
 }
 
 build_check() {
   need_sources
   # Optimised like the release, but with assertions.
   for file in ${programs[@]+"${programs[@]}"}; do
-    wasm_pair "build/check/$(basename "$file" .c)" "$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])" \
-      -O3 "${module[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
+    wasm_pair "build/check/$(basename "$file" .c)" "" "$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])" \
+      -O3 "${module[@]}" "${standalone[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
   done
 }
 

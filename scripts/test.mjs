@@ -11,6 +11,7 @@ const usage = `usage: npm test [-- [--require-all] [SUITE...]]
   types      TypeScript's check of the wrapper
   unit       tests/unit under this Node
   relaxed    tests/unit under a Node that runs relaxed SIMD
+  threads    tests/unit on two threads
   native     tests/native: the C code under AddressSanitizer and UBSan, and as WASI programs
   chromium   tests/browser in Chromium
   firefox    tests/browser in Firefox
@@ -20,7 +21,7 @@ const usage = `usage: npm test [-- [--require-all] [SUITE...]]
 /** @typedef {{ passed: number, failed: number, skipped: string[], note?: string, missing?: boolean }} Result */
 
 // Each suite returns a Result; `missing` means that something it needs is not on this machine, and `note` says what.
-const suites = { types, unit, relaxed, native, chromium: () => browser('chromium'), firefox: () => browser('firefox') };
+const suites = { types, unit, relaxed, threads, native, chromium: () => browser('chromium'), firefox: () => browser('firefox') };
 
 requireNode();
 const { names, requireAll } = readArguments();
@@ -55,6 +56,10 @@ function relaxed() {
   const node = newerNode();
   if (!node) return missing('no Node with relaxed SIMD: run npm test under Node 22 or newer, or let npm install one');
   return nodeTest('relaxed', 'tests/unit', { node, env: { DYNAKERNEL_SIMD: 'relaxed' } });
+}
+
+function threads() {
+  return nodeTest('threads', 'tests/unit', { env: { DYNAKERNEL_THREADS: '2' } });
 }
 
 function native() {

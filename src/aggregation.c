@@ -136,7 +136,7 @@ static dk_status prepare(const dk_aggregation *aggregation, int32_t N, int32_t H
   if (status) return status;
   *chosen = plan_convolution(shape, (dk_algorithm)aggregation->config.algorithm);
   if (!*chosen) return DK_ERROR_CONFIG;
-  return (*chosen)->workspace(shape) > INT32_MAX ? DK_ERROR_MEMORY : DK_OK;
+  return (*chosen)->workspace(shape) > INT32_MAX / MAX_THREADS ? DK_ERROR_MEMORY : DK_OK;
 }
 
 dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
@@ -150,19 +150,11 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
   return DK_OK;
 }
 
-static void convolve(dk_aggregation *aggregation, const algorithm *chosen, const geometry *shape,
-                     const float *x, const float *a, float *y, void *workspace) {
+static void convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
+                     const geometry *shape, const float *x, const float *a, float *y,
+                     void *workspace) {
   aggregation_pack(aggregation);
-  for (int32_t n = 0; n < shape->N; n++)
-    chosen->convolve(&(convolution){
-        .shape = shape,
-        .kernels = &aggregation->kernels,
-        .bias = aggregation->bias,
-        .x = x + (size_t)n * shape->C * shape->H * shape->W,
-        .a = a + (size_t)n * shape->K,
-        .y = y + (size_t)n * shape->O * shape->Ho * shape->Wo,
-        .workspace = workspace,
-    });
+  convolve_batch(context, chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
 }
 
 dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
@@ -171,9 +163,9 @@ dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregatio
   const algorithm *chosen;
   dk_status status = prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
-  void *workspace = workspace_reserve(context, chosen->workspace(&shape));
+  void *workspace = workspace_reserve(context, batch_workspace(context, chosen, &shape));
   if (!workspace) return DK_ERROR_MEMORY;
-  convolve(aggregation, chosen, &shape, x, a, y, workspace);
+  convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
   return DK_OK;
 }
 
@@ -214,12 +206,13 @@ dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
   if (status) return status;
   if (attention->C != shape.C || attention->K != shape.K) return DK_ERROR_CONFIG;
 
-  size_t bytes = attention_workspace(attention, N);
-  if (bytes < chosen->workspace(&shape)) bytes = chosen->workspace(&shape);
+  size_t bytes = tape ? 0 : attention_tape_bytes(attention, N);
+  const size_t batch = batch_workspace(context, chosen, &shape);
+  if (bytes < batch) bytes = batch;
   void *workspace = workspace_reserve(context, bytes);
   if (!workspace) return DK_ERROR_MEMORY;
 
-  attention_compute(attention, training, x, N, H, W, a, workspace);
-  convolve(aggregation, chosen, &shape, x, a, y, workspace);
+  attention_compute(attention, training, x, N, H, W, a, tape ? tape : workspace);
+  convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
   return DK_OK;
 }

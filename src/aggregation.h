@@ -17,4 +17,11 @@ static inline size_t weight_offset(const dk_aggregation *aggregation, int32_t k,
   return ((size_t)k * aggregation->kernels.O + o) * aggregation->kernels.depth;
 }
 
+/* Packs the kernels anew where the unpacked copy was written. */
+void aggregation_pack(dk_aggregation *aggregation);
+
+/* Errors: SHAPE. */
+dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+                               geometry *shape);
+
 #endif

@@ -35,16 +35,16 @@ dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
 
 void dk_attention_destroy(dk_attention *attention) { dk_free(attention); }
 
-/* Batch norm of z [N, M] in place, over the batch. */
-static void normalise_by_batch(dk_attention *attention, double *z, int32_t N) {
+/* Batch norm over the batch, without weight and bias: z [N, M] in t->normalised, in place. */
+static void normalise_by_batch(dk_attention *attention, const attention_tape *t, int32_t N) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
-    double mean = 0, squares = 0;
-    for (int32_t n = 0; n < N; n++) mean += z[(size_t)n * M + m] / N;
-    for (int32_t n = 0; n < N; n++) squares += (z[(size_t)n * M + m] - mean) * (z[(size_t)n * M + m] - mean);
-    double scale = attention->bn_weight[m] / sqrt(squares / N + EPSILON);
-    for (int32_t n = 0; n < N; n++)
-      z[(size_t)n * M + m] = (z[(size_t)n * M + m] - mean) * scale + attention->bn_bias[m];
+    double *z = t->normalised + m, mean = 0, squares = 0;
+    for (int32_t n = 0; n < N; n++) mean += z[(size_t)n * M] / N;
+    for (int32_t n = 0; n < N; n++) z[(size_t)n * M] -= mean;
+    for (int32_t n = 0; n < N; n++) squares += z[(size_t)n * M] * z[(size_t)n * M];
+    t->inverse[m] = 1 / sqrt(squares / N + EPSILON);
+    for (int32_t n = 0; n < N; n++) z[(size_t)n * M] *= t->inverse[m];
     float *running_mean = &attention->bn_running_mean[m];
     float *running_var = &attention->bn_running_var[m];
     *running_mean = (float)((1 - MOMENTUM) * *running_mean + MOMENTUM * mean);
@@ -53,67 +53,101 @@ static void normalise_by_batch(dk_attention *attention, double *z, int32_t N) {
   attention->batches_tracked++;
 }
 
-/* Batch norm of z [N, M] in place, by the running statistics. */
-static void normalise_by_running(const dk_attention *attention, double *z, int32_t N) {
+/* The same by the running statistics. */
+static void normalise_by_running(const dk_attention *attention, const attention_tape *t,
+                                 int32_t N) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
-    double scale = attention->bn_weight[m] / sqrt(attention->bn_running_var[m] + EPSILON);
+    double *z = t->normalised + m;
+    t->inverse[m] = 1 / sqrt(attention->bn_running_var[m] + EPSILON);
     for (int32_t n = 0; n < N; n++)
-      z[(size_t)n * M + m] =
-          (z[(size_t)n * M + m] - attention->bn_running_mean[m]) * scale + attention->bn_bias[m];
+      z[(size_t)n * M] = (z[(size_t)n * M] - attention->bn_running_mean[m]) * t->inverse[m];
   }
 }
 
-size_t attention_workspace(const dk_attention *attention, int32_t N) {
-  return sizeof(double) * (size_t)N * ((size_t)attention->C + attention->M);
+/* Doubles of the tape; a uint64_t holds them for all sizes. */
+static uint64_t tape_values(const dk_attention *attention, int32_t N) {
+  const uint64_t M = (uint32_t)attention->M;
+  return (uint32_t)N * ((uint32_t)attention->C + 2 * M + (uint32_t)attention->K) + M;
+}
+
+size_t attention_tape_bytes(const dk_attention *attention, int32_t N) {
+  return sizeof(double) * (size_t)tape_values(attention, N);
+}
+
+size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N) {
+  return attention_tape_bytes(attention, N);
+}
+
+attention_tape attention_tape_view(const dk_attention *attention, int32_t N, void *memory) {
+  attention_tape t;
+  t.p = memory;
+  t.normalised = t.p + (size_t)N * attention->C;
+  t.hidden = t.normalised + (size_t)N * attention->M;
+  t.a = t.hidden + (size_t)N * attention->M;
+  t.inverse = t.a + (size_t)N * attention->K;
+  return t;
 }
 
 dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H,
                           int32_t W) {
   if (N < 1 || H < 1 || W < 1) return DK_ERROR_SHAPE;
   if ((uint64_t)H * W * attention->C > (uint64_t)MAX_ELEMENTS / (uint32_t)N) return DK_ERROR_SHAPE;
-  return training && N == 1 ? DK_ERROR_MODE : DK_OK;
+  if (training && N == 1) return DK_ERROR_MODE;
+  return tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
 void attention_compute(dk_attention *attention, int32_t training, const float *x, int32_t N,
-                       int32_t H, int32_t W, float *a, void *workspace) {
+                       int32_t H, int32_t W, float *a, void *tape) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
-  double *p = workspace;            /* [N, C] */
-  double *z = p + (size_t)N * C;    /* [N, M] */
+  const attention_tape t = attention_tape_view(attention, N, tape);
   const size_t plane = (size_t)H * W;
 
-  for (size_t i = 0; i < (size_t)N * C; i++) p[i] = pool_sum(x + i * plane, plane) / (double)plane;
+  for (size_t i = 0; i < (size_t)N * C; i++)
+    t.p[i] = pool_sum(x + i * plane, plane) / (double)plane;
 
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++) {
       double sum = 0;
       for (int32_t c = 0; c < C; c++)
-        sum += (double)attention->conv1_weight[(size_t)m * C + c] * p[(size_t)n * C + c];
-      z[(size_t)n * M + m] = sum;
+        sum += (double)attention->conv1_weight[(size_t)m * C + c] * t.p[(size_t)n * C + c];
+      t.normalised[(size_t)n * M + m] = sum;
     }
 
   if (training)
-    normalise_by_batch(attention, z, N);
+    normalise_by_batch(attention, &t, N);
   else
-    normalise_by_running(attention, z, N);
+    normalise_by_running(attention, &t, N);
 
-  for (size_t i = 0; i < (size_t)N * M; i++)
-    if (z[i] < 0) z[i] = 0; /* ReLU; NaN stays NaN */
+  for (int32_t n = 0; n < N; n++)
+    for (int32_t m = 0; m < M; m++) {
+      const size_t i = (size_t)n * M + m;
+      const double z = t.normalised[i] * attention->bn_weight[m] + attention->bn_bias[m];
+      t.hidden[i] = z < 0 ? 0 : z; /* ReLU; NaN stays NaN */
+    }
 
   for (int32_t n = 0; n < N; n++)
     for (int32_t k = 0; k < K; k++) {
       double sum = attention->conv2_bias[k];
-      for (int32_t m = 0; m < M; m++) sum += (double)attention->conv2_weight[k * M + m] * z[(size_t)n * M + m];
-      a[(size_t)n * K + k] = (float)(1 / (1 + exp(-sum)));
+      for (int32_t m = 0; m < M; m++)
+        sum += (double)attention->conv2_weight[(size_t)k * M + m] * t.hidden[(size_t)n * M + m];
+      const size_t i = (size_t)n * K + k;
+      a[i] = (float)(t.a[i] = 1 / (1 + exp(-sum)));
     }
 }
 
 dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training,
                                const float *x, int32_t N, int32_t H, int32_t W, float *a) {
+  return dk_attention_forward_taped(context, attention, training, x, N, H, W, a, NULL);
+}
+
+dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attention, int32_t training,
+                                     const float *x, int32_t N, int32_t H, int32_t W, float *a,
+                                     void *tape) {
   dk_status status = attention_check(attention, training, N, H, W);
   if (status) return status;
-  void *workspace = workspace_reserve(context, attention_workspace(attention, N));
-  if (!workspace) return DK_ERROR_MEMORY;
-  attention_compute(attention, training, x, N, H, W, a, workspace);
+  if (!tape) tape = workspace_reserve(context, attention_tape_bytes(attention, N));
+  if (!tape) return DK_ERROR_MEMORY;
+  attention_compute(attention, training, x, N, H, W, a, tape);
   return DK_OK;
 }

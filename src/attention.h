@@ -9,10 +9,22 @@ enum { MAX_ELEMENTS = 1 << 29 }; /* of a tensor: 2 GiB of float32 */
 dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H,
                           int32_t W);
 
-size_t attention_workspace(const dk_attention *attention, int32_t N); /* bytes */
+/* The values between the branch's steps: what a forward pass computes in and a backward pass reads. */
+typedef struct attention_tape {
+  double *p;          /* [N, C], the mean of each channel */
+  double *normalised; /* [N, M], batch norm before its weight and bias */
+  double *hidden;     /* [N, M], after the ReLU */
+  double *a;          /* [N, K] */
+  double *inverse;    /* [M], 1 / sqrt(variance + eps) */
+} attention_tape;
 
-/* dk_attention_forward without its checks; workspace is attention_workspace's many bytes. */
+size_t attention_tape_bytes(const dk_attention *attention, int32_t N);
+
+/* The tape in attention_tape_bytes of memory, aligned to 8 bytes. */
+attention_tape attention_tape_view(const dk_attention *attention, int32_t N, void *memory);
+
+/* dk_attention_forward without its checks; tape is attention_tape_bytes of memory. */
 void attention_compute(dk_attention *attention, int32_t training, const float *x, int32_t N,
-                       int32_t H, int32_t W, float *a, void *workspace);
+                       int32_t H, int32_t W, float *a, void *tape);
 
 #endif

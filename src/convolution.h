@@ -7,6 +7,7 @@
 
 #include "dynakernel.h"
 #include "kernels.h"
+#include "parallel.h"
 
 typedef struct geometry {
   int32_t N, C, O, G, K, R;
@@ -14,9 +15,12 @@ typedef struct geometry {
   int32_t H, W, Ho, Wo;
 } geometry;
 
-/* One sample's work. */
+/* Work on one sample: the outputs of some blocks of channels and some rows. */
 typedef struct convolution {
   const geometry *shape;
+  int32_t first_block, end_block; /* of kernels->blocks; never empty, nor are the rows */
+  int32_t first_row, end_row;     /* of Ho; first_row is a multiple of ROW_STEP * dilation, and
+                                     there are eight pixels, unless the image has fewer */
   const packed_kernels *kernels;
   const float *bias; /* [K, O] or NULL */
   const float *x;    /* [C, H, W] */
@@ -25,13 +29,35 @@ typedef struct convolution {
   void *workspace;   /* as many bytes as the algorithm asked for, aligned to 64 */
 } convolution;
 
+/* The groups that the work touches, and one group's share of its blocks. */
+static inline int32_t blocks_per_group(const convolution *work) {
+  return work->kernels->blocks / work->shape->G;
+}
+static inline int32_t first_group(const convolution *work) {
+  return work->first_block / blocks_per_group(work);
+}
+static inline int32_t end_group(const convolution *work) {
+  return (work->end_block - 1) / blocks_per_group(work) + 1;
+}
+static inline int32_t group_first_block(const convolution *work, int32_t g) {
+  const int32_t first = g * blocks_per_group(work);
+  return first > work->first_block ? first : work->first_block;
+}
+static inline int32_t group_end_block(const convolution *work, int32_t g) {
+  const int32_t end = (g + 1) * blocks_per_group(work);
+  return end < work->end_block ? end : work->end_block;
+}
+
+/* Parts of one sample begin at such rows: whole tiles of every algorithm. */
+enum { ROW_STEP = 4 };
+
 /* Every algorithm computes y = conv2d(x, mixed kernels, mixed bias). */
 typedef struct algorithm {
   dk_algorithm id;
   int32_t tile;
   bool (*covers)(const geometry *shape);      /* can it do this at all? */
   bool (*pays)(const geometry *shape);        /* is it the fastest of those after it? */
-  size_t (*workspace)(const geometry *shape); /* bytes */
+  uint64_t (*workspace)(const geometry *shape); /* bytes, for a shape that the planner accepts */
   void (*convolve)(const convolution *work);
 } algorithm;
 
@@ -46,6 +72,13 @@ extern const algorithm toomcook_algorithm; /* convolve_toomcook.c */
 /* The first algorithm of the planner's table that covers this shape and pays, or the forced one;
  * NULL where the forced one does not cover it. */
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
+
+/* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL ->
+ * y [N, O, Ho, Wo]. workspace is batch_workspace's many bytes, aligned to 64. */
+void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
+                    const packed_kernels *kernels, const float *bias, const float *x,
+                    const float *a, float *y, void *workspace);
+size_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape);
 
 static inline int32_t min_i32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t max_i32(int32_t a, int32_t b) { return a > b ? a : b; }

@@ -18,8 +18,8 @@ static strip plan(const geometry *s) {
 static size_t offset_floats(const geometry *s) { return round_up((size_t)s->R * s->R, 16); }
 static size_t mixed_floats(const geometry *s) { return round_up((size_t)s->R * s->R * LANES, 16); }
 
-static size_t workspace(const geometry *s) {
-  return sizeof(float) * (offset_floats(s) + mixed_floats(s) + plan(s).plane);
+static uint64_t workspace(const geometry *s) {
+  return (uint64_t)sizeof(float) * (offset_floats(s) + mixed_floats(s) + plan(s).plane);
 }
 
 static void convolve(const convolution *work) {
@@ -32,7 +32,7 @@ static void convolve(const convolution *work) {
   float *padded = mixed + mixed_floats(s);
   strip_taps(s, &t, 1, offset);
 
-  for (int32_t block = 0; block < kernels->blocks; block++) {
+  for (int32_t block = work->first_block; block < work->end_block; block++) {
     const channel_block channels = kernels_block(kernels, block);
     float bias[LANES];
     kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
@@ -40,8 +40,8 @@ static void convolve(const convolution *work) {
     for (int32_t lane = 0; lane < channels.count; lane++) {
       const int32_t o = channels.first + lane;
       const float *x = work->x + (size_t)(o / multiplier) * s->H * s->W;
-      for (int32_t oy = 0; oy < s->Ho; oy += t.rows_out) {
-        const int32_t rows = min_i32(t.rows_out, s->Ho - oy);
+      for (int32_t oy = work->first_row; oy < work->end_row; oy += t.rows_out) {
+        const int32_t rows = min_i32(t.rows_out, work->end_row - oy);
         strip_fill(s, &t, x, oy, rows, padded);
         const depthwise_strip work_strip = {
             .input = padded, .row = t.row, .R = s->R, .stride = s->stride, .dilation = s->dilation,

@@ -22,8 +22,8 @@ static size_t depth_floats(const geometry *s) {
   return round_up((size_t)(s->C / s->G) * s->R * s->R, 16);
 }
 
-static size_t workspace(const geometry *s) {
-  return sizeof(float) * ((1 + LANES) * depth_floats(s) + s->C / s->G * plan(s).plane);
+static uint64_t workspace(const geometry *s) {
+  return (uint64_t)sizeof(float) * ((1 + LANES) * depth_floats(s) + s->C / s->G * plan(s).plane);
 }
 
 static void convolve(const convolution *work) {
@@ -33,21 +33,20 @@ static void convolve(const convolution *work) {
   int32_t *offset = work->workspace;
   float *mixed = (float *)work->workspace + depth_floats(s);
   float *padded = mixed + LANES * depth_floats(s);
-  const int32_t channels = s->C / s->G, group_blocks = kernels->blocks / s->G;
+  const int32_t channels = s->C / s->G;
   strip_taps(s, &t, channels, offset);
 
-  for (int32_t g = 0; g < s->G; g++) {
+  for (int32_t g = first_group(work); g < end_group(work); g++) {
     const float *x = work->x + (size_t)g * channels * s->H * s->W;
-    for (int32_t oy = 0; oy < s->Ho; oy += t.rows_out) {
-      const int32_t rows = min_i32(t.rows_out, s->Ho - oy);
+    for (int32_t oy = work->first_row; oy < work->end_row; oy += t.rows_out) {
+      const int32_t rows = min_i32(t.rows_out, work->end_row - oy);
       for (int32_t c = 0; c < channels; c++)
         strip_fill(s, &t, x + (size_t)c * s->H * s->W, oy, rows, padded + c * t.plane);
 
       direct_rows b = {.input = padded, .row_step = (size_t)s->stride * t.row,
                       .taps = kernels->depth, .offset = offset,
                       .y_plane = (size_t)s->Ho * s->Wo, .rows = rows, .Wo = s->Wo};
-      for (int32_t i = 0; i < group_blocks; i++) {
-        const int32_t block = g * group_blocks + i;
+      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         const channel_block o = kernels_block(kernels, block);
         float bias[LANES];
         kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);

@@ -25,17 +25,17 @@ static int32_t panel_pixels(const geometry *s) {
 static size_t mixed_floats(const geometry *s) { return (size_t)(s->C / s->G) * LANES; }
 
 /* The workspace: mixed [C/G, 8], and for an image below 8 pixels a copy [C/G, 8] of it. */
-static size_t workspace(const geometry *s) { return sizeof(float) * 2 * mixed_floats(s); }
+static uint64_t workspace(const geometry *s) { return (uint64_t)sizeof(float) * 2 * mixed_floats(s); }
 
 static void convolve(const convolution *work) {
   const geometry *s = work->shape;
   const packed_kernels *kernels = work->kernels;
-  const int32_t channels = s->C / s->G, group_blocks = kernels->blocks / s->G;
-  const int32_t pixels = s->H * s->W, panel = panel_pixels(s);
+  const int32_t channels = s->C / s->G, pixels = s->H * s->W, panel = panel_pixels(s);
+  const int32_t first = work->first_row * s->W, end = work->end_row * s->W;
   float *mixed = work->workspace;
   float *small = mixed + mixed_floats(s);
 
-  for (int32_t g = 0; g < s->G; g++) {
+  for (int32_t g = first_group(work); g < end_group(work); g++) {
     const float *x = work->x + (size_t)g * channels * pixels;
     size_t x_row = (size_t)pixels;
     if (pixels < COLUMNS) { /* rows that may be read 8 wide */
@@ -43,17 +43,16 @@ static void convolve(const convolution *work) {
         memcpy(small + c * COLUMNS, x + c * pixels, sizeof(float) * (size_t)pixels);
       x = small, x_row = COLUMNS;
     }
-    for (int32_t begin = 0; begin < pixels; begin += panel)
-      for (int32_t i = 0; i < group_blocks; i++) {
-        const int32_t block = g * group_blocks + i;
+    for (int32_t begin = first; begin < end; begin += panel)
+      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         const channel_block o = kernels_block(kernels, block);
         float bias[LANES];
         kernels_mix(kernels, block, 0, channels, work->a, mixed);
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
         /* The last panel may be narrower than product's 8 columns: let it begin earlier. */
-        const int32_t from = pixels < COLUMNS ? 0 : min_i32(begin, pixels - COLUMNS);
-        product(mixed, bias, x + from, x_row, channels, min_i32(begin + panel, pixels) - from,
-                o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
+        const int32_t from = pixels < COLUMNS ? 0 : min_i32(begin, end - COLUMNS);
+        product(mixed, bias, x + from, x_row, channels, min_i32(begin + panel, end) - from, o.count,
+                work->y + (size_t)o.first * pixels + from, (size_t)pixels);
       }
   }
 }

@@ -23,12 +23,14 @@ static void convolve(const convolution *work) {
   const int32_t depth = work->kernels->depth, R = s->R;
   double *weight = work->workspace; /* [C/G, R, R], of one output channel */
 
-  for (int32_t o = 0; o < s->O; o++) {
+  const channel_block last = kernels_block(work->kernels, work->end_block - 1);
+  for (int32_t o = kernels_block(work->kernels, work->first_block).first;
+       o < last.first + last.count; o++) {
     const double bias = mixed_bias(work, o);
     const float *group = work->x + (size_t)(o / (s->O / s->G)) * (s->C / s->G) * s->H * s->W;
     for (int32_t i = 0; i < depth; i++) weight[i] = mixed_weight(work, o, i);
 
-    for (int32_t oy = 0; oy < s->Ho; oy++)
+    for (int32_t oy = work->first_row; oy < work->end_row; oy++)
       for (int32_t ox = 0; ox < s->Wo; ox++) {
         double sum = bias;
         for (int32_t c = 0; c < s->C / s->G; c++)
@@ -49,8 +51,8 @@ static bool always(const geometry *shape) {
   return true;
 }
 
-static size_t workspace(const geometry *s) {
-  return sizeof(double) * (size_t)(s->C / s->G) * s->R * s->R;
+static uint64_t workspace(const geometry *s) {
+  return (uint64_t)sizeof(double) * (size_t)(s->C / s->G) * s->R * s->R;
 }
 
 const algorithm reference_algorithm = {DK_ALGORITHM_REFERENCE, 1, always, always, workspace,

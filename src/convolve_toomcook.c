@@ -46,7 +46,7 @@ static chunk_layout plan(const geometry *s) {
   return t;
 }
 
-/* U and the mixed biases of one group's blocks. */
+/* U and the mixed biases of some blocks of one group. */
 static void transform_kernels(const convolution *work, const chunk_layout *t, const toomcook *toom,
                               int32_t first_block, int32_t blocks, float *space) {
   const geometry *s = work->shape;
@@ -68,15 +68,17 @@ static void convolve(const convolution *work) {
   const geometry *s = work->shape;
   const chunk_layout t = plan(s);
   const toomcook toom = toomcook_for(s->R);
-  const int32_t channels = s->C / s->G, blocks = work->kernels->blocks / s->G;
+  const int32_t channels = s->C / s->G;
   float *space = work->workspace, *v = space + t.v, *products = space + t.products;
   int32_t *offset = (int32_t *)(space + t.offset); /* [C/G, R]: one loop over all taps is fastest */
   for (int32_t c = 0; c < channels; c++)
     for (int32_t q = 0; q < s->R; q++) offset[c * s->R + q] = (int32_t)(c * t.v_channel) + q;
 
-  for (int32_t g = 0; g < s->G; g++) {
-    transform_kernels(work, &t, &toom, g * blocks, blocks, space);
-    for (int32_t oy = 0; oy < s->Ho; oy += TOOM_TILE)
+  for (int32_t g = first_group(work); g < end_group(work); g++) {
+    const int32_t first_block = group_first_block(work, g);
+    const int32_t blocks = group_end_block(work, g) - first_block;
+    transform_kernels(work, &t, &toom, first_block, blocks, space);
+    for (int32_t oy = work->first_row; oy < work->end_row; oy += TOOM_TILE)
       for (int32_t ox = 0; ox < s->Wo; ox += CHUNK) {
         const int32_t columns = min_i32(CHUNK, s->Wo - ox);
         v128_t watch = wasm_f32x4_splat(0);
@@ -93,7 +95,7 @@ static void convolve(const convolution *work) {
         }
 
         for (int32_t i = 0; i < blocks; i++) {
-          const channel_block o = kernels_block(work->kernels, g * blocks + i);
+          const channel_block o = kernels_block(work->kernels, first_block + i);
           for (int32_t row = 0; row < t.n; row++) {
             const direct_rows rows = {.input = v + (size_t)row * t.width,
                                       .taps = channels * s->R, .offset = offset,
@@ -105,7 +107,7 @@ static void convolve(const convolution *work) {
           for (int32_t lane = 0; lane < o.count; lane++)
             toomcook_outputs(&toom, products + (size_t)lane * CHUNK, t.m_row,
                              space[t.bias + (size_t)i * LANES + lane], columns,
-                             min_i32(TOOM_TILE, s->Ho - oy),
+                             min_i32(TOOM_TILE, work->end_row - oy),
                              work->y + ((size_t)(o.first + lane) * s->Ho + oy) * s->Wo + ox,
                              (size_t)s->Wo);
         }
@@ -113,8 +115,8 @@ static void convolve(const convolution *work) {
   }
 }
 
-static size_t workspace(const geometry *s) {
-  const size_t own = sizeof(float) * plan(s).total, direct = direct_algorithm.workspace(s);
+static uint64_t workspace(const geometry *s) {
+  const uint64_t own = (uint64_t)sizeof(float) * plan(s).total, direct = direct_algorithm.workspace(s);
   return own > direct ? own : direct;
 }
 

@@ -284,14 +284,15 @@ WINOGRAD_INLINE void convolve_tiles(const int m, const convolution *work) {
   const geometry *s = work->shape;
   const packed_kernels *kernels = work->kernels;
   const tiling t = plan_tiles(s, m);
-  const int32_t channels = s->C / s->G, group_blocks = kernels->blocks / s->G;
+  const int32_t channels = s->C / s->G, tile_height = m * t.d;
+  const int32_t end_tile_row = (work->end_row - 1) / tile_height + 1;
   float *padded = (float *)work->workspace + t.padded, *v = (float *)work->workspace + t.v;
   float *u = (float *)work->workspace + t.u, *mixed = (float *)work->workspace + t.mixed;
   float *products = (float *)work->workspace + t.products;
 
-  for (int32_t g = 0; g < s->G; g++)
-    for (int32_t row = 0; row < t.tile_rows; row += t.strip_rows) {
-      const int32_t rows = min_i32(t.strip_rows, t.tile_rows - row);
+  for (int32_t g = first_group(work); g < end_group(work); g++)
+    for (int32_t row = work->first_row / tile_height; row < end_tile_row; row += t.strip_rows) {
+      const int32_t rows = min_i32(t.strip_rows, end_tile_row - row);
       const int32_t tiles = rows * t.d * t.d * t.tile_columns;
 
       v128_t watch = wasm_f32x4_splat(0);
@@ -307,8 +308,7 @@ WINOGRAD_INLINE void convolve_tiles(const int m, const convolution *work) {
         return;
       }
 
-      for (int32_t i = 0; i < group_blocks; i++) {
-        const int32_t block = g * group_blocks + i;
+      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         const channel_block o = kernels_block(kernels, block);
         float bias[LANES];
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
@@ -333,13 +333,13 @@ static void convolve2(const convolution *work) { convolve_tiles(2, work); }
 static void convolve4(const convolution *work) { convolve_tiles(4, work); }
 
 /* Also what direct convolution needs, should the input not be finite. */
-static size_t workspace_tiles(const geometry *s, int32_t m) {
-  const size_t own = sizeof(float) * plan_tiles(s, m).total, direct = direct_algorithm.workspace(s);
+static uint64_t workspace_tiles(const geometry *s, int32_t m) {
+  const uint64_t own = (uint64_t)sizeof(float) * plan_tiles(s, m).total, direct = direct_algorithm.workspace(s);
   return own > direct ? own : direct;
 }
 
-static size_t workspace2(const geometry *s) { return workspace_tiles(s, 2); }
-static size_t workspace4(const geometry *s) { return workspace_tiles(s, 4); }
+static uint64_t workspace2(const geometry *s) { return workspace_tiles(s, 2); }
+static uint64_t workspace4(const geometry *s) { return workspace_tiles(s, 4); }
 
 static bool covers(const geometry *s) {
   return s->R == 3 && s->stride == 1 && direct_algorithm.covers(s);

@@ -69,6 +69,16 @@ DK_API void dk_context_destroy(dk_context *context); /* NULL does nothing */
 /* Bytes of workspace held now. */
 DK_API size_t dk_context_workspace(const dk_context *context);
 
+/* Threads. A context computes on the thread that calls it, and on workers that the host starts: each
+ * calls dk_context_work with a number of its own, 1 .. threads - 1, and is kept there until
+ * dk_context_stop, after which every worker returns and the context may be destroyed. set_threads
+ * says how many there are, the caller's among them (1 at first, 16 at most); the workspace holds a share for
+ * each. Answers do not depend on the number of threads. Calls from outside still come one at a
+ * time. In a WebAssembly build without threads there is one, always. */
+DK_API void dk_context_set_threads(dk_context *context, int32_t threads);
+DK_API void dk_context_work(dk_context *context, int32_t thread);
+DK_API void dk_context_stop(dk_context *context);
+
 /* ---------------------------------------------------------------------------------- attention
  * KernelAttention: p = mean of x over H x W; z = conv1_weight * p; batch norm (eps 1e-5); ReLU;
  * a = sigmoid(conv2_weight * z + conv2_bias). */
@@ -189,6 +199,104 @@ DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention,
                                   dk_aggregation *aggregation, int32_t training, const float *x,
                                   int32_t N, int32_t H, int32_t W, float *a, float *y);
 
+/* ----------------------------------------------------------------------------------- training
+ * Gradients of a loss L. grad_y stands for dL/dy, and so on; each has the shape of what it is the
+ * gradient of. A backward pass takes grad_y and what the forward pass took and left, per sample n:
+ *
+ *     gw[n] = correlation of x[n] with grad_y[n]                 what each tap read, times grad_y
+ *     gb[n] = sum of grad_y[n] over pixels
+ *     grad_weight[k] += a[n,k] * gw[n]                           grad_bias[k] += a[n,k] * gb[n]
+ *     grad_a[n,k] = <gw[n], weight[k]> + <gb[n], bias[k]>
+ *     grad_x[n] = transposed convolution of grad_y[n] with w[n]
+ *
+ * and on through sigmoid, conv2, ReLU, batch norm, conv1 and pooling, which adds to grad_x. In
+ * training mode the gradient passes through the batch's mean and variance.
+ *
+ * Gradients of parameters are added to what their arrays hold, so that they accumulate over calls;
+ * gradients of inputs (grad_x, grad_a) are written. Any of these pointers may be NULL: that gradient
+ * is not wanted, and not computed where nothing else needs it. Parameters must be those of the
+ * forward pass. Within 1e-4 * (1 + max|answer|) of PyTorch's; where grad_y is not finite, which
+ * values of grad_x are not may differ from PyTorch when stride > 1. */
+
+/* Bytes of what the attention branch leaves for a backward pass, its tape. N >= 1. */
+DK_API size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N);
+
+/* dk_attention_forward that also writes a tape of dk_attention_tape_bytes, aligned to 8 bytes; NULL
+ * for none. */
+DK_API dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attention,
+                                            int32_t training, const float *x, int32_t N, int32_t H,
+                                            int32_t W, float *a, void *tape);
+
+/* The same for dk_block_forward. */
+DK_API dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
+                                        dk_aggregation *aggregation, int32_t training,
+                                        const float *x, int32_t N, int32_t H, int32_t W, float *a,
+                                        float *y, void *tape);
+
+/* The parameters' gradients, each added to, or NULL. */
+typedef struct dk_attention_gradients {
+  float *conv1_weight; /* [M, C] */
+  float *bn_weight;    /* [M] */
+  float *bn_bias;      /* [M] */
+  float *conv2_weight; /* [K, M] */
+  float *conv2_bias;   /* [K] */
+} dk_attention_gradients;
+
+typedef struct dk_aggregation_gradients {
+  float *weight; /* [K, O, C/G, R, R] */
+  float *bias;   /* [K, O]; not read where the module has none */
+} dk_aggregation_gradients;
+
+/* grad_a [N, K] -> grad_x [N, C, H, W], gradients. training and tape are those of the forward pass.
+ * Errors: SHAPE, MODE, MEMORY. */
+DK_API dk_status dk_attention_backward(dk_context *context, const dk_attention *attention,
+                                       int32_t training, const void *tape, int32_t N, int32_t H,
+                                       int32_t W, const float *grad_a, float *grad_x,
+                                       const dk_attention_gradients *gradients);
+
+/* x [N, C, H, W], a [N, K], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], grad_a [N, K], gradients.
+ * Errors: SHAPE, MEMORY. */
+DK_API dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation,
+                                         const float *x, const float *a, int32_t N, int32_t H,
+                                         int32_t W, const float *grad_y, float *grad_x,
+                                         float *grad_a, const dk_aggregation_gradients *gradients);
+
+/* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], both modules' gradients. a [N, K],
+ * training and tape are those of the forward pass. Errors: those of both. */
+DK_API dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
+                                   dk_aggregation *aggregation, int32_t training, const void *tape,
+                                   const float *x, const float *a, int32_t N, int32_t H, int32_t W,
+                                   const float *grad_y, float *grad_x,
+                                   const dk_attention_gradients *attention_gradients,
+                                   const dk_aggregation_gradients *aggregation_gradients);
+
+/* Losses over y [count] and target [count], count >= 1, as PyTorch's with reduction "mean". Each
+ * returns the loss and writes its gradient, grad [count], unless grad is NULL; grad may be y.
+ * d = y - target. */
+DK_API double dk_loss_mse(const float *y, const float *target, size_t count, float *grad); /* d^2 */
+DK_API double dk_loss_l1(const float *y, const float *target, size_t count, float *grad);  /* |d| */
+
+/* d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2); delta > 0. */
+DK_API double dk_loss_huber(const float *y, const float *target, size_t count, double delta,
+                            float *grad);
+
+/* One step of an optimizer on parameter [count], in place, as torch.optim's. Whoever steps an
+ * aggregation's kernels steps dk_aggregation_weight and calls dk_aggregation_changed.
+ *
+ * SGD: g = gradient + weight_decay * parameter; from the second step on velocity = momentum *
+ * velocity + g, at the first (step 1) velocity = g; parameter -= lr * velocity. velocity [count] is
+ * state; where momentum is 0 it is not touched and may be NULL, and g takes its place. */
+DK_API void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count,
+                        double lr, double momentum, double weight_decay, int32_t step);
+
+/* Adam (Kingma & Ba, ICLR 2015): g = gradient + weight_decay * parameter, m = beta1 * m +
+ * (1 - beta1) * g, v = beta2 * v + (1 - beta2) * g^2, parameter -= lr / (1 - beta1^step) * m /
+ * (sqrt(v / (1 - beta2^step)) + eps). m, v [count] are state, 0 before the first step; step counts
+ * from 1. */
+DK_API void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count,
+                         double lr, double beta1, double beta2, double eps, double weight_decay,
+                         int32_t step);
+
 /* ------------------------------------------------------------------------------------- pixels
  * RGBA is 8 bits a channel, not premultiplied, row by row, as a canvas gives it; alpha is ignored
  * on the way in and 255 on the way out. */
@@ -205,7 +313,7 @@ DK_API void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channe
  * on; calls go from row 0 to src_H - 1 without a gap, and planes [channels, H, W] is complete after
  * the last. Separable triangle filter, widened when shrinking (antialiased), half-pixel centres,
  * edges renormalised: the "bilinear" of PIL, and of PyTorch's interpolate with antialias=True.
- * Errors: SHAPE (a size below 1), MEMORY. */
+ * Errors: SHAPE (a size below 1, rows outside the source, channels neither 1 nor 3), MEMORY. */
 DK_API dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row,
                                 int32_t rows, int32_t src_H, int32_t src_W, int32_t channels,
                                 const float *mean, const float *std, float *planes, int32_t H,
@@ -215,13 +323,13 @@ DK_API dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_
 DK_API void dk_range(const float *x, size_t count, float *range);
 
 /* map [pixels] -> rgba [pixels, 4]: low..high spread over the 256 colours of palette [256, 4],
- * rounded to the nearest, clamped; NaN is drawn transparent black; where high <= low every pixel
- * takes the middle colour (128). */
+ * rounded to the nearest, clamped; NaN is drawn transparent black; where high > low does not hold,
+ * or either is infinite, every other pixel takes the middle colour (128). */
 DK_API void dk_map_to_rgba(const float *map, size_t pixels, float low, float high,
                            const uint8_t *palette, uint8_t *rgba);
 
 /* planes [3, pixels], plane c starting at planes + c * plane_stride -> rgba [pixels, 4], low..high
- * spread over 0..255 in each channel; NaN is 0. */
+ * spread over 0..255 in each channel, or 128 as above; NaN is 0. */
 DK_API void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low,
                               float high, uint8_t *rgba);
 

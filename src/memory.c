@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "context.h"
+
 enum { ALIGNMENT = 64 }; /* a cache line */
 
 void *dk_alloc(size_t bytes) {
@@ -13,12 +15,11 @@ void *dk_alloc(size_t bytes) {
 
 void dk_free(void *memory) { free(memory); }
 
-struct dk_context {
-  void *workspace;
-  size_t bytes;
-};
-
-dk_context *dk_context_create(void) { return calloc(1, sizeof(dk_context)); }
+dk_context *dk_context_create(void) {
+  dk_context *context = calloc(1, sizeof(dk_context));
+  if (context) context->threads = 1;
+  return context;
+}
 
 void dk_context_destroy(dk_context *context) {
   if (!context) return;

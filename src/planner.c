@@ -9,16 +9,23 @@ static const algorithm *const table[] = {
     &winograd2_algorithm, /* the same, so many that 4x4 tiles would be too inexact */
     &toomcook_algorithm,  /* 3x3, 5x5, 7x7, stride 1, few channels */
     &direct_algorithm,    /* everything else */
-    &reference_algorithm, /* only when forced */
+    &reference_algorithm, /* what is extreme() */
 };
 
 enum { ROWS = sizeof table / sizeof *table };
 
+/* Whether one group's input, with its padding and what a strip may add to it, has so many values that
+ * the fast algorithms' 32-bit plans could overflow: paddings, dilations and strides of thousands. */
+static bool extreme(const geometry *s) {
+  const double edge = 2.0 * s->padding + (double)s->dilation * (s->R - 1) + 16.0 * s->stride;
+  return (s->H + edge) * (s->W + edge) * (s->C / s->G) > 1 << 28;
+}
+
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced) {
   for (int32_t i = 0; i < ROWS; i++) {
     const algorithm *row = table[i];
-    if (forced ? row->id == forced : row->covers(shape) && row->pays(shape))
-      return row->covers(shape) ? row : NULL;
+    if (row != &reference_algorithm && (!row->covers(shape) || extreme(shape))) continue;
+    if (forced ? row->id == forced : row->pays(shape)) return row;
   }
   return NULL;
 }

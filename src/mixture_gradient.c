@@ -1,0 +1,80 @@
+/* The mixture's gradient: from the mixed kernel's to the K kernels' and to their weights'. */
+#include "gradient.h"
+#include "simd.h"
+
+/* Sum of x * y, of count floats, a multiple of 8; blocks are added in float32, the blocks in
+ * double. */
+static double dot(const float *x, const float *y, size_t count) {
+  enum { BLOCK = 1024 };
+  double sum = 0;
+  for (size_t i = 0; i < count;) {
+    const size_t end = count - i > BLOCK ? i + BLOCK : count;
+    v128_t s0 = wasm_f32x4_splat(0), s1 = s0;
+#pragma clang loop unroll(disable)
+    for (; i < end; i += 8) {
+      s0 = madd(wasm_v128_load(x + i), wasm_v128_load(y + i), s0);
+      s1 = madd(wasm_v128_load(x + i + 4), wasm_v128_load(y + i + 4), s1);
+    }
+    const v128_t s = wasm_f32x4_add(s0, s1);
+    sum += (double)wasm_f32x4_extract_lane(s, 0) + (double)wasm_f32x4_extract_lane(s, 1) +
+           (double)wasm_f32x4_extract_lane(s, 2) + (double)wasm_f32x4_extract_lane(s, 3);
+  }
+  return sum;
+}
+
+/* to [count] += scale * from [count] */
+static void add_scaled(float scale, const float *from, int32_t count, float *to) {
+  const v128_t s = wasm_f32x4_splat(scale);
+  int32_t i = 0;
+#pragma clang loop unroll(disable)
+  for (; i + 4 <= count; i += 4)
+    wasm_v128_store(to + i, madd(s, wasm_v128_load(from + i), wasm_v128_load(to + i)));
+  for (; i < count; i++)
+    to[i] += scale * from[i];
+}
+
+/* A block [depth, 8] -> one output channel after the other, [8, depth]. */
+static void unpack(const float *block, int32_t depth, float *out) {
+  for (int32_t lane = 0; lane < LANES; lane += 4) {
+    float *row[4];
+    for (int k = 0; k < 4; k++)
+      row[k] = out + (size_t)(lane + k) * depth;
+    int32_t i = 0;
+    for (; i + 4 <= depth; i += 4) { /* a 4 x 4 transpose */
+      const float *from = block + (size_t)i * LANES + lane;
+      const v128_t a = wasm_v128_load(from), b = wasm_v128_load(from + LANES);
+      const v128_t c = wasm_v128_load(from + 2 * LANES), d = wasm_v128_load(from + 3 * LANES);
+      const v128_t ab01 = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5); /* a0 b0 a1 b1 */
+      const v128_t ab23 = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);
+      const v128_t cd01 = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
+      const v128_t cd23 = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+      wasm_v128_store(row[0] + i, wasm_i64x2_shuffle(ab01, cd01, 0, 2));
+      wasm_v128_store(row[1] + i, wasm_i64x2_shuffle(ab01, cd01, 1, 3));
+      wasm_v128_store(row[2] + i, wasm_i64x2_shuffle(ab23, cd23, 0, 2));
+      wasm_v128_store(row[3] + i, wasm_i64x2_shuffle(ab23, cd23, 1, 3));
+    }
+    for (; i < depth; i++)
+      for (int k = 0; k < 4; k++)
+        row[k][i] = block[(size_t)i * LANES + lane + k];
+  }
+}
+
+void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, const float *a,
+                      double *ga, float *weight, float *scratch) {
+  const int32_t K = kernels->K, depth = kernels->depth;
+  const size_t block_floats = (size_t)depth * LANES;
+  for (int32_t block = 0; block < kernels->blocks; block++) {
+    const channel_block o = kernels_block(kernels, block);
+    const float *gradient = gw->data + block * block_floats;
+    if (ga)
+      for (int32_t k = 0; k < K; k++)
+        ga[k] +=
+            dot(gradient, kernels->data + ((size_t)block * K + k) * block_floats, block_floats);
+    if (!weight)
+      continue;
+    unpack(gradient, depth, scratch);
+    for (int32_t k = 0; k < K; k++)
+      add_scaled(a[k], scratch, o.count * depth,
+                 weight + ((size_t)k * kernels->O + o.first) * depth);
+  }
+}

@@ -1,0 +1,84 @@
+/* See parallel.h. Workers are threads of the host's making (in a page, Web Workers with an instance
+ * of the module on the same memory) that call dk_context_work and stay there.
+ *
+ * A worker spins for a while for the next job, then sleeps; handing over costs some 3 microseconds to
+ * a spinning worker and some 30 to a sleeping one. The caller never sleeps, since a page's main
+ * thread may not: it works like the others, and then waits for tasks that are already running. */
+#include "context.h"
+
+#include <limits.h>
+
+enum { SPINS = 20000 }; /* some 30 microseconds */
+
+#if defined(__wasm_atomics__)
+static void sleep_while(atomic_int *address, int value) {
+  __builtin_wasm_memory_atomic_wait32((int *)address, value, -1);
+}
+static void wake_all(atomic_int *address) {
+  __builtin_wasm_memory_atomic_notify((int *)address, UINT_MAX);
+}
+#elif defined(__wasm__)
+static void sleep_while(atomic_int *address, int value) { (void)address, (void)value; }
+static void wake_all(atomic_int *address) { (void)address; }
+#else
+#include <sched.h>
+static void sleep_while(atomic_int *address, int value) {
+  if (atomic_load(address) == value) sched_yield();
+}
+static void wake_all(atomic_int *address) { (void)address; }
+#endif
+
+static void take_tasks(dk_context *context, int32_t thread) {
+  int index;
+  while ((index = atomic_fetch_add(&context->next, 1)) < context->count) {
+    context->task(context->argument, index, thread);
+    atomic_fetch_add(&context->finished, 1);
+  }
+}
+
+int32_t parallel_threads(const dk_context *context) { return context->threads; }
+
+void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument) {
+  if (context->threads == 1 || count == 1) {
+    for (int32_t i = 0; i < count; i++) task(argument, i, 0);
+    return;
+  }
+  context->task = task, context->argument = argument, context->count = count;
+  atomic_store(&context->next, 0);
+  atomic_store(&context->finished, 0);
+  atomic_store(&context->open, true);
+  atomic_fetch_add(&context->generation, 1);
+  if (atomic_load(&context->sleeping)) wake_all(&context->generation);
+
+  take_tasks(context, 0);
+  while (atomic_load(&context->finished) < count) continue;
+  atomic_store(&context->open, false);
+  while (atomic_load(&context->inside)) continue; /* lest a late worker read the next job half */
+}
+
+void dk_context_set_threads(dk_context *context, int32_t threads) {
+  context->threads = threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
+}
+
+void dk_context_work(dk_context *context, int32_t thread) {
+  int seen = atomic_load(&context->generation);
+  while (!atomic_load(&context->quit)) {
+    atomic_fetch_add(&context->inside, 1);
+    if (atomic_load(&context->open)) take_tasks(context, thread);
+    atomic_fetch_sub(&context->inside, 1);
+
+    for (int spin = 0; spin < SPINS && atomic_load(&context->generation) == seen; spin++) continue;
+    if (atomic_load(&context->generation) == seen) {
+      atomic_fetch_add(&context->sleeping, 1);
+      sleep_while(&context->generation, seen);
+      atomic_fetch_sub(&context->sleeping, 1);
+    }
+    seen = atomic_load(&context->generation);
+  }
+}
+
+void dk_context_stop(dk_context *context) {
+  atomic_store(&context->quit, true);
+  atomic_fetch_add(&context->generation, 1);
+  wake_all(&context->generation);
+}

@@ -1,0 +1,19 @@
+/* Dividing work among the threads of a context. */
+#ifndef DK_PARALLEL_H
+#define DK_PARALLEL_H
+
+#include "dynakernel.h"
+
+enum { MAX_THREADS = 16 };
+
+typedef void (*parallel_task)(const void *argument, int32_t index, int32_t thread);
+
+/* Threads that may run tasks at once, the caller among them. */
+int32_t parallel_threads(const dk_context *context);
+
+/* task(argument, index, thread) for every index below count, in any order, each once; thread is
+ * below parallel_threads and no two tasks of one thread run at once. Returns when all are done. A
+ * thread that has not started yet, or is late, is not waited for: the others do its share. */
+void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument);
+
+#endif

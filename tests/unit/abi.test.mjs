@@ -1,0 +1,59 @@
+// What the wrapper believes about the C library, held against its header.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { ALGORITHMS, FUNCTIONS, MAX_ELEMENTS, checkStatus } from '../../web/dynakernel/abi.js';
+import { assertRefused, simd } from '../helpers.mjs';
+
+const header = readFileSync(new URL('../../src/dynakernel.h', import.meta.url), 'utf8');
+
+/** Names and numbers of an enumeration, without its prefix. */
+function enumeration(prefix) {
+  const entries = [...header.matchAll(new RegExp(`^\\s*${prefix}(\\w+) = (\\d+)`, 'gm'))];
+  assert.ok(entries.length > 0, prefix);
+  return entries.map(([, name, value]) => [name, Number(value)]);
+}
+
+test('algorithms: WINOGRAD_4 is winograd4', () => {
+  for (const [name, value] of enumeration('DK_ALGORITHM_')) {
+    assert.equal(ALGORITHMS[value], name.toLowerCase().replace('_', ''));
+  }
+  assert.equal(ALGORITHMS.length, enumeration('DK_ALGORITHM_').length);
+});
+
+test('status codes: each error has its code', () => {
+  checkStatus(0, 'nothing');
+  for (const [name, value] of enumeration('DK_ERROR_')) {
+    assertRefused(() => checkStatus(value, 'it'), `ERR_${name}`, 'it: ');
+  }
+});
+
+test('functions: each is in the header and in the module', () => {
+  const module = new WebAssembly.Module(readFileSync(new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url)));
+  const exported = WebAssembly.Module.exports(module).map(({ name }) => name);
+  for (const name of FUNCTIONS) {
+    assert.match(header, new RegExp(`DK_API [^;]*\\b${name}\\(`), name);
+    assert.ok(exported.includes(name), name);
+  }
+});
+
+test('structs: the fields that are read by position', () => {
+  const fields = (name) => {
+    const [, body] = header.match(new RegExp(`typedef struct ${name} \\{([^}]*)\\} ${name};`));
+    return body.replace(/\/\*.*?\*\//gs, '').match(/\w+(?=\s*[;,])/g);
+  };
+  assert.deepEqual(fields('dk_attention'), [
+    'C', 'M', 'K', 'conv1_weight', 'bn_weight', 'bn_bias', 'bn_running_mean', 'bn_running_var', 'conv2_weight',
+    'conv2_bias', 'batches_tracked',
+  ]);
+  assert.deepEqual(fields('dk_aggregation_config'), [
+    'in_channels', 'out_channels', 'kernel_size', 'stride', 'padding', 'dilation', 'groups', 'num_kernels', 'bias',
+    'algorithm',
+  ]);
+  assert.deepEqual(fields('dk_plan'), ['algorithm', 'tile', 'Ho', 'Wo', 'workspace']);
+});
+
+test('limits', () => {
+  assert.match(header, /a tensor has at most 2\^29 elements/);
+  assert.equal(MAX_ELEMENTS, 2 ** 29);
+});

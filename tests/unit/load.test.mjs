@@ -1,0 +1,161 @@
+// load(): which build, from which source, and what can go wrong on the way.
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { after, before, mock, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { load } from '../../web/dynakernel/index.js';
+import { assertRejected, simd, threads } from '../helpers.mjs';
+
+const wasmUrl = new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url);
+const bytes = readFileSync(wasmUrl);
+/** "\0asm", version 1, and nothing: valid, and not ours. */
+const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+let server, origin;
+before(async () => {
+  const answers = {
+    '/right.wasm': [200, 'application/wasm', bytes],
+    '/dynakernel-baseline.wasm': [200, 'application/wasm', bytes],
+    '/untyped.wasm': [200, 'application/octet-stream', bytes],
+    '/page.wasm': [200, 'text/html', '<!doctype html>'],
+    '/broken.wasm': [200, 'application/wasm', bytes.subarray(0, 1000)],
+    '/other.wasm': [200, 'application/wasm', emptyModule],
+  };
+  server = createServer(({ url }, response) => {
+    if (url === '/never.wasm') return; // until the client gives up
+    const [status, type, body] = answers[url] ?? [404, 'text/plain', 'nothing here'];
+    response.writeHead(status, { 'content-type': type }).end(body);
+  });
+  await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+  origin = `http://127.0.0.1:${server.address().port}`;
+});
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+/** The runtime computes: 2 * 3 + 1 = 7. */
+function assertWorks(dk) {
+  const conv = dk.kernelAggregation({ inChannels: 1, outChannels: 1, kernelSize: 1, numKernels: 1 });
+  conv.loadStateDict({
+    weight: { shape: [1, 1, 1, 1, 1], data: Float32Array.of(2) }, bias: { shape: [1, 1], data: Float32Array.of(1) },
+  });
+  assert.equal(conv.forward(dk.tensor([3], [1, 1, 1, 1]), dk.tensor([1], [1, 1])).data[0], 7);
+  dk.dispose();
+}
+
+test('info tells what is running', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const dk = await load({ simd, threads });
+  assert.deepEqual(dk.info, { version, simd, threads, heapBytes: dk.info.heapBytes });
+  assert.ok(dk.info.heapBytes >= 65536 && dk.info.heapBytes % 65536 === 0);
+  assertWorks(dk);
+});
+
+test('auto is the fastest that the engine can run', async () => {
+  const relaxed = WebAssembly.validate(readFileSync(new URL('../../dist/dynakernel-relaxed.wasm', import.meta.url)));
+  for (const options of [undefined, {}, { simd: 'auto' }, { simd: undefined, threads: 'auto' }]) {
+    const dk = await load(options);
+    assert.equal(dk.info.simd, relaxed ? 'relaxed' : 'baseline');
+    assertWorks(dk);
+  }
+  if (relaxed) assertWorks(await load({ simd: 'relaxed' }));
+  else await assertRejected(load({ simd: 'relaxed' }), 'ERR_LOAD', 'relaxed', "'baseline'");
+  const baseline = await load({ simd: 'baseline' });
+  assert.equal(baseline.info.simd, 'baseline');
+  assertWorks(baseline);
+});
+
+test('a module from every kind of source', async () => {
+  const whole = new Uint8Array(bytes);
+  const sources = [
+    wasmUrl, wasmUrl.href, fileURLToPath(wasmUrl),
+    new URL(`${origin}/right.wasm`), `${origin}/right.wasm`, `${origin}/untyped.wasm`,
+    `data:application/wasm;base64,${bytes.toString('base64')}`,
+    await fetch(`${origin}/right.wasm`), await fetch(`${origin}/untyped.wasm`), new Response(whole),
+    bytes, whole, whole.buffer, new DataView(whole.buffer), new WebAssembly.Module(bytes),
+  ];
+  for (const wasm of sources) assertWorks(await load({ wasm }));
+});
+
+test('info.simd of a module of the caller\'s own', async () => {
+  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, 'unknown']];
+  for (const [wasm, expected] of cases) {
+    const dk = await load({ wasm });
+    assert.equal(dk.info.simd, expected);
+    dk.dispose();
+  }
+});
+
+test('what cannot be fetched, compiled or used names the file', async () => {
+  const missing = `${origin}/missing.wasm`;
+  await assertRejected(load({ wasm: missing }), 'ERR_LOAD', missing, '404');
+  await assertRejected(load({ wasm: await fetch(missing) }), 'ERR_LOAD', missing, '404');
+  await assertRejected(load({ wasm: `${origin}/page.wasm` }), 'ERR_LOAD', `${origin}/page.wasm`, 'text/html');
+  await assertRejected(load({ wasm: `${origin}/broken.wasm` }), 'ERR_LOAD', `${origin}/broken.wasm`, 'WebAssembly');
+  await assertRejected(load({ wasm: `${origin}/other.wasm` }), 'ERR_LOAD', `${origin}/other.wasm`, 'dk_alloc');
+  await assertRejected(load({ wasm: 'http://127.0.0.1:1/x.wasm' }), 'ERR_LOAD', 'http://127.0.0.1:1/x.wasm', 'fetched');
+  await assertRejected(load({ wasm: new URL('missing.wasm', import.meta.url) }), 'ERR_LOAD', 'missing.wasm', 'ENOENT');
+  await assertRejected(load({ wasm: 'missing.wasm' }), 'ERR_LOAD', 'missing.wasm');
+  await assertRejected(load({ wasm: emptyModule }), 'ERR_LOAD', 'Uint8Array', 'dk_alloc');
+  await assertRejected(load({ wasm: new Uint8Array(0) }), 'ERR_LOAD', 'WebAssembly');
+  await assertRejected(load({ wasm: new WebAssembly.Module(emptyModule) }), 'ERR_LOAD', 'dk_alloc');
+  const used = await fetch(`${origin}/right.wasm`);
+  await used.arrayBuffer();
+  await assertRejected(load({ wasm: used }), 'ERR_LOAD', `${origin}/right.wasm`);
+});
+
+test('options', async () => {
+  await assertRejected(load(5), 'ERR_CONFIG', 'load', '5');
+  await assertRejected(load({ thread: 1 }), 'ERR_CONFIG', '"thread"', 'threads');
+  for (const value of ['fast', 1, null]) await assertRejected(load({ simd: value }), 'ERR_CONFIG', 'simd', "'relaxed'");
+  for (const threads of [0, -1, 1.5, NaN, '2', null]) await assertRejected(load({ threads }), 'ERR_CONFIG', 'threads');
+  for (const wasm of [5, null, {}, [], true]) {
+    await assertRejected(load({ wasm }), 'ERR_CONFIG', 'wasm', 'WebAssembly.Module');
+  }
+  for (const signal of [5, null, {}, 'x']) await assertRejected(load({ signal }), 'ERR_CONFIG', 'AbortSignal');
+});
+
+test('a signal ends loading', async () => {
+  const reason = new Error('enough');
+  const isAborted = (error) => {
+    assert.equal(error.code, 'ERR_LOAD');
+    assert.equal(error.cause, reason);
+    assert.match(error.message, /aborted/);
+    return true;
+  };
+  await assert.rejects(load({ signal: AbortSignal.abort(reason) }), isAborted);
+
+  const controller = new AbortController();
+  const loading = load({ wasm: `${origin}/never.wasm`, signal: controller.signal });
+  setTimeout(() => controller.abort(reason), 20);
+  await assert.rejects(loading, isAborted);
+
+  const unused = new AbortController();
+  const dk = await load({ simd, signal: unused.signal });
+  assert.deepEqual(getEventListeners(unused.signal, 'abort'), []);
+  assertWorks(dk);
+});
+
+test('no memory to start with is ERR_MEMORY', async (t) => {
+  t.mock.method(WebAssembly, 'instantiate', async () => {
+    throw new RangeError('WebAssembly.instantiate(): Out of memory: Cannot allocate Wasm memory for new instance');
+  });
+  await assertRejected(load({ simd }), 'ERR_MEMORY', 'Out of memory');
+  mock.restoreAll();
+});
+
+test('an engine without SIMD is told so', async (t) => {
+  t.mock.method(WebAssembly, 'validate', () => false);
+  await assertRejected(load(), 'ERR_LOAD', 'no WebAssembly SIMD');
+});
+
+test('two runtimes have nothing in common', async () => {
+  const [one, two] = await Promise.all([load({ simd }), load({ simd })]);
+  const t = one.tensor([1], [1]);
+  two.dispose();
+  assert.equal(t.data[0], 1);
+  one.dispose();
+});

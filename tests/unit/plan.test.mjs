@@ -1,0 +1,71 @@
+// What is planned, and algorithms that are forced.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ALGORITHMS } from '../../web/dynakernel/abi.js';
+import { assertClose, loadRuntime, randomTensor } from '../helpers.mjs';
+
+let dk;
+before(async () => {
+  dk = await loadRuntime();
+});
+after(() => dk?.dispose());
+
+test('plan tells of the latest forward pass, planFor of any', () => {
+  const block = dk.dynamicKernelAggregation({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1 });
+  assert.equal(block.plan, null);
+  assert.equal(block.aggregation.plan, null);
+
+  const shapes = [[1, 16, 40, 40], [2, 16, 5, 3]];
+  for (const shape of shapes) {
+    const planned = block.aggregation.planFor(shape);
+    assert.deepEqual(Object.keys(planned), ['algorithm', 'tile', 'workspaceBytes']);
+    assert.ok(ALGORITHMS.slice(1).includes(planned.algorithm), planned.algorithm);
+    assert.ok(planned.tile >= 1 && planned.workspaceBytes >= 0);
+    block.forward(randomTensor(dk, shape)).dispose();
+    assert.deepEqual(block.plan, planned);
+    assert.deepEqual(block.aggregation.plan, planned);
+  }
+  // The aggregation alone moves it too.
+  block.aggregation.forward(randomTensor(dk, shapes[0]), randomTensor(dk, [1, 4])).dispose();
+  assert.deepEqual(block.plan, block.aggregation.planFor(shapes[0]));
+});
+
+const forced = {
+  reference: { inChannels: 6, outChannels: 4, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
+  direct: { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
+  pointwise: { inChannels: 12, outChannels: 9, kernelSize: 1 },
+  depthwise: { inChannels: 10, outChannels: 10, kernelSize: 5, padding: 2, groups: 10 },
+  winograd2: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
+  winograd4: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
+  toomcook: { inChannels: 3, outChannels: 8, kernelSize: 7, padding: 3 },
+};
+
+test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));
+
+for (const [algorithm, config] of Object.entries(forced)) {
+  test(`algorithm: '${algorithm}' answers what the reference does`, () => {
+    const x = randomTensor(dk, [2, config.inChannels, 21, 18]);
+    const [block, reference] = [algorithm, 'reference'].map((name) =>
+      dk.dynamicKernelAggregation({ ...config, seed: 5, algorithm: name }));
+    const y = block.forward(x);
+    assert.equal(block.plan.algorithm, algorithm);
+    assert.equal(block.config.algorithm, algorithm);
+    assertClose(y.toArray(), reference.forward(x).toArray(), algorithm);
+  });
+}
+
+test('NaN and infinity pass through as they do in PyTorch', () => {
+  const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 1, seed: 1 });
+  const x = dk.zeros([2, 3, 4, 4]);
+  x.data[5] = NaN; // in the first image: its attention is NaN, and so all of its output
+  const y = block.forward(x).toArray();
+  assert.ok(y.subarray(0, 32).every(Number.isNaN));
+  assert.ok(y.subarray(32).every(Number.isFinite), 'the second image is untouched');
+
+  const a = dk.tensor([1, 0, 0, 0], [1, 4]);
+  const one = dk.tensor(new Float32Array(48).fill(1), [1, 3, 4, 4]);
+  one.data[7] = Infinity;
+  const z = block.aggregation.forward(one, a).toArray();
+  assert.equal(Math.abs(z[7]), Infinity);
+  assert.ok(Number.isFinite(z[6]) && Number.isFinite(z[8]));
+});

@@ -1,0 +1,290 @@
+// State dicts: out, in, refused; parameters.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
+import { assertRefused, golden, loadRuntime, randomTensor } from '../helpers.mjs';
+
+const config = { inChannels: 8, outChannels: 12, kernelSize: 3, padding: 1, groups: 2 };
+const NAMES = [
+  'attention.conv1.weight', 'attention.bn.weight', 'attention.bn.bias', 'attention.bn.running_mean',
+  'attention.bn.running_var', 'attention.bn.num_batches_tracked', 'attention.conv2.weight',
+  'attention.conv2.bias', 'aggregation.weight', 'aggregation.bias',
+];
+
+let dk;
+before(async () => {
+  dk = await loadRuntime();
+});
+after(() => dk?.dispose());
+
+const makeBlock = (seed, more) => dk.dynamicKernelAggregation({ ...config, seed, ...more });
+
+const withPrefix = (state, prefix) =>
+  Object.fromEntries(Object.entries(state).map(([name, value]) => [prefix + name, value]));
+
+test("PyTorch's names, order, shapes and types", () => {
+  const state = makeBlock(1).stateDict();
+  assert.deepEqual(Object.keys(state), NAMES);
+  const shapes = Object.values(state).map(({ shape }) => shape);
+  assert.deepEqual(shapes, [[2, 8, 1, 1], [2], [2], [2], [2], [], [4, 2, 1, 1], [4], [4, 12, 4, 3, 3], [4, 12]]);
+  for (const [name, { shape, data }] of Object.entries(state)) {
+    assert.equal(data.length, shape.reduce((product, length) => product * length, 1), name);
+    assert.equal(data.constructor, name.endsWith('tracked') ? BigInt64Array : Float32Array, name);
+  }
+  assert.ok(!('aggregation.bias' in makeBlock(1, { bias: false }).stateDict()));
+  assert.deepEqual(Object.keys(makeBlock(1).aggregation.stateDict()), ['weight', 'bias']);
+  assert.deepEqual(Object.keys(makeBlock(1).attention.stateDict()), NAMES.slice(0, 8).map((name) => name.slice(10)));
+});
+
+test('round trip, as an object, as a file, and as tensors', () => {
+  const block = makeBlock(1);
+  block.train().forward(randomTensor(dk, [2, 8, 5, 5])); // moves the statistics
+  const state = block.stateDict();
+  assert.equal(state['attention.bn.num_batches_tracked'].data[0], 1n);
+
+  const tensors = { ...state };
+  for (const [name, tensor] of Object.entries(block.parameters())) tensors[name] = tensor;
+  const bytes = toSafetensors(state, { format: 'pt' });
+  for (const source of [state, bytes, bytes.buffer, new DataView(bytes.buffer), parseSafetensors(bytes), tensors]) {
+    const other = makeBlock(2);
+    assert.deepEqual(other.loadStateDict(source), { missing: [], unexpected: [] });
+    assert.deepEqual(other.stateDict(), state);
+    const x = randomTensor(dk, [1, 8, 6, 7], 3);
+    assert.deepEqual(other.forward(x).toArray(), block.eval().forward(x).toArray());
+  }
+});
+
+test('a state dict is a copy', () => {
+  const block = makeBlock(1);
+  const state = block.stateDict();
+  const before = block.stateDict();
+  for (const { data } of Object.values(state)) data.fill(data instanceof BigInt64Array ? 9n : 9);
+  assert.deepEqual(block.stateDict(), before);
+
+  block.loadStateDict(state);
+  const loaded = block.stateDict();
+  for (const { data } of Object.values(state)) data.fill(data instanceof BigInt64Array ? 5n : 5);
+  assert.deepEqual(block.stateDict(), loaded);
+});
+
+test('large kernels pass through in slices', () => {
+  const large = dk.kernelAggregation({ inChannels: 96, outChannels: 100, kernelSize: 7, numKernels: 2, seed: 1 });
+  const state = large.stateDict();
+  assert.ok(new Set(state.weight.data.subarray(-5000)).size > 4900, 'initialised to the end');
+  const other = dk.kernelAggregation({ inChannels: 96, outChannels: 100, kernelSize: 7, numKernels: 2, seed: 2 });
+  other.loadStateDict(state);
+  assert.deepEqual(other.stateDict().weight.data, state.weight.data);
+
+  // Mixing one kernel alone shows what really arrived.
+  const { weight } = other.mix(dk.tensor([0, 1], [1, 2]));
+  assert.deepEqual(weight.data, state.weight.data.subarray(state.weight.data.length / 2));
+  for (const thing of [large, other, weight]) thing.dispose();
+});
+
+test('hidden channels: K where C is 3, else C / reduction, at least 1', () => {
+  const hidden = (options) => dk.kernelAttention(options).stateDict()['conv1.weight'].shape[0];
+  assert.equal(hidden({ channels: 3, numKernels: 6 }), 6);
+  assert.equal(hidden({ channels: 3, numKernels: 2, reduction: 1 }), 2);
+  assert.equal(hidden({ channels: 64 }), 16);
+  assert.equal(hidden({ channels: 13 }), 3);
+  assert.equal(hidden({ channels: 13, reduction: 2 }), 6);
+  assert.equal(hidden({ channels: 1 }), 1);
+  assert.equal(hidden({ channels: 2 }), 1);
+  assert.equal(hidden({ channels: 5, reduction: 8 }), 1);
+  assert.equal(hidden({ channels: 3, midChannels: 7 }), 7);
+  const block = makeBlock(1, { reduction: 2, numKernels: 3 });
+  assert.deepEqual(block.stateDict()['attention.conv2.weight'].shape, [3, 4, 1, 1]);
+  assert.equal(block.config.midChannels, 4);
+  assert.deepEqual(makeBlock(1, { midChannels: 5 }).stateDict()['attention.conv1.weight'].shape, [5, 8, 1, 1]);
+});
+
+test('numbers of other types are converted', () => {
+  const block = dk.kernelAggregation({ inChannels: 1, outChannels: 8, kernelSize: 1, numKernels: 1 });
+  const values = [0, -0, 1, -2.5, 0.0999755859375, 65504, Infinity, 2 ** -24];
+  const bits = Uint16Array.of(0, 0x8000, 0x3c00, 0xc100, 0x2e66, 0x7bff, 0x7c00, 1);
+  const weight = (data, dtype) => ({ weight: { shape: [1, 8, 1, 1, 1], data, dtype } });
+  const load = (source) => {
+    block.loadStateDict(source, { strict: false });
+    return [...block.stateDict().weight.data];
+  };
+  assert.deepEqual(load(weight(Float64Array.from(values))), values);
+  assert.deepEqual(load(weight(values)), values);
+  assert.deepEqual(load(weight(bits, 'F16')), values);
+  assert.deepEqual(load(toSafetensors(weight(bits, 'F16'))), values);
+  assert.ok(Number.isNaN(load(weight(bits.map(() => 0x7e00), 'F16'))[0]));
+
+  const bfloats = Float32Array.of(0, -0, 1, -2.5, 3.140625, 1e38, -Infinity, 0.0078125);
+  const upper = new Uint16Array(bfloats.buffer).filter((_, i) => i % 2 === 1);
+  const truncated = bfloats.map((_, i) => new Float32Array(Uint32Array.of(upper[i] << 16).buffer)[0]);
+  assert.deepEqual(load(toSafetensors(weight(upper, 'BF16'))), [...truncated]);
+
+  assert.deepEqual(load(weight(BigInt64Array.from([0n, 1n, 2n, 3n, 4n, 5n, 6n, -7n]))), [0, 1, 2, 3, 4, 5, 6, -7]);
+  assertRefused(() => load(weight(new Uint8Array(8), 'F8_E4M3')), 'ERR_STATE', 'weight', 'F8_E4M3');
+});
+
+test('num_batches_tracked may be [1] and is a whole number', () => {
+  const block = makeBlock(1);
+  const tracked = 'attention.bn.num_batches_tracked';
+  const load = (shape, data) => {
+    block.loadStateDict({ ...block.stateDict(), [tracked]: { shape, data } });
+    return block.stateDict()[tracked];
+  };
+  assert.deepEqual(load([1], BigInt64Array.of(7n)), { shape: [], data: BigInt64Array.of(7n) });
+  assert.deepEqual(load([], [12345678901]), { shape: [], data: BigInt64Array.of(12345678901n) }, 'beyond 32 bits');
+  assertRefused(() => load([], [1.5]), 'ERR_STATE', 'tracked', '1.5');
+  assertRefused(() => load([1, 1], [1]), 'ERR_STATE', '[1, 1]');
+});
+
+test('strict: everything that does not fit is told at once, and nothing changes', () => {
+  const block = makeBlock(1);
+  const before = block.stateDict();
+  const other = makeBlock(2).stateDict();
+  delete other['attention.bn.weight'];
+  delete other['aggregation.bias'];
+  other['attention.conv2.bias'] = { shape: [5], data: new Float32Array(5) };
+  other['aggregation.weight'] = { shape: [4, 12, 4, 9], data: new Float32Array(4 * 12 * 4 * 9) };
+  other.extra = { shape: [1], data: new Float32Array(1) };
+  assertRefused(() => block.loadStateDict(other), 'ERR_STATE',
+    'missing: attention.bn.weight, aggregation.bias', 'unexpected: extra',
+    'attention.conv2.bias is [5], expected [4]', 'aggregation.weight is [4, 12, 4, 9], expected [4, 12, 4, 3, 3]');
+  assert.deepEqual(block.stateDict(), before);
+});
+
+test('each name, missing or of another shape, is refused by name', () => {
+  const block = makeBlock(1);
+  const before = block.stateDict();
+  for (const name of NAMES) {
+    const { [name]: value, ...rest } = makeBlock(2).stateDict();
+    assertRefused(() => block.loadStateDict(rest), 'ERR_STATE', `missing: ${name}`);
+    const longer = { shape: [3, ...value.shape], data: new Float32Array(3 * value.data.length) };
+    assertRefused(() => block.loadStateDict({ ...rest, [name]: longer }), 'ERR_STATE', `${name} is [3`);
+    assertRefused(() => block.loadStateDict({ ...rest, [name]: longer }, { strict: false }), 'ERR_STATE', name);
+  }
+  assert.deepEqual(block.stateDict(), before);
+});
+
+test('not strict: missing and unexpected names are answered', () => {
+  const block = makeBlock(1);
+  const before = block.stateDict();
+  const weight = { shape: [2], data: Float32Array.of(3, 4) };
+  const result = block.loadStateDict({ 'attention.bn.weight': weight, other: weight }, { strict: false });
+  assert.deepEqual(result.unexpected, ['other']);
+  assert.deepEqual(result.missing, NAMES.filter((name) => name !== 'attention.bn.weight'));
+  assert.deepEqual(block.stateDict(), { ...before, 'attention.bn.weight': weight });
+});
+
+test('prefix takes one part of a larger model', () => {
+  const state = makeBlock(2).stateDict();
+  const model = { ...withPrefix(state, 'stage2.0.'), ...withPrefix(makeBlock(3).stateDict(), 'stage2.1.') };
+  const block = makeBlock(1);
+  block.loadStateDict(model, { prefix: 'stage2.0.' });
+  assert.deepEqual(block.stateDict(), state);
+  block.attention.loadStateDict(model, { prefix: 'stage2.1.attention.' });
+  assert.deepEqual(block.stateDict()['aggregation.weight'], state['aggregation.weight']);
+
+  assertRefused(() => block.loadStateDict(model), 'ERR_STATE', "did you mean { prefix: 'stage2.0.' }?");
+  assertRefused(() => block.loadStateDict(model, { prefix: 'stage3.' }), 'ERR_STATE', 'missing: stage3.');
+  const extra = { ...model, 'stage2.0.more': { shape: [1], data: [1] } };
+  assertRefused(() => block.loadStateDict(extra, { prefix: 'stage2.0.' }), 'ERR_STATE', 'unexpected: stage2.0.more');
+});
+
+test('what is no state dict', () => {
+  const block = makeBlock(1);
+  const before = block.stateDict();
+  for (const source of [undefined, null, 5, 'model.safetensors', [], [1], dk.zeros([1])]) {
+    assertRefused(() => block.loadStateDict(source), 'ERR_STATE', 'safetensors');
+  }
+  assertRefused(() => block.loadStateDict({}), 'ERR_STATE', ...NAMES);
+  assertRefused(() => block.loadStateDict(new Uint8Array(100)), 'ERR_SAFETENSORS');
+  for (const value of [null, 5, {}, { shape: [2] }, { shape: 2, data: new Float32Array(2) }, { shape: [2], data: 'ab' },
+    { shape: [2], data: ['a', 'b'] }]) {
+    const source = { ...before, 'attention.bn.bias': value };
+    assertRefused(() => block.loadStateDict(source), 'ERR_STATE', 'attention.bn.bias');
+  }
+  const short = { shape: [2], data: new Float32Array(3) };
+  assertRefused(() => block.loadStateDict({ ...before, 'attention.bn.bias': short }), 'ERR_STATE', '3 numbers', '[2]');
+
+  assertRefused(() => block.loadStateDict(before, { stict: true }), 'ERR_CONFIG', '"stict"', 'strict');
+  assertRefused(() => block.loadStateDict(before, { strict: 1 }), 'ERR_CONFIG', 'strict', '1');
+  assertRefused(() => block.loadStateDict(before, { prefix: 1 }), 'ERR_CONFIG', 'prefix', '1');
+  assert.deepEqual(block.stateDict(), before);
+});
+
+test('a tensor of a disposed module is refused as a value', () => {
+  const other = makeBlock(2);
+  const parameters = other.parameters();
+  other.dispose();
+  assertRefused(() => makeBlock(1).loadStateDict(parameters, { strict: false }), 'ERR_DISPOSED');
+});
+
+test('PyTorch\'s own file, with other arrays in it', () => {
+  const bytes = readFileSync(new URL('../fixtures/golden/dense_3x3.safetensors', import.meta.url));
+  const { config: goldenConfig, state } = golden('dense_3x3');
+  const block = dk.dynamicKernelAggregation(goldenConfig);
+  const { missing, unexpected } = block.loadStateDict(bytes, { strict: false });
+  assert.deepEqual(missing, []);
+  assert.ok(unexpected.includes('input'));
+  for (const [name, { data }] of Object.entries(block.stateDict())) assert.deepEqual(data, state[name].data, name);
+  assertRefused(() => block.loadStateDict(bytes), 'ERR_STATE', 'unexpected', 'input');
+});
+
+test('seeds: the same parameters from the same seed, others from another or from none', () => {
+  const weights = (seed) => makeBlock(seed).stateDict()['aggregation.weight'].data;
+  assert.deepEqual(weights(7), weights(7));
+  assert.notDeepEqual(weights(7), weights(8));
+  assert.notDeepEqual(weights(undefined), weights(undefined));
+  const block = makeBlock(undefined);
+  assert.deepEqual(weights(block.config.seed), block.stateDict()['aggregation.weight'].data, 'config tells the seed');
+  assert.notEqual(block.attention.config.seed, block.aggregation.config.seed);
+});
+
+test('initialisation: Kaiming, uniform for the kernels, normal for the attention', () => {
+  const block = dk.dynamicKernelAggregation({ inChannels: 64, outChannels: 64, kernelSize: 3, groups: 2, seed: 5 });
+  const state = block.stateDict();
+  const spread = (data) => Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
+  const bound = Math.sqrt(6 / (32 * 9));
+  const kernels = state['aggregation.weight'].data;
+  assert.ok(kernels.every((value) => Math.abs(value) <= bound));
+  assert.ok(Math.abs(spread(kernels) / (bound / Math.sqrt(3)) - 1) < 0.02);
+  assert.ok(Math.abs(spread(state['attention.conv1.weight'].data) / Math.sqrt(2 / 16) - 1) < 0.1, 'fan out M');
+  for (const name of ['attention.conv2.bias', 'attention.bn.bias', 'attention.bn.running_mean', 'aggregation.bias']) {
+    assert.ok(state[name].data.every((value) => value === 0), name);
+  }
+  for (const name of ['attention.bn.weight', 'attention.bn.running_var']) {
+    assert.ok(state[name].data.every((value) => value === 1), name);
+  }
+});
+
+test('parameters are the module\'s own memory', () => {
+  const block = makeBlock(1);
+  const x = randomTensor(dk, [1, 8, 6, 6]);
+  const parameters = block.parameters();
+  assert.deepEqual(Object.keys(parameters), NAMES.filter((name) => !/running|tracked/.test(name)));
+  for (const [name, tensor] of Object.entries(parameters)) {
+    assert.deepEqual(tensor.toArray(), block.stateDict()[name].data, name);
+    assert.deepEqual(tensor.shape, block.stateDict()[name].shape, name);
+    const before = block.forward(x).toArray();
+    tensor.data[0] += 1;
+    assert.notDeepEqual(block.forward(x).toArray(), before, `${name} takes effect`);
+    assert.equal(block.stateDict()[name].data[0], tensor.toArray()[0], name);
+  }
+  // Loading shows in them, and they do not undo it.
+  const state = makeBlock(2).stateDict();
+  block.loadStateDict(state);
+  for (const [name, tensor] of Object.entries(parameters)) assert.deepEqual(tensor.toArray(), state[name].data, name);
+  assert.deepEqual(block.forward(x).toArray(), makeBlock(2).forward(x).toArray());
+});
+
+test('a written kernel changes all of forward, mix and stateDict', () => {
+  const module = dk.kernelAggregation({ inChannels: 2, outChannels: 3, kernelSize: 1, numKernels: 1, bias: false });
+  const { weight } = module.parameters();
+  const one = dk.tensor([1], [1, 1]);
+  const x = dk.tensor([1, 10], [1, 2, 1, 1]);
+  for (let step = 1; step < 4; step++) {
+    weight.data.set([1, 2, 3, 4, 5, 6].map((value) => value * step));
+    assert.deepEqual([...module.forward(x, one).data], [21, 43, 65].map((value) => value * step));
+    assert.deepEqual([...module.mix(one).weight.data], [...weight.toArray()]);
+    assert.deepEqual([...module.stateDict().weight.data], [...weight.toArray()]);
+  }
+});

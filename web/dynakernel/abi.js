@@ -1,0 +1,62 @@
+/** What src/dynakernel.h says, for JavaScript: functions, status codes, algorithms. */
+import { DynakernelError } from './errors.js';
+
+/** The functions that the wrapper calls; a module that lacks one is refused at load. */
+export const FUNCTIONS = /** @type {const} */ ([
+  'dk_alloc', 'dk_free', 'dk_context_create',
+  'dk_attention_create', 'dk_attention_destroy', 'dk_attention_initialise', 'dk_attention_forward',
+  'dk_aggregation_create', 'dk_aggregation_destroy', 'dk_aggregation_initialise',
+  'dk_aggregation_write', 'dk_aggregation_read', 'dk_aggregation_bias', 'dk_aggregation_weight',
+  'dk_aggregation_changed', 'dk_aggregation_plan', 'dk_aggregation_forward', 'dk_aggregation_mix',
+  'dk_block_forward',
+  'dk_rgba_to_planes', 'dk_resize_rows', 'dk_range', 'dk_map_to_rgba', 'dk_planes_to_rgba',
+]);
+
+/**
+ * Pointers and sizes are numbers; functions of type void answer undefined, which nobody reads.
+ *
+ * @typedef {Record<typeof FUNCTIONS[number], (...args: number[]) => number>
+ *   & { memory: WebAssembly.Memory }} Exports
+ */
+
+/**
+ * What the builds with threads have besides.
+ *
+ * @typedef {Exports & Record<'dk_context_set_threads' | 'dk_context_stop' | '__wasm_call_ctors',
+ *   (...args: number[]) => void>} ThreadedExports
+ */
+
+/** A tensor has at most 2^29 elements. */
+export const MAX_ELEMENTS = 2 ** 29;
+
+/** The largest kernel size, stride, padding and dilation. */
+export const MAX_EXTENT = 2 ** 15;
+
+/** In the order of dk_algorithm. */
+export const ALGORITHMS = /** @type {const} */ ([
+  'auto', 'reference', 'direct', 'pointwise', 'depthwise', 'winograd2', 'winograd4', 'toomcook',
+]);
+
+/** @typedef {typeof ALGORITHMS[number]} Algorithm */
+
+/** dk_status by number; 0 is success. */
+const STATUS_CODES = /** @type {const} */ (
+  [null, 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_MODE', 'ERR_MEMORY']);
+
+/**
+ * Throws what a dk_status other than DK_OK means.
+ *
+ * @param {number} status
+ * @param {string} what the call in words: "a forward pass of [1, 3, 8, 8]"
+ */
+export function checkStatus(status, what) {
+  const code = STATUS_CODES[status];
+  if (code === null) return;
+  const reason = {
+    ERR_CONFIG: 'this configuration or the algorithm that was asked for cannot do it',
+    ERR_SHAPE: 'the batch or the image is empty, or the kernel is larger than the padded input',
+    ERR_MODE: 'training mode needs a batch of at least 2',
+    ERR_MEMORY: 'the heap cannot grow by what it needs',
+  };
+  throw new DynakernelError(code, `${what}: ${reason[code]}`);
+}

@@ -1,0 +1,267 @@
+/** KernelAggregation: K kernels, mixed for each image, and the convolution with the mixture. */
+import { ALGORITHMS, checkStatus } from './abi.js';
+import { readOptions } from './check.js';
+import { weightShape } from './config.js';
+import { DynakernelError } from './errors.js';
+import { Module, handleOf } from './module.js';
+import { toFloats } from './numbers.js';
+import { convolvedShape, readShape, shapeText, sizeOf } from './shape.js';
+import { parameterEntry } from './state.js';
+import { Tensor, emptyTensor, pointerOf, produce, produceInto } from './tensor.js';
+
+/** @typedef {import('./abi.js').Algorithm} Algorithm */
+/** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
+/** @typedef {import('./heap.js').Heap} Heap */
+/** @typedef {import('./state.js').StateEntry} StateEntry */
+
+/**
+ * How a forward pass is done.
+ *
+ * @typedef {object} Plan
+ * @property {Algorithm} algorithm never 'auto'
+ * @property {number} tile outputs in a row that are computed as one, along each transformed axis;
+ *   1 where nothing is transformed
+ * @property {number} workspaceBytes memory that the pass computes in
+ */
+
+/** Bytes of unpacked kernels that are read or written at a time. */
+const SLICE = 2 ** 18;
+
+/**
+ * Records the input shape of a forward pass that the block ran.
+ *
+ * @type {(aggregation: KernelAggregation, shape: readonly number[]) => void}
+ */
+export let noteForward;
+
+/**
+ * For each image n the kernels are mixed, w[n] = sum over k of a[n, k] * weight[k] and likewise the
+ * biases, and the image is convolved with the mixture. Made by dk.kernelAggregation, or as
+ * `block.aggregation`.
+ */
+export class KernelAggregation extends Module {
+  #heap;
+  #config;
+  /** @type {readonly number[] | null} */
+  #latest = null;
+
+  static {
+    noteForward = (aggregation, shape) => {
+      aggregation.#latest = shape;
+    };
+  }
+
+  /**
+   * @hideconstructor
+   * @param {Heap} heap
+   * @param {AggregationConfig} config
+   */
+  constructor(heap, config) {
+    const pointer = createAggregation(heap, config);
+    heap.c.dk_aggregation_initialise(pointer, config.seed);
+    super(heap, {
+      kind: 'KernelAggregation', pointer, destroy: 'dk_aggregation_destroy',
+      state: aggregationState(heap, pointer, config),
+    });
+    this.#heap = heap;
+    this.#config = config;
+  }
+
+  /** The configuration with all defaults filled in. */
+  get config() {
+    return this.#config;
+  }
+
+  /**
+   * How the latest forward pass was done; null before the first.
+   *
+   * @returns {Plan | null}
+   */
+  get plan() {
+    handleOf(this);
+    return this.#latest && this.planFor(this.#latest);
+  }
+
+  /**
+   * How a forward pass over an input of this shape would be done.
+   *
+   * @param {readonly number[]} shape [N, C, H, W]
+   * @returns {Plan}
+   */
+  planFor(shape) {
+    const aggregation = handleOf(this);
+    const input = readShape(shape, 'the shape');
+    convolvedShape(this.#config, input);
+    const [N, , H, W] = input;
+    return this.#heap.scope((take) => {
+      const plan = take(20); // struct dk_plan: algorithm, tile, Ho, Wo, workspace
+      checkStatus(this.#heap.c.dk_aggregation_plan(aggregation, N, H, W, plan),
+        convolutionText(this.#config, input));
+      const [algorithm, tile, , , workspaceBytes] = this.#heap.words(plan, 5);
+      return { algorithm: ALGORITHMS[algorithm], tile, workspaceBytes };
+    });
+  }
+
+  /**
+   * x [N, C, H, W], attention [N, K] -> [N, O, Ho, Wo], where
+   * Ho = floor((H + 2 * padding - dilation * (R - 1) - 1) / stride) + 1.
+   *
+   * @param {Tensor} x
+   * @param {Tensor} attention how much of each kernel goes into each image's mixture
+   * @param {{ out?: Tensor }} [options] out: a tensor [N, O, Ho, Wo] to write into, instead of a
+   *   new one
+   * @returns {Tensor}
+   * @throws {DynakernelError} ERR_SHAPE, ERR_MEMORY
+   */
+  forward(x, attention, options) {
+    const { out } = readOptions(options, 'aggregation.forward', ['out']);
+    const aggregation = handleOf(this);
+    const input = pointerOf(this.#heap, x, 'x');
+    const weights = pointerOf(this.#heap, attention, 'attention');
+    const shape = convolvedShape(this.#config, x.shape);
+    checkAttention(attention.shape, x.shape[0], this.#config.numKernels);
+    const [N, , H, W] = x.shape;
+    const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {
+      checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context, aggregation,
+        input, weights, N, H, W, output), convolutionText(this.#config, x.shape));
+    });
+    this.#latest = x.shape;
+    return y;
+  }
+
+  /**
+   * What a forward pass with this attention applies: attention [N, K] -> weight
+   * [N, O, C/G, R, R] and bias [N, O], or null where the module has none.
+   *
+   * @param {Tensor} attention
+   * @returns {{ weight: Tensor, bias: Tensor | null }}
+   */
+  mix(attention) {
+    const aggregation = handleOf(this);
+    const weights = pointerOf(this.#heap, attention, 'attention');
+    const { numKernels, outChannels } = this.#config;
+    const N = attention.shape[0];
+    checkAttention(attention.shape, N, numKernels);
+    const bias = this.#config.bias ? emptyTensor(this.#heap, [N, outChannels], 'the mixed bias') : null;
+    try {
+      const shape = [N, ...weightShape(this.#config).slice(1)];
+      const weight = produce(this.#heap, shape, 'the mixed kernels', (output) => {
+        this.#heap.c.dk_aggregation_mix(aggregation, weights, N, output,
+          bias ? pointerOf(this.#heap, bias, 'bias') : 0);
+      });
+      return { weight, bias };
+    } catch (error) {
+      bias?.dispose();
+      throw error;
+    }
+  }
+}
+
+/**
+ * A call in words, for errors that C answers.
+ *
+ * @param {AggregationConfig} config
+ * @param {readonly number[]} shape
+ */
+export const convolutionText = ({ algorithm }, shape) => `a convolution of ${shapeText(shape)}` +
+  (algorithm === 'auto' ? '' : ` with algorithm '${algorithm}'`);
+
+/**
+ * @param {readonly number[]} shape
+ * @param {number | undefined} N
+ * @param {number} K
+ */
+function checkAttention(shape, N, K) {
+  if (shape.length === 2 && shape[0] === N && N > 0 && shape[1] === K) return;
+  throw new DynakernelError('ERR_SHAPE',
+    `attention must be [N, K] = [${N || 'at least 1'}, ${K}]; got ${shapeText(shape)}`);
+}
+
+/**
+ * @param {Heap} heap
+ * @param {AggregationConfig} config
+ */
+function createAggregation(heap, config) {
+  return heap.scope((take) => {
+    const struct = take(40);
+    const result = take(4);
+    heap.words(struct, 10).set([ // struct dk_aggregation_config
+      config.inChannels, config.outChannels, config.kernelSize, config.stride, config.padding,
+      config.dilation, config.groups, config.numKernels, Number(config.bias),
+      ALGORITHMS.indexOf(config.algorithm),
+    ]);
+    const shape = shapeText(weightShape(config));
+    const forced = config.algorithm === 'auto' ? '' : ` with algorithm '${config.algorithm}'`;
+    checkStatus(heap.c.dk_aggregation_create(struct, result), `kernels ${shape}${forced}`);
+    return heap.words(result, 1)[0];
+  });
+}
+
+/**
+ * @param {Heap} heap
+ * @param {number} aggregation
+ * @param {AggregationConfig} config
+ * @returns {StateEntry[]}
+ */
+function aggregationState(heap, aggregation, config) {
+  const { numKernels: K, outChannels: O, bias } = config;
+  const weight = packedEntry(heap, aggregation, weightShape(config));
+  if (!bias) return [weight];
+  return [weight, parameterEntry(heap, 'bias', [K, O], heap.c.dk_aggregation_bias(aggregation))];
+}
+
+/**
+ * The kernels, which C keeps packed: they go in and out a few output channels at a time, so that the
+ * heap never holds them twice.
+ *
+ * @param {Heap} heap
+ * @param {number} aggregation
+ * @param {number[]} shape [K, O, C/G, R, R]
+ * @returns {StateEntry}
+ */
+function packedEntry(heap, aggregation, shape) {
+  const [K, O, ...taps] = shape;
+  const depth = sizeOf(taps); // C/G * R * R
+  const channels = Math.min(O, Math.max(1, Math.floor(SLICE / (4 * depth))));
+  const scratch = () => heap.scratch(channels * depth * 4);
+
+  /** @param {(k: number, first: number, count: number, offset: number) => void} visit */
+  const eachSlice = (visit) => {
+    for (let k = 0; k < K; k++) {
+      for (let first = 0; first < O; first += channels) {
+        visit(k, first, Math.min(channels, O - first), (k * O + first) * depth);
+      }
+    }
+  };
+
+  return {
+    name: 'weight',
+    shape,
+    convert: (data, dtype) => heap.settled(toFloats(data, dtype)),
+    prepare: scratch,
+    read() {
+      const values = new Float32Array(K * O * depth);
+      const slice = scratch();
+      eachSlice((k, first, count, offset) => {
+        heap.c.dk_aggregation_read(aggregation, k, first, count, slice);
+        values.set(heap.floats(slice, count * depth), offset);
+      });
+      return values;
+    },
+    write(values) {
+      const slice = scratch();
+      eachSlice((k, first, count, offset) => {
+        heap.floats(slice, count * depth).set(values.subarray(offset, offset + count * depth));
+        heap.c.dk_aggregation_write(aggregation, k, first, count, slice);
+      });
+    },
+    tensor(owner) {
+      const pointer = heap.c.dk_aggregation_weight(aggregation) >>> 0;
+      if (!pointer) heap.refuse(K * O * depth * 4, 'an unpacked copy of the kernels');
+      const written = () => {
+        heap.c.dk_aggregation_changed(aggregation);
+      };
+      return new Tensor(heap, pointer, shape, { owner, written });
+    },
+  };
+}

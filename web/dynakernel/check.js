@@ -1,0 +1,130 @@
+/** Checks of arguments that many calls share. */
+import { DynakernelError, given } from './errors.js';
+
+/**
+ * An options object whose names are all known; `{}` where it was left out.
+ *
+ * @param {unknown} value
+ * @param {string} what whose options they are, for messages
+ * @param {readonly string[]} names
+ * @returns {{ [name: string]: any }}
+ */
+export function readOptions(value, what, names) {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isOpaque(value)) {
+    throw new DynakernelError(
+      'ERR_CONFIG', `${what} takes an object of options, got ${given(value)}`);
+  }
+  for (const name of Object.keys(value)) {
+    if (names.includes(name)) continue;
+    const near = nearest(name, names);
+    const hint = near ? `did you mean ${near}?` : `it takes ${names.join(', ')}`;
+    throw new DynakernelError('ERR_CONFIG', `${what} has no option ${given(name)}; ${hint}`);
+  }
+  return value;
+}
+
+/**
+ * An object of some class that shows no properties: a tensor, say, where options were expected.
+ *
+ * @param {object} value
+ */
+function isOpaque(value) {
+  const prototype = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return !isPlain && Object.keys(value).length === 0;
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {number} least
+ * @param {number} most
+ * @returns {number}
+ */
+export function integer(value, what, least, most) {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
+    return value;
+  }
+  const tooLarge = typeof value === 'number' && Number.isInteger(value) && value > most;
+  const range = tooLarge ? `at most ${most}` : `a whole number, ${least} or more`;
+  throw new DynakernelError('ERR_CONFIG', `${what} must be ${range}; got ${given(value)}`);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {boolean}
+ */
+export function boolean(value, what) {
+  if (typeof value === 'boolean') return value;
+  throw new DynakernelError('ERR_CONFIG', `${what} must be true or false; got ${given(value)}`);
+}
+
+/**
+ * @template {string} Choice
+ * @param {unknown} value
+ * @param {string} what
+ * @param {readonly Choice[]} choices
+ * @returns {Choice}
+ */
+export function oneOf(value, what, choices) {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  const list = choices.map((choice) => `'${choice}'`).join(', ');
+  throw new DynakernelError('ERR_CONFIG', `${what} must be one of ${list}; got ${given(value)}`);
+}
+
+/**
+ * An index into one dimension of a tensor.
+ *
+ * @param {unknown} value
+ * @param {string} what
+ * @param {number} length
+ * @returns {number}
+ */
+export function index(value, what, length) {
+  if (typeof value !== 'number' || !Number.isInteger(value)) {
+    throw new DynakernelError('ERR_CONFIG', `${what} must be a whole number; got ${given(value)}`);
+  }
+  if (value < 0 || value >= length) {
+    throw new DynakernelError(
+      'ERR_SHAPE', `${what} must be from 0 to ${length - 1}; got ${value}`);
+  }
+  return value;
+}
+
+/**
+ * The option that was most likely meant: in_channels and inchanels are inChannels.
+ *
+ * @param {string} name
+ * @param {readonly string[]} names
+ */
+function nearest(name, names) {
+  const plain = (/** @type {string} */ text) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  let best = '';
+  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
+  for (const candidate of names) {
+    const distance = editDistance(plain(name), plain(candidate));
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+/**
+ * Levenshtein's, one row at a time.
+ *
+ * @param {string} a
+ * @param {string} b
+ */
+function editDistance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      next.push(Math.min(next[j] + 1, row[j + 1] + 1, row[j] + (a[i] === b[j] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

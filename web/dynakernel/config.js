@@ -1,0 +1,179 @@
+/** Configurations of the three modules: defaults, checks, and what follows from them. */
+import { ALGORITHMS, MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
+import { boolean, integer, oneOf, readOptions } from './check.js';
+import { DynakernelError, given } from './errors.js';
+import { checkSize } from './shape.js';
+
+/** @typedef {import('./abi.js').Algorithm} Algorithm */
+
+/**
+ * What dk.kernelAttention takes.
+ *
+ * @typedef {object} AttentionOptions
+ * @property {number} channels C, channels of the input
+ * @property {number} [reduction] C / reduction hidden channels, rounded down (4)
+ * @property {number} [numKernels] K, weights to answer (4)
+ * @property {number} [midChannels] hidden channels, instead of the rule: K where C is 3, else
+ *   C / reduction, at least 1
+ * @property {number} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
+ */
+
+/**
+ * What dk.kernelAggregation takes.
+ *
+ * @typedef {object} AggregationOptions
+ * @property {number} inChannels C
+ * @property {number} outChannels O
+ * @property {number} kernelSize R, for R x R kernels
+ * @property {number} [stride] pixels from one output to the next (1)
+ * @property {number} [padding] zeros on each side, in pixels (0)
+ * @property {number} [dilation] pixels from one tap to the next (1)
+ * @property {number} [groups] G, a divisor of C and of O (1)
+ * @property {boolean} [bias] (true)
+ * @property {number} [numKernels] K, kernels to mix (4)
+ * @property {Algorithm} [algorithm] forces one instead of the planner's choice ('auto')
+ * @property {number} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
+ */
+
+/**
+ * What dk.dynamicKernelAggregation takes.
+ *
+ * @typedef {AggregationOptions & Pick<AttentionOptions, 'reduction' | 'midChannels'>} BlockOptions
+ */
+
+/** @typedef {Readonly<Required<Omit<AttentionOptions, 'reduction'>>>} AttentionConfig */
+/** @typedef {Readonly<Required<AggregationOptions>>} AggregationConfig */
+
+const ATTENTION_NAMES = /** @type {const} */ (
+  ['channels', 'reduction', 'numKernels', 'midChannels', 'seed']);
+const AGGREGATION_NAMES = /** @type {const} */ ([
+  'inChannels', 'outChannels', 'kernelSize', 'stride', 'padding', 'dilation', 'groups', 'bias',
+  'numKernels', 'algorithm', 'seed',
+]);
+const BLOCK_NAMES = /** @type {const} */ ([...AGGREGATION_NAMES, 'reduction', 'midChannels']);
+
+/**
+ * @param {unknown} value
+ * @returns {AttentionConfig}
+ */
+export function attentionConfig(value) {
+  const what = 'kernelAttention';
+  return completeAttention(readRequired(value, what, ATTENTION_NAMES, ['channels']), what);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {AggregationConfig}
+ */
+export function aggregationConfig(value) {
+  const what = 'kernelAggregation';
+  const required = ['inChannels', 'outChannels', 'kernelSize'];
+  return completeAggregation(readRequired(value, what, AGGREGATION_NAMES, required), what);
+}
+
+/**
+ * The block's two configurations. One seed gives both modules theirs, which differ.
+ *
+ * @param {unknown} value
+ * @returns {{ attention: AttentionConfig, aggregation: AggregationConfig }}
+ */
+export function blockConfig(value) {
+  const what = 'dynamicKernelAggregation';
+  const required = ['inChannels', 'outChannels', 'kernelSize'];
+  const { reduction, midChannels, ...options } = readRequired(value, what, BLOCK_NAMES, required);
+  const aggregation = completeAggregation(options, what);
+  const { inChannels, numKernels, seed } = aggregation;
+  const attention = completeAttention(
+    { channels: inChannels, reduction, numKernels, midChannels, seed: ~seed >>> 0 }, what);
+  return { attention, aggregation };
+}
+
+/**
+ * @param {{ [name: string]: any }} options
+ * @param {string} what
+ * @returns {AttentionConfig}
+ */
+function completeAttention(options, what) {
+  const { numKernels = 4, reduction = 4 } = options;
+  const channels = integer(options.channels, `${what}: channels`, 1, MAX_ELEMENTS);
+  const K = integer(numKernels, `${what}: numKernels`, 1, MAX_ELEMENTS);
+  const divisor = integer(reduction, `${what}: reduction`, 1, MAX_ELEMENTS);
+  const { midChannels = channels === 3 ? K : Math.max(1, Math.floor(channels / divisor)) } = options;
+  const M = integer(midChannels, `${what}: midChannels`, 1, MAX_ELEMENTS);
+  checkSize([M, channels, 1, 1], `${what}: conv1.weight`);
+  checkSize([K, M, 1, 1], `${what}: conv2.weight`);
+  return Object.freeze({
+    channels, numKernels: K, midChannels: M, seed: readSeed(options.seed, what),
+  });
+}
+
+/**
+ * @param {{ [name: string]: any }} options
+ * @param {string} what
+ * @returns {AggregationConfig}
+ */
+function completeAggregation(options, what) {
+  const {
+    inChannels, outChannels, kernelSize, stride = 1, padding = 0, dilation = 1, groups = 1,
+    bias = true, numKernels = 4, algorithm = 'auto', seed,
+  } = options;
+  /** @type {AggregationConfig} */
+  const config = {
+    inChannels: integer(inChannels, `${what}: inChannels`, 1, MAX_ELEMENTS),
+    outChannels: integer(outChannels, `${what}: outChannels`, 1, MAX_ELEMENTS),
+    kernelSize: integer(kernelSize, `${what}: kernelSize`, 1, MAX_EXTENT),
+    stride: integer(stride, `${what}: stride`, 1, MAX_EXTENT),
+    padding: integer(padding, `${what}: padding`, 0, MAX_EXTENT),
+    dilation: integer(dilation, `${what}: dilation`, 1, MAX_EXTENT),
+    groups: integer(groups, `${what}: groups`, 1, MAX_ELEMENTS),
+    bias: boolean(bias, `${what}: bias`),
+    numKernels: integer(numKernels, `${what}: numKernels`, 1, MAX_ELEMENTS),
+    algorithm: oneOf(algorithm, `${what}: algorithm`, ALGORITHMS),
+    seed: readSeed(seed, what),
+  };
+  for (const name of /** @type {const} */ (['inChannels', 'outChannels'])) {
+    if (config[name] % config.groups !== 0) {
+      throw new DynakernelError('ERR_CONFIG',
+        `${what}: groups must divide ${name}; got groups ${config.groups}, ${name} ${config[name]}`);
+    }
+  }
+  checkSize(weightShape(config), `${what}: weight`);
+  checkSize([config.numKernels, config.outChannels], `${what}: bias`);
+  return Object.freeze(config);
+}
+
+/**
+ * [K, O, C/G, R, R]
+ *
+ * @param {AggregationConfig} config
+ */
+export const weightShape = ({ numKernels, outChannels, inChannels, groups, kernelSize }) =>
+  [numKernels, outChannels, inChannels / groups, kernelSize, kernelSize];
+
+/**
+ * Options without those that are undefined, so that what is missing and what is undefined are one.
+ *
+ * @param {unknown} value
+ * @param {string} what
+ * @param {readonly string[]} names
+ * @param {readonly string[]} required
+ */
+function readRequired(value, what, names, required) {
+  const options = Object.fromEntries(
+    Object.entries(readOptions(value, what, names)).filter(([, option]) => option !== undefined));
+  const missing = required.filter((name) => !(name in options));
+  if (missing.length > 0) {
+    throw new DynakernelError('ERR_CONFIG', `${what} needs ${missing.join(', ')}; ` +
+      `got ${value === undefined ? 'no options' : given(value)}`);
+  }
+  return options;
+}
+
+/**
+ * @param {unknown} seed
+ * @param {string} what
+ */
+function readSeed(seed, what) {
+  if (seed === undefined) return crypto.getRandomValues(new Uint32Array(1))[0];
+  return integer(seed, `${what}: seed`, 0, 2 ** 32 - 1);
+}

@@ -1,0 +1,311 @@
+/** Maps as pictures: one map, or all of them, through a colour map or as RGB. */
+import { index, integer, oneOf, readOptions } from './check.js';
+import { COLORMAPS, palette } from './colormaps.js';
+import { DynakernelError, given, messageOf } from './errors.js';
+import { shapeText } from './shape.js';
+
+/** @typedef {import('./colormaps.js').Colormap} Colormap */
+/** @typedef {import('./heap.js').Heap} Heap */
+
+/**
+ * - 'auto': the least and greatest finite value of this map (with channel 'rgb': of its planes)
+ * - 'shared': those of all maps of the tensor, so that pictures can be compared
+ * - [low, high]: as given; what lies outside takes the colours of the ends
+ *
+ * With the colour map 'coolwarm', 'auto' and 'shared' are widened to lie evenly around 0.
+ *
+ * @typedef {'auto' | 'shared' | readonly [number, number]} Range
+ */
+
+/**
+ * @typedef {object} MapOptions
+ * @property {number} [batch] which image of the batch (0)
+ * @property {number | 'rgb'} [channel] which map, or all three of a tensor with 3 channels as one
+ *   coloured picture, for which colormap plays no role (0)
+ * @property {Colormap} [colormap] ('gray')
+ * @property {Range} [range] ('auto')
+ */
+
+/**
+ * @typedef {object} GridOptions
+ * @property {number} [batch] which image of the batch (0)
+ * @property {number} [columns] maps in a row (as many as make the grid about square)
+ * @property {number} [gap] transparent pixels between maps (1)
+ * @property {Colormap} [colormap] ('gray')
+ * @property {Range} [range] ('auto')
+ */
+
+/**
+ * RGBA, 8 bits a channel.
+ *
+ * @typedef {object} Picture
+ * @property {Uint8ClampedArray<ArrayBuffer>} data
+ * @property {number} width
+ * @property {number} height
+ * @property {PredefinedColorSpace} colorSpace 'srgb'
+ */
+
+/**
+ * What the pictures are put on: the part of a 2d context that is used here.
+ *
+ * @typedef {object} DrawableContext
+ * @property {(width: number, height: number, settings?: any) => any} createImageData
+ * @property {(picture: any, x: number, y: number) => void} putImageData
+ * @property {(x: number, y: number, width: number, height: number) => void} clearRect
+ */
+
+/**
+ * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a package for Node.
+ *
+ * @typedef {object} DrawableCanvas
+ * @property {number} width
+ * @property {number} height
+ * @property {(kind: '2d', settings?: any) => any} getContext
+ */
+
+/** The tensor's maps, as seen by this file.
+ * @typedef {{ heap: Heap, pointer: number, N: number, C: number, pixels: number, width: number,
+ *   height: number }} Maps */
+
+/** How one picture is made.
+ * @typedef {{ first: number, channel: number | 'rgb', colormap: Colormap, range: [number, number] }} View */
+
+/** Pixels that pass through the heap's scratch at a time: 1 MB. */
+const STRIP = 2 ** 18;
+
+/** The longest side that canvases of all engines have. */
+const MAX_SIDE = 32767;
+
+/** Palettes in the heap; they end with it.
+ * @type {WeakMap<Heap, Map<Colormap, number>>} */
+const palettes = new WeakMap();
+
+/** The picture that was last put on a context, to be filled again.
+ * @type {WeakMap<object, Picture>} */
+const pictures = new WeakMap();
+
+/**
+ * @param {Heap} heap
+ * @param {number} pointer
+ * @param {readonly number[]} shape
+ * @param {MapOptions} [options]
+ * @returns {Picture}
+ */
+export function toImageData(heap, pointer, shape, options) {
+  const maps = mapsOf(heap, pointer, shape);
+  const view = readMapOptions(maps, options, 'toImageData');
+  const picture = typeof ImageData === 'function'
+    ? /** @type {Picture} */ (new ImageData(maps.width, maps.height))
+    : {
+        data: new Uint8ClampedArray(maps.pixels * 4),
+        width: maps.width, height: maps.height, colorSpace: /** @type {const} */ ('srgb'),
+      };
+  fill(picture, maps, view);
+  return picture;
+}
+
+/**
+ * @param {Heap} heap
+ * @param {number} pointer
+ * @param {readonly number[]} shape
+ * @param {DrawableCanvas} canvas
+ * @param {MapOptions} [options]
+ * @returns {[number, number]}
+ */
+export function drawMap(heap, pointer, shape, canvas, options) {
+  const maps = mapsOf(heap, pointer, shape);
+  const view = readMapOptions(maps, options, 'drawMap');
+  const context = contextOf(canvas, maps.width, maps.height);
+  const picture = pictureFor(context, maps);
+  fill(picture, maps, view);
+  context.putImageData(picture, 0, 0);
+  return view.range;
+}
+
+/**
+ * @param {Heap} heap
+ * @param {number} pointer
+ * @param {readonly number[]} shape
+ * @param {DrawableCanvas} canvas
+ * @param {GridOptions} [options]
+ * @returns {[number, number][]}
+ */
+export function drawMaps(heap, pointer, shape, canvas, options) {
+  const maps = mapsOf(heap, pointer, shape);
+  const { columns: wanted = Math.ceil(Math.sqrt(maps.C)), gap: space = 1, ...rest } =
+    readOptions(options, 'drawMaps', ['batch', 'columns', 'gap', 'colormap', 'range']);
+  const columns = Math.min(integer(wanted, 'drawMaps: columns', 1, MAX_SIDE), maps.C);
+  const gap = integer(space, 'drawMaps: gap', 0, MAX_SIDE);
+  // A shared range is the first map's as well: searched once, not once a map.
+  const range = rest.range === 'shared' ? readMapOptions(maps, rest, 'drawMaps').range : rest.range;
+  const views = Array.from({ length: maps.C }, (_, channel) =>
+    readMapOptions(maps, { ...rest, range, channel }, 'drawMaps'));
+
+  const rows = Math.ceil(maps.C / columns);
+  const width = columns * maps.width + (columns - 1) * gap;
+  const height = rows * maps.height + (rows - 1) * gap;
+  const context = contextOf(canvas, width, height);
+  context.clearRect(0, 0, width, height);
+  const picture = pictureFor(context, maps);
+  views.forEach((view, i) => {
+    fill(picture, maps, view);
+    const [column, row] = [i % columns, Math.floor(i / columns)];
+    context.putImageData(picture, column * (maps.width + gap), row * (maps.height + gap));
+  });
+  return views.map((view) => view.range);
+}
+
+/**
+ * A tensor of 2, 3 or 4 dimensions as N images of C maps.
+ *
+ * @param {Heap} heap
+ * @param {number} pointer
+ * @param {readonly number[]} shape
+ * @returns {Maps}
+ */
+function mapsOf(heap, pointer, shape) {
+  if (shape.length < 2 || shape.length > 4 || shape.includes(0)) {
+    throw new DynakernelError('ERR_SHAPE',
+      'maps can be drawn of a tensor [N, C, H, W], [C, H, W] or [H, W] that is not empty; ' +
+      `got ${shapeText(shape)}`);
+  }
+  const [N, C, height, width] = [...Array(4 - shape.length).fill(1), ...shape];
+  return { heap, pointer, N, C, height, width, pixels: height * width };
+}
+
+/**
+ * @param {Maps} maps
+ * @param {MapOptions | undefined} options
+ * @param {string} what
+ * @returns {View}
+ */
+function readMapOptions(maps, options, what) {
+  const { batch = 0, channel = 0, colormap = 'gray', range = 'auto' } =
+    readOptions(options, what, ['batch', 'channel', 'colormap', 'range']);
+  const image = index(batch, `${what}: batch`, maps.N) * maps.C;
+  const name = oneOf(colormap, `${what}: colormap`, COLORMAPS);
+  if (channel === 'rgb' && maps.C !== 3) {
+    throw new DynakernelError('ERR_SHAPE',
+      `${what}: channel 'rgb' needs a tensor with 3 channels; this one has ${maps.C}`);
+  }
+  const first = channel === 'rgb' ? image : image + index(channel, `${what}: channel`, maps.C);
+  const count = channel === 'rgb' ? 3 : 1;
+  const limits = readRange(maps, range, what, first, count);
+  if (name === 'coolwarm' && channel !== 'rgb' && typeof range === 'string') {
+    const most = Math.max(-limits[0], limits[1]);
+    return { first, channel, colormap: name, range: [0 - most, most] };
+  }
+  return { first, channel, colormap: name, range: limits };
+}
+
+/**
+ * @param {Maps} maps
+ * @param {unknown} range
+ * @param {string} what
+ * @param {number} first map
+ * @param {number} count maps
+ * @returns {[number, number]}
+ */
+function readRange({ heap, pointer, N, C, pixels }, range, what, first, count) {
+  if (range === 'auto' || range === 'shared') {
+    return heap.scope((take) => {
+      const limits = take(8);
+      if (range === 'auto') heap.c.dk_range(pointer + first * pixels * 4, count * pixels, limits);
+      else heap.c.dk_range(pointer, N * C * pixels, limits);
+      const [low, high] = heap.floats(limits, 2);
+      return [low, high];
+    });
+  }
+  const isPair = Array.isArray(range) && range.length === 2 &&
+    range.every((end) => typeof end === 'number' && Number.isFinite(Math.fround(end)));
+  if (!isPair || range[0] > range[1]) {
+    throw new DynakernelError('ERR_CONFIG',
+      `${what}: range must be 'auto', 'shared' or [low, high], two numbers in this order; ` +
+      `got ${given(range)}`);
+  }
+  return [range[0], range[1]];
+}
+
+/**
+ * Writes the map's colours into a picture of its size.
+ *
+ * @param {Picture} picture
+ * @param {Maps} maps
+ * @param {View} view
+ */
+function fill(picture, { heap, pointer, pixels }, { first, channel, colormap, range: [low, high] }) {
+  const colours = paletteIn(heap, colormap);
+  const strip = heap.scratch(Math.min(pixels, STRIP) * 4);
+  for (let done = 0; done < pixels; done += STRIP) {
+    const count = Math.min(STRIP, pixels - done);
+    const plane = pointer + (first * pixels + done) * 4;
+    if (channel === 'rgb') heap.c.dk_planes_to_rgba(plane, pixels, count, low, high, strip);
+    else heap.c.dk_map_to_rgba(plane, count, low, high, colours, strip);
+    picture.data.set(heap.bytes(strip, count * 4), done * 4);
+  }
+}
+
+/**
+ * @param {Heap} heap
+ * @param {Colormap} name
+ */
+function paletteIn(heap, name) {
+  let loaded = palettes.get(heap);
+  if (!loaded) palettes.set(heap, loaded = new Map());
+  let pointer = loaded.get(name);
+  if (pointer === undefined) {
+    const colours = palette(name);
+    pointer = heap.allocate(colours.length, 'a colour map');
+    heap.bytes(pointer, colours.length).set(colours);
+    loaded.set(name, pointer);
+  }
+  return pointer;
+}
+
+/**
+ * The canvas's context, once the canvas has the size.
+ *
+ * @param {DrawableCanvas} canvas
+ * @param {number} width
+ * @param {number} height
+ * @returns {DrawableContext}
+ */
+function contextOf(canvas, width, height) {
+  if (typeof canvas?.getContext !== 'function') {
+    throw new DynakernelError('ERR_IMAGE', `a canvas to draw on is needed; got ${given(canvas)}`);
+  }
+  if (width > MAX_SIDE || height > MAX_SIDE) {
+    throw new DynakernelError('ERR_IMAGE',
+      `a picture of ${width}x${height} is too large for a canvas: at most ${MAX_SIDE} on each side`);
+  }
+  let context;
+  try {
+    context = canvas.getContext('2d');
+    // Only where it differs, since setting a size clears the canvas and allocates anew.
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+  } catch (error) {
+    throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: ${messageOf(error)}`,
+      { cause: error });
+  }
+  if (!context) {
+    throw new DynakernelError('ERR_IMAGE',
+      'the canvas cannot be drawn on: it has a context of another kind than 2d');
+  }
+  return context;
+}
+
+/**
+ * @param {DrawableContext} context
+ * @param {Maps} maps
+ * @returns {Picture}
+ */
+function pictureFor(context, { width, height }) {
+  const former = pictures.get(context);
+  if (former?.width === width && former.height === height) return former;
+  const usual = context.createImageData(width, height); // in the canvas's colour space
+  const picture = (usual.colorSpace ?? 'srgb') === 'srgb' ? usual
+    : context.createImageData(width, height, { colorSpace: 'srgb' });
+  pictures.set(context, picture);
+  return picture;
+}

@@ -1,0 +1,220 @@
+/**
+ * The WebAssembly heap. Nothing else in the wrapper holds the memory, makes views on it or calls
+ * the allocator.
+ *
+ * Two rules keep it sound. Views are made afresh for each use, because memory that grows detaches
+ * the old ones. What is allocated has one owner from its first moment: a scope that frees it, the
+ * scratch, an object that guards it, or the heap, with which it ends.
+ */
+import { DynakernelError, byteText } from './errors.js';
+
+/** @typedef {import('./abi.js').Exports} Exports */
+/** @typedef {Float32Array<ArrayBuffer>} Floats a view on the heap, or a copy */
+
+/** Frees a C object by its pointer.
+ * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy'} Destructor */
+
+export class Heap {
+  /** @type {Exports | null} */
+  #exports;
+  #context = 0;
+  #scratch = { pointer: 0, bytes: 0 };
+  #live = 0;
+  #onClose = () => {};
+
+  /** Gives back the memory of guarded objects that were forgotten without dispose(). */
+  #forgotten = new FinalizationRegistry(
+    (/** @type {{ pointer: number, destroy: Destructor }} */ { pointer, destroy }) => {
+      if (this.#exports) this.#destroy(pointer, destroy);
+    });
+
+  /** @param {Exports} exports */
+  constructor(exports) {
+    this.#exports = exports;
+    this.#context = exports.dk_context_create();
+    if (!this.#context) throw new DynakernelError('ERR_MEMORY', 'no memory to start the runtime');
+  }
+
+  /** The C functions. */
+  get c() {
+    if (this.#exports) return this.#exports;
+    throw new DynakernelError('ERR_DISPOSED', 'the runtime can no longer be used: it is disposed');
+  }
+
+  /** Refuses a closed heap, where a call would do something else before it needs the memory. */
+  checkOpen() {
+    void this.c;
+  }
+
+  /** The workspace that all forward passes of this runtime share. */
+  get context() {
+    return this.#context;
+  }
+
+  get closed() {
+    return this.#exports === null;
+  }
+
+  /** Bytes of memory, used or not. */
+  get size() {
+    return this.c.memory.buffer.byteLength;
+  }
+
+  /** Guarded objects and allocations of open scopes: 0 once everything is disposed. */
+  get live() {
+    return this.#live;
+  }
+
+  /**
+   * What else ends when the heap does.
+   *
+   * @param {() => void} action
+   */
+  onClose(action) {
+    this.#onClose = action;
+  }
+
+  /** Lets go of the memory as a whole. */
+  close() {
+    if (this.closed) return;
+    this.#onClose();
+    this.#exports = null;
+  }
+
+  /**
+   * @param {number} pointer
+   * @param {number} length in floats
+   * @returns {Floats} valid until the next call that may allocate
+   */
+  floats(pointer, length) {
+    return new Float32Array(/** @type {ArrayBuffer} */ (this.c.memory.buffer), pointer, length);
+  }
+
+  /**
+   * @param {number} pointer
+   * @param {number} length in 32-bit words
+   */
+  words(pointer, length) {
+    return new Int32Array(this.c.memory.buffer, pointer, length);
+  }
+
+  /**
+   * @param {number} pointer
+   * @param {number} length in 64-bit words
+   */
+  longs(pointer, length) {
+    return new BigInt64Array(this.c.memory.buffer, pointer, length);
+  }
+
+  /**
+   * @param {number} pointer
+   * @param {number} length in bytes
+   */
+  bytes(pointer, length) {
+    return new Uint8Array(this.c.memory.buffer, pointer, length);
+  }
+
+  /**
+   * A view that no allocation detaches: a copy where the view lies on this heap.
+   *
+   * @template {ArrayBufferView & { slice(): any }} View
+   * @param {View} view
+   * @returns {View}
+   */
+  settled(view) {
+    return view.buffer === this.c.memory.buffer ? view.slice() : view;
+  }
+
+  /**
+   * Uninitialised memory; the caller guards it or frees it.
+   *
+   * @param {number} bytes
+   * @param {string} what for the message where memory is short
+   */
+  allocate(bytes, what) {
+    const pointer = bytes < 2 ** 32 ? this.c.dk_alloc(bytes) >>> 0 : 0;
+    if (!pointer) this.refuse(bytes, what);
+    return pointer;
+  }
+
+  /**
+   * @param {number} bytes
+   * @param {string} what
+   * @returns {never}
+   */
+  refuse(bytes, what) {
+    throw new DynakernelError('ERR_MEMORY',
+      `${what} needs ${byteText(bytes)}; the heap has ${byteText(this.size)} and cannot grow by that`);
+  }
+
+  /**
+   * Makes an object the owner of what a pointer points to, until release(), or until the object is
+   * garbage.
+   *
+   * @param {object} owner
+   * @param {number} pointer
+   * @param {Destructor} destroy
+   */
+  guard(owner, pointer, destroy) {
+    this.#live++;
+    this.#forgotten.register(owner, { pointer, destroy }, owner);
+  }
+
+  /**
+   * Ends a guard. Does nothing once the heap is closed.
+   *
+   * @param {object} owner
+   * @param {number} pointer
+   * @param {Destructor} destroy
+   */
+  release(owner, pointer, destroy) {
+    this.#forgotten.unregister(owner);
+    if (this.#exports) this.#destroy(pointer, destroy);
+  }
+
+  /**
+   * Runs work with allocations that end with it.
+   *
+   * @template Result
+   * @param {(take: (bytes: number) => number) => Result} work
+   * @returns {Result}
+   */
+  scope(work) {
+    /** @type {number[]} */
+    const taken = [];
+    try {
+      return work((bytes) => {
+        const pointer = this.allocate(bytes, 'an intermediate result');
+        taken.push(pointer);
+        this.#live++;
+        return pointer;
+      });
+    } finally {
+      for (const pointer of taken) this.#destroy(pointer, 'dk_free');
+    }
+  }
+
+  /**
+   * Memory that the next caller of scratch() overwrites: kept, so that a steady loop over frames
+   * allocates nothing.
+   *
+   * @param {number} bytes
+   */
+  scratch(bytes) {
+    if (bytes > this.#scratch.bytes) {
+      const pointer = this.allocate(bytes, 'scratch memory');
+      this.c.dk_free(this.#scratch.pointer);
+      this.#scratch = { pointer, bytes };
+    }
+    return this.#scratch.pointer;
+  }
+
+  /**
+   * @param {number} pointer
+   * @param {Destructor} destroy
+   */
+  #destroy(pointer, destroy) {
+    this.#live--;
+    this.c[destroy](pointer);
+  }
+}

@@ -1,0 +1,150 @@
+/** Pictures as tensors: (v / 255 - mean) / std, one plane a channel, resized where asked. */
+import { MAX_ELEMENTS, checkStatus } from './abi.js';
+import { index, integer, readOptions } from './check.js';
+import { DynakernelError, given } from './errors.js';
+import { shapeText } from './shape.js';
+import { pointerOf, produce } from './tensor.js';
+
+/** @typedef {import('./heap.js').Heap} Heap */
+/** @typedef {import('./source.js').ImageSource} ImageSource */
+/** @typedef {import('./source.js').PixelReader} PixelReader */
+/** @typedef {import('./source.js').Pixels} Pixels */
+/** @typedef {import('./tensor.js').Tensor} Tensor */
+
+/**
+ * @typedef {object} ImageOptions
+ * @property {number | ArrayLike<number>} [mean] taken off each channel, of values 0 to 1; one for
+ *   all channels, or one each (0)
+ * @property {number | ArrayLike<number>} [std] that each channel is then divided by (1)
+ * @property {number} [channels] 3: red, green, blue; 1: luma, 0.299 R + 0.587 G + 0.114 B (3, or
+ *   what out has)
+ * @property {number} [width] of the tensor; the picture is resized to it, antialiased and as a
+ *   whole. Where only one of width and height is given, the other keeps the aspect ratio (the
+ *   picture's own, or what out has)
+ * @property {number} [height]
+ * @property {Tensor} [out] a tensor [N, channels, H, W] to write into, instead of a new one
+ * @property {number} [batch] which image of out to write (0)
+ */
+
+/** Bytes of pixels that pass through the heap's scratch at a time. */
+const STRIP = 2 ** 20;
+
+/**
+ * @param {Heap} heap
+ * @param {PixelReader} reader
+ * @param {ImageSource} source
+ * @param {ImageOptions} [options]
+ * @returns {Tensor}
+ */
+export function fromImage(heap, reader, source, options) {
+  const { mean = 0, std = 1, channels, width, height, out, batch = 0 } = readOptions(options,
+    'fromImage', ['mean', 'std', 'channels', 'width', 'height', 'out', 'batch']);
+  const place = out === undefined ? 0 : pointerOf(heap, out, 'out');
+  const [N, C, outH, outW] = out === undefined ? [1, 3] : imageShape(out);
+  if (channels !== undefined && channels !== 1 && channels !== 3) {
+    throw new DynakernelError('ERR_CONFIG',
+      `fromImage: channels must be 3 (RGB) or 1 (luma); got ${given(channels)}`);
+  }
+  const planes = channels ?? C;
+  const image = index(batch, 'fromImage: batch', N);
+  const norm = [
+    ...perChannel(mean, 'mean', planes, () => true),
+    ...perChannel(std, 'std', planes, (value) => value !== 0),
+  ];
+
+  const pixels = reader.open(source);
+  const [H, W] = targetSize(pixels, height, width, outH, outW);
+  if (out === undefined) {
+    return produce(heap, [1, planes, H, W], 'an image', (pointer) => {
+      convert(heap, pixels, norm, pointer, planes, H, W);
+    });
+  }
+  if (planes !== C || H !== outH || W !== outW) {
+    throw new DynakernelError('ERR_SHAPE', `out must be [N, ${planes}, ${H}, ${W}], as the options ` +
+      `say; got ${shapeText(out.shape)}`);
+  }
+  convert(heap, pixels, norm, place + image * planes * H * W * 4, planes, H, W);
+  return out;
+}
+
+/** @param {Tensor} out */
+function imageShape({ shape }) {
+  if (shape.length === 4 && (shape[1] === 1 || shape[1] === 3) && !shape.includes(0)) return shape;
+  throw new DynakernelError('ERR_SHAPE',
+    `out must be [N, 3, H, W] or [N, 1, H, W] and not empty; got ${shapeText(shape)}`);
+}
+
+/**
+ * @param {Pixels} source
+ * @param {unknown} height
+ * @param {unknown} width
+ * @param {number | undefined} outH
+ * @param {number | undefined} outW
+ */
+function targetSize(source, height, width, outH, outW) {
+  const H = height === undefined ? outH : integer(height, 'fromImage: height', 1, MAX_ELEMENTS);
+  const W = width === undefined ? outW : integer(width, 'fromImage: width', 1, MAX_ELEMENTS);
+  const scaled = (/** @type {number} */ length, /** @type {number} */ from, /** @type {number} */ to) =>
+    Math.max(1, Math.round((length * to) / from));
+  if (H === undefined && W === undefined) return [source.height, source.width];
+  if (H === undefined) return [scaled(source.height, source.width, Number(W)), Number(W)];
+  return [H, W ?? scaled(source.width, source.height, H)];
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @param {number} channels
+ * @param {(value: number) => boolean} allowed
+ */
+function perChannel(value, name, channels, allowed) {
+  const list = typeof value === 'number' ? Array(channels).fill(value) : value;
+  const isList = (Array.isArray(list) || ArrayBuffer.isView(list)) &&
+    Array.from(/** @type {any} */ (list)).length === channels;
+  // As float32, which is what C computes with.
+  const floats = isList ? Array.from(/** @type {ArrayLike<number>} */ (list), (item) =>
+    (typeof item === 'number' ? Math.fround(item) : NaN)) : [];
+  if (isList && floats.every((item) => Number.isFinite(item) && allowed(item))) return floats;
+  throw new DynakernelError('ERR_CONFIG', `fromImage: ${name} must be a finite number, or one for ` +
+    `each of the ${channels} channels${allowed(0) ? '' : ', not 0'}; got ${given(value)}`);
+}
+
+/**
+ * Feeds the source's rows to C, a strip at a time, so that a large photograph needs little memory.
+ *
+ * @param {Heap} heap
+ * @param {Pixels} source
+ * @param {readonly number[]} norm mean and std of each channel
+ * @param {number} planes pointer to [channels, H, W]
+ * @param {number} channels
+ * @param {number} H
+ * @param {number} W
+ */
+function convert(heap, source, norm, planes, channels, H, W) {
+  const { width, height, bandRows } = source;
+  const rowBytes = width * 4;
+  const stripRows = Math.min(height, Math.max(1, Math.floor(STRIP / rowBytes)));
+  const resized = height !== H || width !== W;
+  heap.scope((take) => {
+    const mean = take(norm.length * 4);
+    const std = mean + channels * 4;
+    heap.floats(mean, norm.length).set(norm);
+    for (let top = 0; top < height; top += bandRows) {
+      const rows = Math.min(bandRows, height - top);
+      const band = heap.settled(source.read(top, rows));
+      for (let row = 0; row < rows; row += stripRows) {
+        const count = Math.min(stripRows, rows - row);
+        const strip = heap.scratch(stripRows * rowBytes);
+        heap.bytes(strip, count * rowBytes)
+          .set(band.subarray(row * rowBytes, (row + count) * rowBytes));
+        if (resized) {
+          checkStatus(heap.c.dk_resize_rows(heap.context, strip, top + row, count, height, width,
+            channels, mean, std, planes, H, W), `resizing ${width}x${height} to ${W}x${H}`);
+        } else {
+          heap.c.dk_rgba_to_planes(strip, count * width, channels, mean, std,
+            planes + (top + row) * width * 4, H * W);
+        }
+      }
+    }
+  });
+}

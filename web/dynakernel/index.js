@@ -1,0 +1,43 @@
+/// <reference lib="es2022.error" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * dynakernel: dynamic-kernel convolution in WebAssembly. A small attention branch looks at an image
+ * and mixes K convolution kernels into the one that the image is convolved with.
+ *
+ * @example
+ * import { load } from 'dynakernel';
+ *
+ * const dk = await load();
+ * const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3 });
+ * block.loadStateDict(await (await fetch('block.safetensors')).arrayBuffer());
+ * const y = block.forward(dk.fromImage(canvas)); // [1, 8, H - 2, W - 2]
+ * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
+ */
+export { DynakernelError } from './errors.js';
+export { load } from './load.js';
+export { parseSafetensors, toSafetensors } from './safetensors.js';
+
+/** @typedef {import('./abi.js').Algorithm} Algorithm */
+/** @typedef {import('./aggregation.js').KernelAggregation} KernelAggregation */
+/** @typedef {import('./aggregation.js').Plan} Plan */
+/** @typedef {import('./attention.js').KernelAttention} KernelAttention */
+/** @typedef {import('./block.js').DynamicKernelAggregation} DynamicKernelAggregation */
+/** @typedef {import('./colormaps.js').Colormap} Colormap */
+/** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
+/** @typedef {import('./config.js').AttentionOptions} AttentionOptions */
+/** @typedef {import('./config.js').BlockOptions} BlockOptions */
+/** @typedef {import('./draw.js').DrawableCanvas} DrawableCanvas */
+/** @typedef {import('./draw.js').GridOptions} GridOptions */
+/** @typedef {import('./draw.js').MapOptions} MapOptions */
+/** @typedef {import('./draw.js').Picture} Picture */
+/** @typedef {import('./errors.js').ErrorCode} ErrorCode */
+/** @typedef {import('./image.js').ImageOptions} ImageOptions */
+/** @typedef {import('./load.js').LoadOptions} LoadOptions */
+/** @typedef {import('./runtime.js').Info} Info */
+/** @typedef {import('./runtime.js').Runtime} Runtime */
+/** @typedef {import('./safetensors.js').SafetensorsFile} SafetensorsFile */
+/** @typedef {import('./source.js').ImageSource} ImageSource */
+/** @typedef {import('./state.js').LoadOptions} LoadStateOptions */
+/** @typedef {import('./state.js').StateDict} StateDict */
+/** @typedef {import('./state.js').StateSource} StateSource */
+/** @typedef {import('./tensor.js').Tensor} Tensor */

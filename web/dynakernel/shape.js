@@ -1,0 +1,99 @@
+/** Shapes: reading them, and the shape that a convolution answers. */
+import { MAX_ELEMENTS } from './abi.js';
+import { DynakernelError, byteText, given } from './errors.js';
+
+/** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
+
+/**
+ * @param {readonly number[]} shape
+ * @returns {number} elements
+ */
+export const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
+
+/** @param {readonly number[]} shape */
+export const shapeText = (shape) => `[${shape.join(', ')}]`;
+
+/**
+ * @param {readonly number[]} a
+ * @param {readonly number[]} b
+ */
+export const sameShape = (a, b) =>
+  a.length === b.length && a.every((length, i) => length === b[i]);
+
+/**
+ * @param {unknown} shape
+ * @param {string} what
+ * @returns {number[]}
+ */
+export function readShape(shape, what) {
+  const isShape = Array.isArray(shape) &&
+    shape.every((length) => Number.isSafeInteger(length) && length >= 0);
+  if (!isShape) {
+    throw new DynakernelError('ERR_SHAPE',
+      `${what} must be an array of whole numbers, 0 or more, such as [1, 3, 224, 224]; ` +
+      `got ${given(shape)}`);
+  }
+  return [...shape];
+}
+
+/**
+ * Refuses a tensor that is larger than any can be.
+ *
+ * @param {readonly number[]} shape
+ * @param {string} what
+ */
+export function checkSize(shape, what) {
+  const elements = sizeOf(shape);
+  if (elements <= MAX_ELEMENTS) return;
+  throw new DynakernelError('ERR_MEMORY',
+    `${what} ${shapeText(shape)} needs ${byteText(elements * 4)}; ` +
+    `a tensor has at most ${byteText(MAX_ELEMENTS * 4)}`);
+}
+
+/**
+ * An input of images: [N, C, H, W] with the C that is expected, and nothing empty.
+ *
+ * @param {readonly number[]} shape
+ * @param {number} C
+ */
+export function checkImages(shape, C) {
+  const expected = `[N, ${C}, H, W]`;
+  if (shape.length !== 4) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the input must have 4 dimensions, ${expected}; got ${shape.length}: ${shapeText(shape)}`);
+  }
+  if (shape[1] !== C) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the input must have ${C} channels, ${expected}; got ${shape[1]}: ${shapeText(shape)}`);
+  }
+  if (shape.includes(0)) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the batch and the image must not be empty: ${expected} with N, H and W at least 1; ` +
+      `got ${shapeText(shape)}`);
+  }
+}
+
+/**
+ * [N, C, H, W] -> [N, O, Ho, Wo].
+ *
+ * @param {AggregationConfig} config
+ * @param {readonly number[]} input
+ */
+export function convolvedShape(config, input) {
+  checkImages(input, config.inChannels);
+  const { kernelSize, stride, padding, dilation } = config;
+  const reach = dilation * (kernelSize - 1) + 1;
+  const [H, W] = [input[2] + 2 * padding, input[3] + 2 * padding];
+  if (H < reach || W < reach) {
+    const dilated = dilation > 1 ? ` (size ${kernelSize}, dilation ${dilation})` : '';
+    throw new DynakernelError('ERR_SHAPE',
+      `the kernel must fit into the padded input: the kernel is ${reach}x${reach}${dilated}, ` +
+      `the input with padding ${padding} is ${H}x${W}`);
+  }
+  const output = [
+    input[0], config.outChannels,
+    Math.floor((H - reach) / stride) + 1, Math.floor((W - reach) / stride) + 1,
+  ];
+  checkSize(output, 'the output');
+  return output;
+}

@@ -1,0 +1,288 @@
+/** Tensors: float32 numbers in the WebAssembly heap, with a shape. */
+import { drawMap, drawMaps, toImageData } from './draw.js';
+import { DynakernelError, given } from './errors.js';
+import { flatten, isTypedArray, toFloats } from './numbers.js';
+import { checkSize, readShape, shapeText, sizeOf } from './shape.js';
+
+/** @typedef {import('./heap.js').Heap} Heap */
+/** @typedef {import('./heap.js').Floats} Floats */
+/** @typedef {import('./draw.js').MapOptions} MapOptions */
+/** @typedef {import('./draw.js').GridOptions} GridOptions */
+/** @typedef {import('./draw.js').Picture} Picture */
+/** @typedef {import('./draw.js').DrawableCanvas} DrawableCanvas */
+/** @typedef {import('./numbers.js').TypedArray} TypedArray */
+/** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
+
+/** The symbol of `using`, also where the engine has none yet.
+ * @type {typeof Symbol.dispose} */
+export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.dispose'));
+
+/**
+ * Memory that a tensor shows but does not own.
+ *
+ * @typedef {object} Loan
+ * @property {{ readonly disposed: boolean }} owner kept alive by the tensor
+ * @property {() => void} [written] called when somebody may write
+ */
+
+/** Tensors by the views that were handed out, so that a view alone keeps its memory.
+ * @type {WeakMap<Float32Array, Tensor>} */
+const keepers = new WeakMap();
+
+/**
+ * The tensor's place in the heap, once it is known to be usable there.
+ *
+ * @type {(heap: Heap, tensor: Tensor, what: string) => number}
+ */
+let locate;
+
+/** @type {(tensor: Tensor) => boolean} */
+let isOnLoan;
+
+/**
+ * Float32 numbers in the WebAssembly heap, contiguous, the last dimension innermost: images are
+ * [N, C, H, W]. Made by dk.tensor, dk.zeros, dk.fromImage and by forward passes.
+ *
+ * A tensor's memory is given back by dispose(), at the end of a `using` declaration, or some time
+ * after the tensor and all views on it became garbage. The last is a safety net: the garbage
+ * collector does not see how large tensors are, so a loop should dispose, or reuse one as `out`.
+ */
+export class Tensor {
+  /** @type {Heap} */
+  #heap;
+  #pointer;
+  /** @type {readonly number[]} */
+  #shape;
+  /** @type {Loan | null} */
+  #loan;
+  #disposed = false;
+
+  static {
+    locate = (heap, tensor, what) => {
+      tensor.#check(what);
+      if (tensor.#heap !== heap) {
+        throw new DynakernelError('ERR_CONFIG', `${what} belongs to another runtime; ` +
+          'tensors can only be used with the runtime that made them');
+      }
+      return tensor.#pointer;
+    };
+    isOnLoan = (tensor) => tensor.#loan !== null;
+  }
+
+  /**
+   * @hideconstructor
+   * @param {Heap} heap
+   * @param {number} pointer
+   * @param {readonly number[]} shape
+   * @param {Loan | null} [loan] null: the tensor owns the memory
+   */
+  constructor(heap, pointer, shape, loan = null) {
+    this.#heap = heap;
+    this.#pointer = pointer;
+    this.#shape = Object.freeze([...shape]);
+    this.#loan = loan;
+    if (!loan) heap.guard(this, pointer, 'dk_free');
+  }
+
+  /** The length of each dimension, such as [1, 3, 224, 224]. */
+  get shape() {
+    return this.#shape;
+  }
+
+  /**
+   * The numbers, live: what is written here is what the next call computes with. Any call that
+   * needs memory may move the heap and leave this view empty, so fetch it again after every other
+   * call; keep toArray() instead where a copy will do.
+   *
+   * @returns {Floats}
+   */
+  get data() {
+    const view = this.#view();
+    this.#loan?.written?.();
+    keepers.set(view, this);
+    return view;
+  }
+
+  /**
+   * A copy of the numbers, flat.
+   *
+   * @returns {Floats}
+   */
+  toArray() {
+    return this.#view().slice();
+  }
+
+  /**
+   * One map as a picture: RGBA, 8 bits a channel, as large as the map. An ImageData where the
+   * platform has that class, else an object with the same fields.
+   *
+   * @param {MapOptions} [options]
+   * @returns {Picture}
+   * @example
+   * context.putImageData(y.toImageData({ channel: 2, colormap: 'coolwarm' }), 0, 0);
+   */
+  toImageData(options) {
+    this.#check('the tensor');
+    return toImageData(this.#heap, this.#pointer, this.#shape, options);
+  }
+
+  /**
+   * Draws one map on a canvas, which is resized to the map where it has another size; CSS may then
+   * scale it. Returns the range that was drawn, [low, high], for a legend.
+   *
+   * @param {DrawableCanvas} canvas
+   * @param {MapOptions} [options]
+   * @returns {[number, number]}
+   */
+  drawMap(canvas, options) {
+    this.#check('the tensor');
+    return drawMap(this.#heap, this.#pointer, this.#shape, canvas, options);
+  }
+
+  /**
+   * Draws all maps of one image as a grid, row by row, on a canvas that is resized to hold it; gaps
+   * and unused cells are transparent. Returns the range of each map.
+   *
+   * @param {DrawableCanvas} canvas
+   * @param {GridOptions} [options]
+   * @returns {[number, number][]}
+   */
+  drawMaps(canvas, options) {
+    this.#check('the tensor');
+    return drawMaps(this.#heap, this.#pointer, this.#shape, canvas, options);
+  }
+
+  get disposed() {
+    return this.#disposed || this.#heap.closed || this.#loan?.owner.disposed === true;
+  }
+
+  /** Gives the memory back. Further calls do nothing; any other use is then an error. */
+  dispose() {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (!this.#loan) this.#heap.release(this, this.#pointer, 'dk_free');
+  }
+
+  [DISPOSE]() {
+    this.dispose();
+  }
+
+  /** @param {string} what */
+  #check(what) {
+    if (!this.disposed) return;
+    const owner = this.#heap.closed ? 'its runtime' : this.#disposed ? 'it' : 'its module';
+    throw new DynakernelError('ERR_DISPOSED', `${what} can no longer be used: ${owner} is disposed`);
+  }
+
+  #view() {
+    this.#check('the tensor');
+    return this.#heap.floats(this.#pointer, sizeOf(this.#shape));
+  }
+}
+
+/**
+ * The tensor's place in the heap. Refuses what is no tensor, is disposed or lives elsewhere.
+ *
+ * @param {Heap} heap
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {number}
+ */
+export function pointerOf(heap, value, what) {
+  if (!(value instanceof Tensor)) {
+    throw new DynakernelError('ERR_CONFIG', `${what} must be a Tensor; got ${given(value)}`);
+  }
+  return locate(heap, value, what);
+}
+
+/**
+ * A tensor that nothing is written in yet.
+ *
+ * @param {Heap} heap
+ * @param {readonly number[]} shape
+ * @param {string} what
+ */
+export function emptyTensor(heap, shape, what) {
+  checkSize(shape, what);
+  const pointer = heap.allocate(sizeOf(shape) * 4, `${what} ${shapeText(shape)}`);
+  return new Tensor(heap, pointer, shape);
+}
+
+/**
+ * A new tensor for a result, filled by work; given back where work throws.
+ *
+ * @param {Heap} heap
+ * @param {readonly number[]} shape
+ * @param {string} what
+ * @param {(pointer: number) => void} work
+ */
+export function produce(heap, shape, what, work) {
+  const tensor = emptyTensor(heap, shape, what);
+  try {
+    work(locate(heap, tensor, what));
+  } catch (error) {
+    tensor.dispose();
+    throw error;
+  }
+  return tensor;
+}
+
+/**
+ * The result of a forward pass: in out, if the caller gave one, else in a new tensor.
+ *
+ * @param {Heap} heap
+ * @param {readonly number[]} shape
+ * @param {Tensor | undefined} out
+ * @param {readonly Tensor[]} inputs
+ * @param {(pointer: number) => void} work
+ */
+export function produceInto(heap, shape, out, inputs, work) {
+  if (out === undefined) return produce(heap, shape, 'the output', work);
+  const pointer = pointerOf(heap, out, 'out');
+  if (shapeText(out.shape) !== shapeText(shape)) {
+    throw new DynakernelError('ERR_SHAPE',
+      `out must have the output's shape ${shapeText(shape)}; got ${shapeText(out.shape)}`);
+  }
+  if (inputs.includes(out)) {
+    throw new DynakernelError('ERR_CONFIG', 'out must be another tensor than the input');
+  }
+  if (isOnLoan(out)) {
+    throw new DynakernelError('ERR_CONFIG',
+      "out must be a tensor of its own, not a view on a module's parameters");
+  }
+  work(pointer);
+  return out;
+}
+
+/**
+ * @param {Heap} heap
+ * @param {unknown} data
+ * @param {unknown} shape
+ */
+export function tensorFrom(heap, data, shape) {
+  const dims = readShape(shape, 'the shape');
+  checkSize(dims, 'a tensor');
+  if (!isTypedArray(data) && !Array.isArray(data)) {
+    throw new DynakernelError('ERR_CONFIG',
+      `the data of a tensor must be a typed array or an array of numbers; got ${given(data)}`);
+  }
+  const values = isTypedArray(data) ? data : flatten(data, dims);
+  if (values.length !== sizeOf(dims)) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the shape ${shapeText(dims)} needs ${sizeOf(dims)} numbers; got ${values.length}`);
+  }
+  const floats = heap.settled(toFloats(values));
+  return produce(heap, dims, 'a tensor', (pointer) => {
+    heap.floats(pointer, floats.length).set(floats);
+  });
+}
+
+/**
+ * @param {Heap} heap
+ * @param {unknown} shape
+ */
+export function zeros(heap, shape) {
+  return produce(heap, readShape(shape, 'the shape'), 'a tensor', (pointer) => {
+    heap.floats(pointer, sizeOf(/** @type {number[]} */ (shape))).fill(0);
+  });
+}

@@ -1,0 +1,189 @@
+/**
+ * The pool of threads behind a runtime: shared memory, and workers that wait in C for their share of
+ * the work (src/parallel.c).
+ */
+
+/** @typedef {import('./abi.js').ThreadedExports} ThreadedExports */
+
+/**
+ * What a worker needs to take part.
+ *
+ * @typedef {object} WorkerTask
+ * @property {WebAssembly.Module} module
+ * @property {WebAssembly.Memory} memory
+ * @property {number} context
+ * @property {number} thread 1, 2, ...
+ * @property {number} stack where its stack begins; it grows downwards
+ */
+
+/** @typedef {{ terminate(): unknown, unref?: () => void }} AnyWorker */
+
+const PAGE = 65536;
+
+/** As build.sh declares the memory: an engine may be given less than the maximum, never more. */
+const INITIAL_PAGES = 4;
+const MAXIMUM_PAGES = [16384, 8192, 4096]; // 1 GiB, and less where a phone refuses that
+
+const STACK_BYTES = 65536;
+
+/** As src/parallel.h has it. */
+export const MAX_THREADS = 16;
+
+/** More threads than these gain little on a layer and cost a page its other work. */
+const MOST_BY_DEFAULT = 4;
+
+const READY_WITHIN_MS = 5000;
+
+const inNode = globalThis.process?.versions?.node !== undefined;
+
+/**
+ * Why threads cannot be had here, in words, or null.
+ *
+ * @returns {string | null}
+ */
+export function whyNoThreads() {
+  if (typeof SharedArrayBuffer !== 'function' || (!inNode && !globalThis.crossOriginIsolated)) {
+    return 'the page is not cross-origin isolated: it must be served with the headers ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+  }
+  if (!inNode && typeof Worker !== 'function') return 'there are no workers here';
+  return null;
+}
+
+/** How many threads 'auto' means. */
+export async function defaultThreads() {
+  const processors = inNode
+    ? (await nodeModule('node:os')).availableParallelism()
+    : globalThis.navigator?.hardwareConcurrency ?? 1;
+  return Math.min(processors, MOST_BY_DEFAULT);
+}
+
+/**
+ * @returns {WebAssembly.Memory}
+ * @throws {RangeError} where not even the smallest can be had
+ */
+export function sharedMemory() {
+  for (const maximum of MAXIMUM_PAGES.slice(0, -1)) {
+    try {
+      return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  }
+  const maximum = MAXIMUM_PAGES[MAXIMUM_PAGES.length - 1];
+  return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
+}
+
+/**
+ * The imports of a threaded module. The C allocator asks for more memory by its total size.
+ *
+ * @param {WebAssembly.Memory} memory
+ */
+export const threadedImports = (memory) => ({
+  env: {
+    memory,
+    emscripten_resize_heap(/** @type {number} */ bytes) {
+      try {
+        memory.grow(Math.ceil(((bytes >>> 0) - memory.buffer.byteLength) / PAGE));
+        return 1;
+      } catch {
+        return 0;
+      }
+    },
+  },
+});
+
+export class ThreadPool {
+  /** @type {AnyWorker[]} */
+  #workers = [];
+  #exports;
+  #context;
+
+  /**
+   * @param {ThreadedExports} exports
+   * @param {number} context
+   */
+  constructor(exports, context) {
+    this.#exports = exports;
+    this.#context = context;
+  }
+
+  /**
+   * Starts count - 1 workers beside the calling thread, and waits for them.
+   *
+   * @param {number} count
+   * @param {WebAssembly.Module} module
+   * @param {WebAssembly.Memory} memory
+   */
+  async start(count, module, memory) {
+    const stacks = this.#exports.dk_alloc((count - 1) * STACK_BYTES);
+    if (!stacks) throw new RangeError('no memory for their stacks');
+    const starting = [];
+    for (let thread = 1; thread < count; thread++) {
+      const stack = stacks + thread * STACK_BYTES;
+      starting.push(startWorker({ module, memory, context: this.#context, thread, stack },
+        (worker) => this.#workers.push(worker)));
+    }
+    try {
+      await Promise.all(starting);
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+    for (const worker of this.#workers) worker.unref?.(); // a Node process may end by itself
+    this.#exports.dk_context_set_threads(this.#context, count);
+  }
+
+  /** Ends the workers. The context computes no more. */
+  stop() {
+    this.#exports.dk_context_stop(this.#context);
+    for (const worker of this.#workers) worker.terminate();
+    this.#workers = [];
+  }
+}
+
+/**
+ * @param {WorkerTask} task
+ * @param {(worker: AnyWorker) => void} made
+ * @returns {Promise<void>} once the worker is ready
+ */
+async function startWorker(task, made) {
+  const url = new URL('./worker.js', import.meta.url);
+  if (inNode) {
+    /** @type {typeof import('node:worker_threads')} */
+    const { Worker } = await nodeModule('node:worker_threads');
+    // Without the process's own options: some, --eval for one, are not for a worker's file.
+    const worker = new Worker(url, { workerData: task, execArgv: [] });
+    made(worker);
+    await firstMessage((ready) => worker.once('message', ready), (failed) => worker.once('error', failed));
+  } else {
+    const worker = new Worker(url, { type: 'module', name: `dynakernel ${task.thread}` });
+    made(worker);
+    worker.postMessage(task);
+    await firstMessage((ready) => { worker.onmessage = ready; }, (failed) => {
+      worker.onerror = (event) => failed(new Error(event.message || 'worker.js could not be loaded'));
+    });
+  }
+}
+
+/**
+ * @param {(ready: () => void) => void} onReady
+ * @param {(failed: (error: Error) => void) => void} onError
+ * @returns {Promise<void>}
+ */
+function firstMessage(onReady, onError) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`a worker was not ready within ${READY_WITHIN_MS} ms`)), READY_WITHIN_MS);
+    onReady(() => { clearTimeout(timer); resolve(); });
+    onError((error) => { clearTimeout(timer); reject(error); });
+  });
+}
+
+/**
+ * A module of Node's own, by a name that bundlers for the web do not see.
+ *
+ * @param {string} name
+ * @returns {Promise<any>}
+ */
+const nodeModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ name);

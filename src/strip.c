@@ -1,41 +1,52 @@
 /* See strip.h. */
 #include "strip.h"
 
-#include <string.h>
+#include "simd.h"
 
 static int32_t clamp(int64_t value, int32_t low, int32_t high) {
   return value < low ? low : value > high ? high : (int32_t)value;
 }
 
-/* One padded row's columns phase, phase + phases, ... into out [width]. */
-static void pad_phase(const float *row, int32_t W, int32_t padding, int32_t phase, int32_t phases,
-                      int32_t width, float *out) {
-  /* Places begin .. end - 1 read the input: place i is input column phase + i * phases - padding. */
-  const int64_t lead = (int64_t)padding - phase;
-  const int32_t begin = clamp(lead <= 0 ? 0 : (lead + phases - 1) / phases, 0, width);
-  const int32_t end = clamp(((int64_t)W + lead + phases - 1) / phases, begin, width);
-  const float *from = row + ((int64_t)begin * phases - lead);
-  memset(out, 0, sizeof(float) * (size_t)begin);
-  if (phases == 1)
-    memcpy(out + begin, from, sizeof(float) * (size_t)(end - begin));
-  else if (phases == 2) /* known to the compiler, which then shuffles four at a time */
-    for (int32_t i = begin; i < end; i++) out[i] = from[(size_t)(i - begin) * 2];
-  else
-    for (int32_t i = begin; i < end; i++) out[i] = from[(size_t)(i - begin) * phases];
-  memset(out + end, 0, sizeof(float) * (size_t)(width - end));
+/* Rows are short: calls of memcpy and memset, which the compiler would make of these loops, cost more
+ * than the copying. */
+#if defined(__clang__)
+#define WITHOUT_CALLS __attribute__((no_builtin("memcpy", "memset")))
+#else
+#define WITHOUT_CALLS
+#endif
+
+/* out [width]: from begin to end - 1 every step-th value of input, zeros before and after. */
+WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t begin, int32_t end,
+                                   int32_t width, float *out) {
+  const v128_t zeros = wasm_f32x4_splat(0);
+  int32_t i = 0;
+  for (; i + 4 <= begin; i += 4) wasm_v128_store(out + i, zeros);
+  for (; i < begin; i++) out[i] = 0;
+  if (step == 1)
+    for (; i + 4 <= end; i += 4, input += 4) wasm_v128_store(out + i, wasm_v128_load(input));
+  else if (step == 2) /* x0 x1 x2 x3 | x4 x5 x6 x7 -> x0 x2 x4 x6; x7 is within the row if x8 is */
+    for (; i + 5 <= end; i += 4, input += 8)
+      wasm_v128_store(out + i, wasm_i32x4_shuffle(wasm_v128_load(input), wasm_v128_load(input + 4),
+                                                  0, 2, 4, 6));
+  for (; i < end; i++, input += step) out[i] = *input;
+  for (; i + 4 <= width; i += 4) wasm_v128_store(out + i, zeros);
+  for (; i < width; i++) out[i] = 0;
 }
 
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,
               int32_t phases, int32_t width, float *out) {
   const size_t row_floats = (size_t)phases * width;
-  for (int32_t i = 0; i < rows; i++, out += row_floats) {
-    const int32_t iy = first + i - padding;
-    if (iy < 0 || iy >= H) {
-      memset(out, 0, sizeof(float) * row_floats);
-      continue;
+  for (int32_t phase = 0; phase < phases; phase++) {
+    /* Places begin .. end - 1 read the input: place i is input column i * phases - lead. */
+    const int64_t lead = (int64_t)padding - phase;
+    const int32_t begin = clamp(lead <= 0 ? 0 : (lead + phases - 1) / phases, 0, width);
+    const int32_t end = clamp(((int64_t)W + lead + phases - 1) / phases, begin, width);
+    float *row = out + (size_t)phase * width;
+    for (int32_t y = first - padding; y < first - padding + rows; y++, row += row_floats) {
+      const bool inside = y >= 0 && y < H && begin < end;
+      const float *input = inside ? x + (size_t)y * W + ((int64_t)begin * phases - lead) : NULL;
+      fill_row(input, phases, begin, inside ? end : begin, width, row);
     }
-    for (int32_t phase = 0; phase < phases; phase++)
-      pad_phase(x + (size_t)iy * W, W, padding, phase, phases, width, out + (size_t)phase * width);
   }
 }
 
@@ -48,13 +59,9 @@ window pad_window(const float *x, int32_t H, int32_t W, int32_t top, int32_t lef
   const int32_t end = clamp((int64_t)W - left, begin, width);
   float *row = out;
   for (int32_t y = top; y < top + rows; y++, row += width) {
-    if (y < 0 || y >= H || begin == end) {
-      memset(row, 0, sizeof(float) * (size_t)width);
-      continue;
-    }
-    memset(row, 0, sizeof(float) * (size_t)begin);
-    memcpy(row + begin, x + (size_t)y * W + (left + begin), sizeof(float) * (size_t)(end - begin));
-    memset(row + end, 0, sizeof(float) * (size_t)(width - end));
+    const bool inside = y >= 0 && y < H && begin < end;
+    const float *input = inside ? x + (size_t)y * W + (left + begin) : NULL;
+    fill_row(input, 1, begin, inside ? end : begin, width, row);
   }
   return (window){out, width};
 }

@@ -8,6 +8,7 @@ import { toFloats } from './numbers.js';
 import { convolvedShape, readShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
 import { Tensor, emptyTensor, pointerOf, produce, produceInto } from './tensor.js';
+import { warmUp } from './warmup.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
@@ -65,6 +66,7 @@ export class KernelAggregation extends Module {
     });
     this.#heap = heap;
     this.#config = config;
+    warmUp(heap, config, pointer, createAggregation);
   }
 
   /** The configuration with all defaults filled in. */

@@ -18,7 +18,7 @@ const headers = {
  * @param {{ port?: number, folders?: string[] }} [options] port 0 takes any free one
  * @returns {Promise<{ url: string, port: number, close: () => Promise<void> }>} url ends in a slash
  */
-export async function serve({ port = 0, folders = ['web', 'dist'] } = {}) {
+export async function serve({ port = 0, folders = ['web', 'dist', 'bench'] } = {}) {
   const mounts = new Map(folders.map((folder) => [folder, sirv(join(root, folder), { dev: true })]));
 
   const server = createServer((request, response) => {

@@ -1,9 +1,8 @@
 /* Depthwise convolution: every output channel reads one input channel (C/G = 1), any multiplier,
  * kernel size, stride and dilation.
  *
- * For R = 3, stride 1, dilation 1 a channel is read where it lies (depthwise_rolling.c). Otherwise it
- * goes through in strips of rows, written out with their padding (strip.h) into the first-level
- * cache (depthwise.c). */
+ * A channel goes through in strips of rows, written out with their padding (strip.h) into the
+ * first-level cache; depthwise.h has the kernels that convolve a strip. */
 #include "depthwise.h"
 
 #include "convolution.h"
@@ -15,21 +14,18 @@ static strip plan(const geometry *s) {
   return strip_plan(s, 1, DEPTHWISE_COLUMNS, DEPTHWISE_ROWS, STRIP_FLOATS);
 }
 
-static bool rolls(const geometry *s) { return s->R == 3 && s->stride == 1 && s->dilation == 1; }
-
-/* The workspace: offsets [R*R], mixed [R*R, 8], padded strip or edges [Ho + 2, 6]. */
+/* The workspace: offsets [R*R], mixed [R*R, 8], padded strip. */
 static size_t offset_floats(const geometry *s) { return round_up((size_t)s->R * s->R, 16); }
 static size_t mixed_floats(const geometry *s) { return round_up((size_t)s->R * s->R * LANES, 16); }
 
 static uint64_t workspace(const geometry *s) {
-  const size_t input = rolls(s) ? ((size_t)s->Ho + 2) * 6 : plan(s).plane;
-  return (uint64_t)sizeof(float) * (offset_floats(s) + mixed_floats(s) + input);
+  return (uint64_t)sizeof(float) * (offset_floats(s) + mixed_floats(s) + plan(s).plane);
 }
 
-/* One output channel, in strips. */
-static void convolve_strips(const convolution *work, const strip *t, const float *x,
-                            const int32_t *offset, const float *weight, float bias, float *y,
-                            float *padded) {
+/* One output channel, strip by strip. */
+static void convolve_channel(const convolution *work, const strip *t, const float *x,
+                             const int32_t *offset, const float *weight, float bias, float *y,
+                             float *padded) {
   const geometry *s = work->shape;
   for (int32_t oy = work->first_row; oy < work->end_row; oy += t->rows_out) {
     const int32_t rows = min_i32(t->rows_out, work->end_row - oy);
@@ -60,13 +56,7 @@ static void convolve(const convolution *work) {
       const int32_t o = channels.first + lane;
       const float *x = work->x + (size_t)(o / multiplier) * s->H * s->W;
       float *y = work->y + (size_t)o * s->Ho * s->Wo;
-      if (rolls(s))
-        depthwise_rolling(&(depthwise_plane){
-            .x = x, .H = s->H, .W = s->W, .padding = s->padding,
-            .weight = mixed + lane, .bias = bias[lane], .y = y,
-            .first_row = work->first_row, .end_row = work->end_row, .Wo = s->Wo, .edge = padded});
-      else
-        convolve_strips(work, &t, x, offset, mixed + lane, bias[lane], y, padded);
+      convolve_channel(work, &t, x, offset, mixed + lane, bias[lane], y, padded);
     }
   }
 }

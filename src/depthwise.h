@@ -20,17 +20,4 @@ typedef struct depthwise_strip {
 /* A strip of the channel; any R, stride and dilation. */
 void depthwise_convolve(const depthwise_strip *strip);
 
-typedef struct depthwise_plane {
-  const float *x; /* [H, W] */
-  int32_t H, W, padding;
-  const float *weight; /* [3, 3], LANES apart */
-  float bias;
-  float *y; /* [Ho, Wo], of which rows first_row .. end_row - 1 are written */
-  int32_t first_row, end_row, Wo;
-  float *edge; /* scratch, [end_row - first_row + 2, 6] */
-} depthwise_plane;
-
-/* Rows of the whole channel; R = 3, stride 1, dilation 1. */
-void depthwise_rolling(const depthwise_plane *plane);
-
 #endif

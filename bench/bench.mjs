@@ -1,0 +1,57 @@
+// `npm run bench`: builds and installs what is missing, measures, and prints a table; see options.mjs.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { newerNode } from '../scripts/newer-node.mjs';
+import { build, fail, installPackages, requireNode, root, run } from '../scripts/project.mjs';
+import { installPeers } from './install.mjs';
+import { readOptions } from './options.mjs';
+import { publish } from './reports.mjs';
+
+/** Each measurement's module is loaded only for it, since it imports what may not be installed. */
+const measurements = {
+  compare: async (options) => options.browser
+    ? (await import('./compare-browser.mjs')).compareInBrowser(options)
+    : (await import('./compare-node.mjs')).compareInNode(options),
+  start: async (options) => (await import('./start.mjs')).measureStart(options),
+  heap: async (options) => (await import('./heap.mjs')).measureHeap(options),
+  frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
+};
+
+requireNode();
+const options = readOptions();
+if (options.simd === 'relaxed' && !options.browser) useNewerNode();
+prepare();
+const reports = await measure();
+for (const report of reports) publish(report, options);
+// Not by itself: onnxruntime-web's threads would keep the process alive.
+process.exit(reports.some(({ failures }) => failures.length > 0) ? 1 : 0);
+
+function prepare() {
+  // The browser's driver and the server.
+  if (options.browser && !installPackages()) {
+    fail("The development packages cannot be installed: see npm's message above.");
+  }
+  if (options.build && build('wasm') !== 0) fail('The WebAssembly cannot be built: see the message above.');
+  if (!existsSync(join(root, 'dist/dynakernel-baseline.wasm'))) {
+    fail('There is nothing in dist/ to measure: leave out --no-build.');
+  }
+  installPeers(options.peers);
+}
+
+async function measure() {
+  try {
+    return await measurements[options.mode](options);
+  } catch (error) {
+    if (['Error', 'DynakernelError'].includes(error.constructor.name)) fail(`The measurement failed: ${error.message}`);
+    throw error; // a mistake in the program, with its stack
+  }
+}
+
+/** Node 20 has relaxed SIMD only behind a flag: runs this again under a Node that has it. */
+function useNewerNode() {
+  const node = newerNode();
+  if (!node) fail('There is no Node with relaxed SIMD: run this under Node 22 or newer, or let npm install one.');
+  if (node === process.execPath) return;
+  const env = { ...process.env, INIT_CWD: process.env.INIT_CWD ?? process.cwd() }; // what --workloads is relative to
+  process.exit(run(node, process.argv.slice(1), { env }));
+}

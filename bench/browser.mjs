@@ -1,0 +1,64 @@
+// A real browser on the demo's pages, for measurements.
+import { launchBrowser } from '../scripts/browsers.mjs';
+import { serve } from '../scripts/serve.mjs';
+
+/**
+ * @template Result
+ * @param {string} name
+ * @param {(browser: import('puppeteer-core').Browser, url: string) => Promise<Result>} work url: where the pages are
+ * @returns {Promise<Result>}
+ */
+export async function withBrowser(name, work) {
+  const server = await serve({ folders: ['web', 'dist', 'bench'] });
+  const browser = await launchBrowser(name);
+  try {
+    return await work(browser, server.url);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
+/** Such as "Chromium 140.0.1".
+ * @param {import('puppeteer-core').Browser} browser */
+export async function engineName(browser) {
+  const [name, version] = (await browser.version()).split('/');
+  return `${/chrome/i.test(name) ? 'Chromium' : 'Firefox'} ${version}`;
+}
+
+/**
+ * Runs a module's function in a page, however long it takes: the page calls back when it is done, since a call of the
+ * browser's protocol would time out.
+ *
+ * @param {import('puppeteer-core').Page} page
+ * @param {string} module its path on the server
+ * @param {string} name of the function: (argument, onProgress) => Promise
+ * @param {unknown} argument
+ * @param {(progress: any) => void} [onProgress]
+ * @returns {Promise<any>}
+ */
+export function callInPage(page, module, name, argument, onProgress = () => {}) {
+  return new Promise((resolve, reject) => {
+    page.on('error', (error) => reject(new Error(`the page crashed: ${error.message}`)));
+    page.on('close', () => reject(new Error('the page was closed')));
+    const answer = ({ progress, result, error }) => {
+      if (progress) onProgress(progress);
+      else if (error) reject(new Error(error));
+      else resolve(result);
+    };
+    const begin = async () => {
+      await page.exposeFunction('benchAnswer', answer);
+      await page.evaluate(async (path, exported, given) => {
+        const { benchAnswer } = globalThis;
+        try {
+          const functions = await import(path);
+          functions[exported](given, (progress) => benchAnswer({ progress })).then(
+            (result) => benchAnswer({ result }), (error) => benchAnswer({ error: error.message }));
+        } catch (error) {
+          benchAnswer({ error: error.message });
+        }
+      }, module, name, argument);
+    };
+    begin().catch(reject);
+  });
+}

@@ -1,0 +1,69 @@
+/** The way from nothing to the first output, of one engine, in a process or page that has done nothing before. */
+import { onnxModel } from './peers/onnx-graph.js';
+import { makeNumbers } from '../web/bench/workload.js';
+
+/** @typedef {import('../web/bench/workload.js').Workload} Workload */
+
+/**
+ * @typedef {object} StartRequest
+ * @property {string} engine
+ * @property {Workload} workload
+ * @property {'auto' | 'baseline' | 'relaxed'} simd
+ * @property {number} threads
+ * @property {string} module what to import
+ */
+
+/**
+ * Milliseconds from the import to the first output in a JavaScript array. The input, and the weights in the form that
+ * the engine takes, are there before.
+ *
+ * @param {StartRequest} request
+ */
+export function coldStart(request) {
+  return request.engine === 'dynakernel' ? startOurs(request) : startOnnxruntime(request);
+}
+
+/** @param {StartRequest} request */
+async function startOurs({ workload, simd, threads, module }) {
+  const { N, C, O, R, G, K, H, W, stride, padding, dilation, bias } = workload;
+  const { input, state } = makeNumbers(workload);
+  const stateDict = { ...state, 'attention.bn.num_batches_tracked': { shape: [], data: new BigInt64Array(1) } };
+
+  const start = performance.now();
+  const { load } = await import(module);
+  const dk = await load({ simd, threads });
+  const block = dk.dynamicKernelAggregation({
+    inChannels: C, outChannels: O, kernelSize: R, groups: G, numKernels: K, stride, padding, dilation, bias,
+  });
+  block.loadStateDict(stateDict);
+  const y = block.forward(dk.tensor(input, [N, C, H, W]));
+  return finish(start, y.toArray(), workload);
+}
+
+/** @param {StartRequest} request */
+async function startOnnxruntime({ workload, threads, module }) {
+  const { N, C, H, W } = workload;
+  const { input, state } = makeNumbers(workload);
+  const model = onnxModel(workload, state);
+
+  const start = performance.now();
+  const ort = await import(module);
+  ort.env.wasm.numThreads = threads;
+  const options = { executionProviders: ['wasm'], graphOptimizationLevel: 'all' };
+  const session = await ort.InferenceSession.create(model, options);
+  const { y } = await session.run({ x: new ort.Tensor('float32', input, [N, C, H, W]) });
+  return finish(start, y.data, workload);
+}
+
+/**
+ * @param {number} start
+ * @param {Float32Array} output
+ * @param {Workload} workload
+ */
+function finish(start, output, { N, O, Ho, Wo }) {
+  const time = performance.now() - start;
+  if (output.length !== N * O * Ho * Wo || output.every((value) => value === 0)) {
+    throw new Error('the first output is not there');
+  }
+  return time;
+}

@@ -1,0 +1,107 @@
+/** Frames of the playground's kind, in a page: pixels of a canvas in, eight maps on another. */
+import { loadPeers } from './peers/browser.js';
+import { load } from '../web/dynakernel/index.js';
+import { blockOptions, stateDict } from '../web/bench/engine.js';
+import { median, timeInTurn } from '../web/bench/timing.js';
+import { makeNumbers, readWorkload } from '../web/bench/workload.js';
+
+const size = 512;
+const layer = readWorkload('frame', { cin: 3, cout: 8, k: 3, p: 1, h: size, w: size });
+
+/**
+ * @param {{ peers: string[], simd: 'auto' | 'baseline' | 'relaxed', threads: number,
+ *   pace: import('../web/bench/timing.js').Pace }} request
+ */
+export async function measureFrames({ peers, simd, threads, pace }) {
+  const numbers = makeNumbers(layer);
+  const dk = await load({ simd, threads });
+  const block = dk.dynamicKernelAggregation(blockOptions(layer));
+  block.loadStateDict(stateDict(numbers.state));
+  const picture = await movingPicture();
+  const maps = document.createElement('canvas');
+  document.body.append(picture.canvas, maps);
+
+  /** @type {{ [stage: string]: number[] }} */
+  const stages = { 'canvas to tensor': [], forward: [], 'maps to canvas': [] };
+  /** @type {import('../web/dynakernel/index.js').Tensor | undefined} */
+  let x;
+  /** @type {typeof x} */
+  let y;
+  const frame = () => {
+    picture.advance(); // its time is not counted: a video does that by itself
+    const times = [performance.now()];
+    x = dk.fromImage(picture.canvas, { out: x });
+    times.push(performance.now());
+    y = block.forward(x, { out: y });
+    times.push(performance.now());
+    y.drawMaps(maps, { columns: 4, gap: 4 });
+    times.push(performance.now());
+    Object.values(stages).forEach((samples, i) => samples.push(times[i + 1] - times[i]));
+  };
+
+  const engines = await loadPeers(peers, { threads });
+  const layers = [];
+  for (const engine of engines) {
+    const prepared = await engine.prepare(layer, numbers);
+    if (prepared) layers.push({ id: engine.id, prepared });
+  }
+  // Each round is followed by a painted frame, without which the browser falls behind with the canvases.
+  const painted = () => new Promise(requestAnimationFrame);
+  const [, ...timings] = await timeInTurn([{ run: frame }, ...layers.map(({ prepared }) => prepared)], pace, painted);
+  for (const { prepared } of layers) await prepared.dispose();
+
+  const settled = (/** @type {number[]} */ samples) => samples.slice(samples.length >> 1); // the rest was warming up
+  const medians = Object.entries(stages).map(([stage, samples]) => ({ stage, ms: median(settled(samples)) }));
+  const displayed = await displayRate(frame);
+  dk.dispose();
+  return {
+    frame: medians.reduce((sum, { ms }) => sum + ms, 0),
+    stages: Object.fromEntries(medians.map(({ stage, ms }) => [stage, ms])),
+    layers: Object.fromEntries(layers.map(({ id }, i) => [id, timings[i]])),
+    displayed,
+  };
+}
+
+/** A photograph that moves, as a video does. */
+async function movingPicture() {
+  const response = await fetch('/web/photos/astronaut.jpg');
+  const photo = await createImageBitmap(await response.blob());
+  const canvas = document.createElement('canvas');
+  canvas.width = size;
+  canvas.height = size;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context) throw new Error('there is no canvas');
+  let step = 0;
+  return {
+    canvas,
+    advance() {
+      const zoom = 1.1 + 0.1 * Math.sin(step++ / 20);
+      context.drawImage(photo, 0, 0, size * zoom, size * zoom);
+      context.getImageData(0, 0, 1, 1); // draws now, not when the frame reads
+    },
+  };
+}
+
+/**
+ * Frames a second over three seconds, one each time that the browser is about to paint.
+ *
+ * @param {() => void} frame
+ * @returns {Promise<number>}
+ */
+function displayRate(frame) {
+  return new Promise((resolve) => {
+    let first = NaN;
+    let frames = 0;
+    const paint = (/** @type {number} */ now) => {
+      if (frames === 0) first = now;
+      if (now - first >= 3000) {
+        resolve((1000 * frames) / (now - first));
+        return;
+      }
+      frame();
+      frames++;
+      requestAnimationFrame(paint);
+    };
+    requestAnimationFrame(paint);
+  });
+}

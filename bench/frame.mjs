@@ -1,0 +1,34 @@
+// A whole frame in Chromium, beside onnxruntime-web's convolution block alone.
+import { milliseconds, threadsText, times } from '../web/bench/report.js';
+import { callInPage, engineName, withBrowser } from './browser.mjs';
+import { loadNotes, machine } from './machine.mjs';
+import { reportName } from './reports.mjs';
+
+/** @param {import('./options.mjs').Options} options */
+export function measureFrame({ browser: name, peers, simd, threads: [threads], pace }) {
+  return withBrowser(name, async (browser, url) => {
+    const page = await browser.newPage();
+    await page.setViewport({ width: 1280, height: 900 });
+    await page.goto(`${url}bench/blank.html`);
+    await page.bringToFront();
+    const environment = machine(await engineName(browser));
+    const result = await callInPage(page, '/bench/frame-page.js', 'measureFrames', { peers, simd, threads, pace });
+    const data = { date: new Date().toISOString(), environment, ...result };
+    const { frame, stages, layers, displayed } = result;
+    const rows = [
+      ['dynakernel, whole frame', milliseconds(frame), (1000 / frame).toFixed(0), ''],
+      ...Object.entries(stages).map(([stage, ms]) => [`  ${stage}`, milliseconds(ms), '', '']),
+      ...Object.entries(layers).map(([engine, layer]) =>
+        [`${engine}, layer alone`, milliseconds(layer.ms), (1000 / layer.ms).toFixed(0), times(layer.ms / frame)]),
+    ];
+    const notes = [
+      'Canvas of 512 × 512 pixels in, 3 to 8 channels, 3×3, eight maps drawn; ' +
+        `${threadsText(threads)}, medians, in turn. The ratio is to the whole frame.`,
+      `Drawn at the display's own pace: ${displayed.toFixed(1)} frames a second.`,
+      `${environment.engine}, ${environment.machine}, ${environment.system}, ${data.date.slice(0, 10)}.`,
+      ...loadNotes(environment),
+    ];
+    const table = { columns: ['', 'ms', 'a second', 'ratio'], rows };
+    return [{ name: reportName('frame', { threads, simd }), table, notes, failures: [], data }];
+  });
+}

@@ -1,0 +1,21 @@
+// The packages to compare with, which only the bench needs: installed where they are missing or older than the lock.
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail, root, run } from '../scripts/project.mjs';
+
+/** @param {readonly string[]} peers */
+export function installPeers(peers) {
+  if (peers.some((peer) => peer !== 'onnxruntime-node')) install('bench', '200 MB');
+  if (peers.includes('onnxruntime-node')) install('bench/native', '300 MB');
+}
+
+function install(folder, size) {
+  const installed = join(root, folder, 'node_modules/.package-lock.json');
+  const lock = join(root, folder, 'package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  console.error(`installing what to compare with into ${folder}/node_modules (${size})`);
+  const options = { cwd: join(root, folder), stdio: ['ignore', 'ignore', 'inherit'] };
+  if (run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], options) !== 0) {
+    fail("The packages to compare with cannot be installed: see npm's message above.");
+  }
+}

@@ -1,0 +1,38 @@
+/** The engines to compare with, in a browser: in the files of bench/node_modules that need no bundler. */
+import { onnxruntimeWeb } from './onnxruntime.js';
+import { tfjsWasm } from './tensorflow.js';
+
+/** @typedef {import('../../web/bench/engine.js').Engine} Engine */
+
+const packages = new URL('../node_modules/', import.meta.url).href;
+const onnxruntime = `${packages}onnxruntime-web/dist/`;
+const tensorflow = `${packages}@tensorflow/`;
+
+/** @type {{ [id: string]: (options: { threads: number }) => Promise<Engine> }} */
+const loaders = {
+  async 'onnxruntime-web'(options) {
+    const ort = await import(`${onnxruntime}ort.wasm.min.mjs`);
+    ort.env.wasm.wasmPaths = onnxruntime;
+    return onnxruntimeWeb(ort, options);
+  },
+  async 'tfjs-wasm'(options) {
+    // Scripts for a page; each puts what it has into one global object, tf.
+    await import(`${tensorflow}tfjs-core/dist/tf-core.min.js`);
+    await import(`${tensorflow}tfjs-backend-wasm/dist/tf-backend-wasm.min.js`);
+    const { tf } = /** @type {any} */ (globalThis);
+    tf.wasm.setWasmPaths(`${tensorflow}tfjs-backend-wasm/dist/`);
+    tf.wasm.setThreadsCount(options.threads);
+    return tfjsWasm(tf, options);
+  },
+};
+
+/**
+ * @param {readonly string[]} ids
+ * @param {{ threads: number }} options
+ * @returns {Promise<Engine[]>}
+ */
+export async function loadPeers(ids, options) {
+  const engines = [];
+  for (const id of ids) engines.push(await loaders[id](options));
+  return engines;
+}

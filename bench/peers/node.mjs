@@ -1,0 +1,29 @@
+// The engines to compare with, in Node.
+import { createRequire } from 'node:module';
+import { onnxruntimeNode, onnxruntimeWeb } from './onnxruntime.js';
+import { tfjsWasm } from './tensorflow.js';
+
+const require = createRequire(import.meta.url);
+const requireNative = createRequire(new URL('../native/package.json', import.meta.url));
+
+const loaders = {
+  'onnxruntime-web': async (options) => onnxruntimeWeb(await import('onnxruntime-web'), options),
+  'onnxruntime-node': async (options) => onnxruntimeNode(requireNative('onnxruntime-node'), options),
+  // TensorFlow.js has no threads in Node.
+  async 'tfjs-wasm'() {
+    const tf = require('@tensorflow/tfjs-core');
+    require('@tensorflow/tfjs-backend-wasm');
+    return tfjsWasm(tf, { threads: 1 });
+  },
+};
+
+/**
+ * @param {readonly string[]} ids
+ * @param {{ threads: number }} options
+ * @returns {Promise<import('../../web/bench/engine.js').Engine[]>}
+ */
+export async function loadPeers(ids, options) {
+  const engines = [];
+  for (const id of ids) engines.push(await loaders[id](options));
+  return engines;
+}

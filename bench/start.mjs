@@ -1,0 +1,89 @@
+// Cold start: from import to the first output map, each time in a fresh process, or a fresh page of a fresh profile.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { milliseconds, threadsText, times } from '../web/bench/report.js';
+import { median } from '../web/bench/timing.js';
+import { describe } from '../web/bench/workload.js';
+import { loadNotes, machine } from './machine.mjs';
+import { reportName } from './reports.mjs';
+
+const inNode = {
+  dynakernel: new URL('../web/dynakernel/index.js', import.meta.url).href,
+  'onnxruntime-web': 'onnxruntime-web',
+};
+const inBrowser = {
+  dynakernel: '/web/dynakernel/index.js',
+  'onnxruntime-web': '/bench/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs',
+};
+
+/** @param {import('./options.mjs').Options} options */
+export async function measureStart(options) {
+  if (!options.browser) return [await measure(options, inNode, startInProcess, machine())];
+  // Only now, since it imports development packages.
+  const { callInPage, engineName, withBrowser } = await import('./browser.mjs');
+  return withBrowser(options.browser, async (browser, url) => {
+    const start = (request) => inFreshPage(browser, url, (page) =>
+      callInPage(page, '/bench/cold-start.js', 'coldStart', request));
+    return [await measure(options, inBrowser, start, machine(await engineName(browser)))];
+  });
+}
+
+/**
+ * @param {import('./options.mjs').Options} options
+ * @param {{ [engine: string]: string }} modules
+ * @param {(request: import('./cold-start.js').StartRequest) => number | Promise<number>} start
+ */
+async function measure({ browser, workloads, peers, simd, threads: [threads], quick }, modules, start, environment) {
+  const engines = ['dynakernel', ...peers];
+  const repetitions = quick ? 3 : 9;
+  const data = { date: new Date().toISOString(), environment, threads, repetitions, rows: [] };
+  for (const workload of workloads) {
+    console.error(workload.name);
+    const samples = Object.fromEntries(engines.map((engine) => [engine, []]));
+    for (let i = 0; i < repetitions; i++) {
+      for (const engine of engines) {
+        samples[engine].push(await start({ engine, workload, simd, threads, module: modules[engine] }));
+      }
+    }
+    const medians = Object.fromEntries(engines.map((engine) => [engine, median(samples[engine])]));
+    data.rows.push({ name: workload.name, description: describe(workload), medians, samples });
+  }
+
+  const table = {
+    columns: ['workload', ...engines.flatMap((engine, i) => (i === 0 ? [`${engine} ms`] : [`${engine} ms`, 'ratio']))],
+    rows: data.rows.map(({ name, medians }) => [name, ...engines.flatMap((engine, i) => (i === 0
+      ? [milliseconds(medians[engine])]
+      : [milliseconds(medians[engine]), times(medians[engine] / medians.dynakernel)]))]),
+  };
+  const notes = [
+    `From import to the first output map in an array, ${threadsText(threads)}: medians of ${repetitions} ` +
+      `fresh ${browser ? 'pages of fresh profiles, loaded from this machine' : 'processes'}, in turn.`,
+    `${environment.engine}, ${environment.machine}, ${environment.system}, ${data.date.slice(0, 10)}.`,
+    ...loadNotes(environment),
+  ];
+  return { name: reportName(`start-${browser || 'node'}`, { threads, simd }), table, notes, failures: [], data };
+}
+
+function startInProcess(request) {
+  const child = fileURLToPath(new URL('start-child.mjs', import.meta.url));
+  const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] };
+  const { status, stdout } = spawnSync(process.execPath, [child, JSON.stringify(request)], options);
+  if (status !== 0) throw new Error(`the process that starts ${request.engine} failed`);
+  return Number(stdout);
+}
+
+/**
+ * @param {import('puppeteer-core').Browser} browser
+ * @param {string} url
+ * @param {(page: import('puppeteer-core').Page) => Promise<number>} work
+ */
+async function inFreshPage(browser, url, work) {
+  const profile = await browser.createBrowserContext();
+  try {
+    const page = await profile.newPage();
+    await page.goto(`${url}bench/blank.html`);
+    return await work(page);
+  } finally {
+    await profile.close();
+  }
+}

@@ -1,0 +1,273 @@
+// The playground by keyboard, by screen reader, on a phone, in the dark.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { browserName, choose, drop, rest, screenshots, select, shownError, start, text } from './support.mjs';
+
+/** Where the focus goes with each press of Tab, as `#id` or `name=`, until it comes round. */
+async function tabStops(page) {
+  const stops = [];
+  await page.evaluate(() => document.activeElement?.blur?.());
+  for (let i = 0; i < 80; i++) {
+    await page.keyboard.press('Tab');
+    const stop = await page.evaluate(() => {
+      const { activeElement: active } = document;
+      if (!active || active === document.body) return null;
+      // Hidden inputs pass their outline on to what stands for them.
+      const outlined = [active, active.nextElementSibling].some(
+        (element) => element && getComputedStyle(element).outlineStyle !== 'none',
+      );
+      const name =
+        active instanceof HTMLInputElement && active.type === 'radio'
+          ? `${active.name}=`
+          : active.id
+            ? `#${active.id}`
+            : (active.getAttribute('href') ?? active.tagName.toLowerCase());
+      return { name, outlined };
+    });
+    if (!stop || stops.some(({ name }) => name === stop.name)) break;
+    stops.push(stop);
+  }
+  return stops;
+}
+
+/** Accessible names by the rules that the page relies on: aria, labels, content. */
+function accessibleNames() {
+  const nameOf = (element) => {
+    const labelledBy = element.getAttribute('aria-labelledby');
+    if (labelledBy)
+      return labelledBy
+        .split(' ')
+        .map((id) => document.getElementById(id)?.textContent ?? '')
+        .join(' ')
+        .trim();
+    const own = element.getAttribute('aria-label');
+    if (own) return own.trim();
+    if (element.labels?.length)
+      return [...element.labels]
+        .map((label) => label.textContent)
+        .join(' ')
+        .trim();
+    if (element instanceof HTMLFieldSetElement) return element.querySelector('legend')?.textContent.trim() ?? '';
+    return element.textContent.trim();
+  };
+  return [
+    ...document.querySelectorAll(
+      'button, input, select, summary, fieldset, section, pre, a, canvas:not([aria-hidden="true"]), svg[role="img"]',
+    ),
+  ].map((element) => ({ what: element.outerHTML.slice(0, 90), name: nameOf(element) }));
+}
+
+/** The lowest contrast of any text with what is behind it, by WCAG's formula. */
+function lowestContrast() {
+  const parse = (colour) => {
+    const [r, g, b, a = 1] = colour.match(/[\d.]+/g).map(Number);
+    return [r, g, b, a];
+  };
+  const luminance = (colour) =>
+    colour
+      .slice(0, 3)
+      .map((value) => value / 255)
+      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 0.99) return colour;
+    }
+    return [255, 255, 255, 1];
+  };
+  let lowest = { ratio: Infinity, what: '' };
+  for (const element of document.querySelectorAll('body *')) {
+    const hasText = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!hasText || element.closest(':disabled, svg') || !element.checkVisibility()) continue;
+    const [front, back] = [parse(getComputedStyle(element).color), behind(element)].map(luminance);
+    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+    if (ratio < lowest.ratio) lowest = { ratio, what: element.outerHTML.slice(0, 90) };
+  }
+  return lowest;
+}
+
+describe(`access in ${browserName}`, () => {
+  let session;
+  before(async () => {
+    session = await start();
+  });
+  after(() => session?.close());
+
+  it('reaches every control by Tab, with a visible focus', async () => {
+    const page = await session.open();
+    await choose(page, 'preset', 'reference');
+    const stops = await tabStops(page);
+    const names = stops.map(({ name }) => name);
+    const expected = [
+      '#theme',
+      'preset=',
+      '#seed',
+      '#roll',
+      '#stride',
+      '#padding',
+      '#dilation',
+      '#state-file',
+      '#save-state',
+      'photo=',
+      '#image-file',
+      '#webcam',
+      '#size',
+      '#normalisation',
+      '#weight-0',
+      '#weight-3',
+      '#channel',
+      'kernel-view=',
+      'summary',
+      '#colormap',
+      '#range',
+      'map=',
+      '#save-map',
+      '#save-maps',
+      '#continuous',
+      '#copy',
+      'pre',
+    ];
+    assert.deepEqual(
+      expected.filter((name) => !names.includes(name)),
+      [],
+      `reached: ${names.join(' ')}`,
+    );
+    assert.deepEqual(
+      expected.filter((name) => names.includes(name)),
+      names.filter((name) => expected.includes(name)),
+      'out of order',
+    );
+    assert.deepEqual(
+      stops.filter(({ outlined }) => !outlined).map(({ name }) => name),
+      [],
+    );
+    await page.close();
+  });
+
+  it('is worked by keyboard alone', async () => {
+    const page = await session.open();
+    const press = async (selector, ...keys) => {
+      await page.focus(selector);
+      for (const key of keys) await page.keyboard.press(key);
+      await rest(page);
+    };
+    await press('input[name="preset"]:checked', 'ArrowRight');
+    assert.match(await text(page, '#preset-summary'), /initialisation/);
+    await press('input[name="photo"]:checked', 'ArrowRight');
+    await page.waitForFunction(() => document.getElementById('input-caption').textContent.startsWith('Rocket'));
+    await press('input[name="map"]:checked', 'ArrowRight', 'ArrowRight');
+    assert.match(await text(page, '#detail-title'), /^Channel 2/);
+    const focused = await page.evaluate(() => document.activeElement.name);
+    assert.equal(focused, 'map', 'the grid lost the focus');
+    await press('input[name="kernel-view"]:checked', 'ArrowRight');
+    assert.equal((await page.$$('#mixed canvas')).length, 3);
+
+    await press('#weight-1', 'Home', 'ArrowRight');
+    assert.equal(
+      await page.$eval('#kernels li:nth-child(2) data', (element) => element.value),
+      String(Math.fround(0.001)),
+    );
+    await press('#automatic', 'Enter');
+    assert.equal(await text(page, '#mode'), 'The attention decides');
+    // The button that is now disabled must not take the focus with it.
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'weight-0');
+    await press('#roll', 'Enter');
+    await press('#stride', 'ArrowUp', 'Tab');
+    assert.equal(await text(page, '#detail-size'), '192 × 128');
+    const open = await page.$eval('#numbers', (details) => details.open);
+    await press('#numbers summary', 'Enter');
+    assert.equal(await page.$eval('#numbers', (details) => details.open), !open);
+    await page.focus('#webcam');
+    await page.keyboard.press(' ');
+    await page.waitForFunction(() => document.getElementById('playground').dataset.state === 'live', {
+      timeout: 20_000,
+    });
+    await press('#webcam', ' ');
+    assert.match(await text(page, '#input-caption'), /^Webcam still/);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  it('names every control, image and region', async () => {
+    const page = await session.open();
+    for (const preset of ['classic', 'reference', 'seven']) {
+      await choose(page, 'preset', preset);
+      const nameless = (await page.evaluate(accessibleNames)).filter(({ name }) => !name);
+      assert.deepEqual(nameless, [], preset);
+    }
+    const weight = await page.$eval('#weight-0', (slider) => slider.labels[0].textContent);
+    assert.match(weight, /^Fine/);
+    await page.close();
+  });
+
+  it('tells screen readers what was done, and keeps quiet about frames', async () => {
+    const page = await session.open();
+    await choose(page, 'photo', 'rocket.jpg');
+    assert.equal(await text(page, '#status'), 'Rocket is shown.');
+    await choose(page, 'preset', 'strided');
+    assert.equal(await text(page, '#status'), 'Strided: 4 kernels, 16 output channels.');
+    await page.focus('#weight-0');
+    await page.keyboard.press('End');
+    assert.equal(await text(page, '#status'), 'Weights are set by hand.');
+    const changes = await page.evaluate(async () => {
+      let count = 0;
+      const observer = new MutationObserver((list) => {
+        count += list.length;
+      });
+      for (const live of document.querySelectorAll('[role="status"], [role="alert"], [aria-live], output')) {
+        observer.observe(live, { childList: true, characterData: true, subtree: true, attributes: true });
+      }
+      document.getElementById('continuous').click();
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      document.getElementById('continuous').click();
+      observer.disconnect();
+      return count;
+    });
+    assert.equal(changes, 0);
+    await page.close();
+  });
+
+  for (const theme of ['light', 'dark']) {
+    it(`has readable text and fits every screen in the ${theme} theme`, async () => {
+      const page = await session.open();
+      await page.waitForSelector('#theme');
+      while ((await text(page, '#theme')) !== `Theme: ${theme}`) await page.click('#theme');
+      await drop(page, [{ name: 'notes.txt', type: 'text/plain', bytes: Buffer.from('no picture') }]);
+      await shownError(page, 'source-error');
+      const { ratio, what } = await page.evaluate(lowestContrast);
+      assert.ok(ratio >= 4.5, `contrast ${ratio.toFixed(2)} of ${what}`);
+      await page.reload();
+      assert.equal(await page.$eval('html', (html) => html.dataset.theme), theme);
+      await rest(page);
+
+      for (const [name, width, height] of [
+        ['desktop', 1440, 900],
+        ['tablet', 820, 1180],
+        ['phone', 390, 844],
+        ['narrow', 320, 640],
+      ]) {
+        await page.setViewport({ width, height });
+        for (const preset of ['classic', 'reference', 'strided', 'seven']) {
+          await choose(page, 'preset', preset);
+          await select(page, 'range', preset === 'seven' ? 'fixed' : 'robust');
+          if (preset === 'seven') await choose(page, 'kernel-view', 'channels');
+          const overflow = await page.evaluate(
+            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          );
+          assert.ok(overflow <= 0, `${name}, ${preset}: ${overflow} px too wide`);
+        }
+        await choose(page, 'kernel-view', 'colour');
+        await choose(page, 'preset', 'classic');
+        await select(page, 'range', 'robust');
+        await page.screenshot({
+          path: join(screenshots, `playground-${browserName}-${name}-${theme}.png`),
+          fullPage: true,
+        });
+      }
+      await page.evaluate(() => localStorage.clear());
+      await page.close();
+    });
+  }
+});

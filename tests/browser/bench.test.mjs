@@ -1,0 +1,178 @@
+// The benchmark page measures and shows what it measured. How fast anything is, is not tested.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { serve } from '../../scripts/serve.mjs';
+import { allowClipboard, browserName, screenshots, shownError, start, text } from './support.mjs';
+
+/** Small ones, of different kinds. */
+const few = ['dw_40_3x3_32x24', 'pw_16_16_64x48', 'dw_40_5x5_16x12_K2'];
+
+describe(`benchmark page in ${browserName}`, () => {
+  let session;
+  before(async () => {
+    session = await start();
+  });
+  after(() => session?.close());
+
+  it('shows a row, a bar and a figure for each workload chosen', async () => {
+    const page = await open(session);
+    await choose(page, few);
+    assert.equal(await text(page, '#choice-title'), '3 of 18 workloads');
+    await page.click('#run');
+    await state(page, 'done');
+
+    const table = await readTable(page);
+    assert.deepEqual(table.columns, ['workload', 'dynakernel ms', 'GFLOP/s', 'of peak']);
+    assert.deepEqual(table.rows.map(([name]) => name), ['dw_40_3x3_32x24', 'dw_40_5x5_16x12_K2', 'pw_16_16_64x48']);
+    for (const [name, ms, speed, share] of table.rows) {
+      assert.ok(Number(ms) > 0 && Number(speed) > 0, `${name}: ${ms} ms, ${speed} GFLOP/s`);
+      assert.match(share, /^\d+ %$/, name);
+    }
+    const bars = await readBars(page);
+    assert.deepEqual(bars.map(({ figure }) => figure), table.rows.map(([, ms]) => `${ms} ms`));
+    const speeds = table.rows.map(([, , speed]) => Number(speed));
+    assertProportional(bars.map(({ length }) => length), speeds);
+    assert.match(await text(page, '#build'), /^\d+\.\d+\.\d+ · (baseline|relaxed) SIMD · 1 thread$/);
+    assert.match(await text(page, '#notes'), /(Chrome|Firefox) \d+/);
+    assert.equal(await page.$eval('#isolation', (element) => element.hidden), true);
+
+    await page.$eval('input[name="view"][value="time"]', (input) => input.click());
+    assert.match(await text(page, '#chart-caption'), /^Milliseconds/);
+    const lengths = (await readBars(page)).map(({ length }) => length);
+    assert.equal(new Set(lengths).size, 1, 'alone, each bar fills a scale of its own');
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  it('fits a phone and a desktop, light and dark', async () => {
+    for (const [name, width, height, scheme] of [['desktop', 1440, 900, 'light'], ['phone', 390, 844, 'dark']]) {
+      const page = await open(session, { width, height });
+      await page.evaluate((theme) => document.documentElement.setAttribute('data-theme', theme), scheme);
+      await choose(page, few);
+      await page.click('#run');
+      await state(page, 'done');
+      const fits = await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
+      assert.ok(fits, `${name}: nothing sticks out`);
+      const inside = await page.$eval('#chart svg', (chart) => {
+        const edge = chart.getBoundingClientRect().right + 1;
+        return [...chart.querySelectorAll('text')].every((text) => text.getBoundingClientRect().right <= edge);
+      });
+      assert.ok(inside, `${name}: every figure lies inside the chart`);
+      await page.screenshot({ path: join(screenshots, `bench-${name}-${scheme}-${browserName}.png`), fullPage: true });
+      await page.close();
+    }
+  });
+
+  it('stops at once, keeps what is done, and runs again', async () => {
+    const page = await open(session);
+    await page.$eval('input[name="set"][value="all"]', (input) => input.click());
+    await page.click('#run');
+    await page.waitForSelector('#table tbody tr', { timeout: 60_000 });
+    await page.click('#stop');
+    await state(page, 'stopped');
+    assert.equal(await text(page, '#status'), 'Stopped.');
+    const { rows } = await readTable(page);
+    assert.ok(rows.length >= 1 && rows.length < 18, `${rows.length} rows`);
+
+    await choose(page, few.slice(0, 1));
+    await page.focus('#run');
+    await page.keyboard.press('Enter');
+    await state(page, 'done');
+    assert.equal((await readTable(page)).rows.length, 1);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  it('says what is missing for the comparison, and measures without', async () => {
+    const page = await open(session); // this server has no bench folder
+    await choose(page, few.slice(0, 1));
+    await page.click('#peers');
+    await page.click('#run');
+    await page.waitForSelector('#missing:not([hidden])');
+    assert.match(await text(page, '#missing'), /npm run bench/);
+    await state(page, 'done');
+    assert.equal(await page.$eval('#peers', (box) => box.checked), false);
+    assert.equal((await readTable(page)).rows.length, 1);
+    await page.close();
+  });
+
+  it('copies the table as Markdown and everything as JSON', async () => {
+    const page = await open(session);
+    await allowClipboard(session);
+    await choose(page, few.slice(0, 2));
+    await page.click('#run');
+    await state(page, 'done');
+    await page.bringToFront();
+    const markdown = await copied(page, 'copy-markdown');
+    const [head, rule, row] = markdown.split('\n');
+    assert.equal(head, '| workload | dynakernel ms | GFLOP/s | of peak |');
+    assert.equal(rule, '| --- | ---: | ---: | ---: |');
+    assert.match(row, /^\| dw_40_3x3_32x24 \| [\d.]+ \| [\d.]+ \| \d+ % \|$/);
+    const data = JSON.parse(await copied(page, 'copy-json'));
+    assert.deepEqual(data.rows.map(({ name }) => name), ['dw_40_3x3_32x24', 'pw_16_16_64x48']);
+    assert.ok(data.peak > 0 && data.rows.every(({ timings }) => timings.dynakernel.samples > 0));
+    await page.close();
+  });
+
+  it('says in words that the library cannot start', async () => {
+    const withoutBuilds = await serve({ folders: ['web'] });
+    const page = await session.browser.newPage();
+    try {
+      await page.goto(`${withoutBuilds.url}web/bench.html`);
+      await state(page, 'ready');
+      await page.click('#run');
+      assert.match(await shownError(page, 'error'), /^The measurement failed\. .+/);
+      assert.equal(await page.$eval('#run', (button) => button.disabled), false);
+    } finally {
+      await page.close();
+      await withoutBuilds.close();
+    }
+  });
+});
+
+async function open(session, options = {}) {
+  const page = await session.open({ ...options, path: 'web/bench.html' });
+  await state(page, 'ready');
+  return page;
+}
+
+function state(page, wanted) {
+  const shown = (name) => document.getElementById('bench').dataset.state === name;
+  return page.waitForFunction(shown, { timeout: 60_000 }, wanted);
+}
+
+/** Checks these workloads and no others. */
+function choose(page, names) {
+  return page.$$eval('input[name="workload"]', (boxes, wanted) => {
+    for (const box of boxes) if (box.checked !== wanted.includes(box.value)) box.click();
+  }, names);
+}
+
+function readTable(page) {
+  return page.$eval('#table', (table) => {
+    const [head, ...rows] = [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+    return { columns: head, rows };
+  });
+}
+
+function readBars(page) {
+  return page.$$eval('#chart .bar', (bars) => bars.map((bar) =>
+    ({ length: Number(bar.getAttribute('width')), figure: bar.nextSibling.textContent })));
+}
+
+/** Bars are as long as their figures say, as far as those were rounded. */
+function assertProportional(lengths, values) {
+  const scale = Math.max(...lengths) / Math.max(...values);
+  for (const [i, length] of lengths.entries()) {
+    const expected = values[i] * scale;
+    const close = Math.abs(length - expected) < 2 + 0.1 * scale;
+    assert.ok(close, `bar ${i} is ${length} long; ${expected} would fit ${values}`);
+  }
+}
+
+async function copied(page, id) {
+  await page.click(`#${id}`);
+  await page.waitForFunction((button) => document.getElementById(button).textContent === 'Copied', {}, id);
+  return page.evaluate(() => navigator.clipboard.readText());
+}

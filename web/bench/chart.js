@@ -1,0 +1,130 @@
+/** @import { Comparison, Row } from './session.js' */
+import { milliseconds, ratio, speed } from './report.js';
+
+/** Horizontal bars, a group for each workload and a bar for each engine, as SVG in the page's own pixels. */
+
+const SPACE = 'http://www.w3.org/2000/svg';
+const BAR = 15;
+const BAR_GAP = 4;
+const TITLE = 20;
+const GROUP_GAP = 14;
+const AXIS = 26;
+const LABEL = 140; // room for the figures right of the longest bar
+
+/**
+ * @param {string} name
+ * @param {{ [name: string]: string | number }} attributes
+ * @param {(Node | string)[]} children
+ */
+function svg(name, attributes, ...children) {
+  const made = document.createElementNS(SPACE, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  made.append(...children);
+  return made;
+}
+
+/**
+ * A step of 1, 2 or 5 times a power of ten that divides a length into a handful of parts.
+ *
+ * @param {number} length
+ * @param {number} parts at most
+ */
+function niceStep(length, parts) {
+  const power = 10 ** Math.floor(Math.log10(length / parts));
+  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => length / step <= parts) ?? 10 * power;
+}
+
+/**
+ * @param {Comparison} comparison
+ * @param {{ view: 'speed' | 'time', names: { [engine: string]: string }, width: number }} options
+ */
+export function drawChart(comparison, { view, names, width }) {
+  const { engines, peak, rows } = comparison;
+  const room = Math.max(60, width - LABEL);
+  const limit = peak * engines[0].threads;
+  const fastest = Math.max(limit, ...rows.flatMap((row) => engines.map(({ id }) => speed(row, id) ?? 0)));
+  const axis = view === 'speed' ? AXIS : 0;
+
+  let top = axis;
+  const groups = rows.map((row) => {
+    const slowest = Math.max(...Object.values(row.timings).map((timing) => timing?.ms ?? 0));
+    const group = svg('g', { transform: `translate(0 ${top})` },
+      svg('text', { class: 'group', x: 0, y: 13 }, svg('tspan', { class: 'kind' }, row.kind), ` ${row.description}`));
+    let y = TITLE;
+    for (const [i, { id }] of engines.entries()) {
+      const timing = row.timings[id];
+      if (!timing) continue;
+      const share = view === 'speed' ? (speed(row, id) ?? 0) / fastest : timing.ms / slowest;
+      const length = Math.max(1.5, share * room);
+      group.append(
+        svg('rect', { class: `bar engine-${i}`, x: 0, y, width: length, height: BAR, rx: 2 },
+          svg('title', {}, names[id])),
+        svg('text', { class: 'figure', x: length + 7, y: y + BAR - 3 }, ...figures(row, engines[0].id, id)));
+      y += BAR + BAR_GAP;
+    }
+    top += y - BAR_GAP + GROUP_GAP;
+    return group;
+  });
+  const height = Math.max(axis, top - GROUP_GAP + 2);
+  const chart = svg('svg', {
+    width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': summary(comparison, names),
+  });
+  if (view === 'speed') chart.append(drawAxis(fastest, limit, room, height));
+  chart.append(...groups);
+  return chart;
+}
+
+/**
+ * @param {number} fastest
+ * @param {number} limit
+ * @param {number} room
+ * @param {number} height
+ */
+function drawAxis(fastest, limit, room, height) {
+  const place = (/** @type {number} */ value) => (value / fastest) * room;
+  const step = niceStep(fastest, room > 420 ? 8 : 4);
+  const group = svg('g', { class: 'axis' });
+  for (let value = 0; value <= fastest; value += step) {
+    group.append(svg('line', { x1: place(value), x2: place(value), y1: AXIS - 8, y2: height }));
+    // The peak's own figure is more telling than one beside it.
+    if (Math.abs(place(value) - place(limit)) > 34) {
+      const anchor = value === 0 ? 'start' : 'middle';
+      group.append(svg('text', { x: place(value), y: 11, 'text-anchor': anchor }, String(value)));
+    }
+  }
+  group.append(
+    svg('line', { class: 'peak', x1: place(limit), x2: place(limit), y1: AXIS - 10, y2: height }),
+    svg('text', { class: 'peak', x: place(limit), y: 11, 'text-anchor': 'middle' }, `peak ${limit.toFixed(0)}`));
+  return group;
+}
+
+/**
+ * @param {Row} row
+ * @param {string} first
+ * @param {string} id
+ */
+function figures(row, first, id) {
+  const timing = row.timings[id];
+  const parts = [svg('tspan', { class: 'ms' }, `${milliseconds(timing?.ms ?? NaN)} ms`)];
+  const times = ratio(row, first, id);
+  if (id !== first && times !== null) parts.push(svg('tspan', { class: 'ratio', dx: 6 }, comparative(times)));
+  return parts;
+}
+
+/** @param {number} times */
+function comparative(times) {
+  if (times >= 1.05) return `${times.toFixed(1)}× slower`;
+  return times <= 0.95 ? `${(1 / times).toFixed(1)}× faster` : 'the same';
+}
+
+/**
+ * The chart in words; the table below it has every figure.
+ *
+ * @param {Comparison} comparison
+ * @param {{ [engine: string]: string }} names
+ */
+function summary({ engines: [first, ...others], rows }, names) {
+  const count = `${rows.length} ${rows.length === 1 ? 'workload' : 'workloads'}`;
+  const against = others.length ? `, beside ${others.map(({ id }) => names[id]).join(' and ')}` : '';
+  return `Bars of ${count} on ${names[first.id]}${against}; the table below has the same figures.`;
+}

@@ -1,0 +1,91 @@
+/**
+ * What the bench asks of an engine, and dynakernel as one.
+ */
+import { load } from '../dynakernel/index.js';
+
+/** @typedef {import('./workload.js').Numbers} Numbers */
+/** @typedef {import('./workload.js').State} State */
+/** @typedef {import('./workload.js').Workload} Workload */
+
+/**
+ * A block with its numbers. Each run copies the input in from a JavaScript array and the output out to one.
+ *
+ * @typedef {object} Prepared
+ * @property {() => void | Promise<void>} run
+ * @property {() => Float32Array} output of the latest run, NCHW
+ * @property {() => void | Promise<void>} dispose
+ * @property {string} [plan] the algorithm, where the engine tells
+ */
+
+/**
+ * @typedef {object} Engine
+ * @property {string} id
+ * @property {string} version
+ * @property {number} threads that it really runs on
+ * @property {string} [simd] the build, where there are several
+ * @property {(workload: Workload, numbers: Numbers) => Promise<Prepared | null>} prepare null: the engine cannot do it
+ * @property {() => void | Promise<void>} close
+ */
+
+/** What dynakernel on one thread is called beside itself on several. */
+export const ONE_THREAD = 'one thread';
+
+/** @param {Workload} workload */
+export const blockOptions = ({ C, O, R, G, K, stride, padding, dilation, bias }) => ({
+  inChannels: C, outChannels: O, kernelSize: R, groups: G, numKernels: K, stride, padding, dilation, bias,
+});
+
+/**
+ * As PyTorch saves it: with the count of training steps too.
+ *
+ * @param {State} state
+ */
+export const stateDict = (state) => ({
+  ...state, 'attention.bn.num_batches_tracked': { shape: [], data: new BigInt64Array(1) },
+});
+
+/**
+ * dynakernel on so many threads, and where those are several, on one too.
+ *
+ * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
+ */
+export async function ownEngines({ simd, threads }) {
+  const engine = await dynakernel({ simd, threads });
+  return engine.threads === 1 ? [engine] : [engine, { ...await dynakernel({ simd, threads: 1 }), id: ONE_THREAD }];
+}
+
+/**
+ * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
+ * @returns {Promise<Engine>}
+ */
+async function dynakernel({ simd, threads }) {
+  const dk = await load({ simd, threads });
+  const { info } = dk;
+  return {
+    id: 'dynakernel',
+    version: info.version,
+    simd: info.simd,
+    threads: info.threads,
+    close: () => dk.dispose(),
+    async prepare(workload, { input, state }) {
+      const { N, C, O, H, W, Ho, Wo } = workload;
+      const block = dk.dynamicKernelAggregation(blockOptions(workload));
+      block.loadStateDict(stateDict(state));
+      const x = dk.zeros([N, C, H, W]);
+      const y = dk.zeros([N, O, Ho, Wo]);
+      const output = new Float32Array(N * O * Ho * Wo);
+      return {
+        plan: block.aggregation.planFor(x.shape).algorithm,
+        run() {
+          x.data.set(input);
+          block.forward(x, { out: y });
+          output.set(y.data);
+        },
+        output: () => output,
+        dispose() {
+          for (const thing of [block, x, y]) thing.dispose();
+        },
+      };
+    },
+  };
+}

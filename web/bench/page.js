@@ -1,0 +1,146 @@
+/** @import { Progress } from './session.js' */
+/** @import { Request } from './worker.js' */
+/** @import { Workload } from './workload.js' */
+import { byId, setText, showError } from '../playground/dom.js';
+import { sentence } from '../playground/errors.js';
+import { MissingPeers, compare } from './client.js';
+import { Results } from './results.js';
+import { Selection } from './selection.js';
+import { PACES } from './timing.js';
+import { kindOf, describe } from './workload.js';
+
+const PEERS = ['onnxruntime-web', 'tfjs-wasm'];
+
+/** The controls, and the comparison that they start and stop. */
+export class BenchPage {
+  #main = byId('bench', HTMLElement);
+  #run = byId('run', HTMLButtonElement);
+  #stop = byId('stop', HTMLButtonElement);
+  #progress = byId('progress', HTMLProgressElement);
+  #status = byId('status', HTMLElement);
+  #error = byId('error', HTMLElement);
+  #missing = byId('missing', HTMLElement);
+  #peers = byId('peers', HTMLInputElement);
+  #form = byId('setup', HTMLFormElement);
+  #results = new Results();
+  #selection;
+  /** @type {AbortController | null} */
+  #running = null;
+
+  /** @param {Workload[]} workloads */
+  constructor(workloads) {
+    this.#selection = new Selection(workloads, () => this.#enable());
+    byId('isolation', HTMLElement).hidden = globalThis.crossOriginIsolated === true;
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#start();
+    });
+    this.#stop.addEventListener('click', () => this.#running?.abort());
+    this.#peers.addEventListener('change', () => {
+      this.#missing.hidden = true;
+    });
+    this.#settle('ready', '');
+  }
+
+  async #start() {
+    if (this.#running) return;
+    const request = this.#readForm();
+    this.#running = new AbortController();
+    this.#main.dataset.state = 'running';
+    this.#enable();
+    showError(this.#error, '');
+    this.#missing.hidden = true;
+    setText(this.#status, 'Starting…');
+    try {
+      await this.#compare(request, this.#running.signal);
+      this.#settle('done', 'Done.');
+    } catch (error) {
+      if (this.#running.signal.aborted) this.#settle('stopped', 'Stopped.');
+      else {
+        this.#settle('failed', '');
+        showError(this.#error, `The measurement failed. ${sentence(error)}`);
+      }
+    }
+  }
+
+  /** @returns {Request} */
+  #readForm() {
+    const choices = new FormData(this.#form);
+    const threads = choices.get('threads');
+    return {
+      workloads: this.#selection.chosen,
+      peers: this.#peers.checked ? PEERS : [],
+      simd: 'auto',
+      threads: threads === 'auto' ? 'auto' : Number(threads),
+      pace: choices.get('pace') === 'full' ? PACES.full : PACES.quick,
+      environment: environment(),
+    };
+  }
+
+  /**
+   * @param {Request} request
+   * @param {AbortSignal} signal
+   */
+  async #compare(request, signal) {
+    const show = (/** @type {Progress} */ progress) => this.#show(progress);
+    try {
+      await compare(request, show, signal);
+    } catch (error) {
+      if (!(error instanceof MissingPeers)) throw error;
+      this.#peers.checked = false;
+      this.#missing.hidden = false;
+      await compare({ ...request, peers: [] }, show, signal);
+    }
+  }
+
+  /** @param {Progress} progress */
+  #show(progress) {
+    if ('begin' in progress) {
+      this.#results.begin(progress.begin);
+    } else if ('row' in progress) {
+      this.#results.add(progress.row);
+      this.#progress.value++;
+    } else {
+      const { workload, index, count } = progress;
+      this.#progress.max = count;
+      this.#progress.value = index;
+      setText(this.#status, `${index + 1} of ${count}: ${kindOf(workload)} ${describe(workload)}`);
+    }
+  }
+
+  /**
+   * @param {'ready' | 'done' | 'stopped' | 'failed'} state
+   * @param {string} message
+   */
+  #settle(state, message) {
+    this.#running = null;
+    this.#main.dataset.state = state;
+    if (state !== 'done') this.#progress.value = 0;
+    setText(this.#status, message);
+    this.#enable();
+  }
+
+  /** What can be pressed now. */
+  #enable() {
+    const running = this.#running !== null;
+    this.#run.disabled = running || this.#selection.chosen.length === 0;
+    this.#stop.disabled = !running;
+    for (const control of this.#form.querySelectorAll('input')) control.disabled = running;
+  }
+}
+
+/** Where this page runs, for the notes. */
+function environment() {
+  const agent = navigator.userAgent;
+  // Chrome's text is in Edge's, and Safari's in both.
+  const known = Object.entries({
+    Firefox: /Firefox\/([\d.]+)/, Edge: /Edg\/([\d.]+)/, Chrome: /Chrome\/([\d.]+)/, Safari: /Version\/([\d.]+)/,
+  });
+  const [name, pattern] = known.find(([, text]) => text.test(agent)) ?? [];
+  const cores = navigator.hardwareConcurrency;
+  return {
+    engine: pattern ? `${name} ${pattern.exec(agent)?.[1]}` : agent,
+    machine: `${cores} logical ${cores === 1 ? 'core' : 'cores'}`,
+    isolated: globalThis.crossOriginIsolated === true,
+  };
+}

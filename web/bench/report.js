@@ -1,0 +1,132 @@
+/** Results as tables. */
+
+import { ONE_THREAD } from './engine.js';
+
+/** @typedef {import('./session.js').Comparison} Comparison */
+/** @typedef {import('./session.js').EngineInfo} EngineInfo */
+/** @typedef {import('./session.js').Row} Row */
+
+/** @typedef {{ columns: string[], rows: string[][] }} Table the first column is text, the others are numbers */
+
+/** @param {number} ms */
+export const milliseconds = (ms) => ms.toFixed(ms < 0.1 ? 4 : ms < 1 ? 3 : ms < 100 ? 2 : 0);
+
+/** @param {number} ratio */
+export const times = (ratio) => (ratio < 100 ? ratio.toFixed(2) : ratio.toFixed(0));
+
+/** @param {readonly number[]} values */
+const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+
+/**
+ * GFLOP/s, counted as for direct convolution: Winograd and Toom-Cook do fewer, so that they can pass the peak.
+ *
+ * @param {Row} row
+ * @param {string} engine
+ */
+export function speed({ flops, timings }, engine) {
+  const timing = timings[engine];
+  return timing ? flops / timing.ms / 1e6 : null;
+}
+
+/**
+ * How many times longer another engine takes than the first.
+ *
+ * @param {Row} row
+ * @param {string} first
+ * @param {string} other
+ */
+export function ratio({ timings }, first, other) {
+  const [ours, theirs] = [timings[first], timings[other]];
+  return ours && theirs ? theirs.ms / ours.ms : null;
+}
+
+/**
+ * @param {readonly Row[]} rows
+ * @param {string} first
+ * @param {string} other
+ * @returns {number | null}
+ */
+export function meanRatio(rows, first, other) {
+  const ratios = rows.map((row) => ratio(row, first, other)).filter((value) => value !== null);
+  return ratios.length > 0 ? geometricMean(ratios) : null;
+}
+
+/**
+ * @param {Comparison} comparison
+ * @returns {Table}
+ */
+export function comparisonTable({ engines: [first, ...others], peak, rows }) {
+  const columns = [
+    'workload', `${first.id} ms`, 'GFLOP/s', 'of peak', ...others.flatMap(({ id }) => [`${id} ms`, 'ratio']),
+  ];
+  const cell = (/** @type {number | null | undefined} */ value, /** @type {(value: number) => string} */ write) =>
+    (value === null || value === undefined ? '-' : write(value));
+  const body = rows.map((row) => {
+    const reached = speed(row, first.id);
+    return [
+      row.name, cell(row.timings[first.id]?.ms, milliseconds), cell(reached, (value) => value.toFixed(1)),
+      cell(reached, (value) => `${((100 * value) / peak / first.threads).toFixed(0)} %`),
+      ...others.flatMap(({ id }) => [cell(row.timings[id]?.ms, milliseconds), cell(ratio(row, first.id, id), times)]),
+    ];
+  });
+  if (others.length > 0) {
+    const means = others.flatMap(({ id }) => ['', cell(meanRatio(rows, first.id, id), times)]);
+    body.push(['geometric mean', '', '', '', ...means]);
+  }
+  return { columns, rows: body };
+}
+
+/** @param {number} threads */
+export const threadsText = (threads) => (threads === 1 ? '1 thread' : `${threads} threads`);
+
+/** @param {EngineInfo} engine */
+const engineText = ({ id, version, threads, simd }) =>
+  `${id} ${version} (${simd ? `${simd} SIMD, ` : ''}${threadsText(threads)})`;
+
+/** What was measured, where and when: sentences above or below a table.
+ * @param {Comparison} comparison */
+export function comparisonNotes({ date, environment, engines, peak, rows }) {
+  const worst = Math.max(0, ...rows.flatMap(({ differences }) => Object.values(differences)));
+  const versions = engines.filter(({ id }) => id !== ONE_THREAD).map(engineText);
+  const place = Object.values(environment).filter((value) => typeof value === 'string');
+  const notes = [
+    `${versions.join(', ')}. ${[...place, date.slice(0, 10)].join(', ')}.`,
+    'Milliseconds are medians of runs taken in turn, input copied in and output copied out. GFLOP/s are counted as ' +
+      'for direct convolution, which Winograd and Toom-Cook undercut; the peak is ' +
+      `${peak.toFixed(1)} GFLOP/s of multiply-add a thread.`,
+  ];
+  if (engines.length > 1) {
+    notes.push(`Largest difference between outputs: ${worst.toExponential(1)} of the largest value.`);
+  }
+  return notes;
+}
+
+/**
+ * A table in Markdown.
+ *
+ * @param {Table} table
+ */
+export function markdownTable({ columns, rows }) {
+  const line = (/** @type {readonly string[]} */ cells) => `| ${cells.join(' | ')} |`;
+  return [line(columns), line(columns.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+/**
+ * A table for a terminal.
+ *
+ * @param {Table} table
+ */
+export function textTable({ columns, rows }) {
+  const widths = columns.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
+  const line = (/** @type {readonly string[]} */ cells) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ').trimEnd();
+  return [line(columns), ...rows.map(line)].join('\n');
+}
+
+/**
+ * A comparison, ready to be pasted into a README.
+ *
+ * @param {Comparison} comparison
+ */
+export const comparisonMarkdown = (comparison) =>
+  `${markdownTable(comparisonTable(comparison))}\n\n${comparisonNotes(comparison).join('\n')}\n`;

@@ -1,0 +1,127 @@
+/** @import { Comparison, EngineInfo, Row } from './session.js' */
+import { byId, element, setText, showError } from '../playground/dom.js';
+import { drawChart } from './chart.js';
+import { ONE_THREAD } from './engine.js';
+import { comparisonMarkdown, comparisonNotes, comparisonTable, meanRatio, speed, threadsText } from './report.js';
+import { wrongEngines } from './session.js';
+
+/** What a person calls an engine.
+ * @param {string} id */
+const nameOf = (id) => (id === 'tfjs-wasm' ? 'TensorFlow.js' : id);
+
+/** As the playground writes it.
+ * @param {EngineInfo} engine */
+const buildText = ({ version, simd, threads }) => `${version} · ${simd} SIMD · ${threadsText(threads)}`;
+
+/** The chart, the table and the ways to take them along; they grow with each row. */
+export class Results {
+  #section = byId('results', HTMLElement);
+  #chart = byId('chart', HTMLElement);
+  #caption = byId('chart-caption', HTMLElement);
+  #view = byId('view', HTMLElement);
+  /** @type {Comparison | null} */
+  #comparison = null;
+
+  constructor() {
+    this.#view.addEventListener('change', () => this.#drawChart());
+    new ResizeObserver(() => this.#drawChart()).observe(this.#chart);
+    this.#wireCopy('copy-markdown', comparisonMarkdown);
+    this.#wireCopy('copy-json', (comparison) => JSON.stringify(comparison, null, 1));
+  }
+
+  /**
+   * @param {string} id
+   * @param {(comparison: Comparison) => string} write
+   */
+  #wireCopy(id, write) {
+    const button = byId(id, HTMLButtonElement);
+    button.addEventListener('click', () => this.#comparison && copy(button, write(this.#comparison)));
+  }
+
+  /** @param {Omit<Comparison, 'rows'>} begin */
+  begin(begin) {
+    this.#comparison = { ...begin, rows: [] };
+    this.#section.hidden = true;
+    setText(byId('build', HTMLElement), buildText(begin.engines[0]));
+    byId('legend', HTMLElement).replaceChildren(...(begin.engines.length > 1
+      ? begin.engines.map(({ id }, i) => element('span', { class: `engine-${i}` }, nameOf(id)))
+      : []));
+  }
+
+  /** @param {Row} row */
+  add(row) {
+    if (!this.#comparison) return;
+    this.#comparison.rows.push(row);
+    this.#section.hidden = false;
+    this.#showTotals(this.#comparison);
+    this.#showTable(this.#comparison);
+    this.#drawChart();
+  }
+
+  /** @param {Comparison} comparison */
+  #showTotals({ engines: [first, ...others], peak, rows }) {
+    /** @type {[string, string][]} */
+    const totals = others.flatMap(({ id }) => {
+      const mean = meanRatio(rows, first.id, id);
+      if (mean === null) return [];
+      return [[`Faster than ${id === ONE_THREAD ? 'on one thread' : nameOf(id)}`, `${mean.toFixed(1)}×`]];
+    });
+    const fastest = Math.max(...rows.map((row) => speed(row, first.id) ?? 0));
+    totals.push(
+      ['Most GFLOP/s', fastest.toFixed(0)],
+      ['Multiply-add peak', `${(peak * first.threads).toFixed(0)} GFLOP/s`]);
+    byId('totals', HTMLElement).replaceChildren(...totals.map(([term, value]) =>
+      element('div', {}, element('dt', {}, term), element('dd', {}, value))));
+  }
+
+  /** @param {Comparison} comparison */
+  #showTable(comparison) {
+    const { columns, rows } = comparisonTable(comparison);
+    const head = element('tr', {}, ...columns.map((name) => element('th', { scope: 'col' }, name)));
+    const body = rows.map(([name, ...cells]) =>
+      element('tr', {}, element('th', { scope: 'row' }, name), ...cells.map((cell) => element('td', {}, cell))));
+    byId('table', HTMLTableElement).replaceChildren(
+      element('caption', { class: 'visually-hidden' }, 'Milliseconds of each workload'),
+      element('thead', {}, head), element('tbody', {}, ...body));
+    const wrong = comparison.rows.flatMap((row) =>
+      wrongEngines(row).map((id) => `${nameOf(id)} answers other numbers for ${row.name}.`));
+    byId('notes', HTMLElement).replaceChildren(
+      ...[...wrong, ...comparisonNotes(comparison)].map((note) => element('li', {}, note)));
+  }
+
+  #drawChart() {
+    if (!this.#comparison || this.#section.hidden) return;
+    const view = this.#view.querySelector('input:checked')?.getAttribute('value') === 'time' ? 'time' : 'speed';
+    const names = Object.fromEntries(this.#comparison.engines.map(({ id }) => [id, nameOf(id)]));
+    this.#chart.replaceChildren(drawChart(this.#comparison, { view, names, width: this.#chart.clientWidth }));
+    setText(this.#caption, view === 'time'
+      ? 'Milliseconds, shorter is better; each workload on a scale of its own.'
+      : 'GFLOP/s, longer is better. Algorithms that need fewer operations than direct convolution can pass the line.');
+  }
+}
+
+/**
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ */
+async function copy(button, text) {
+  const error = byId('copy-error', HTMLElement);
+  const shown = byId('copy-text', HTMLElement);
+  const label = button.textContent ?? '';
+  try {
+    await navigator.clipboard.writeText(text);
+    shown.hidden = true;
+    showError(error, '');
+    button.disabled = true;
+    setText(button, 'Copied');
+    setTimeout(() => {
+      button.disabled = false;
+      setText(button, label);
+    }, 2000);
+  } catch {
+    setText(shown, text);
+    shown.hidden = false;
+    getSelection()?.selectAllChildren(shown);
+    showError(error, 'The browser refused the clipboard; the text below is selected, copy it with Ctrl+C or ⌘C.');
+  }
+}

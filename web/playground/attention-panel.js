@@ -1,0 +1,129 @@
+/** @import { Model } from './model.js' */
+/** @import { View } from './types.js' */
+import { byId, element, setText } from './dom.js';
+import { weight } from './format.js';
+import { drawKernel, hasColour } from './kernel-art.js';
+
+/** @typedef {{ slider: HTMLInputElement, value: HTMLDataElement, thumbs: HTMLElement }} Row */
+
+/** Stage 2: K kernels, each with its weight as a bar that can be dragged. */
+export class AttentionPanel {
+  #list = byId('kernels', HTMLOListElement);
+  #mode = byId('mode', HTMLElement);
+  #automatic = byId('automatic', HTMLButtonElement);
+  #legend = byId('kernel-legend', HTMLElement);
+  /** @type {Row[]} */
+  #rows = [];
+  /** @type {Float32Array} */
+  #shown = new Float32Array(0);
+
+  /**
+   * @param {(weights: Float32Array) => void} onManual  all K weights after one was moved
+   * @param {() => void} onAutomatic
+   */
+  constructor(onManual, onAutomatic) {
+    this.onManual = onManual;
+    this.#automatic.addEventListener('click', onAutomatic);
+  }
+
+  /** @param {Model} model  whose rows are to be shown */
+  build(model) {
+    this.#rows = [];
+    this.#shown = new Float32Array(0);
+    this.#list.replaceChildren(...Array.from({ length: model.numKernels }, (_, k) => this.#row(model, k)));
+    this.#list.dataset.kernels = String(model.numKernels);
+  }
+
+  /**
+   * @param {Model} model
+   * @param {number} k
+   */
+  #row(model, k) {
+    const hint = model.definition.kernelHints?.[k];
+    const thumbs = element('div', { class: 'thumbs' });
+    const slider = element('input', { type: 'range', id: `weight-${k}`, min: 0, max: 1, step: 0.001, value: 0 });
+    const value = element('data', { class: 'weight', value: '0' }, '–');
+    const label = element('label', { for: slider.id }, model.kernelName(k));
+    if (hint) label.append(' ', element('small', {}, hint));
+    slider.addEventListener('input', () => {
+      if (this.#shown.length !== model.numKernels) return; // no frame has given the other weights yet
+      const weights = Float32Array.from(this.#shown);
+      weights[k] = slider.valueAsNumber;
+      this.onManual(weights);
+    });
+    this.#rows.push({ slider, value, thumbs });
+    return element(
+      'li',
+      {},
+      thumbs,
+      element(
+        'div',
+        { class: 'weigh' },
+        label,
+        value,
+        element('div', { class: 'bar' }, slider, element('i', { class: 'own' })),
+      ),
+    );
+  }
+
+  /**
+   * @param {Float32Array} weights  [K], those that were applied
+   * @param {Float32Array} own  [K], those of the attention
+   * @param {boolean} manual
+   */
+  show(weights, own, manual) {
+    this.#shown = weights;
+    this.#rows.forEach(({ slider, value }, k) => {
+      const text = weight(weights[k]);
+      if (value.value !== String(weights[k])) {
+        value.value = String(weights[k]);
+        setText(value, text);
+        const bar = /** @type {HTMLElement} */ (slider.parentElement);
+        bar.style.setProperty('--weight', text);
+        if (slider.valueAsNumber !== Number(text)) slider.value = text;
+      }
+      /** @type {HTMLElement} */ (slider.parentElement).style.setProperty('--own', weight(own[k]));
+    });
+    if (this.#automatic.disabled !== manual) return;
+    // A button that is about to be disabled would drop the keyboard's focus.
+    if (!manual && document.activeElement === this.#automatic) this.#rows[0]?.slider.focus();
+    this.#automatic.disabled = !manual;
+    this.#list.dataset.mode = manual ? 'manual' : 'automatic';
+    setText(this.#mode, manual ? 'Set by hand' : 'The attention decides');
+  }
+
+  /**
+   * The K kernels of the output channel in view.
+   *
+   * @param {Model} model
+   * @param {View} view
+   */
+  drawKernels(model, view) {
+    this.#rows.forEach(({ thumbs }, k) =>
+      drawKernel(thumbs, model, {
+        tensor: model.kernels,
+        n: k * model.outChannels + view.channel,
+        view: view.kernels,
+        channel: view.channel,
+        title: model.kernelName(k),
+      }),
+    );
+    const single = view.kernels === 'colour' && hasColour(model);
+    this.#list.dataset.view = single ? 'colour' : 'channels';
+    setText(
+      this.#legend,
+      single
+        ? 'Grey is 0; brighter colours add that colour, darker ones take it away. Each kernel has its own scale.'
+        : `Blue is negative, red positive. ${this.#planes(model, view.channel)} Each kernel has its own scale.`,
+    );
+  }
+
+  /**
+   * @param {Model} model
+   * @param {number} channel
+   */
+  #planes(model, channel) {
+    const names = model.inputNames(channel);
+    return names.length > 1 ? `Side by side: ${names.join(', ')}.` : `This map reads ${names[0]} only.`;
+  }
+}

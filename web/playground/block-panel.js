@@ -1,0 +1,129 @@
+/** @import { Definition } from './types.js' */
+import { byId, element, setText, showError } from './dom.js';
+import { PRESETS, isSeeded } from './presets.js';
+
+/** @typedef {{ stride: number, padding: number, dilation: number }} Steps */
+
+/**
+ * @typedef {object} BlockEvents
+ * @property {(definition: Definition) => void} onPreset
+ * @property {(steps: Steps) => void} onSteps
+ * @property {(seed: number) => void} onSeed
+ * @property {(files: File[]) => void} onFile
+ * @property {() => void} onSave
+ * @property {(index: number) => void} onPrefix  another block of the same file
+ */
+
+/** Above the pipeline: which block runs, and what of it can be set. */
+export class BlockPanel {
+  #tabs = byId('presets', HTMLElement);
+  #summary = byId('preset-summary', HTMLElement);
+  #shape = byId('block-shape', HTMLElement);
+  #seedGroup = byId('seed-group', HTMLElement);
+  #seed = byId('seed', HTMLInputElement);
+  #steps = {
+    stride: byId('stride', HTMLInputElement),
+    padding: byId('padding', HTMLInputElement),
+    dilation: byId('dilation', HTMLInputElement),
+  };
+  #prefixGroup = byId('prefix-group', HTMLElement);
+  #prefix = byId('prefix', HTMLSelectElement);
+  #error = byId('block-error', HTMLElement);
+
+  /** @param {BlockEvents} events */
+  constructor(events) {
+    this.#tabs.replaceChildren(...PRESETS.map(({ id, title }) => tab(id, title)));
+    this.#tabs.addEventListener('change', (event) => {
+      const preset = PRESETS.find(({ id }) => event.target instanceof HTMLInputElement && event.target.value === id);
+      if (preset) events.onPreset(preset);
+    });
+    const steps = Object.values(this.#steps);
+    for (const input of steps) {
+      input.addEventListener('change', () => {
+        const problem = steps.map(numberProblem).find(Boolean);
+        if (problem) return this.showError(problem);
+        const { stride, padding, dilation } = this.#steps;
+        events.onSteps({
+          stride: stride.valueAsNumber,
+          padding: padding.valueAsNumber,
+          dilation: dilation.valueAsNumber,
+        });
+      });
+    }
+    this.#seed.addEventListener('change', () => {
+      const problem = numberProblem(this.#seed);
+      if (problem) this.showError(problem);
+      else events.onSeed(this.#seed.valueAsNumber);
+    });
+    byId('roll', HTMLButtonElement).addEventListener('click', () => events.onSeed(Math.floor(Math.random() * 10_000)));
+    const file = byId('state-file', HTMLInputElement);
+    file.addEventListener('change', () => {
+      events.onFile([...(file.files ?? [])]);
+      file.value = ''; // the same file may be chosen again
+    });
+    byId('save-state', HTMLButtonElement).addEventListener('click', events.onSave);
+    this.#prefix.addEventListener('change', () => events.onPrefix(this.#prefix.selectedIndex));
+  }
+
+  /** @param {Definition} definition  the one that runs now */
+  show(definition) {
+    const { config, state } = definition;
+    const preset = this.#tabs.querySelector(`input[value="${definition.id}"]`);
+    for (const input of this.#tabs.querySelectorAll('input')) input.checked = !state && input === preset;
+    setText(this.#summary, definition.summary);
+    setText(
+      this.#shape,
+      `${config.inChannels} → ${config.outChannels} channels, ${config.numKernels} ` +
+        `${config.numKernels === 1 ? 'kernel' : 'kernels'} of ${config.kernelSize}×${config.kernelSize}` +
+        (config.groups > 1 ? `, ${config.groups} groups.` : '.'),
+    );
+    this.#seedGroup.hidden = !isSeeded(definition);
+    if (isSeeded(definition)) this.#seed.value = String(config.seed);
+    this.#steps.stride.value = String(config.stride);
+    this.#steps.padding.value = String(config.padding);
+    this.#steps.dilation.value = String(config.dilation);
+    this.showError('');
+  }
+
+  /**
+   * Offers the blocks of a file that has several.
+   *
+   * @param {string[]} prefixes
+   */
+  offer(prefixes) {
+    this.#prefixGroup.hidden = prefixes.length < 2;
+    this.#prefix.replaceChildren(
+      ...prefixes.map((prefix) => element('option', {}, prefix.replace(/\.$/, '') || '(the file itself)')),
+    );
+  }
+
+  /** @param {string} message */
+  showError(message) {
+    showError(this.#error, message);
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {string} title
+ */
+function tab(id, title) {
+  return element(
+    'label',
+    {},
+    element('input', { type: 'radio', name: 'preset', value: id }),
+    element('span', {}, title),
+  );
+}
+
+/**
+ * What is wrong with a number field, as a sentence; '' where nothing is.
+ *
+ * @param {HTMLInputElement} input
+ */
+function numberProblem(input) {
+  if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) return '';
+  const name = input.labels?.[0]?.textContent?.trim() ?? 'This';
+  const got = input.value ? `“${input.value}”` : 'nothing';
+  return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
+}

@@ -1,0 +1,82 @@
+/**
+ * The element with this id, of this class.
+ *
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function byId(id, type) {
+  const element = document.getElementById(id);
+  if (!(element instanceof type)) throw new Error(`#${id} is no ${type.name}`);
+  return element;
+}
+
+/**
+ * A new element with attributes (null and false: left out) and children.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number | boolean | null>} [attributes]
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === false) continue;
+    made.setAttribute(name, value === true ? '' : String(value));
+  }
+  made.append(...children);
+  return made;
+}
+
+/**
+ * Sets text only where it differs, so that frames that change nothing cause no layout.
+ *
+ * @param {Element} target
+ * @param {string} text
+ */
+export function setText(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+/**
+ * Shows a message beside the control that it is about; an empty one hides it.
+ *
+ * @param {HTMLElement} target  an element with role alert
+ * @param {string} message
+ */
+export function showError(target, message) {
+  setText(target, message);
+  target.hidden = message === '';
+}
+
+/**
+ * Copies the pixels of one canvas into another of the same size.
+ *
+ * @param {HTMLCanvasElement} source
+ * @param {HTMLCanvasElement} target
+ */
+export function copyCanvas(source, target) {
+  if (target.width !== source.width) target.width = source.width;
+  if (target.height !== source.height) target.height = source.height;
+  const context = target.getContext('2d');
+  if (!context) return;
+  context.globalCompositeOperation = 'copy';
+  context.drawImage(source, 0, 0);
+}
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+export function download(blob, name) {
+  const address = URL.createObjectURL(blob);
+  const link = element('a', { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  // The browser reads the blob after the click's task.
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}

@@ -1,0 +1,112 @@
+/** @import { Model } from './model.js' */
+/** @import { Source, Tensor, View } from './types.js' */
+import { byId, download, element, setText, showError } from './dom.js';
+import { sentence } from './errors.js';
+import { mapOptions } from './ranges.js';
+import { writeBlock } from './statedict.js';
+
+/** What can be taken away: maps as PNG, the block as .safetensors, the code. */
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} name  without the ending
+ */
+async function savePng(canvas, name) {
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+  if (!(blob instanceof Blob)) throw new Error('This browser could not make a PNG of the canvas.');
+  download(blob, `${name}.png`);
+}
+
+/**
+ * The channel in view, one pixel for each of its values.
+ *
+ * @param {Model} model
+ * @param {Source} source
+ * @param {Tensor} y
+ * @param {View} view
+ */
+export function saveMap(model, source, y, view) {
+  const canvas = element('canvas');
+  y.drawMap(canvas, mapOptions(y, view.channel, view));
+  return savePng(canvas, `${source.stem}-${model.definition.id}-channel-${view.channel}`);
+}
+
+/**
+ * All channels as a contact sheet, each in the range that the page draws it in.
+ *
+ * @param {Model} model
+ * @param {Source} source
+ * @param {Tensor} y
+ * @param {View} view
+ */
+export function saveMaps(model, source, y, view) {
+  const [, O, height, width] = y.shape;
+  const columns = Math.ceil(Math.sqrt(O));
+  const gap = 4;
+  const sheet = element('canvas', {
+    width: columns * (width + gap) - gap,
+    height: Math.ceil(O / columns) * (height + gap) - gap,
+  });
+  const context = sheet.getContext('2d');
+  if (!context)
+    throw new Error(`This browser has no canvas of ${sheet.width} × ${sheet.height} pixels for the contact sheet.`);
+  const map = element('canvas');
+  for (let channel = 0; channel < O; channel++) {
+    y.drawMap(map, mapOptions(y, channel, view));
+    context.drawImage(map, (channel % columns) * (width + gap), Math.floor(channel / columns) * (height + gap));
+  }
+  return savePng(sheet, `${source.stem}-${model.definition.id}`);
+}
+
+/** @param {Model} model */
+export function saveState(model) {
+  const bytes = writeBlock(model.block.stateDict(), model.definition.config);
+  download(new Blob([bytes]), `${model.definition.id}.safetensors`);
+}
+
+/** The code on the page, and the button that copies it. */
+export class SnippetPanel {
+  #code = byId('snippet', HTMLElement);
+  #hint = byId('code-hint', HTMLElement);
+  #button = byId('copy', HTMLButtonElement);
+  #error = byId('copy-error', HTMLElement);
+
+  /** @param {(message: string) => void} announce */
+  constructor(announce) {
+    this.#button.addEventListener('click', async () => {
+      try {
+        await navigator.clipboard.writeText(this.#code.textContent ?? '');
+        showError(this.#error, '');
+        setText(this.#button, 'Copied');
+        announce('The code is on the clipboard.');
+        setTimeout(() => setText(this.#button, 'Copy'), 2000);
+      } catch (error) {
+        this.#select();
+        showError(
+          this.#error,
+          `The browser refused the clipboard; the code is selected, copy it with Ctrl+C or ⌘C. ${sentence(error)}`,
+        );
+      }
+    });
+  }
+
+  /**
+   * @param {string} code
+   * @param {string[]} files  that the code fetches
+   */
+  show(code, files) {
+    setText(this.#code, code);
+    setText(
+      this.#hint,
+      `Draws the chosen map${files.length ? `; expects ${files.join(' and ')} beside your page` : ''}.`,
+    );
+  }
+
+  #select() {
+    const range = document.createRange();
+    range.selectNodeContents(this.#code);
+    const selection = getSelection();
+    selection?.removeAllRanges();
+    selection?.addRange(range);
+  }
+}

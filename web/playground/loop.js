@@ -1,0 +1,150 @@
+/** @import { Times } from './pipeline.js' */
+import { STAGE } from './pipeline.js';
+
+/** Frames run after a change: engines optimise code while it runs, and the times shown are medians of the latest. */
+const SETTLE = 16;
+const WINDOW = 9;
+
+/** @typedef {{ times: Times, fps: number | null, live: boolean }} Report  medians; fps is null until it is known */
+
+/**
+ * When frames run: after a change, for every frame of a video, or without pause.
+ *
+ * A still image runs a few times after each change and then rests.
+ */
+export class Loop {
+  /** @type {HTMLVideoElement | null} */
+  #video = null;
+  #videoFrame = false;
+  #continuous = false;
+  #pending = STAGE.none;
+  #repeat = STAGE.none;
+  #settling = 0;
+  #scheduled = false;
+  /** @type {Record<string, number[]>} */
+  #history = {};
+  /** @type {number[]} times of the frames of the last second */
+  #frames = [];
+
+  /**
+   * @param {(first: number, more: boolean) => Times | null} frame  runs and draws a frame, after which more follow or
+   *   not; null where it failed
+   * @param {(report: Report) => void} report
+   */
+  constructor(frame, report) {
+    this.frame = frame;
+    this.report = report;
+    document.addEventListener('visibilitychange', () => this.#schedule());
+  }
+
+  get live() {
+    return this.#video !== null || this.#continuous;
+  }
+
+  /** Nothing is left to run. */
+  get resting() {
+    return !this.live && this.#settling === 0 && this.#pending === STAGE.none;
+  }
+
+  /** @param {number} first  the first STAGE that a change concerns */
+  request(first) {
+    this.#pending = Math.min(this.#pending, first);
+    if (first < STAGE.drawing) {
+      this.#repeat = Math.min(first, this.#settling > 0 ? this.#repeat : STAGE.none);
+      this.#settling = SETTLE;
+      this.#history = {};
+    }
+    this.#schedule();
+  }
+
+  /** @param {HTMLVideoElement | null} video  to be followed frame by frame, or null */
+  follow(video) {
+    this.#video = video;
+    this.#frames = [];
+    this.#history = {};
+    if (video) this.#watch(video);
+    this.request(STAGE.pixels);
+  }
+
+  /** @param {boolean} on */
+  setContinuous(on) {
+    this.#continuous = on;
+    this.#frames = [];
+    this.request(STAGE.pixels);
+  }
+
+  /** @param {HTMLVideoElement} video */
+  #watch(video) {
+    if (!('requestVideoFrameCallback' in video)) return;
+    video.requestVideoFrameCallback(() => {
+      if (this.#video !== video) return;
+      this.#videoFrame = true;
+      this.#watch(video);
+    });
+  }
+
+  #schedule() {
+    if (this.#scheduled || this.resting || document.hidden) return;
+    this.#scheduled = true;
+    requestAnimationFrame((now) => {
+      this.#scheduled = false;
+      this.#tick(now);
+      this.#schedule();
+    });
+  }
+
+  /** @param {number} now */
+  #tick(now) {
+    const first = this.#next();
+    if (first === STAGE.none) return;
+    const times = this.frame(first, !this.resting);
+    if (!times) {
+      this.#settling = 0;
+      return;
+    }
+    this.#record(times);
+    this.#frames.push(now);
+    while (now - this.#frames[0] > 1000) this.#frames.shift();
+    this.report({ times: this.#medians(), fps: this.#rate(), live: this.live });
+  }
+
+  /** The stage from which this tick runs. */
+  #next() {
+    let first = this.#pending;
+    this.#pending = STAGE.none;
+    if (this.#settling > 0) {
+      this.#settling--;
+      first = Math.min(first, this.#repeat);
+    }
+    if (this.#continuous) first = STAGE.pixels;
+    if (this.#video && (this.#videoFrame || !('requestVideoFrameCallback' in this.#video))) first = STAGE.pixels;
+    this.#videoFrame = false;
+    return first;
+  }
+
+  /** @param {Times} times */
+  #record(times) {
+    for (const [stage, time] of Object.entries(times)) {
+      const history = (this.#history[stage] ??= []);
+      history.push(time);
+      if (history.length > WINDOW) history.shift();
+    }
+  }
+
+  /** @returns {Times} */
+  #medians() {
+    return Object.fromEntries(
+      Object.entries(this.#history).map(([stage, times]) => {
+        const sorted = [...times].sort((a, b) => a - b);
+        return [stage, sorted[sorted.length >> 1]];
+      }),
+    );
+  }
+
+  /** Frames per second over the last second of a live run. */
+  #rate() {
+    const count = this.#frames.length;
+    if (!this.live || count < 5) return null;
+    return ((count - 1) * 1000) / (this.#frames[count - 1] - this.#frames[0]);
+  }
+}

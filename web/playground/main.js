@@ -1,0 +1,18 @@
+/** The playground's entry: loads the library, then hands the page over. */
+import { load } from '../dynakernel/index.js';
+import { byId, showError } from './dom.js';
+import { sentence } from './errors.js';
+import { Playground } from './playground.js';
+import { wireTheme } from './theme-button.js';
+
+wireTheme(byId('theme', HTMLButtonElement));
+const main = byId('playground', HTMLElement);
+try {
+  const playground = new Playground(await load());
+  await playground.start();
+} catch (error) {
+  main.dataset.state = 'failed';
+  showError(byId('fatal-error', HTMLElement), `The playground could not start. ${sentence(error)}`);
+} finally {
+  main.removeAttribute('aria-busy');
+}

@@ -1,0 +1,110 @@
+/** @import { Model } from './model.js' */
+/** @import { Block, View } from './types.js' */
+import { byId, element, setText } from './dom.js';
+import { bytes, entry, number } from './format.js';
+import { drawKernel } from './kernel-art.js';
+
+/** @type {Record<string, string>} */
+const ALGORITHMS = {
+  reference: 'reference',
+  direct: 'direct',
+  pointwise: 'pointwise',
+  depthwise: 'depthwise',
+  winograd2: 'Winograd F(2×2)',
+  winograd4: 'Winograd F(4×4)',
+  toomcook: 'Toom-Cook',
+};
+
+/** Stage 3: the kernel that the frame applied, and how the convolution was computed. */
+export class MixedPanel {
+  #mixed = byId('mixed', HTMLElement);
+  #caption = byId('mixed-caption', HTMLElement);
+  #numbers = byId('numbers', HTMLDetailsElement);
+  #body = byId('numbers-body', HTMLElement);
+  #algorithm = byId('plan-algorithm', HTMLElement);
+  #tile = byId('plan-tile', HTMLElement);
+  #workspace = byId('plan-workspace', HTMLElement);
+  /** @type {HTMLTableCellElement[]} */
+  #cells = [];
+  #layout = '';
+  #kernelSize = 0;
+  /** @type {() => void} */
+  #redraw = () => {};
+
+  constructor() {
+    this.#numbers.addEventListener('toggle', () => this.#redraw());
+  }
+
+  /** @param {Model} model  that is about to be drawn */
+  setModel(model) {
+    // Large kernels are better seen than read; what a person opened or closed holds for kernels of one size.
+    if (this.#kernelSize !== model.kernelSize) this.#numbers.open = model.kernelSize <= 4;
+    this.#kernelSize = model.kernelSize;
+  }
+
+  /**
+   * @param {Model} model
+   * @param {View} view
+   */
+  draw(model, view) {
+    const scale = drawKernel(this.#mixed, model, {
+      tensor: model.mixed,
+      n: view.channel,
+      view: view.kernels,
+      channel: view.channel,
+      title: 'Mixed kernel',
+    });
+    const bias = model.mixedBias?.[view.channel];
+    setText(this.#caption, `Scale ±${number(scale)}${bias === undefined ? '' : ` · bias ${number(bias)}`}`);
+    this.#redraw = () => {
+      if (this.#numbers.open) this.#fillTables(model, view.channel);
+    };
+    this.#redraw();
+  }
+
+  /**
+   * @param {Model} model
+   * @param {number} channel
+   */
+  #fillTables(model, channel) {
+    const R = model.kernelSize;
+    const names = model.inputNames(channel);
+    const layout = `${names.join()} ${R}`;
+    if (layout !== this.#layout) {
+      this.#layout = layout;
+      this.#cells = [];
+      this.#body.replaceChildren(...names.map((name) => this.#table(name, R)));
+    }
+    const size = names.length * R * R;
+    model.mixed.data
+      .subarray(channel * size, (channel + 1) * size)
+      .forEach((value, i) => setText(this.#cells[i], entry(value)));
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} R
+   */
+  #table(name, R) {
+    const rows = Array.from({ length: R }, () => {
+      const cells = Array.from({ length: R }, () => element('td'));
+      this.#cells.push(...cells);
+      return element('tr', {}, ...cells);
+    });
+    return element(
+      'table',
+      { class: R > 4 ? 'wide' : null },
+      element('caption', {}, name),
+      element('tbody', {}, ...rows),
+    );
+  }
+
+  /** @param {Block['plan']} plan */
+  showPlan(plan) {
+    if (!plan) return;
+    setText(this.#algorithm, ALGORITHMS[plan.algorithm] ?? plan.algorithm);
+    this.#algorithm.dataset.algorithm = plan.algorithm;
+    setText(this.#tile, plan.tile > 1 ? `${plan.tile} × ${plan.algorithm === 'toomcook' ? 1 : plan.tile}` : 'none');
+    setText(this.#workspace, bytes(plan.workspaceBytes));
+  }
+}

@@ -1,0 +1,114 @@
+/** @import { Block, Definition, Runtime, StateDict, Tensor } from './types.js' */
+
+/** One block with what the page draws of it: its kernels, and the mixture that the latest frame applied. */
+export class Model {
+  /**
+   * Throws what the library throws where the definition makes no block.
+   *
+   * @param {Runtime} dk
+   * @param {Definition} definition
+   */
+  constructor(dk, definition) {
+    this.dk = dk;
+    this.definition = definition;
+    /** @type {Block} */
+    this.block = dk.dynamicKernelAggregation(definition.config);
+    try {
+      if (definition.state) this.block.loadStateDict(definition.state);
+      else if (definition.values) this.block.loadStateDict(withValues(this.block.stateDict(), definition.values));
+      const weight = this.block.stateDict()['aggregation.weight'];
+      const [K, O, perGroup, R] = weight.shape;
+      this.numKernels = K;
+      this.outChannels = O;
+      this.perGroup = perGroup;
+      this.kernelSize = R;
+      /** @type {Tensor} [K·O, C/G, R, R]: kernel k of output channel o is image k·O + o */
+      this.kernels = dk.tensor(Float32Array.from(weight.data, Number), [K * O, perGroup, R, R]);
+      /** @type {Tensor} [O, C/G, R, R] */
+      this.mixed = dk.zeros([O, perGroup, R, R]);
+      /** @type {Float32Array | null} [O] */
+      this.mixedBias = null;
+    } catch (error) {
+      this.block.dispose();
+      this.kernels?.dispose();
+      throw error;
+    }
+  }
+
+  /** What the block takes its input from: 3 for red, green and blue, 1 for luma. */
+  get channels() {
+    return this.definition.config.inChannels;
+  }
+
+  /**
+   * The input channels that output channel o reads, as words.
+   *
+   * @param {number} o
+   */
+  inputNames(o) {
+    if (this.channels === 1) return ['luma'];
+    const group = Math.floor(o / (this.outChannels / this.definition.config.groups));
+    return ['red', 'green', 'blue'].slice(group * this.perGroup, (group + 1) * this.perGroup);
+  }
+
+  /** @param {number} k */
+  kernelName(k) {
+    return this.definition.kernelNames?.[k] ?? `Kernel ${k}`;
+  }
+
+  /** @param {number} o */
+  channelName(o) {
+    return this.definition.channelNames?.[o] ?? '';
+  }
+
+  /**
+   * Brings `mixed` and `mixedBias` to what attention a applies.
+   *
+   * @param {Tensor} a  [1, K]
+   */
+  mix(a) {
+    const { weight, bias } = this.block.aggregation.mix(a);
+    try {
+      this.mixed.data.set(weight.data);
+      this.mixedBias = bias ? bias.toArray() : null;
+    } finally {
+      weight.dispose();
+      bias?.dispose();
+    }
+  }
+
+  dispose() {
+    this.block.dispose();
+    this.kernels.dispose();
+    this.mixed.dispose();
+  }
+}
+
+/**
+ * A state dict with some of its numbers replaced.
+ *
+ * @param {StateDict} state
+ * @param {Record<string, ArrayLike<number>>} values
+ */
+function withValues(state, values) {
+  for (const [name, numbers] of Object.entries(values)) {
+    const target = /** @type {Float32Array} */ (state[name].data);
+    if (target.length !== numbers.length)
+      throw new Error(`${name} has ${target.length} numbers, not ${numbers.length}`);
+    target.set(numbers);
+  }
+  return state;
+}
+
+/**
+ * The largest absolute value of one image of a tensor, for a range around 0; 1 where all are 0.
+ *
+ * @param {Tensor} tensor  [N, C, R, R]
+ * @param {number} n
+ */
+export function peak(tensor, n) {
+  const size = tensor.shape.slice(1).reduce((product, side) => product * side, 1);
+  let greatest = 0;
+  for (const value of tensor.data.subarray(n * size, (n + 1) * size)) greatest = Math.max(greatest, Math.abs(value));
+  return Number.isFinite(greatest) && greatest > 0 ? greatest : 1;
+}

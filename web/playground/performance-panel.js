@@ -1,0 +1,43 @@
+/** @import { Report } from './loop.js' */
+/** @import { Runtime } from './types.js' */
+import { byId, setText } from './dom.js';
+import { bytes, time } from './format.js';
+
+const STAGES = /** @type {const} */ (['pixels', 'attention', 'convolution', 'drawing']);
+
+/** Milliseconds of each stage, beside the stages and as one bar; frames per second; what is running. */
+export class PerformancePanel {
+  #cells = STAGES.map((stage) => byId(`ms-${stage}`, HTMLElement));
+  #parts = [...byId('budget', HTMLElement).children].map((part) => /** @type {HTMLElement} */ (part));
+  #total = byId('ms-total', HTMLElement);
+  #fps = byId('fps', HTMLElement);
+  #fpsLabel = byId('fps-label', HTMLElement);
+  #heap = byId('heap', HTMLElement);
+
+  /** @param {Runtime} dk */
+  constructor(dk) {
+    this.dk = dk;
+    const { simd, threads, version } = dk.info;
+    setText(
+      byId('build', HTMLElement),
+      `${version} · ${simd} SIMD · ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    );
+  }
+
+  /** @param {Report} report */
+  show({ times, fps, live }) {
+    let total = 0;
+    STAGES.forEach((stage, i) => {
+      const milliseconds = times[stage] ?? 0;
+      total += milliseconds;
+      if (times[stage] !== undefined) setText(this.#cells[i], time(milliseconds));
+      this.#parts[i].style.flexGrow = String(milliseconds);
+    });
+    setText(this.#total, time(total));
+    setText(this.#fpsLabel, live ? 'Frames per second' : 'Frames per second, at best');
+    if (!live) setText(this.#fps, total > 0 ? Math.min(9999, 1000 / total).toFixed(0) : '–');
+    else setText(this.#fps, fps === null ? '…' : fps.toFixed(0));
+    this.#heap.dataset.bytes = String(this.dk.info.heapBytes);
+    setText(this.#heap, bytes(this.dk.info.heapBytes));
+  }
+}

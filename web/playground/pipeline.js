@@ -1,0 +1,161 @@
+/** @import { Model } from './model.js' */
+/** @import { Normalisation, Runtime, Source, Tensor } from './types.js' */
+
+/** The first stage that has to run again; what is before it is kept. */
+export const STAGE = { pixels: 0, attention: 1, convolution: 2, drawing: 3, none: 4 };
+
+/** @type {Normalisation[]} */
+export const NORMALISATIONS = [
+  { title: 'not at all', mean: [0, 0, 0], std: [1, 1, 1] },
+  { title: 'to −1 … 1', mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+  { title: 'as ImageNet', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+];
+
+/** @typedef {{ pixels?: number, attention?: number, convolution?: number, drawing?: number }} Times  milliseconds */
+
+/** Image → pixels → attention → convolution, in tensors that are kept from frame to frame. */
+export class Pipeline {
+  #x = new Slot();
+  /** x before normalisation, where there is one */
+  #plain = new Slot();
+  #a = new Slot();
+  #y = new Slot();
+
+  /** @param {Runtime} dk */
+  constructor(dk) {
+    this.dk = dk;
+    /** @type {Model | null} */
+    this.model = null;
+    /** @type {Source | null} */
+    this.source = null;
+    /** The longest side that the block is given; smaller images are not enlarged. */
+    this.size = 384;
+    this.normalisation = NORMALISATIONS[0];
+    /** @type {Float32Array | null} weights [K] set by hand, in place of the attention's */
+    this.manual = null;
+    /** What the attention says, [K], whether or not it is applied. */
+    this.automatic = new Float32Array(0);
+  }
+
+  /** Height and width that the block is given. */
+  get inputSize() {
+    const { width = 1, height = 1 } = this.source ?? {};
+    const scale = Math.min(1, this.size / Math.max(width, height));
+    return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+  }
+
+  /** [1, C, H, W], what the block is fed. */
+  get x() {
+    return this.#x.tensor;
+  }
+
+  /** The same in 0..1, to be drawn. */
+  get picture() {
+    return this.#plain.tensor ?? this.x;
+  }
+
+  /** [1, K], the weights that were applied. */
+  get a() {
+    return this.#a.tensor;
+  }
+
+  /** [1, O, Ho, Wo]; null after a frame that failed. */
+  get y() {
+    return this.#y.tensor;
+  }
+
+  /**
+   * Runs the stages from `first` on; y is then what they gave. Throws what the library throws.
+   *
+   * @param {number} first  a STAGE
+   * @returns {Times}
+   */
+  run(first) {
+    /** @type {Times} */
+    const times = {};
+    if (!this.model || !this.source) return times;
+    const start = performance.now();
+    if (first <= STAGE.pixels || !this.x) this.#readPixels(this.model.channels, this.source);
+    const read = performance.now();
+    if (first <= STAGE.pixels) times.pixels = read - start;
+    if (first <= STAGE.attention) {
+      this.#attend(this.model);
+      times.attention = performance.now() - read;
+    }
+    if (first <= STAGE.convolution) {
+      const attended = performance.now();
+      this.#convolve(this.model);
+      times.convolution = performance.now() - attended;
+    }
+    return times;
+  }
+
+  /**
+   * @param {number} channels
+   * @param {Source} source
+   */
+  #readPixels(channels, source) {
+    const { width, height } = this.inputSize;
+    const { mean, std } = this.normalisation;
+    const shape = [1, channels, height, width];
+    const size = { width, height, channels };
+    const normalised = mean.some((value) => value !== 0) || std.some((value) => value !== 1);
+    this.#x.fill(shape, (out) =>
+      this.dk.fromImage(source.image, { ...size, mean: mean.slice(0, channels), std: std.slice(0, channels), out }),
+    );
+    if (normalised) this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
+    else this.#plain.clear();
+  }
+
+  /** @param {Model} model */
+  #attend(model) {
+    const x = /** @type {Tensor} */ (this.x);
+    // In manual mode too: what the attention would say is shown beside the weights set by hand.
+    const a = this.#a.fill([1, model.numKernels], (out) => model.block.attention.forward(x, { out }));
+    this.automatic = a.toArray();
+  }
+
+  /** @param {Model} model */
+  #convolve(model) {
+    const { block } = model;
+    const x = /** @type {Tensor} */ (this.x);
+    const a = /** @type {Tensor} */ (this.a);
+    if (this.manual) a.data.set(this.manual);
+    const { height, width } = outputSize(model.definition.config, x.shape);
+    this.#y.fill([1, model.outChannels, height, width], (out) => block.aggregation.forward(x, a, { out }));
+  }
+}
+
+/**
+ * @param {Model['definition']['config']} config
+ * @param {readonly number[]} shape  [N, C, H, W]
+ */
+function outputSize({ kernelSize, stride, padding, dilation }, [, , H, W]) {
+  const side = (/** @type {number} */ length) =>
+    Math.floor((length + 2 * padding - dilation * (kernelSize - 1) - 1) / stride) + 1;
+  return { height: side(H), width: side(W) };
+}
+
+/** A tensor that is written anew for every frame, and made anew where its shape changes. */
+class Slot {
+  /** @type {Tensor | null} */
+  tensor = null;
+
+  /**
+   * @param {number[]} shape
+   * @param {(out: Tensor | undefined) => Tensor} write  into out, where there is one
+   * @returns {Tensor}
+   */
+  fill(shape, write) {
+    const { tensor } = this;
+    if (tensor && !(tensor.shape.length === shape.length && tensor.shape.every((side, i) => side === shape[i])))
+      this.clear();
+    this.tensor = write(this.tensor ?? undefined);
+    return this.tensor;
+  }
+
+  clear() {
+    this.tensor?.dispose();
+    this.tensor = null;
+  }
+}

@@ -1,0 +1,120 @@
+/** @import { Definition, Normalisation, Source } from './types.js' */
+
+/**
+ * @typedef {object} Screen  all that decides what is on it
+ * @property {Definition} definition
+ * @property {boolean} fromFile  the parameters come from the state dict that "Save state dict" gives
+ * @property {Source} source
+ * @property {{ width: number, height: number }} size
+ * @property {Normalisation} normalisation
+ * @property {Float32Array | null} manual
+ * @property {{ channel: number, colormap: string, range: string | readonly number[] }} map  as drawMap takes it
+ */
+
+/** Options that are the library's defaults need no mention. */
+const DEFAULTS = { stride: 1, padding: 0, dilation: 1, groups: 1, bias: true, numKernels: 4 };
+
+/**
+ * Code that computes and draws the map on screen.
+ *
+ * @param {Screen} screen
+ */
+export function snippet({ definition, fromFile, source, size, normalisation, manual, map }) {
+  const { config } = definition;
+  const lines = [
+    "import { load } from 'dynakernel';",
+    '',
+    'const dk = await load();',
+    `const block = dk.dynamicKernelAggregation(${object(blockOptions(config, fromFile))});`,
+  ];
+  if (fromFile) {
+    lines.push(
+      `const response = await fetch('${definition.id}.safetensors'); // from “Save state dict”`,
+      'block.loadStateDict(new Uint8Array(await response.arrayBuffer()));',
+    );
+  }
+  lines.push('', ...sourceLines(source));
+  lines.push(`const x = dk.fromImage(image, ${object(imageOptions(config.inChannels, size, normalisation))});`);
+  if (manual) {
+    const weights = Array.from(manual, (value) => Number(value.toFixed(4))).join(', ');
+    lines.push(
+      `const a = dk.tensor([${weights}], [1, ${config.numKernels}]); // by hand`,
+      'const y = block.aggregation.forward(x, a);',
+    );
+  } else {
+    lines.push('const y = block.forward(x);', 'console.log(block.lastAttention);');
+  }
+  const range = Array.isArray(map.range)
+    ? `[${map.range.map((value) => Number(value.toPrecision(4))).join(', ')}]`
+    : `'${map.range}'`;
+  lines.push(
+    '',
+    "const canvas = document.createElement('canvas');",
+    'document.body.append(canvas);',
+    `y.drawMap(canvas, { channel: ${map.channel}, colormap: '${map.colormap}', range: ${range} });`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * @param {Definition['config']} config
+ * @param {boolean} fromFile
+ */
+function blockOptions({ inChannels, outChannels, kernelSize, midChannels, seed, ...rest }, fromFile) {
+  /** @type {Record<string, unknown>} */
+  const options = { inChannels, outChannels, kernelSize };
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    const given = /** @type {Record<string, unknown>} */ (rest)[name];
+    if (given !== value) options[name] = given;
+  }
+  if (midChannels !== undefined && midChannels !== (inChannels === 3 ? rest.numKernels : 1))
+    options.midChannels = midChannels;
+  if (!fromFile && seed !== undefined) options.seed = seed;
+  return options;
+}
+
+/**
+ * @param {number} channels
+ * @param {{ width: number, height: number }} size
+ * @param {Normalisation} normalisation
+ */
+function imageOptions(channels, { width, height }, { mean, std }) {
+  /** @type {Record<string, unknown>} */
+  const options = { width, height };
+  if (channels !== 3) options.channels = channels;
+  if (mean.some((value) => value !== 0) || std.some((value) => value !== 1)) {
+    options.mean = mean.slice(0, channels);
+    options.std = std.slice(0, channels);
+  }
+  return options;
+}
+
+/** @param {Source} source */
+function sourceLines(source) {
+  if (source.kind === 'webcam') {
+    return [
+      "const image = document.createElement('video');",
+      'image.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });',
+      'await image.play();',
+    ];
+  }
+  return [
+    `const image = await createImageBitmap(await (await fetch('${source.file?.replace(/[\\']/g, '\\$&')}')).blob());`,
+  ];
+}
+
+/** @param {Record<string, unknown>} options */
+function object(options) {
+  const entries = Object.entries(options).map(
+    ([name, value]) => `${name}: ${Array.isArray(value) ? `[${value.join(', ')}]` : value}`,
+  );
+  const short = `{ ${entries.join(', ')} }`;
+  if (short.length <= 60) return short;
+  // Few lines, none of them long.
+  const lines = [''];
+  for (const entry of entries) {
+    if (lines[lines.length - 1].length + entry.length > 72) lines.push('');
+    lines[lines.length - 1] += `${lines[lines.length - 1] ? ' ' : '  '}${entry},`;
+  }
+  return `{\n${lines.join('\n  ')}\n}`;
+}

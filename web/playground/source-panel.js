@@ -1,0 +1,79 @@
+/** @import { Source, Normalisation } from './types.js' */
+import { byId, element, setText, showError } from './dom.js';
+import { NORMALISATIONS } from './pipeline.js';
+import { PHOTOS, photoAddress } from './sources.js';
+
+/** @typedef {typeof PHOTOS[number]} Photo */
+
+/**
+ * @typedef {object} SourceEvents
+ * @property {(photo: Photo) => void} onPhoto
+ * @property {(files: File[]) => void} onFiles
+ * @property {() => void} onWebcam  the button that starts and stops it
+ * @property {(size: number) => void} onSize
+ * @property {(normalisation: Normalisation) => void} onNormalisation
+ */
+
+/** Stage 1: where pictures come from, and how they are fed. */
+export class SourcePanel {
+  canvas = byId('input-canvas', HTMLCanvasElement);
+  #caption = byId('input-caption', HTMLElement);
+  #photos = byId('photos', HTMLElement);
+  #webcam = byId('webcam', HTMLButtonElement);
+  #error = byId('source-error', HTMLElement);
+
+  /** @param {SourceEvents} events */
+  constructor(events) {
+    this.#photos.replaceChildren(
+      ...PHOTOS.map((photo) =>
+        element(
+          'label',
+          { title: photo.alt },
+          element('input', { type: 'radio', name: 'photo', value: photo.file, class: 'visually-hidden' }),
+          element('img', { src: photoAddress(photo), alt: '', width: 64, height: 48 }),
+          element('span', {}, photo.name),
+        ),
+      ),
+    );
+    this.#photos.addEventListener('change', (event) => {
+      const photo = PHOTOS.find(({ file }) => event.target instanceof HTMLInputElement && event.target.value === file);
+      if (photo) events.onPhoto(photo);
+    });
+    const file = byId('image-file', HTMLInputElement);
+    file.addEventListener('change', () => {
+      events.onFiles([...(file.files ?? [])]);
+      file.value = ''; // the same file may be chosen again
+    });
+    this.#webcam.addEventListener('click', events.onWebcam);
+    const size = byId('size', HTMLSelectElement);
+    size.addEventListener('change', () => events.onSize(Number(size.value)));
+    const normalisation = byId('normalisation', HTMLSelectElement);
+    normalisation.replaceChildren(...NORMALISATIONS.map(({ title }, i) => element('option', { value: i }, title)));
+    normalisation.addEventListener('change', () => events.onNormalisation(NORMALISATIONS[Number(normalisation.value)]));
+  }
+
+  /**
+   * @param {Source} source
+   * @param {{ width: number, height: number }} size  as it is fed
+   * @param {number} channels
+   */
+  describe(source, { width, height }, channels) {
+    const resized = width !== source.width || height !== source.height;
+    const original = resized ? ` of ${source.width} × ${source.height}` : '';
+    const text = `${source.name}, ${width} × ${height}${original}${channels === 1 ? ', luma' : ''}`;
+    setText(this.#caption, text);
+    if (this.canvas.getAttribute('aria-label') !== text) this.canvas.setAttribute('aria-label', text);
+    for (const input of this.#photos.querySelectorAll('input'))
+      input.checked = input.value === source.file && PHOTOS.some(({ name }) => name === source.name);
+  }
+
+  /** @param {'off' | 'starting' | 'on'} state */
+  showWebcam(state) {
+    setText(this.#webcam, { off: 'Start webcam', starting: 'Starting… Cancel', on: 'Stop webcam' }[state]);
+  }
+
+  /** @param {string} message */
+  showError(message) {
+    showError(this.#error, message);
+  }
+}

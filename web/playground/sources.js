@@ -1,0 +1,171 @@
+/** @import { Source } from './types.js' */
+import { stem } from './format.js';
+
+/** Larger images are shrunk once at the start: no setting of the playground shows more. */
+const MAX_SIDE = 2048;
+
+export const PHOTOS = [
+  { file: 'astronaut.jpg', name: 'Astronaut', alt: 'An astronaut in an orange suit before a flag and a model shuttle' },
+  { file: 'chelsea.jpg', name: 'Cat', alt: 'A tabby cat’s face' },
+  { file: 'coffee.jpg', name: 'Coffee', alt: 'A red cup of espresso on a wooden table' },
+  { file: 'rocket.jpg', name: 'Rocket', alt: 'A rocket on its pad under a blue evening sky' },
+];
+
+/** An image that could not be had; the message is for people. */
+export class SourceError extends Error {}
+
+/** @param {typeof PHOTOS[number]} photo */
+export const photoAddress = (photo) => new URL(`../photos/${photo.file}`, import.meta.url).href;
+
+/**
+ * @param {typeof PHOTOS[number]} photo
+ * @returns {Promise<Source>}
+ */
+export async function openPhoto(photo) {
+  let blob;
+  try {
+    const response = await fetch(photoAddress(photo));
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    blob = await response.blob();
+  } catch (error) {
+    throw new SourceError(
+      `The photograph ${photo.file} could not be fetched: ${error instanceof Error ? error.message : error}.`,
+    );
+  }
+  return openImage(blob, photo.file, photo.name);
+}
+
+/**
+ * @param {Blob} blob
+ * @param {string} file  its name, or what stands for one
+ * @param {string} [name]  for people
+ * @returns {Promise<Source>}
+ */
+export async function openImage(blob, file, name = file) {
+  const image = await readPixels(await decode(blob, file));
+  return { kind: 'image', name, stem: stem(file), file, image, width: image.width, height: image.height };
+}
+
+/**
+ * What a video shows now, as a picture of its own.
+ *
+ * @param {HTMLVideoElement} video
+ * @returns {Promise<Source>}
+ */
+export async function stillOf(video) {
+  const image = await readPixels(await createImageBitmap(video));
+  return {
+    kind: 'image',
+    name: 'Webcam still',
+    stem: 'webcam',
+    file: 'webcam.png',
+    image,
+    width: image.width,
+    height: image.height,
+  };
+}
+
+/**
+ * The pixels of a bitmap, which is closed. Read once, since reading is what takes long and they stay the same.
+ *
+ * @param {ImageBitmap} bitmap
+ */
+async function readPixels(bitmap) {
+  const small = await shrink(bitmap);
+  const { width, height } = small;
+  const canvas = document.createElement('canvas');
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context)
+    throw new SourceError(`This browser has no canvas of ${width} × ${height} pixels to read the picture with.`);
+  context.drawImage(small, 0, 0);
+  small.close();
+  return context.getImageData(0, 0, width, height);
+}
+
+/**
+ * @param {Blob} blob
+ * @param {string} file
+ * @returns {Promise<ImageBitmap>}
+ */
+async function decode(blob, file) {
+  if (blob.size === 0) throw new SourceError(`“${file}” is empty.`);
+  try {
+    return await createImageBitmap(blob);
+  } catch {
+    // What createImageBitmap does not take from a file, SVG above all, an element may.
+  }
+  const address = URL.createObjectURL(blob);
+  try {
+    const image = new Image();
+    image.src = address;
+    await image.decode();
+    if (!image.naturalWidth) image.width = image.height = MAX_SIDE / 4; // an SVG without a size of its own
+    return await createImageBitmap(image);
+  } catch {
+    const type = blob.type && !blob.type.startsWith('image/') ? ` (${blob.type})` : '';
+    throw new SourceError(
+      `“${file}”${type} is not an image that this browser can read. PNG, JPEG, WebP, GIF and SVG work everywhere.`,
+    );
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+/** @param {ImageBitmap} bitmap */
+async function shrink(bitmap) {
+  const longest = Math.max(bitmap.width, bitmap.height);
+  if (longest <= MAX_SIDE) return bitmap;
+  const side = (/** @type {number} */ length) => Math.max(1, Math.round((length * MAX_SIDE) / longest));
+  const small = await createImageBitmap(bitmap, {
+    resizeWidth: side(bitmap.width),
+    resizeHeight: side(bitmap.height),
+    resizeQuality: 'high',
+  });
+  bitmap.close();
+  return small;
+}
+
+/** @param {Source | null} source  one that is shown no longer */
+export function release(source) {
+  if (source?.image instanceof HTMLVideoElement) source.image.srcObject = null;
+}
+
+/**
+ * Files that reach the page by drop or paste, anywhere on it.
+ *
+ * @param {HTMLElement} overlay  shown while files hover over the page
+ * @param {(files: File[]) => void} onFiles
+ */
+export function listenForFiles(overlay, onFiles) {
+  const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes('Files') ?? false;
+  let depth = 0; // dragenter and dragleave come in pairs, one for each element under the pointer
+  document.addEventListener('dragenter', (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    depth++;
+    overlay.hidden = false;
+  });
+  document.addEventListener('dragleave', (event) => {
+    if (!carriesFiles(event)) return;
+    depth = Math.max(0, depth - 1);
+    overlay.hidden = depth === 0;
+  });
+  document.addEventListener('dragover', (event) => {
+    if (carriesFiles(event)) event.preventDefault();
+  });
+  document.addEventListener('drop', (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    overlay.hidden = true;
+    onFiles([...(event.dataTransfer?.files ?? [])]);
+  });
+  document.addEventListener('paste', (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length === 0) return;
+    event.preventDefault();
+    onFiles(files);
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * The shapes that the playground's modules pass to each other.
+ *
+ * @typedef {Awaited<ReturnType<typeof import('../dynakernel/index.js').load>>} Runtime
+ * @typedef {ReturnType<Runtime['zeros']>} Tensor
+ * @typedef {ReturnType<Runtime['dynamicKernelAggregation']>} Block
+ * @typedef {Parameters<Runtime['dynamicKernelAggregation']>[0]} BlockConfig
+ * @typedef {ReturnType<Block['stateDict']>} StateDict
+ */
+
+/**
+ * What a block is made from: a preset or a file.
+ *
+ * @typedef {object} Definition
+ * @property {string} id  a word for file names
+ * @property {string} title
+ * @property {string} summary  one sentence for a person
+ * @property {Required<Omit<BlockConfig, 'reduction' | 'midChannels' | 'seed' | 'algorithm'>>
+ *   & Pick<BlockConfig, 'midChannels' | 'seed'>} config
+ * @property {Record<string, ArrayLike<number>>} [values]  parameters made by hand, by state dict name
+ * @property {StateDict} [state]  a whole state dict; wins over values
+ * @property {string[]} [kernelNames]  K
+ * @property {string[]} [kernelHints]  K, what the attention looks for
+ * @property {string[]} [channelNames]  O
+ */
+
+/**
+ * @typedef {object} Source
+ * @property {'image' | 'webcam'} kind
+ * @property {string} name  as a person would say it
+ * @property {string} stem  for file names, and for the snippet
+ * @property {string} [file]  the file's own name, where there is one
+ * @property {ImageData | HTMLVideoElement} image
+ * @property {number} width
+ * @property {number} height
+ */
+
+/**
+ * @typedef {object} Normalisation
+ * @property {string} title
+ * @property {number[]} mean
+ * @property {number[]} std
+ */
+
+/** @typedef {'gray' | 'viridis' | 'turbo' | 'coolwarm'} Colormap */
+/** @typedef {'robust' | 'auto' | 'shared' | [number, number]} MapRange  robust: without outliers */
+/** @typedef {'colour' | 'channels'} KernelView */
+
+/**
+ * What the person chose to look at.
+ *
+ * @typedef {object} View
+ * @property {number} channel  the output channel in focus
+ * @property {KernelView} kernels
+ * @property {Colormap} colormap
+ * @property {MapRange} range
+ */
+
+export {};

@@ -1,0 +1,76 @@
+/** @import { Model } from './model.js' */
+/** @import { Colormap, KernelView, MapRange, View } from './types.js' */
+import { byId, element, showError } from './dom.js';
+
+/** What is looked at, and in which colours: channel, kernels' view, colour map and range. */
+export class ViewControls {
+  /** @type {View} */
+  view = { channel: 0, kernels: 'colour', colormap: 'viridis', range: 'robust' };
+  #channel = byId('channel', HTMLSelectElement);
+  #kernelView = byId('kernel-view', HTMLFieldSetElement);
+  #colormap = byId('colormap', HTMLSelectElement);
+  #range = byId('range', HTMLSelectElement);
+  #fixed = byId('fixed-range', HTMLElement);
+  #low = byId('range-low', HTMLInputElement);
+  #high = byId('range-high', HTMLInputElement);
+  #error = byId('maps-error', HTMLElement);
+
+  /** @param {() => void} onChange  view has changed */
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.#channel.addEventListener('change', () => this.select(Number(this.#channel.value)));
+    this.#kernelView.addEventListener('change', (event) => {
+      const { value } = /** @type {HTMLInputElement} */ (event.target);
+      this.#change({ kernels: /** @type {KernelView} */ (value) });
+    });
+    this.#colormap.addEventListener('change', () =>
+      this.#change({ colormap: /** @type {Colormap} */ (this.#colormap.value) }),
+    );
+    this.#range.addEventListener('change', () => this.#readRange());
+    this.#low.addEventListener('input', () => this.#readRange());
+    this.#high.addEventListener('input', () => this.#readRange());
+  }
+
+  /**
+   * The channels of another block. The first is chosen where it is wanted, or where the old choice is no channel now.
+   *
+   * @param {Model} model
+   * @param {boolean} fromStart
+   */
+  setModel(model, fromStart) {
+    if (fromStart || this.view.channel >= model.outChannels) this.view.channel = 0;
+    this.#channel.replaceChildren(
+      ...Array.from({ length: model.outChannels }, (_, o) =>
+        element('option', { value: o }, `${o} ${model.channelName(o)}`.trim()),
+      ),
+    );
+    this.#channel.value = String(this.view.channel);
+    this.#kernelView.disabled = model.perGroup !== 3;
+  }
+
+  /** @param {number} channel */
+  select(channel) {
+    this.#channel.value = String(channel);
+    this.#change({ channel });
+  }
+
+  #readRange() {
+    const mode = this.#range.value;
+    this.#fixed.hidden = mode !== 'fixed';
+    showError(this.#error, '');
+    if (mode !== 'fixed') return this.#change({ range: /** @type {MapRange} */ (mode) });
+    const low = this.#low.valueAsNumber;
+    const high = this.#high.valueAsNumber;
+    if (low < high) return this.#change({ range: [low, high] });
+    showError(
+      this.#error,
+      'A fixed range needs two numbers, the first below the second. The last valid range is still drawn.',
+    );
+  }
+
+  /** @param {Partial<View>} change */
+  #change(change) {
+    Object.assign(this.view, change);
+    this.onChange();
+  }
+}

@@ -8,7 +8,7 @@ import { build, fail, installPackages, requireNode, root, run } from './project.
 
 const usage = `usage: npm test [-- [--require-all] [SUITE...]]
 
-  types      TypeScript's check of the wrapper
+  types      TypeScript's check of the wrapper and the pages
   unit       tests/unit under this Node
   relaxed    tests/unit under a Node that runs relaxed SIMD
   threads    tests/unit on two threads
@@ -44,7 +44,8 @@ function prepare() {
 }
 
 function types() {
-  const ok = build('types') === 0;
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const ok = build('types') === 0 && run(process.execPath, [tsc, '--project', 'web/playground']) === 0;
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], note: ok ? '' : 'TypeScript found errors' };
 }
 

@@ -9,118 +9,157 @@
 #include "attention_gradient.h"
 #include "gradient.h"
 #include "gradient_reference.h"
+#include "parallel.h"
 #include "pool.h"
+#include "small.h"
 #include "workspace.h"
 
-/* What is to be computed, and where in the workspace. */
+enum {
+  LEAST_WORK = 1 << 20, /* multiply-adds: below, handing work over costs more than it saves */
+};
+
+/* What is to be computed. */
 typedef struct backward {
   geometry shape;
   bool reference;
   const float *x, *a, *grad_y;
-  float *grad_x, *grad_a; /* grad_a NULL: not wanted */
-  float *grad_weight, *grad_bias;
+  float *grad_x, *grad_a, *grad_weight, *grad_bias; /* each NULL where it is not wanted */
   input_gradient input;
-  packed_kernels gw; /* of one sample, K = 1 */
-  size_t gw_floats;
-  size_t bytes;
+  packed_kernels gw;             /* of one sample, K = 1 */
+  int32_t parts;                 /* into which the kernels' gradient is divided */
+  size_t totals, gw_bytes, step; /* bytes of workspace: ga of each part, gw, one step's */
 } backward;
 
 static const dk_aggregation_gradients no_gradients = {0};
 
-/* Bytes: gw, and behind it the workspace of each step in turn; 0 where no such memory exists. */
-static size_t workspace_bytes(const backward *b) {
-  uint64_t bytes = sizeof(float) * (uint64_t)b->gw_floats, step = 0;
-  if (b->reference) {
-    step = convolution_reference_workspace(&b->shape);
-  } else {
-    const uint64_t weight = weight_gradient_workspace(&b->shape);
-    const uint64_t unpacked = sizeof(float) * (uint64_t)b->gw.depth * LANES;
-    step = weight > unpacked ? weight : unpacked;
-    if (b->grad_x && b->input.bytes > step)
-      step = b->input.bytes;
-  }
-  return bytes + step > INT32_MAX ? 0 : (size_t)(bytes + step);
+static size_t part_totals(const backward *b) {
+  return round_up((size_t)b->shape.K, 8);
+} /* doubles */
+
+/* The kernels' gradient, of one part. */
+static size_t part_workspace(const backward *b) {
+  const size_t unpacked = sizeof(float) * (size_t)b->gw.depth * LANES;
+  const size_t correlated = b->reference ? 0 : weight_gradient_workspace(&b->shape, &b->gw);
+  return round_up(unpacked > correlated ? unpacked : correlated, 64);
 }
 
-static dk_status prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
-                         int32_t H, int32_t W, backward *b) {
+SMALL static dk_status prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
+                               int32_t H, int32_t W, backward *b) {
   dk_status status = aggregation_geometry(aggregation, N, H, W, &b->shape);
   if (status)
     return status;
+  const geometry *s = &b->shape;
   b->reference = aggregation->config.algorithm == DK_ALGORITHM_REFERENCE;
   if (b->grad_x && !b->reference)
-    status = input_gradient_plan(context, &b->shape, &b->input);
+    status = input_gradient_plan(context, s, &b->input);
   if (status)
     return status;
+
   b->gw = aggregation->kernels;
   b->gw.K = 1;
-  b->gw_floats = round_up((size_t)b->gw.blocks * b->gw.depth * LANES, 16);
-  b->bytes = workspace_bytes(b);
-  return b->bytes ? DK_OK : DK_ERROR_MEMORY;
+  const double work = (double)s->Ho * s->Wo * s->O * b->gw.depth;
+  b->parts = work < LEAST_WORK ? 1 : min_i32(parallel_threads(context), b->gw.blocks);
+  b->totals = round_up(sizeof(double) * part_totals(b) * (size_t)b->parts, 64);
+  b->gw_bytes = round_up(sizeof(float) * b->gw.blocks * b->gw.depth * LANES, 64);
+
+  uint64_t step = (uint64_t)part_workspace(b) * (uint32_t)b->parts;
+  if (b->grad_x && step < b->input.bytes)
+    step = b->input.bytes;
+  if (b->reference && step < convolution_reference_workspace(s))
+    step = convolution_reference_workspace(s);
+  if (step + b->totals + b->gw_bytes > INT32_MAX)
+    return DK_ERROR_MEMORY;
+  b->step = (size_t)step;
+  return DK_OK;
 }
 
-/* Through the mixed bias, for one sample: gy [O, Ho, Wo], a [K], ga [K]. */
-static void bias_gradient(const backward *b, const float *bias, const float *gy, const float *a,
-                          double *ga) {
+static size_t workspace_bytes(const backward *b) { return b->totals + b->gw_bytes + b->step; }
+
+/* One sample's part in a gradient, and where its steps compute. */
+typedef struct sample {
+  const backward *backward;
+  const dk_aggregation *aggregation;
+  packed_kernels gw;
+  const float *x, *gy, *a;
+  float *gx;
+  double *ga;    /* [parts, part_totals] */
+  char *scratch; /* step bytes */
+} sample;
+
+/* Blocks of output channels of the kernels' gradient, for one thread. */
+static void kernel_gradients(const void *argument, int32_t index, int32_t thread) {
+  const sample *n = argument;
+  const backward *b = n->backward;
+  const int32_t first = (int32_t)((int64_t)n->gw.blocks * index / b->parts);
+  const int32_t end = (int32_t)((int64_t)n->gw.blocks * (index + 1) / b->parts);
+  void *scratch = n->scratch + (size_t)index * part_workspace(b);
+  (void)thread;
+  if (!b->reference)
+    weight_gradient(&b->shape, n->x, n->gy, &n->gw, first, end, scratch);
+  mixture_gradient(&n->aggregation->kernels, &n->gw, first, end, n->a,
+                   b->grad_a ? n->ga + (size_t)index * part_totals(b) : NULL, b->grad_weight,
+                   scratch);
+}
+
+/* Through the mixed bias: ga [K]. */
+SMALL static void bias_gradient(const sample *n, double *ga) {
+  const backward *b = n->backward;
   const int32_t K = b->shape.K, O = b->shape.O;
   const size_t plane = (size_t)b->shape.Ho * b->shape.Wo;
+  const float *bias = n->aggregation->bias;
   for (int32_t o = 0; o < O; o++) {
-    const double gb = pool_sum(gy + (size_t)o * plane, plane);
+    const double gb = pool_sum(n->gy + (size_t)o * plane, plane);
     for (int32_t k = 0; k < K; k++) {
       const size_t i = (size_t)k * O + o;
       ga[k] += gb * bias[i];
       if (b->grad_bias)
-        b->grad_bias[i] = (float)(b->grad_bias[i] + a[k] * gb);
+        b->grad_bias[i] = (float)(b->grad_bias[i] + n->a[k] * gb);
     }
   }
 }
 
-static void compute_sample(dk_context *context, const backward *b, dk_aggregation *aggregation,
-                           int32_t n, double *ga, float *workspace) {
+SMALL static void compute_sample(dk_context *context, const sample *n) {
+  const backward *b = n->backward;
+  const geometry *s = &b->shape;
+  const packed_kernels *kernels = &n->aggregation->kernels;
+  memset(n->ga, 0, b->totals);
+  if (b->reference)
+    convolution_reference_packed(s, kernels, n->a, n->x, n->gy, n->gx, &n->gw, n->scratch);
+  else if (n->gx)
+    input_gradient_compute(context, &b->input, kernels, n->a, n->gy, n->gx, n->scratch);
+  if (b->grad_a || b->grad_weight)
+    parallel_for(context, b->parts, kernel_gradients, n);
+  if (n->aggregation->bias && (b->grad_a || b->grad_bias))
+    bias_gradient(n, n->ga);
+}
+
+SMALL static void compute(dk_context *context, const backward *b, dk_aggregation *aggregation,
+                          void *workspace) {
   const geometry *s = &b->shape;
   const size_t inputs = (size_t)s->C * s->H * s->W, outputs = (size_t)s->O * s->Ho * s->Wo;
-  const float *x = b->x + n * inputs, *gy = b->grad_y + n * outputs, *a = b->a + (size_t)n * s->K;
-  float *gx = b->grad_x ? b->grad_x + n * inputs : NULL;
-  packed_kernels gw = b->gw;
-  gw.data = workspace;
-  void *scratch = workspace + b->gw_floats;
-  const bool through_kernels = b->grad_a || b->grad_weight;
-
-  memset(gw.data, 0, sizeof(float) * b->gw_floats);
-  if (b->reference) {
-    convolution_reference_packed(s, &aggregation->kernels, a, x, gy, gx, &gw, scratch);
-  } else {
-    if (gx)
-      input_gradient_compute(context, &b->input, &aggregation->kernels, a, gy, gx, scratch);
-    if (through_kernels)
-      weight_gradient(s, x, gy, &gw, scratch);
-  }
-  if (through_kernels)
-    mixture_gradient(&aggregation->kernels, &gw, a, ga, b->grad_weight, scratch);
-  if (aggregation->bias)
-    bias_gradient(b, aggregation->bias, gy, a, ga);
-}
-
-/* K doubles, then what compute_sample takes. */
-static size_t totals_bytes(const backward *b) { return round_up(sizeof(double) * b->shape.K, 64); }
-
-static void compute(dk_context *context, const backward *b, dk_aggregation *aggregation,
-                    void *workspace) {
-  const int32_t K = b->shape.K;
-  double *ga = workspace;
+  const int32_t K = s->K;
+  sample of = {.backward = b, .aggregation = aggregation, .gw = b->gw, .ga = workspace};
+  of.gw.data = (float *)((char *)workspace + b->totals);
+  of.scratch = (char *)workspace + b->totals + b->gw_bytes;
   aggregation_pack(aggregation);
-  for (int32_t n = 0; n < b->shape.N; n++) {
-    memset(ga, 0, sizeof(double) * (size_t)K);
-    compute_sample(context, b, aggregation, n, ga, (float *)((char *)workspace + totals_bytes(b)));
-    for (int32_t k = 0; b->grad_a && k < K; k++)
-      b->grad_a[(size_t)n * K + k] = (float)ga[k];
+  memset(of.gw.data, 0, b->gw_bytes); /* lanes without a channel stay zero */
+  for (int32_t n = 0; n < s->N; n++) {
+    of.x = b->x + n * inputs, of.gy = b->grad_y + n * outputs, of.a = b->a + (size_t)n * K;
+    of.gx = b->grad_x ? b->grad_x + n * inputs : NULL;
+    compute_sample(context, &of);
+    for (int32_t k = 0; b->grad_a && k < K; k++) {
+      double sum = 0;
+      for (int32_t part = 0; part < b->parts; part++)
+        sum += of.ga[part * part_totals(b) + k];
+      b->grad_a[(size_t)n * K + k] = (float)sum;
+    }
   }
 }
 
-dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                  const float *a, int32_t N, int32_t H, int32_t W,
-                                  const float *grad_y, float *grad_x, float *grad_a,
-                                  const dk_aggregation_gradients *gradients) {
+SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation,
+                                        const float *x, const float *a, int32_t N, int32_t H,
+                                        int32_t W, const float *grad_y, float *grad_x,
+                                        float *grad_a, const dk_aggregation_gradients *gradients) {
   if (!gradients)
     gradients = &no_gradients;
   backward b = {.x = x,
@@ -133,7 +172,7 @@ dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregati
   dk_status status = prepare(context, aggregation, N, H, W, &b);
   if (status)
     return status;
-  void *workspace = workspace_reserve(context, totals_bytes(&b) + b.bytes);
+  void *workspace = workspace_reserve(context, workspace_bytes(&b));
   if (!workspace)
     return DK_ERROR_MEMORY;
   compute(context, &b, aggregation, workspace);
@@ -148,12 +187,12 @@ static void add_to_planes(const double *gp, size_t planes, size_t plane, float *
   }
 }
 
-dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
-                            dk_aggregation *aggregation, int32_t training, const void *tape,
-                            const float *x, const float *a, int32_t N, int32_t H, int32_t W,
-                            const float *grad_y, float *grad_x,
-                            const dk_attention_gradients *attention_gradients,
-                            const dk_aggregation_gradients *aggregation_gradients) {
+SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
+                                  dk_aggregation *aggregation, int32_t training, const void *tape,
+                                  const float *x, const float *a, int32_t N, int32_t H, int32_t W,
+                                  const float *grad_y, float *grad_x,
+                                  const dk_attention_gradients *attention_gradients,
+                                  const dk_aggregation_gradients *aggregation_gradients) {
   if (!aggregation_gradients)
     aggregation_gradients = &no_gradients;
   backward b = {.x = x,
@@ -172,7 +211,7 @@ dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
 
   /* grad_a first, then the steps of one module and of the other in the same place. */
   const size_t grad_a_bytes = round_up(sizeof(float) * N * b.shape.K, 64);
-  size_t steps = totals_bytes(&b) + b.bytes;
+  size_t steps = workspace_bytes(&b);
   const size_t branch = attention_gradient_workspace(attention, N);
   if (steps < branch)
     steps = branch;

@@ -2,26 +2,29 @@
  * norm, conv1 and pooling. In double precision, as the forward pass (attention.c): in training mode
  * with few samples batch norm's gradient is a small difference of large numbers. */
 #include "attention_gradient.h"
+#include "small.h"
 
 #include <string.h>
 
 #include "workspace.h"
 
 /* Sums over the batch go to the caller's float32 in one rounding. */
-static void add(float *gradient, size_t i, double value) {
+SMALL static void add(float *gradient, size_t i, double value) {
   if (gradient)
     gradient[i] = (float)((double)gradient[i] + value);
 }
 
 /* gs [N, K] = gradient of what the sigmoid takes. */
-static void through_sigmoid(const attention_tape *t, const float *ga, size_t count, double *gs) {
+SMALL static void through_sigmoid(const attention_tape *t, const float *ga, size_t count,
+                                  double *gs) {
   for (size_t i = 0; i < count; i++)
     gs[i] = ga[i] * t->a[i] * (1 - t->a[i]);
 }
 
 /* gs -> gh [N, M], of what ReLU takes, and of conv2's parameters. */
-static void through_conv2(const dk_attention *attention, const attention_tape *t, int32_t N,
-                          const double *gs, double *gh, const dk_attention_gradients *gradients) {
+SMALL static void through_conv2(const dk_attention *attention, const attention_tape *t, int32_t N,
+                                const double *gs, double *gh,
+                                const dk_attention_gradients *gradients) {
   const int32_t M = attention->M, K = attention->K;
   for (int32_t k = 0; k < K; k++) {
     double bias = 0;
@@ -47,9 +50,9 @@ static void through_conv2(const dk_attention *attention, const attention_tape *t
 /* gz [N, M] in place: of batch norm's output -> of its input. With z^ = normalised, g = gz *
  * weight, eval      gz = g * inverse training  gz = inverse * (g - mean(g) - z^ * mean(g * z^)),
  * means over the batch */
-static void through_batch_norm(const dk_attention *attention, int32_t training,
-                               const attention_tape *t, int32_t N, double *gz,
-                               const dk_attention_gradients *gradients) {
+SMALL static void through_batch_norm(const dk_attention *attention, int32_t training,
+                                     const attention_tape *t, int32_t N, double *gz,
+                                     const dk_attention_gradients *gradients) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
     const double scale = attention->bn_weight[m] * t->inverse[m];
@@ -71,8 +74,9 @@ static void through_batch_norm(const dk_attention *attention, int32_t training,
 }
 
 /* gz -> gp [N, C], of the pooled input, and of conv1's weight. */
-static void through_conv1(const dk_attention *attention, const attention_tape *t, int32_t N,
-                          const double *gz, double *gp, const dk_attention_gradients *gradients) {
+SMALL static void through_conv1(const dk_attention *attention, const attention_tape *t, int32_t N,
+                                const double *gz, double *gp,
+                                const dk_attention_gradients *gradients) {
   const int32_t C = attention->C, M = attention->M;
   if (gradients->conv1_weight)
     for (int32_t m = 0; m < M; m++)
@@ -95,9 +99,9 @@ size_t attention_gradient_workspace(const dk_attention *attention, int32_t N) {
   return attention_tape_bytes(attention, N); /* gs, gz, gp are no more */
 }
 
-const double *attention_gradient(const dk_attention *attention, int32_t training, const void *tape,
-                                 int32_t N, const float *grad_a,
-                                 const dk_attention_gradients *gradients, void *workspace) {
+SMALL const double *attention_gradient(const dk_attention *attention, int32_t training,
+                                       const void *tape, int32_t N, const float *grad_a,
+                                       const dk_attention_gradients *gradients, void *workspace) {
   static const dk_attention_gradients none = {0};
   const attention_tape t = attention_tape_view(attention, N, (void *)tape);
   double *gs = workspace;                     /* [N, K] */

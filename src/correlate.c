@@ -4,6 +4,7 @@
  * once per block. The loop over pixels must stay a loop: unrolled, V8 spills the accumulators. */
 #include "correlate.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -43,22 +44,26 @@ INLINE v128_t sums_across(v128_t a, v128_t b, v128_t c, v128_t d) {
   return wasm_f32x4_add(wasm_i64x2_shuffle(low, high, 0, 2), wasm_i64x2_shuffle(low, high, 1, 3));
 }
 
-/* One vector of pixels. */
-INLINE void add_products(const int M, const int T, const float *g, const float *const *x,
-                         v128_t sum[CORRELATE_ROWS][MOST_TAPS]) {
+INLINE v128_t load_input(const float *x, bool masked, v128_t mask) {
+  return masked ? wasm_v128_and(wasm_v128_load(x), mask) : wasm_v128_load(x);
+}
+
+/* One vector of pixels, of which all or those in mask count. */
+INLINE void add_products(const int M, const int T, bool masked, v128_t mask, const float *g,
+                         const float *const *x, v128_t sum[CORRELATE_ROWS][MOST_TAPS]) {
   if (M <= T) {
     v128_t gradient[CORRELATE_ROWS];
     for (int m = 0; m < M; m++)
       gradient[m] = wasm_v128_load(g + 4 * m);
     for (int t = 0; t < T; t++) {
-      const v128_t input = wasm_v128_load(x[t]);
+      const v128_t input = load_input(x[t], masked, mask);
       for (int m = 0; m < M; m++)
         sum[m][t] = madd(gradient[m], input, sum[m][t]);
     }
   } else {
     v128_t input[MOST_TAPS];
     for (int t = 0; t < T; t++)
-      input[t] = wasm_v128_load(x[t]);
+      input[t] = load_input(x[t], masked, mask);
     for (int m = 0; m < M; m++) {
       const v128_t gradient = wasm_v128_load(g + 4 * m);
       for (int t = 0; t < T; t++)
@@ -67,10 +72,14 @@ INLINE void add_products(const int M, const int T, const float *g, const float *
   }
 }
 
-/* T taps from tap on, M output channels; constants wherever this is inlined. */
+/* T taps from tap on, of which the first repeated ones are not added, M output channels; M and T
+ * are constants wherever this is inlined. */
 INLINE void correlate_block(const int M, const int T, const correlation *b, int32_t tap,
-                            float *sums) {
+                            int32_t repeated, float *sums) {
   const int32_t whole = b->columns / 4, rest = b->columns % 4;
+  /* The last vector of a row ends with the row. Its gradients are zero where an earlier vector had
+   * the pixel; its input too, since infinity times zero is none. */
+  const v128_t mask = wasm_i32x4_gt(wasm_i32x4_make(0, 1, 2, 3), wasm_i32x4_splat(3 - rest));
   const float *g = b->g, *x[MOST_TAPS];
   v128_t sum[CORRELATE_ROWS][MOST_TAPS];
   for (int t = 0; t < T; t++)
@@ -82,7 +91,7 @@ INLINE void correlate_block(const int M, const int T, const correlation *b, int3
   for (int32_t row = 0; row < b->rows; row++) {
 #pragma clang loop unroll(disable)
     for (int32_t v = 0; v < whole; v++) {
-      add_products(M, T, g, x, sum);
+      add_products(M, T, false, mask, g, x, sum);
       g += 4 * M;
       for (int t = 0; t < T; t++)
         x[t] += 4;
@@ -90,7 +99,7 @@ INLINE void correlate_block(const int M, const int T, const correlation *b, int3
     if (rest) {
       for (int t = 0; t < T; t++)
         x[t] -= 4 - rest;
-      add_products(M, T, g, x, sum);
+      add_products(M, T, true, mask, g, x, sum);
       g += 4 * M;
       for (int t = 0; t < T; t++)
         x[t] += 4 - rest;
@@ -105,7 +114,7 @@ INLINE void correlate_block(const int M, const int T, const correlation *b, int3
     const v128_t s = sums_across(sum[0][t], M > 1 ? sum[1][t] : zero, M > 2 ? sum[2][t] : zero,
                                  M > 3 ? sum[3][t] : zero);
     if (M == 1)
-      *sums += wasm_f32x4_extract_lane(s, 0);
+      *sums += t < repeated ? 0 : wasm_f32x4_extract_lane(s, 0);
     else
       wasm_v128_store(sums, wasm_f32x4_add(wasm_v128_load(sums), s));
   }
@@ -114,49 +123,47 @@ INLINE void correlate_block(const int M, const int T, const correlation *b, int3
 static void correlate4(const correlation *b, float *sums) {
   int32_t tap = 0;
   for (; tap + 2 <= b->taps; tap += 2)
-    correlate_block(4, 2, b, tap, sums);
+    correlate_block(4, 2, b, tap, 0, sums);
   if (tap < b->taps)
-    correlate_block(4, 1, b, tap, sums);
+    correlate_block(4, 1, b, tap, 0, sums);
 }
 
 static void correlate3(const correlation *b, float *sums) {
   int32_t tap = 0;
   for (; tap + 3 <= b->taps; tap += 3)
-    correlate_block(3, 3, b, tap, sums);
+    correlate_block(3, 3, b, tap, 0, sums);
   for (; tap < b->taps; tap++)
-    correlate_block(3, 1, b, tap, sums);
+    correlate_block(3, 1, b, tap, 0, sums);
 }
 
 static void correlate2(const correlation *b, float *sums) {
   int32_t tap = 0;
   for (; tap + 4 <= b->taps; tap += 4)
-    correlate_block(2, 4, b, tap, sums);
+    correlate_block(2, 4, b, tap, 0, sums);
   for (; tap < b->taps; tap++)
-    correlate_block(2, 1, b, tap, sums);
+    correlate_block(2, 1, b, tap, 0, sums);
 }
 
-/* Nine taps while eights would leave some over: 9 = 9, 25 = 9 + 8 + 8, 49 = 9 + 5 * 8. */
+/* Nine taps at a time (3x3 in one go), or four where there are fewer. The last ones begin early
+ * enough to end with the taps; what they repeat is not added. */
 static void correlate1(const correlation *b, float *sums) {
-  int32_t tap = 0;
-  for (; b->taps - tap >= 9 && (b->taps - tap) % 8; tap += 9)
-    correlate_block(1, 9, b, tap, sums);
-  for (; b->taps - tap >= 8; tap += 8)
-    correlate_block(1, 8, b, tap, sums);
-  for (; b->taps - tap >= 4; tap += 4)
-    correlate_block(1, 4, b, tap, sums);
-  for (; tap < b->taps; tap++)
-    correlate_block(1, 1, b, tap, sums);
+  const int32_t taps = b->taps;
+  for (int32_t tap = 0; taps >= 9 && tap < taps; tap += 9)
+    correlate_block(1, 9, b, tap + 9 <= taps ? tap : taps - 9, tap + 9 <= taps ? 0 : tap + 9 - taps,
+                    sums);
+  for (int32_t tap = 0; taps >= 4 && taps < 9 && tap < taps; tap += 4)
+    correlate_block(1, 4, b, tap + 4 <= taps ? tap : taps - 4, tap + 4 <= taps ? 0 : tap + 4 - taps,
+                    sums);
+  for (int32_t tap = 0; taps < 4 && tap < taps; tap++)
+    correlate_block(1, 1, b, tap, 0, sums);
 }
 
+/* Called through a table, also so that no optimiser inlines them all into one function: V8
+ * allocates registers badly in large ones. */
 void correlate(const correlation *work, float *sums) {
-  if (work->count == 4)
-    correlate4(work, sums);
-  if (work->count == 3)
-    correlate3(work, sums);
-  if (work->count == 2)
-    correlate2(work, sums);
-  if (work->count == 1)
-    correlate1(work, sums);
+  static void (*const kernels[])(const correlation *, float *) = {correlate1, correlate2,
+                                                                  correlate3, correlate4};
+  kernels[work->count - 1](work, sums);
 }
 
 void correlate_reference(const correlation *work, float *sums) {

@@ -128,6 +128,7 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
   DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7; Toom 1963, Cook 1966 */
+  DK_ALGORITHM_POLYPHASE = 8,  /* F(2x2) of 3x3 with stride 2, by even and odd rows and columns */
 } dk_algorithm;
 
 typedef struct dk_aggregation_config {
@@ -215,8 +216,8 @@ DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention,
  * Gradients of parameters are added to what their arrays hold, so that they accumulate over calls;
  * gradients of inputs (grad_x, grad_a) are written. Any of these pointers may be NULL: that gradient
  * is not wanted, and not computed where nothing else needs it. Parameters must be those of the
- * forward pass. Within 1e-4 * (1 + max|answer|) of PyTorch's; where grad_y is not finite, which
- * values of grad_x are not may differ from PyTorch when stride > 1. */
+ * forward pass. Within 1e-4 * (1 + max|answer|) of PyTorch's. What is not finite in x propagates as
+ * in PyTorch; what is not finite in grad_y may spread to more of the gradient. */
 
 /* Bytes of what the attention branch leaves for a backward pass, its tape. N >= 1. */
 DK_API size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N);

@@ -6,11 +6,22 @@
 
 /* ------------------------------------------------------------------- weight_gradient.c */
 
-/* gw: packed as kernels are, for one kernel (K = 1). x [C, H, W], gy [O, Ho, Wo]; gw is added to.
- * workspace is aligned to 64. */
-size_t weight_gradient_workspace(const geometry *shape); /* bytes */
+/* gw: packed as kernels are, for one kernel (K = 1). x [C, H, W], gy [O, Ho, Wo]; blocks
+ * first_block .. end_block - 1 of gw are written. workspace is aligned to 64. */
+size_t weight_gradient_workspace(const geometry *shape, const packed_kernels *gw); /* bytes */
 void weight_gradient(const geometry *shape, const float *x, const float *gy,
-                     const packed_kernels *gw, void *workspace);
+                     const packed_kernels *gw, int32_t first_block, int32_t end_block,
+                     void *workspace);
+
+/* ---------------------------------------------------------- weight_gradient_winograd.c */
+
+/* The same for at most blocks blocks, added to what gw holds. Returns false where a value is not
+ * finite, having left anything in gw. */
+bool weight_gradient_winograd_pays(const geometry *shape);
+size_t weight_gradient_winograd_workspace(const geometry *shape, int32_t blocks);
+bool weight_gradient_winograd(const geometry *shape, const float *x, const float *gy,
+                              const packed_kernels *gw, int32_t first_block, int32_t end_block,
+                              void *workspace);
 
 /* -------------------------------------------------------------------- input_gradient.c */
 
@@ -20,7 +31,8 @@ typedef struct input_gradient {
   geometry forward;
   geometry shape;             /* of the convolution that computes it */
   const algorithm *algorithm; /* for it */
-  int32_t phases;             /* rows of the input, modulo the stride, that any tap reads */
+  int32_t every;              /* taps that far apart read the same rows modulo the stride, ... */
+  int32_t phases;             /* ... so that there are so many kinds of rows that taps read */
   int32_t margin;             /* rows and columns of zeros before gy; below 0: that many cut off */
   bool framed;                /* gy must be copied with its zeros */
   size_t frame, output;       /* floats of that copy, of output before its phases interleave */
@@ -39,9 +51,10 @@ void input_gradient_compute(dk_context *context, const input_gradient *plan,
 
 /* ----------------------------------------------------------------- mixture_gradient.c */
 
-/* Through w = sum over k of a[k] * weight[k]: ga[k] += <gw, weight[k]> and
- * weight[k] += a[k] * gw; weight [K, O, C/G, R, R], either may be NULL. scratch [depth, 8]. */
-void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, const float *a,
-                      double *ga, float *weight, float *scratch);
+/* Through w = sum over k of a[k] * weight[k], for blocks first_block .. end_block - 1 of kernels
+ * and gw: ga[k] += <gw, weight[k]>, weight[k] += a[k] * gw. weight [K, O, C/G, R, R]; it or ga may
+ * be NULL. scratch [depth, 8]. */
+void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
+                      int32_t end_block, const float *a, double *ga, float *weight, float *scratch);
 
 #endif

@@ -1,5 +1,6 @@
 /* See gradient_reference.h. Written to be read against the formulas in dynakernel.h. */
 #include "gradient_reference.h"
+#include "small.h"
 
 #include <math.h>
 #include <string.h>
@@ -118,7 +119,7 @@ void attention_reference_backward(const block_reference *block, const attention_
 /* For every product that a convolution adds up: output index, input index, weight index. */
 typedef void visitor(void *context, size_t y, size_t x, size_t w);
 
-static void visit_products(const geometry *s, visitor *visit, void *context) {
+SMALL static void visit_products(const geometry *s, visitor *visit, void *context) {
   const int32_t group = s->C / s->G, outputs = s->O / s->G;
   for (int32_t o = 0; o < s->O; o++)
     for (int32_t c = 0; c < group; c++)
@@ -161,8 +162,8 @@ void convolution_reference_forward(const geometry *s, const double *x, const dou
   visit_products(s, add_forward, &(arrays){.x = x, .w = w, .y = y});
 }
 
-void convolution_reference_backward(const geometry *s, const double *x, const double *w,
-                                    const double *gy, double *gx, double *gw) {
+SMALL void convolution_reference_backward(const geometry *s, const double *x, const double *w,
+                                          const double *gy, double *gx, double *gw) {
   visit_products(s, add_backward, &(arrays){.x = x, .w = w, .gy = gy, .gx = gx, .gw = gw});
 }
 
@@ -230,14 +231,14 @@ uint64_t convolution_reference_workspace(const geometry *s) {
   return sizeof(double) * (2 * (uint64_t)kernel_size(s) + 2 * inputs + outputs);
 }
 
-static void widen(const float *from, size_t count, double *to) {
+SMALL static void widen(const float *from, size_t count, double *to) {
   for (size_t i = 0; i < count; i++)
     to[i] = from[i];
 }
 
-void convolution_reference_packed(const geometry *s, const packed_kernels *kernels, const float *a,
-                                  const float *x, const float *gy, float *gx,
-                                  const packed_kernels *gw, void *workspace) {
+SMALL void convolution_reference_packed(const geometry *s, const packed_kernels *kernels,
+                                        const float *a, const float *x, const float *gy, float *gx,
+                                        const packed_kernels *gw, void *workspace) {
   const size_t inputs = (size_t)s->C * s->H * s->W, outputs = (size_t)s->O * s->Ho * s->Wo;
   const size_t kernel = kernel_size(s), depth = kernel / s->O;
   double *w = workspace, *wide_gw = w + kernel, *wide_x = wide_gw + kernel;

@@ -17,6 +17,8 @@
 #include <string.h>
 
 #include "gradient.h"
+#include "small.h"
+#include "transpose.h"
 
 static int32_t common_divisor(int32_t a, int32_t b) { return b ? common_divisor(b, a % b) : a; }
 
@@ -31,12 +33,14 @@ static int32_t places(const geometry *f, int32_t length) {
   return (int32_t)(((int64_t)length - 1 + f->padding) / f->stride) - first_place(f) + 1;
 }
 
-dk_status input_gradient_plan(const dk_context *context, const geometry *f, input_gradient *plan) {
+SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f,
+                                    input_gradient *plan) {
   const int64_t reach = (int64_t)f->dilation * (f->R - 1);
-  const bool one_phase = period(f) == 1;
+  const int32_t every = period(f);
+  const bool one_phase = every == 1;
   const int32_t R = one_phase ? f->R : (int32_t)(reach / f->stride) + 1;
   const int32_t D = one_phase ? f->dilation / f->stride : 1;
-  const int32_t phases = min_i32(f->R, period(f));
+  const int32_t phases = min_i32(f->R, every);
   const int32_t rows = places(f, f->H), columns = places(f, f->W);
   const int32_t margin = D * (R - 1) - first_place(f);
 
@@ -48,7 +52,7 @@ dk_status input_gradient_plan(const dk_context *context, const geometry *f, inpu
   if (channels > limit || depth > limit || output > limit / channels)
     return DK_ERROR_MEMORY;
 
-  input_gradient p = {.forward = *f, .phases = phases, .margin = margin};
+  input_gradient p = {.forward = *f, .phases = phases, .every = every, .margin = margin};
   p.framed = f->stride > 1 || margin < 0;
   p.shape = (geometry){
       .N = 1,
@@ -98,46 +102,97 @@ dk_status input_gradient_plan(const dk_context *context, const geometry *f, inpu
   return DK_OK;
 }
 
-/* Weights [R, R], LANES apart -> the flipped kernels of each phase, output channels first + phase.
- */
-static void transpose_channel(const input_gradient *p, const float *from, int32_t first,
-                              int32_t input) {
+/* Where tap r of a phase stands in the flipped kernel, along one axis. */
+static int32_t flipped(const input_gradient *p, int32_t r) {
   const geometry *f = &p->forward;
-  const int32_t F = p->phases, every = period(f), R = p->shape.R;
-  for (int32_t fr = 0; fr < F; fr++)
-    for (int32_t fq = 0; fq < F; fq++) {
-      float *to =
-          kernels_channel(&p->kernels, 0, first + fr * F + fq) + (size_t)input * R * R * LANES;
-      for (int32_t r = fr; r < f->R; r += every)
-        for (int32_t q = fq; q < f->R; q += every) {
-          const int32_t er = every == 1 ? r : (int32_t)((int64_t)r * f->dilation / f->stride);
-          const int32_t eq = every == 1 ? q : (int32_t)((int64_t)q * f->dilation / f->stride);
-          to[((size_t)(R - 1 - er) * R + (R - 1 - eq)) * LANES] =
-              from[((size_t)r * f->R + q) * LANES];
-        }
-    }
+  const int32_t e = p->every == 1 ? r : (int32_t)((int64_t)r * f->dilation / f->stride);
+  return p->shape.R - 1 - e;
 }
 
-/* The mixed kernels, flipped, with input and output channels exchanged and phases taken apart. */
-static void transpose_kernels(const input_gradient *p, const packed_kernels *kernels,
-                              const float *a, float *mixed) {
+/* Some channels of the exchange of input and output: from mixed [C/G, R*R, 8], a lane per output
+ * channel, into transposed kernels, a lane per input channel. */
+typedef struct exchange {
+  const float *mixed; /* of the first input and output channel */
+  float *to;          /* its place in the phase's kernel */
+  size_t from_step;   /* floats of mixed from an input channel to the next */
+  size_t to_step;     /* floats of to from an output channel to the next */
+  int32_t outputs;    /* output channels, from the first on */
+} exchange;
+
+/* One input channel. */
+SMALL static void exchange_one(const exchange *x, size_t from, size_t to) {
+  for (int32_t o = 0; o < x->outputs; o++)
+    x->to[to + o * x->to_step] = x->mixed[from + o];
+}
+
+/* Four input channels, of which the first is a multiple of four. */
+static void exchange_four(const exchange *x, size_t from, size_t to) {
+  int32_t o = 0;
+  for (; o + 4 <= x->outputs; o += 4) {
+    v128_t v[4];
+    for (int k = 0; k < 4; k++)
+      v[k] = wasm_v128_load(x->mixed + from + k * x->from_step + o);
+    transpose4(v);
+    for (int k = 0; k < 4; k++)
+      wasm_v128_store(x->to + to + (o + k) * x->to_step, v[k]);
+  }
+  for (; o < x->outputs; o++)
+    for (int k = 0; k < 4; k++)
+      x->to[to + o * x->to_step + k] = x->mixed[from + k * x->from_step + o];
+}
+
+/* All taps of phase (fr, fq). */
+SMALL static void exchange_phase(const input_gradient *p, const exchange *x, bool four, int32_t fr,
+                                 int32_t fq) {
+  const int32_t R = p->forward.R;
+  for (int32_t r = fr; r < R; r += p->every) {
+    const int32_t row = flipped(p, r) * p->shape.R;
+    for (int32_t q = fq; q < R; q += p->every) {
+      const size_t from = ((size_t)r * R + q) * LANES, to = (size_t)(row + flipped(p, q)) * LANES;
+      if (four)
+        exchange_four(x, from, to);
+      else
+        exchange_one(x, from, to);
+    }
+  }
+}
+
+/* Output channels o of a group, from mixed [C/G, R*R, 8]. */
+SMALL static void exchange_channels(const input_gradient *p, const float *mixed, channel_block o) {
   const geometry *f = &p->forward;
-  const int32_t group = f->C / f->G, outputs = f->O / f->G, taps = f->R * f->R;
+  const int32_t group = f->C / f->G, outputs = f->O / f->G, F = p->phases;
+  const bool four = group % 4 == 0;
+  exchange x = {.from_step = (size_t)f->R * f->R * LANES,
+                .to_step = (size_t)p->shape.R * p->shape.R * LANES,
+                .outputs = o.count};
+  for (int32_t phase = 0; phase < F * F; phase++) {
+    const int32_t first = (o.first / outputs * F * F + phase) * group;
+    for (int32_t c = 0; c < group; c += four ? 4 : 1) {
+      x.mixed = mixed + c * x.from_step;
+      x.to = kernels_channel(&p->kernels, 0, first + c) + o.first % outputs * x.to_step;
+      exchange_phase(p, &x, four, phase / F, phase % F);
+    }
+  }
+}
+
+/* The mixed kernels, flipped, with input and output channels exchanged and phases taken apart: of a
+ * group, output channels [phases, phases, C/G]. */
+SMALL static void transpose_kernels(const input_gradient *p, const packed_kernels *kernels,
+                                    const float *a, float *mixed) {
   memset(p->kernels.data, 0, sizeof(float) * p->kernel_floats);
   for (int32_t block = 0; block < kernels->blocks; block++) {
-    const channel_block channels = kernels_block(kernels, block);
+    const channel_block o = kernels_block(kernels, block);
     kernels_mix(kernels, block, 0, kernels->depth, a, mixed);
-    for (int32_t c = 0; c < group; c++)
-      for (int32_t lane = 0; lane < channels.count; lane++) {
-        const int32_t o = channels.first + lane;
-        const int32_t first = (o / outputs * group + c) * p->phases * p->phases;
-        transpose_channel(p, mixed + (size_t)c * taps * LANES + lane, first, o % outputs);
-      }
+    if (p->forward.C > p->forward.G)
+      exchange_channels(p, mixed, o);
+    else /* a block of depthwise kernels spans groups */
+      for (int32_t lane = 0; lane < o.count; lane++)
+        exchange_channels(p, mixed + lane, (channel_block){o.first + lane, 1});
   }
 }
 
 /* gy [O, Ho, Wo] within its frame of zeros, [O, H, W] of the convolution that reads it. */
-static void frame(const input_gradient *p, const float *gy, float *out) {
+SMALL static void frame(const input_gradient *p, const float *gy, float *out) {
   const geometry *f = &p->forward;
   const int32_t H = p->shape.H, W = p->shape.W;
   const int32_t begin = min_i32(max_i32(p->margin, 0), W);
@@ -152,30 +207,29 @@ static void frame(const input_gradient *p, const float *gy, float *out) {
     }
 }
 
-/* Phases [C, F, F, rows, columns] -> gx [C, H, W]. */
-static void interleave(const input_gradient *p, const float *phases, float *gx) {
+/* Phases [G, F, F, C/G, rows, columns] -> gx [C, H, W]. */
+SMALL static void interleave(const input_gradient *p, const float *phases, float *gx) {
   const geometry *f = &p->forward;
   const int32_t s = f->stride, rows = p->shape.Ho, columns = p->shape.Wo, F = p->phases;
+  const int32_t group = f->C / f->G;
   const int32_t skipped = f->padding % s; /* v = first_place begins so far before the input */
   memset(gx, 0, sizeof(float) * (size_t)f->C * f->H * f->W);
-  for (int32_t c = 0; c < f->C; c++, gx += (size_t)f->H * f->W)
-    for (int32_t fr = 0; fr < F; fr++)
-      for (int32_t fq = 0; fq < F; fq++, phases += (size_t)rows * columns) {
-        const int32_t top = (int32_t)((int64_t)fr * f->dilation % s) - skipped;
-        const int32_t left = (int32_t)((int64_t)fq * f->dilation % s) - skipped;
-        const int32_t begin = left < 0;
-        for (int32_t v = top < 0; v < rows && top + v * s < f->H; v++) {
-          const float *from = phases + (size_t)v * columns;
-          float *to = gx + (size_t)(top + v * s) * f->W;
-          for (int32_t u = begin; u < columns && left + u * s < f->W; u++)
-            to[left + u * s] = from[u];
-        }
-      }
+  for (int32_t i = 0; i < F * F * f->C; i++, phases += (size_t)rows * columns) {
+    const int32_t g = i / (F * F * group), phase = i / group % (F * F), c = g * group + i % group;
+    const int32_t top = (int32_t)((int64_t)(phase / F) * f->dilation % s) - skipped;
+    const int32_t left = (int32_t)((int64_t)(phase % F) * f->dilation % s) - skipped;
+    for (int32_t v = top < 0; v < rows && top + v * s < f->H; v++) {
+      const float *from = phases + (size_t)v * columns;
+      float *to = gx + ((size_t)c * f->H + (top + v * s)) * f->W;
+      for (int32_t u = left < 0; u < columns && left + u * s < f->W; u++)
+        to[left + u * s] = from[u];
+    }
+  }
 }
 
-void input_gradient_compute(dk_context *context, const input_gradient *plan,
-                            const packed_kernels *kernels, const float *a, const float *gy,
-                            float *gx, void *workspace) {
+SMALL void input_gradient_compute(dk_context *context, const input_gradient *plan,
+                                  const packed_kernels *kernels, const float *a, const float *gy,
+                                  float *gx, void *workspace) {
   input_gradient p = *plan;
   const float one = 1;
   p.kernels.data = workspace;

@@ -1,6 +1,7 @@
 /* The mixture's gradient: from the mixed kernel's to the K kernels' and to their weights'. */
 #include "gradient.h"
 #include "simd.h"
+#include "transpose.h"
 
 /* Sum of x * y, of count floats, a multiple of 8; blocks are added in float32, the blocks in
  * double. */
@@ -36,40 +37,33 @@ static void add_scaled(float scale, const float *from, int32_t count, float *to)
 /* A block [depth, 8] -> one output channel after the other, [8, depth]. */
 static void unpack(const float *block, int32_t depth, float *out) {
   for (int32_t lane = 0; lane < LANES; lane += 4) {
-    float *row[4];
-    for (int k = 0; k < 4; k++)
-      row[k] = out + (size_t)(lane + k) * depth;
+    const float *from = block + lane;
+    float *to = out + (size_t)lane * depth;
     int32_t i = 0;
-    for (; i + 4 <= depth; i += 4) { /* a 4 x 4 transpose */
-      const float *from = block + (size_t)i * LANES + lane;
-      const v128_t a = wasm_v128_load(from), b = wasm_v128_load(from + LANES);
-      const v128_t c = wasm_v128_load(from + 2 * LANES), d = wasm_v128_load(from + 3 * LANES);
-      const v128_t ab01 = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5); /* a0 b0 a1 b1 */
-      const v128_t ab23 = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);
-      const v128_t cd01 = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
-      const v128_t cd23 = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
-      wasm_v128_store(row[0] + i, wasm_i64x2_shuffle(ab01, cd01, 0, 2));
-      wasm_v128_store(row[1] + i, wasm_i64x2_shuffle(ab01, cd01, 1, 3));
-      wasm_v128_store(row[2] + i, wasm_i64x2_shuffle(ab23, cd23, 0, 2));
-      wasm_v128_store(row[3] + i, wasm_i64x2_shuffle(ab23, cd23, 1, 3));
-    }
-    for (; i < depth; i++)
+    for (; i + 4 <= depth; i += 4, from += 4 * LANES) {
+      v128_t v[4];
       for (int k = 0; k < 4; k++)
-        row[k][i] = block[(size_t)i * LANES + lane + k];
+        v[k] = wasm_v128_load(from + k * LANES);
+      transpose4(v);
+      for (int k = 0; k < 4; k++)
+        wasm_v128_store(to + (size_t)k * depth + i, v[k]);
+    }
+    for (; i < depth; i++, from += LANES)
+      for (int k = 0; k < 4; k++)
+        to[(size_t)k * depth + i] = from[k];
   }
 }
 
-void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, const float *a,
-                      double *ga, float *weight, float *scratch) {
+void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
+                      int32_t end_block, const float *a, double *ga, float *weight,
+                      float *scratch) {
   const int32_t K = kernels->K, depth = kernels->depth;
-  const size_t block_floats = (size_t)depth * LANES;
-  for (int32_t block = 0; block < kernels->blocks; block++) {
+  const size_t floats = (size_t)depth * LANES;
+  for (int32_t block = first_block; block < end_block; block++) {
     const channel_block o = kernels_block(kernels, block);
-    const float *gradient = gw->data + block * block_floats;
-    if (ga)
-      for (int32_t k = 0; k < K; k++)
-        ga[k] +=
-            dot(gradient, kernels->data + ((size_t)block * K + k) * block_floats, block_floats);
+    const float *gradient = gw->data + (size_t)block * floats;
+    for (int32_t k = 0; ga && k < K; k++)
+      ga[k] += dot(gradient, kernels->data + ((size_t)block * K + k) * floats, floats);
     if (!weight)
       continue;
     unpack(gradient, depth, scratch);

@@ -5,13 +5,24 @@
 #include <string.h>
 
 #include "simd.h"
+#include "small.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* base^exponent, exponent >= 0; the tables of pow() would be a tenth of the module. */
+static double power(double base, int32_t exponent) {
+  double product = 1;
+  for (; exponent; exponent >>= 1, base *= base)
+    if (exponent & 1)
+      product *= base;
+  return product;
+}
+
 /* ------------------------------------------------------------------------------ references */
 
-void sgd_step_reference(float *parameter, const float *gradient, float *velocity, size_t count,
-                        double lr, double momentum, double weight_decay, int32_t step) {
+SMALL void sgd_step_reference(float *parameter, const float *gradient, float *velocity,
+                              size_t count, double lr, double momentum, double weight_decay,
+                              int32_t step) {
   for (size_t i = 0; i < count; i++) {
     double g = gradient[i] + weight_decay * parameter[i];
     if (momentum != 0) {
@@ -22,10 +33,10 @@ void sgd_step_reference(float *parameter, const float *gradient, float *velocity
   }
 }
 
-void adam_step_reference(float *parameter, const float *gradient, float *m, float *v, size_t count,
-                         double lr, double beta1, double beta2, double eps, double weight_decay,
-                         int32_t step) {
-  const double bias1 = 1 - pow(beta1, step), bias2 = 1 - pow(beta2, step);
+SMALL void adam_step_reference(float *parameter, const float *gradient, float *m, float *v,
+                               size_t count, double lr, double beta1, double beta2, double eps,
+                               double weight_decay, int32_t step) {
+  const double bias1 = 1 - power(beta1, step), bias2 = 1 - power(beta2, step);
   for (size_t i = 0; i < count; i++) {
     const double g = gradient[i] + weight_decay * parameter[i];
     const double mi = beta1 * m[i] + (1 - beta1) * g, vi = beta2 * v[i] + (1 - beta2) * g * g;
@@ -73,8 +84,8 @@ void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, s
                   int32_t step) {
   /* m / bias1 / (sqrt(v / bias2) + eps) = m * sqrt(bias2) / bias1 / (sqrt(v) + eps * sqrt(bias2)):
    * one square root and one division a value. */
-  const double root = sqrt(1 - pow(beta2, step));
-  const v128_t rate = splat(lr / (1 - pow(beta1, step)) * root), small = splat(eps * root);
+  const double root = sqrt(1 - power(beta2, step));
+  const v128_t rate = splat(lr / (1 - power(beta1, step)) * root), small = splat(eps * root);
   const v128_t decay = splat(weight_decay);
   const v128_t keep1 = splat(beta1), take1 = splat(1 - beta1);
   const v128_t keep2 = splat(beta2), take2 = splat(1 - beta2);

@@ -7,6 +7,7 @@ static const algorithm *const table[] = {
     &pointwise_algorithm, /* 1x1, stride 1: a matrix product */
     &winograd4_algorithm, /* 3x3, stride 1, many channels */
     &winograd2_algorithm, /* the same, so many that 4x4 tiles would be too inexact */
+    &polyphase_algorithm, /* 3x3, stride 2, many channels */
     &toomcook_algorithm,  /* 3x3, 5x5, 7x7, stride 1, few channels */
     &direct_algorithm,    /* everything else */
     &reference_algorithm, /* what is extreme() */

@@ -74,32 +74,34 @@ INLINE v128_t inputs(const int P, const toomcook *t, const float *input, int32_t
   return watch;
 }
 
+/* Whole chunks of four rows and columns, which is nearly all, are stored without a question. */
 INLINE void outputs(const int P, const toomcook *t, const float *products, size_t m_row, float bias,
                     int32_t columns, int32_t rows, float *y, size_t y_row) {
   const v128_t b = wasm_f32x4_splat(bias);
+  v128_t p[TOOM_PAIRS]; /* copies, since the compiler must assume that a store changes *t */
+  for (int j = 0; j < P; j++) p[j] = wasm_v128_load32_splat(&t->point[j]);
 #pragma clang loop unroll(disable)
-  for (int32_t x = 0; x < columns; x += 4, products += 4) {
+  for (int32_t x = 0; x < columns; x += 4, products += 4, y += 4) {
     v128_t out[TOOM_TILE] = {wasm_f32x4_add(b, wasm_v128_load(products)), b, b,
                              wasm_f32x4_add(b, wasm_v128_load(products + (2 * P + 1) * m_row))};
     for (int j = 0; j < P; j++) {
       const v128_t plus = wasm_v128_load(products + (2 * j + 1) * m_row);
       const v128_t minus = wasm_v128_load(products + (2 * j + 2) * m_row);
-      const v128_t even = wasm_f32x4_add(plus, minus);
-      v128_t odd = wasm_f32x4_sub(plus, minus);
-      const v128_t p = wasm_v128_load32_splat(&t->point[j]), square = wasm_f32x4_mul(p, p);
-      odd = wasm_f32x4_mul(p, odd);
+      v128_t even = wasm_f32x4_add(plus, minus);
+      v128_t odd = wasm_f32x4_mul(p[j], wasm_f32x4_sub(plus, minus));
       out[0] = wasm_f32x4_add(out[0], even);
       out[1] = wasm_f32x4_add(out[1], odd);
-      out[2] = madd(square, even, out[2]);
-      out[3] = madd(square, odd, out[3]);
+      even = wasm_f32x4_mul(p[j], even), odd = wasm_f32x4_mul(p[j], odd);
+      out[2] = madd(p[j], even, out[2]);
+      out[3] = madd(p[j], odd, out[3]);
     }
-    for (int i = 0; i < TOOM_TILE && i < rows; i++) {
-      if (x + 4 <= columns) {
-        wasm_v128_store(y + i * y_row + x, out[i]);
-      } else {
+    if (rows == TOOM_TILE && x + 4 <= columns) {
+      for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row, out[i]);
+    } else {
+      for (int i = 0; i < rows; i++) {
         float narrow[4];
         wasm_v128_store(narrow, out[i]);
-        memcpy(y + i * y_row + x, narrow, sizeof(float) * (size_t)(columns - x));
+        memcpy(y + i * y_row, narrow, sizeof(float) * (size_t)(x + 4 <= columns ? 4 : columns - x));
       }
     }
   }

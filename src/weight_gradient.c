@@ -1,5 +1,5 @@
 /* The gradient of the (mixed) kernel: for every tap, the sum over output pixels of what the tap
- * read times the gradient. It goes in panels of about a thousand output pixels, of one group, and
+ * read times the gradient. It goes in panels of some thousand output pixels, of one group, and
  * within a panel in chunks of input channels:
  *
  *   1. pack the panel's gradients, four output channels at a time
@@ -18,10 +18,12 @@
 
 #include "correlate.h"
 #include "gradient.h"
+#include "small.h"
 #include "strip.h"
 
 enum {
-  PANEL_PIXELS = 1024,
+  PANEL_PIXELS = 1024,          /* planes and columns */
+  STRIP_PIXELS = 4096,          /* strips: more, since each repeats rows of the one before */
   CHUNK_FLOATS = 64 * 1024 / 4, /* of laid-out input */
   NARROW = 32,                  /* output columns below which joining rows pays ... */
   NARROW_OUTPUTS = 16,          /* ... given so many output channels to share the work */
@@ -42,7 +44,7 @@ typedef struct panels {
   int32_t step;           /* those four or one */
 } panels;
 
-static source choose_source(const geometry *s) {
+SMALL static source choose_source(const geometry *s) {
   const bool pointwise = s->R == 1 && s->stride == 1 && s->padding == 0;
   if (pointwise && (int64_t)s->H * s->W >= VECTOR)
     return PLANES;
@@ -51,7 +53,7 @@ static source choose_source(const geometry *s) {
   return s->Wo < NARROW && s->O / s->G >= NARROW_OUTPUTS ? COLUMNS : STRIP;
 }
 
-static panels plan(const geometry *s) {
+SMALL static panels plan(const geometry *s) {
   panels p = {.source = choose_source(s),
               .depth = s->R * s->R,
               .group = s->C / s->G,
@@ -61,7 +63,7 @@ static panels plan(const geometry *s) {
    * then taken one by one. */
   p.step = p.group == 1 && s->G > 1 ? 1 : CORRELATE_ROWS;
   if (p.source == STRIP) {
-    const int32_t rows = min_i32(max_i32(PANEL_PIXELS / s->Wo, 1), s->Ho);
+    const int32_t rows = min_i32(max_i32(STRIP_PIXELS / s->Wo, 1), s->Ho);
     p.strip = strip_plan(s, 1, s->Wo, rows, 0);
     p.channel = p.strip.plane;
     p.packed = correlate_packed_floats(p.strip.rows_out, s->Wo, p.step);
@@ -88,12 +90,7 @@ static size_t input_floats(const panels *p) {
   return p->source == PLANES ? 0 : p->channel * p->chunk;
 }
 
-size_t weight_gradient_workspace(const geometry *s) {
-  const panels p = plan(s);
-  return sizeof(float) * (offset_floats(&p) + packed_floats(&p) + input_floats(&p));
-}
-
-static void fill_offsets(const geometry *s, const panels *p, int32_t *offset) {
+SMALL static void fill_offsets(const geometry *s, const panels *p, int32_t *offset) {
   if (p->source == STRIP) {
     strip_taps(s, &p->strip, p->chunk, offset);
     return;
@@ -116,8 +113,8 @@ static void gather(const geometry *s, const float *x, int32_t r, int32_t q, int3
 }
 
 /* Pixels first .. first + count - 1 of one channel, [R*R, pitch], zero up to whole vectors. */
-static void fill_columns(const geometry *s, const panels *p, const float *x, int32_t first,
-                         int32_t count, float *out) {
+SMALL static void fill_columns(const geometry *s, const panels *p, const float *x, int32_t first,
+                               int32_t count, float *out) {
   for (int32_t r = 0; r < s->R; r++)
     for (int32_t q = 0; q < s->R; q++, out += pitch(p)) {
       for (int32_t done = 0; done < count;) {
@@ -136,15 +133,15 @@ typedef struct pixels {
   int32_t first, rows, columns;
 } pixels;
 
-static pixels next_panel(const geometry *s, const panels *p, int32_t first) {
+SMALL static pixels next_panel(const geometry *s, const panels *p, int32_t first) {
   const int32_t left = s->Ho * s->Wo - first;
   if (p->source == STRIP)
     return (pixels){first, min_i32(p->strip.rows_out, left / s->Wo), s->Wo};
   return (pixels){first, 1, left < p->pixels + VECTOR ? left : p->pixels};
 }
 
-static void fill_input(const geometry *s, const panels *p, pixels at, const float *x,
-                       int32_t channels, float *out) {
+SMALL static void fill_input(const geometry *s, const panels *p, pixels at, const float *x,
+                             int32_t channels, float *out) {
   for (int32_t c = 0; c < channels; c++, x += (size_t)s->H * s->W, out += p->channel)
     if (p->source == STRIP)
       strip_fill(s, &p->strip, x, at.first / s->Wo, at.rows, out);
@@ -152,42 +149,72 @@ static void fill_input(const geometry *s, const panels *p, pixels at, const floa
       fill_columns(s, p, x, at.first, at.columns, out);
 }
 
-void weight_gradient(const geometry *s, const float *x, const float *gy, const packed_kernels *gw,
-                     void *workspace) {
-  const panels p = plan(s);
+/* Output channels first .. end - 1 of group g. */
+SMALL static void correlate_group(const geometry *s, const panels *p, const float *x,
+                                  const float *gy, const packed_kernels *gw, int32_t g,
+                                  int32_t first_output, int32_t end_output, const int32_t *offset,
+                                  float *packed, float *laid_out) {
   const size_t x_plane = (size_t)s->H * s->W, g_plane = (size_t)s->Ho * s->Wo;
+  for (int32_t first = 0; first < s->Ho * s->Wo;) {
+    const pixels at = next_panel(s, p, first);
+    float *to = packed;
+    for (int32_t o = first_output; o < end_output; o += p->step, to += p->packed)
+      correlate_pack(gy + (size_t)o * g_plane + first, g_plane, at.rows, at.columns,
+                     min_i32(p->step, end_output - o), to);
+
+    for (int32_t c = 0; c < p->group; c += p->chunk) {
+      const float *channel = x + (size_t)(g * p->group + c) * x_plane;
+      const int32_t channels = min_i32(p->chunk, p->group - c);
+      correlation work = {.g = packed,
+                          .x = p->source == PLANES ? channel + first : laid_out,
+                          .offset = offset,
+                          .x_row = p->source == STRIP ? s->stride * p->strip.row : 0,
+                          .rows = at.rows,
+                          .columns = max_i32(at.columns, VECTOR),
+                          .taps = channels * p->depth};
+      if (p->source != PLANES)
+        fill_input(s, p, at, channel, channels, laid_out);
+      for (int32_t o = first_output; o < end_output; o += p->step, work.g += p->packed) {
+        work.count = min_i32(p->step, end_output - o);
+        correlate(&work, kernels_channel(gw, 0, o) + (size_t)c * p->depth * LANES);
+      }
+    }
+    first += at.rows * at.columns;
+  }
+}
+
+SMALL static void correlate_blocks(const geometry *s, const float *x, const float *gy,
+                                   const packed_kernels *gw, int32_t first_block, int32_t end_block,
+                                   void *workspace) {
+  const panels p = plan(s);
+  const channel_block first = kernels_block(gw, first_block);
+  const channel_block last = kernels_block(gw, end_block - 1);
+  const int32_t end = last.first + last.count;
   int32_t *offset = workspace;
   float *packed = (float *)workspace + offset_floats(&p), *laid_out = packed + packed_floats(&p);
   fill_offsets(s, &p, offset);
+  for (int32_t g = first.first / p.outputs; g * p.outputs < end; g++)
+    correlate_group(s, &p, x, gy, gw, g, max_i32(first.first, g * p.outputs),
+                    min_i32(end, (g + 1) * p.outputs), offset, packed, laid_out);
+}
 
-  for (int32_t g = 0; g < s->G; g++)
-    for (int32_t first = 0; first < s->Ho * s->Wo;) {
-      const pixels at = next_panel(s, &p, first);
-      const int32_t first_output = g * p.outputs;
-      for (int32_t o = 0; o < p.outputs; o += p.step)
-        correlate_pack(gy + (size_t)(first_output + o) * g_plane + first, g_plane, at.rows,
-                       at.columns, min_i32(p.step, p.outputs - o), packed + o / p.step * p.packed);
+SMALL size_t weight_gradient_workspace(const geometry *s, const packed_kernels *gw) {
+  const panels p = plan(s);
+  const size_t floats = offset_floats(&p) + packed_floats(&p) + input_floats(&p);
+  const size_t winograd =
+      weight_gradient_winograd_pays(s) ? weight_gradient_winograd_workspace(s, gw->blocks) : 0;
+  return winograd > sizeof(float) * floats ? winograd : sizeof(float) * floats;
+}
 
-      for (int32_t c = 0; c < p.group; c += p.chunk) {
-        const float *channel = x + (size_t)(g * p.group + c) * x_plane;
-        const int32_t channels = min_i32(p.chunk, p.group - c);
-        correlation work = {.offset = offset,
-                            .rows = at.rows,
-                            .columns = max_i32(at.columns, VECTOR),
-                            .taps = channels * p.depth};
-        if (p.source == PLANES) {
-          work.x = channel + first;
-        } else {
-          fill_input(s, &p, at, channel, channels, laid_out);
-          work.x = laid_out;
-          work.x_row = p.source == STRIP ? s->stride * p.strip.row : 0;
-        }
-        for (int32_t o = 0; o < p.outputs; o += p.step) {
-          work.g = packed + o / p.step * p.packed;
-          work.count = min_i32(p.step, p.outputs - o);
-          correlate(&work, kernels_channel(gw, 0, first_output + o) + (size_t)c * p.depth * LANES);
-        }
-      }
-      first += at.rows * at.columns;
-    }
+void weight_gradient(const geometry *s, const float *x, const float *gy, const packed_kernels *gw,
+                     int32_t first_block, int32_t end_block, void *workspace) {
+  const size_t block = (size_t)gw->depth * LANES;
+  const size_t bytes = sizeof(float) * block * (size_t)(end_block - first_block);
+  memset(gw->data + first_block * block, 0, bytes);
+  if (weight_gradient_winograd_pays(s)) {
+    if (weight_gradient_winograd(s, x, gy, gw, first_block, end_block, workspace))
+      return;
+    memset(gw->data + first_block * block, 0, bytes);
+  }
+  correlate_blocks(s, x, gy, gw, first_block, end_block, workspace);
 }

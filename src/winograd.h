@@ -1,13 +1,19 @@
-/* Winograd's transforms of one axis, four independent ones at a time (a lane each).
+/* Winograd's transforms of one axis, four independent ones at a time (a lane each), of three-tap
+ * kernels. m outputs are computed from inputs d with n multiplications:
  *
- * F(m, 3) computes m outputs of a three-tap correlation with n = m + 2 multiplications:
+ *     y = A' [ (G g) . (B' d) ]      g 3 taps, y m outputs, . element by element
  *
- *     y = A' [ (G g) . (B' d) ]      g 3 taps, d n inputs, y m outputs, . element by element
+ *     F(2, 3)      n = 4, of 4 inputs
+ *     F(4, 3)      n = 6, of 6 inputs
+ *     polyphase    n = 5, of 5 inputs: two outputs of stride 2. Even inputs meet the outer taps, a
+ *                  two-tap kernel, by F(2, 2); odd inputs meet the middle tap, without a transform
  *
- * It is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
+ * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
  * TOMS 2020): A' and G evaluate at n - 1 points and infinity, B' interpolates. The points of F(4, 3)
  * are 0, +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. The divisors
- * that textbooks put into G stand in B' here, since kernels are transformed for every image. */
+ * that textbooks put into G stand in B' here, since kernels are transformed for every image.
+ *
+ * n is a constant wherever these are inlined, and says which of the three is meant. */
 #ifndef DK_WINOGRAD_H
 #define DK_WINOGRAD_H
 
@@ -27,9 +33,14 @@ WINOGRAD_INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
 #define A2 (POINT_A * POINT_A)
 #define B2 (POINT_B * POINT_B)
 
-/* u [m + 2] = G g */
-WINOGRAD_INLINE void winograd_kernel(const int m, const v128_t g[3], v128_t *u) {
-  if (m == 2) {
+/* u [n] = G g */
+WINOGRAD_INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) {
+  if (n == 5) {
+    u[0] = g[0];
+    u[1] = wasm_f32x4_add(g[0], g[2]);
+    u[2] = g[2];
+    u[3] = u[4] = g[1];
+  } else if (n == 4) {
     const v128_t even = wasm_f32x4_add(g[0], g[2]);
     u[0] = g[0];
     u[1] = wasm_f32x4_add(even, g[1]);
@@ -47,10 +58,15 @@ WINOGRAD_INLINE void winograd_kernel(const int m, const v128_t g[3], v128_t *u) 
   }
 }
 
-/* v [m + 2] = B' d. Every element of d enters v[0] or v[m + 1], so that these two tell whether one
- * was not finite. */
-WINOGRAD_INLINE void winograd_input(const int m, const v128_t *d, v128_t *v) {
-  if (m == 2) {
+/* v [n] = B' d */
+WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
+  if (n == 5) {
+    v[0] = wasm_f32x4_sub(d[0], d[2]);
+    v[1] = d[2];
+    v[2] = wasm_f32x4_sub(d[4], d[2]);
+    v[3] = d[1];
+    v[4] = d[3];
+  } else if (n == 4) {
     v[0] = wasm_f32x4_sub(d[0], d[2]);
     v[1] = scale(0.5f, wasm_f32x4_add(d[2], d[1]));
     v[2] = scale(0.5f, wasm_f32x4_sub(d[2], d[1]));
@@ -71,10 +87,24 @@ WINOGRAD_INLINE void winograd_input(const int m, const v128_t *d, v128_t *v) {
   }
 }
 
-/* y [m] = A' v, v [m + 2] */
-WINOGRAD_INLINE void winograd_output(const int m, const v128_t *v, v128_t *y) {
+/* 0 * (every d), as far as v = B' d shows: zero, or NaN where a value was not finite. */
+WINOGRAD_INLINE v128_t winograd_watch(const int n, const v128_t *v) {
+  const v128_t zero = wasm_f32x4_splat(0);
+  if (n == 5) /* of d: 0 2, 2 4, 1, 3 */
+    return wasm_f32x4_add(madd(zero, v[0], wasm_f32x4_mul(zero, v[2])),
+                          madd(zero, v[3], wasm_f32x4_mul(zero, v[4])));
+  return madd(zero, v[0], wasm_f32x4_mul(zero, v[n - 1])); /* even ones, odd ones */
+}
+
+/* y [m] = A' v */
+WINOGRAD_INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
+  if (n == 5) {
+    y[0] = wasm_f32x4_add(wasm_f32x4_add(v[0], v[1]), v[3]);
+    y[1] = wasm_f32x4_add(wasm_f32x4_add(v[1], v[2]), v[4]);
+    return;
+  }
   const v128_t even_a = wasm_f32x4_add(v[1], v[2]), odd_a = wasm_f32x4_sub(v[1], v[2]);
-  if (m == 2) {
+  if (n == 4) {
     y[0] = wasm_f32x4_add(v[0], even_a);
     y[1] = wasm_f32x4_add(odd_a, v[3]);
   } else {

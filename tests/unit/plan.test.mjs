@@ -38,6 +38,7 @@ const forced = {
   winograd2: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
   winograd4: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
   toomcook: { inChannels: 3, outChannels: 8, kernelSize: 7, padding: 3 },
+  polyphase: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1, stride: 2 },
 };
 
 test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));

@@ -4,11 +4,13 @@ import { DynakernelError } from './errors.js';
 /** The functions that the wrapper calls; a module that lacks one is refused at load. */
 export const FUNCTIONS = /** @type {const} */ ([
   'dk_alloc', 'dk_free', 'dk_context_create',
-  'dk_attention_create', 'dk_attention_destroy', 'dk_attention_initialise', 'dk_attention_forward',
+  'dk_attention_create', 'dk_attention_destroy', 'dk_attention_initialise',
+  'dk_attention_tape_bytes', 'dk_attention_forward_taped', 'dk_attention_backward',
   'dk_aggregation_create', 'dk_aggregation_destroy', 'dk_aggregation_initialise',
   'dk_aggregation_write', 'dk_aggregation_read', 'dk_aggregation_bias', 'dk_aggregation_weight',
   'dk_aggregation_changed', 'dk_aggregation_plan', 'dk_aggregation_forward', 'dk_aggregation_mix',
-  'dk_block_forward',
+  'dk_aggregation_backward', 'dk_block_forward_taped', 'dk_block_backward',
+  'dk_loss_mse', 'dk_loss_l1', 'dk_loss_huber', 'dk_sgd_step', 'dk_adam_step',
   'dk_rgba_to_planes', 'dk_resize_rows', 'dk_range', 'dk_map_to_rgba', 'dk_planes_to_rgba',
 ]);
 
@@ -35,6 +37,7 @@ export const MAX_EXTENT = 2 ** 15;
 /** In the order of dk_algorithm. */
 export const ALGORITHMS = /** @type {const} */ ([
   'auto', 'reference', 'direct', 'pointwise', 'depthwise', 'winograd2', 'winograd4', 'toomcook',
+  'polyphase',
 ]);
 
 /** @typedef {typeof ALGORITHMS[number]} Algorithm */

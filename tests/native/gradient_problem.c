@@ -1,0 +1,304 @@
+/* See gradient_problem.h. */
+#include "gradient_problem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) ((int32_t)(sizeof(array) / sizeof *(array)))
+
+const char *const tensor_names[TENSORS] = {"conv1.weight", "bn.weight", "bn.bias", "conv2.weight",
+                                           "conv2.bias",   "weight",    "bias",    "input"};
+
+static void draw_channels(random_state *random, dk_aggregation_config *c, problem_size size) {
+  const bool small = size == SMALL;
+  static const int32_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24};
+  const int32_t most = small ? 5 : COUNT(channels),
+                kind = size == LARGE ? 4 : random_between(random, 0, 9);
+  c->groups = 1;
+  c->in_channels = random_of(random, channels, most);
+  c->out_channels = random_of(random, channels, most);
+  if (kind <= 2) { /* depthwise, with a multiplier now and then */
+    c->groups = c->in_channels;
+    c->out_channels = c->in_channels * (kind == 0 ? random_between(random, 1, 3) : 1);
+  } else if (kind == 3) {
+    c->groups = random_between(random, 2, 4);
+    c->in_channels = c->groups * random_between(random, 1, small ? 2 : 9);
+    c->out_channels = c->groups * random_between(random, 1, small ? 2 : 9);
+  } else if (kind == 4 && size != SMALL) { /* enough for Winograd */
+    c->groups = random_between(random, 1, 2);
+    c->in_channels = c->groups * random_between(random, 16, 20);
+    c->out_channels = c->groups * random_between(random, 8, 18);
+  }
+}
+
+static gradient_problem draw_problem(random_state *random, problem_size size) {
+  const bool small = size == SMALL;
+  static const int32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 23, 33, 40};
+  static const int32_t kernel_sizes[] = {1, 1, 2, 3, 3, 3, 3, 4, 5, 7, 9};
+  gradient_problem p = {0};
+  dk_aggregation_config *c = &p.config;
+  draw_channels(random, c, size);
+  c->kernel_size = random_of(random, kernel_sizes, COUNT(kernel_sizes) - (small ? 3 : 0));
+  c->stride = random_between(random, 0, 2) ? 1 : random_between(random, 2, 4);
+  c->dilation = random_between(random, 0, 3) ? 1 : random_between(random, 2, small ? 3 : 4);
+  c->padding = random_between(random, 0, 1) ? c->kernel_size / 2 * c->dilation
+                                            : random_between(random, 0, c->kernel_size + 1);
+  c->num_kernels = random_between(random, 1, small ? 3 : 5);
+  if (c->in_channels >= 16 && (size == LARGE || random_between(random, 0, 1)))
+    c->kernel_size = 3, c->stride = c->dilation = 1;
+  c->bias = random_between(random, 0, 1);
+  do {
+    const int32_t most = small ? 11 : COUNT(sizes);
+    p.H = random_of(random, sizes, most);
+    p.W = random_of(random, sizes, most);
+    if (!small && random_between(random, 0, 15) == 0)
+      p.W += 1100; /* several panels */
+  } while (c->dilation * (c->kernel_size - 1) + 1 > 2 * c->padding + (p.H < p.W ? p.H : p.W));
+  if (size == LARGE)
+    p.H = random_between(random, 130, 150), p.W = random_between(random, 130, 150);
+  p.N = random_between(random, 1, size == LARGE ? 1 : 3);
+  p.M = random_between(random, 1, 4);
+  p.training = p.N > 1 && random_between(random, 0, 1);
+  const int32_t reach = c->dilation * (c->kernel_size - 1) + 1;
+  p.Ho = (p.H + 2 * c->padding - reach) / c->stride + 1;
+  p.Wo = (p.W + 2 * c->padding - reach) / c->stride + 1;
+
+  const size_t M = (size_t)p.M, K = (size_t)c->num_kernels, C = (size_t)c->in_channels;
+  const size_t taps = (size_t)c->kernel_size * c->kernel_size, O = (size_t)c->out_channels;
+  const size_t all[TENSORS] = {M * C,
+                               M,
+                               M,
+                               K * M,
+                               K,
+                               K * O * (C / c->groups) * taps,
+                               c->bias ? K * O : 0,
+                               C * p.N * p.H * p.W};
+  memcpy(p.sizes, all, sizeof all);
+  p.outputs = O * p.N * p.Ho * p.Wo;
+  return p;
+}
+
+gradient_problem random_gradient_problem(random_state *random, problem_size size) {
+  for (;;) {
+    const gradient_problem p = draw_problem(random, size);
+    const double products =
+        (double)p.outputs * (double)p.sizes[WEIGHT] / p.config.num_kernels / p.config.out_channels;
+    if (products < (size == SMALL ? 4e4 : size == MIDDLE ? 4e6 : 1e8))
+      return p; /* the references take them one by one */
+  }
+}
+
+void print_gradient_problem(const gradient_problem *p, const char *what, uint32_t seed, int index) {
+  const dk_aggregation_config *c = &p->config;
+  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d M=%d R=%d H=%d W=%d stride=%d padding=%d dilation=%d "
+         "bias=%d training=%d (seed %u, number %d)\n",
+         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, p->M,
+         c->kernel_size, p->H, p->W, c->stride, c->padding, c->dilation, c->bias, p->training, seed,
+         index);
+}
+
+static float *floats(size_t count) {
+  float *made = malloc(sizeof(float) * (count + 1));
+  if (!made)
+    abort();
+  return made;
+}
+
+gradient_data random_gradient_data(random_state *random, const gradient_problem *p) {
+  gradient_data d;
+  for (int i = 0; i < TENSORS; i++) {
+    d.values[i] = floats(p->sizes[i]);
+    random_fill(random, d.values[i], p->sizes[i]);
+  }
+  /* Channel means that differ, lest batch norm divide by almost nothing. */
+  const size_t plane = (size_t)p->H * p->W;
+  float mean = 0;
+  for (size_t i = 0; i < p->sizes[INPUT]; i++) {
+    if (i % plane == 0)
+      mean = random_float(random);
+    d.values[INPUT][i] += mean;
+  }
+  d.running_mean = floats((size_t)p->M), d.running_var = floats((size_t)p->M);
+  random_fill(random, d.running_mean, (size_t)p->M);
+  for (int32_t m = 0; m < p->M; m++)
+    d.running_var[m] = 1.1f + random_float(random);
+  d.grad_y = floats(p->outputs);
+  random_fill(random, d.grad_y, p->outputs);
+  return d;
+}
+
+void free_gradient_data(gradient_data *d) {
+  for (int i = 0; i < TENSORS; i++)
+    free(d->values[i]);
+  free(d->running_mean), free(d->running_var), free(d->grad_y);
+}
+
+/* --------------------------------------------------------------------------------- library */
+
+static dk_attention *make_attention(const gradient_problem *p, const gradient_data *d) {
+  dk_attention *made = dk_attention_create(p->config.in_channels, p->M, p->config.num_kernels);
+  if (!made)
+    abort();
+  float *const arrays[] = {made->conv1_weight, made->bn_weight, made->bn_bias, made->conv2_weight,
+                           made->conv2_bias};
+  for (int i = 0; i <= CONV2_BIAS; i++)
+    memcpy(arrays[i], d->values[i], sizeof(float) * p->sizes[i]);
+  memcpy(made->bn_running_mean, d->running_mean, sizeof(float) * p->M);
+  memcpy(made->bn_running_var, d->running_var, sizeof(float) * p->M);
+  return made;
+}
+
+dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data *d,
+                                 dk_algorithm id) {
+  dk_aggregation_config config = p->config;
+  dk_aggregation *made;
+  config.algorithm = (int32_t)id;
+  if (dk_aggregation_create(&config, &made))
+    abort();
+  const size_t kernel = p->sizes[WEIGHT] / config.num_kernels;
+  for (int32_t k = 0; k < config.num_kernels; k++)
+    dk_aggregation_write(made, k, 0, config.out_channels, d->values[WEIGHT] + k * kernel);
+  if (config.bias)
+    memcpy(dk_aggregation_bias(made), d->values[BIAS], sizeof(float) * p->sizes[BIAS]);
+  return made;
+}
+
+static bool run_library(dk_context *context, const gradient_problem *p, const gradient_data *d,
+                        dk_attention *attention, dk_aggregation *aggregation, float **g) {
+  const size_t K = (size_t)p->config.num_kernels,
+               tape_bytes = dk_attention_tape_bytes(attention, p->N);
+  float *y = floats(p->outputs), *a = floats(p->N * K);
+  void *tape = guarded_alloc(tape_bytes);
+  const dk_attention_gradients branch = {g[CONV1_WEIGHT], g[BN_WEIGHT], g[BN_BIAS], g[CONV2_WEIGHT],
+                                         g[CONV2_BIAS]};
+  const dk_aggregation_gradients kernels = {g[WEIGHT], g[BIAS]};
+  dk_status status = dk_block_forward_taped(context, attention, aggregation, p->training,
+                                            d->values[INPUT], p->N, p->H, p->W, a, y, tape);
+  if (!status)
+    status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT],
+                               a, p->N, p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
+  if (status)
+    printf("  status %d\n", (int)status);
+  bool ok = status == DK_OK && guards_hold(tape, tape_bytes, "tape");
+  for (int i = 0; i < TENSORS; i++)
+    ok &= guards_hold(g[i], sizeof(float) * p->sizes[i], tensor_names[i]);
+  guarded_free(tape);
+  free(y), free(a);
+  return ok;
+}
+
+float **library_gradients(dk_context *context, const gradient_problem *p, const gradient_data *d,
+                          dk_algorithm id, float start) {
+  float **g = malloc(sizeof *g * TENSORS);
+  if (!g)
+    abort();
+  for (int i = 0; i < TENSORS; i++) {
+    g[i] = guarded_alloc(sizeof(float) * p->sizes[i]);
+    for (size_t j = 0; i != INPUT && j < p->sizes[i]; j++)
+      g[i][j] = start;
+  }
+  dk_attention *attention = make_attention(p, d);
+  dk_aggregation *aggregation = make_aggregation(p, d, id);
+  const bool ok = run_library(context, p, d, attention, aggregation, g);
+  dk_attention_destroy(attention);
+  dk_aggregation_destroy(aggregation);
+  if (ok)
+    return g;
+  free_gradients(g);
+  return NULL;
+}
+
+void free_gradients(float **gradients) {
+  for (int i = 0; i < TENSORS; i++)
+    guarded_free(gradients[i]);
+  free(gradients);
+}
+
+/* ------------------------------------------------------------------------------- reference */
+
+static double *widened(const float *from, size_t count) {
+  double *made = malloc(sizeof(double) * (count + 1));
+  if (!made)
+    abort();
+  for (size_t i = 0; i < count; i++)
+    made[i] = from ? (double)from[i] : 0;
+  return made;
+}
+
+static block_parameters parameters_of(double *const *tensors, bool bias) {
+  return (block_parameters){tensors[CONV1_WEIGHT],      tensors[BN_WEIGHT],  tensors[BN_BIAS],
+                            tensors[CONV2_WEIGHT],      tensors[CONV2_BIAS], tensors[WEIGHT],
+                            bias ? tensors[BIAS] : NULL};
+}
+
+reference_problem make_reference(const gradient_problem *p, const gradient_data *d) {
+  const dk_aggregation_config *c = &p->config;
+  reference_problem r;
+  for (int i = 0; i < TENSORS; i++) {
+    r.values[i] = widened(d->values[i], p->sizes[i]);
+    r.gradients[i] = widened(NULL, p->sizes[i]);
+  }
+  r.running_mean = widened(d->running_mean, (size_t)p->M);
+  r.running_var = widened(d->running_var, (size_t)p->M);
+  r.grad_y = widened(d->grad_y, p->outputs);
+  r.y = widened(NULL, p->outputs);
+  const size_t N = (size_t)p->N, C = (size_t)c->in_channels, M = (size_t)p->M,
+               K = (size_t)c->num_kernels;
+  r.memory = widened(NULL, N * (C + 2 * M + 2 * K) + M);
+  r.tape = (attention_tape){.p = r.memory,
+                            .normalised = r.memory + N * C,
+                            .hidden = r.memory + N * (C + M),
+                            .a = r.memory + N * (C + 2 * M),
+                            .inverse = r.memory + N * (C + 2 * M + 2 * K)};
+  r.scratch = widened(NULL, 2 * (p->sizes[WEIGHT] / K + c->out_channels) + N * M);
+  r.block = (block_reference){.shape = {.N = p->N,
+                                        .C = c->in_channels,
+                                        .O = c->out_channels,
+                                        .G = c->groups,
+                                        .K = c->num_kernels,
+                                        .R = c->kernel_size,
+                                        .stride = c->stride,
+                                        .padding = c->padding,
+                                        .dilation = c->dilation,
+                                        .H = p->H,
+                                        .W = p->W,
+                                        .Ho = p->Ho,
+                                        .Wo = p->Wo},
+                              .M = p->M,
+                              .training = p->training,
+                              .parameters = parameters_of(r.values, c->bias),
+                              .running_mean = r.running_mean,
+                              .running_var = r.running_var};
+  return r;
+}
+
+void free_reference(reference_problem *r) {
+  for (int i = 0; i < TENSORS; i++)
+    free(r->values[i]), free(r->gradients[i]);
+  free(r->running_mean), free(r->running_var), free(r->grad_y);
+  free(r->y), free(r->memory), free(r->scratch);
+}
+
+double reference_loss(reference_problem *r) {
+  const geometry *s = &r->block.shape;
+  double sum = 0;
+  attention_reference_forward(&r->block, r->values[INPUT], &r->tape);
+  aggregation_reference_forward(&r->block, r->values[INPUT], r->tape.a, r->y, r->scratch);
+  for (size_t i = 0; i < (size_t)s->N * s->O * s->Ho * s->Wo; i++)
+    sum += r->y[i] * r->grad_y[i];
+  return sum;
+}
+
+void reference_gradients(reference_problem *r) {
+  const geometry *s = &r->block.shape;
+  const block_parameters gradients = parameters_of(r->gradients, r->block.parameters.bias != NULL);
+  double *ga = r->tape.a + (size_t)s->N * s->K; /* room behind a */
+  for (int32_t i = 0; i < s->N * s->K; i++)
+    ga[i] = 0;
+  aggregation_reference_backward(&r->block, r->values[INPUT], r->tape.a, r->grad_y,
+                                 r->gradients[INPUT], ga, &gradients, r->scratch);
+  attention_reference_backward(&r->block, &r->tape, ga, r->gradients[INPUT], &gradients,
+                               r->scratch);
+}

@@ -1,0 +1,62 @@
+/* One random block with its data, and its gradients by the library and by the reference. */
+#ifndef GRADIENT_PROBLEM_H
+#define GRADIENT_PROBLEM_H
+
+#include "dynakernel.h"
+#include "gradient_reference.h"
+#include "support.h"
+
+/* What there are gradients of. */
+enum { CONV1_WEIGHT, BN_WEIGHT, BN_BIAS, CONV2_WEIGHT, CONV2_BIAS, WEIGHT, BIAS, INPUT, TENSORS };
+
+extern const char *const tensor_names[TENSORS];
+
+typedef struct gradient_problem {
+  dk_aggregation_config config;
+  int32_t N, H, W, M, training;
+  int32_t Ho, Wo;
+  size_t sizes[TENSORS]; /* 0 for BIAS where there is none */
+  size_t outputs;        /* values of y */
+} gradient_problem;
+
+typedef enum problem_size {
+  SMALL,  /* central differences are quick */
+  MIDDLE, /* around the edges of register blocks and panels */
+  LARGE,  /* 3x3 with many channels, several strips of Winograd tiles */
+} problem_size;
+
+gradient_problem random_gradient_problem(random_state *random, problem_size size);
+void print_gradient_problem(const gradient_problem *p, const char *what, uint32_t seed, int index);
+
+typedef struct gradient_data {
+  float *values[TENSORS];
+  float *running_mean, *running_var, *grad_y;
+} gradient_data;
+
+gradient_data random_gradient_data(random_state *random, const gradient_problem *p);
+void free_gradient_data(gradient_data *d);
+
+dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data *d,
+                                 dk_algorithm id);
+
+/* The library: forward and backward passes of the block by the algorithm given; start [TENSORS] are
+ * what the parameters' gradients hold before. Returns gradients between guards that held, or NULL
+ * having said why. Free with free_gradients. */
+float **library_gradients(dk_context *context, const gradient_problem *p, const gradient_data *d,
+                          dk_algorithm id, float start);
+void free_gradients(float **gradients);
+
+/* The reference: values and gradients in double precision. */
+typedef struct reference_problem {
+  block_reference block;
+  double *values[TENSORS], *gradients[TENSORS];
+  double *running_mean, *running_var, *grad_y, *y, *memory, *scratch;
+  attention_tape tape;
+} reference_problem;
+
+reference_problem make_reference(const gradient_problem *p, const gradient_data *d);
+void free_reference(reference_problem *r);
+double reference_loss(reference_problem *r);    /* forward: sum of y * grad_y */
+void reference_gradients(reference_problem *r); /* after reference_loss */
+
+#endif

@@ -25,9 +25,10 @@ typedef struct backward {
   const float *x, *a, *grad_y;
   float *grad_x, *grad_a, *grad_weight, *grad_bias; /* each NULL where it is not wanted */
   input_gradient input;
-  packed_kernels gw;             /* of one sample, K = 1 */
-  int32_t parts;                 /* into which the kernels' gradient is divided */
-  size_t totals, gw_bytes, step; /* bytes of workspace: ga of each part, gw, one step's */
+  packed_kernels gw; /* of one sample, K = 1 */
+  int32_t parts;     /* into which the kernels' gradient is divided */
+  size_t totals, gw_bytes, part,
+      step; /* bytes of workspace: ga of each part, gw, of one part, step */
 } backward;
 
 static const dk_aggregation_gradients no_gradients = {0};
@@ -46,14 +47,11 @@ static size_t part_workspace(const backward *b) {
 SMALL static dk_status prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
                                int32_t H, int32_t W, backward *b) {
   dk_status status = aggregation_geometry(aggregation, N, H, W, &b->shape);
-  if (status)
-    return status;
+  if (status) return status;
   const geometry *s = &b->shape;
   b->reference = aggregation->config.algorithm == DK_ALGORITHM_REFERENCE;
-  if (b->grad_x && !b->reference)
-    status = input_gradient_plan(context, s, &b->input);
-  if (status)
-    return status;
+  if (b->grad_x && !b->reference) status = input_gradient_plan(context, s, &b->input);
+  if (status) return status;
 
   b->gw = aggregation->kernels;
   b->gw.K = 1;
@@ -62,13 +60,12 @@ SMALL static dk_status prepare(const dk_context *context, dk_aggregation *aggreg
   b->totals = round_up(sizeof(double) * part_totals(b) * (size_t)b->parts, 64);
   b->gw_bytes = round_up(sizeof(float) * b->gw.blocks * b->gw.depth * LANES, 64);
 
-  uint64_t step = (uint64_t)part_workspace(b) * (uint32_t)b->parts;
-  if (b->grad_x && step < b->input.bytes)
-    step = b->input.bytes;
+  b->part = part_workspace(b);
+  uint64_t step = (uint64_t)b->part * (uint32_t)b->parts;
+  if (b->grad_x && step < b->input.bytes) step = b->input.bytes;
   if (b->reference && step < convolution_reference_workspace(s))
     step = convolution_reference_workspace(s);
-  if (step + b->totals + b->gw_bytes > INT32_MAX)
-    return DK_ERROR_MEMORY;
+  if (step + b->totals + b->gw_bytes > INT32_MAX) return DK_ERROR_MEMORY;
   b->step = (size_t)step;
   return DK_OK;
 }
@@ -87,15 +84,14 @@ typedef struct sample {
 } sample;
 
 /* Blocks of output channels of the kernels' gradient, for one thread. */
-static void kernel_gradients(const void *argument, int32_t index, int32_t thread) {
+SMALL static void kernel_gradients(const void *argument, int32_t index, int32_t thread) {
   const sample *n = argument;
   const backward *b = n->backward;
   const int32_t first = (int32_t)((int64_t)n->gw.blocks * index / b->parts);
   const int32_t end = (int32_t)((int64_t)n->gw.blocks * (index + 1) / b->parts);
-  void *scratch = n->scratch + (size_t)index * part_workspace(b);
+  void *scratch = n->scratch + (size_t)index * b->part;
   (void)thread;
-  if (!b->reference)
-    weight_gradient(&b->shape, n->x, n->gy, &n->gw, first, end, scratch);
+  if (!b->reference) weight_gradient(&b->shape, n->x, n->gy, &n->gw, first, end, scratch);
   mixture_gradient(&n->aggregation->kernels, &n->gw, first, end, n->a,
                    b->grad_a ? n->ga + (size_t)index * part_totals(b) : NULL, b->grad_weight,
                    scratch);
@@ -112,8 +108,7 @@ SMALL static void bias_gradient(const sample *n, double *ga) {
     for (int32_t k = 0; k < K; k++) {
       const size_t i = (size_t)k * O + o;
       ga[k] += gb * bias[i];
-      if (b->grad_bias)
-        b->grad_bias[i] = (float)(b->grad_bias[i] + n->a[k] * gb);
+      if (b->grad_bias) b->grad_bias[i] = (float)(b->grad_bias[i] + n->a[k] * gb);
     }
   }
 }
@@ -127,10 +122,8 @@ SMALL static void compute_sample(dk_context *context, const sample *n) {
     convolution_reference_packed(s, kernels, n->a, n->x, n->gy, n->gx, &n->gw, n->scratch);
   else if (n->gx)
     input_gradient_compute(context, &b->input, kernels, n->a, n->gy, n->gx, n->scratch);
-  if (b->grad_a || b->grad_weight)
-    parallel_for(context, b->parts, kernel_gradients, n);
-  if (n->aggregation->bias && (b->grad_a || b->grad_bias))
-    bias_gradient(n, n->ga);
+  if (b->grad_a || b->grad_weight) parallel_for(context, b->parts, kernel_gradients, n);
+  if (n->aggregation->bias && (b->grad_a || b->grad_bias)) bias_gradient(n, n->ga);
 }
 
 SMALL static void compute(dk_context *context, const backward *b, dk_aggregation *aggregation,
@@ -149,8 +142,7 @@ SMALL static void compute(dk_context *context, const backward *b, dk_aggregation
     compute_sample(context, &of);
     for (int32_t k = 0; b->grad_a && k < K; k++) {
       double sum = 0;
-      for (int32_t part = 0; part < b->parts; part++)
-        sum += of.ga[part * part_totals(b) + k];
+      for (int32_t part = 0; part < b->parts; part++) sum += of.ga[part * part_totals(b) + k];
       b->grad_a[(size_t)n * K + k] = (float)sum;
     }
   }
@@ -160,8 +152,7 @@ SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *agg
                                         const float *x, const float *a, int32_t N, int32_t H,
                                         int32_t W, const float *grad_y, float *grad_x,
                                         float *grad_a, const dk_aggregation_gradients *gradients) {
-  if (!gradients)
-    gradients = &no_gradients;
+  if (!gradients) gradients = &no_gradients;
   backward b = {.x = x,
                 .a = a,
                 .grad_y = grad_y,
@@ -170,11 +161,9 @@ SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *agg
                 .grad_weight = gradients->weight,
                 .grad_bias = gradients->bias};
   dk_status status = prepare(context, aggregation, N, H, W, &b);
-  if (status)
-    return status;
+  if (status) return status;
   void *workspace = workspace_reserve(context, workspace_bytes(&b));
-  if (!workspace)
-    return DK_ERROR_MEMORY;
+  if (!workspace) return DK_ERROR_MEMORY;
   compute(context, &b, aggregation, workspace);
   return DK_OK;
 }
@@ -182,8 +171,7 @@ SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *agg
 static void add_to_planes(const double *gp, size_t planes, size_t plane, float *gx) {
   for (size_t i = 0; i < planes; i++) { /* each pixel had its part in the mean */
     const float share = (float)(gp[i] / (double)plane);
-    for (size_t j = 0; j < plane; j++)
-      gx[i * plane + j] += share;
+    for (size_t j = 0; j < plane; j++) gx[i * plane + j] += share;
   }
 }
 
@@ -193,8 +181,7 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
                                   const float *grad_y, float *grad_x,
                                   const dk_attention_gradients *attention_gradients,
                                   const dk_aggregation_gradients *aggregation_gradients) {
-  if (!aggregation_gradients)
-    aggregation_gradients = &no_gradients;
+  if (!aggregation_gradients) aggregation_gradients = &no_gradients;
   backward b = {.x = x,
                 .a = a,
                 .grad_y = grad_y,
@@ -202,28 +189,22 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
                 .grad_weight = aggregation_gradients->weight,
                 .grad_bias = aggregation_gradients->bias};
   dk_status status = attention_check(attention, training, N, H, W);
-  if (!status)
-    status = prepare(context, aggregation, N, H, W, &b);
-  if (status)
-    return status;
-  if (attention->C != b.shape.C || attention->K != b.shape.K)
-    return DK_ERROR_CONFIG;
+  if (!status) status = prepare(context, aggregation, N, H, W, &b);
+  if (status) return status;
+  if (attention->C != b.shape.C || attention->K != b.shape.K) return DK_ERROR_CONFIG;
 
   /* grad_a first, then the steps of one module and of the other in the same place. */
   const size_t grad_a_bytes = round_up(sizeof(float) * N * b.shape.K, 64);
   size_t steps = workspace_bytes(&b);
   const size_t branch = attention_gradient_workspace(attention, N);
-  if (steps < branch)
-    steps = branch;
+  if (steps < branch) steps = branch;
   char *workspace = workspace_reserve(context, grad_a_bytes + steps);
-  if (!workspace)
-    return DK_ERROR_MEMORY;
+  if (!workspace) return DK_ERROR_MEMORY;
 
   b.grad_a = (float *)workspace;
   compute(context, &b, aggregation, workspace + grad_a_bytes);
   const double *gp = attention_gradient(attention, training, tape, N, b.grad_a, attention_gradients,
                                         workspace + grad_a_bytes);
-  if (grad_x)
-    add_to_planes(gp, (size_t)N * b.shape.C, (size_t)H * W, grad_x);
+  if (grad_x) add_to_planes(gp, (size_t)N * b.shape.C, (size_t)H * W, grad_x);
   return DK_OK;
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "elementary.h"
 #include "pool.h"
 #include "workspace.h"
 
@@ -132,7 +133,7 @@ void attention_compute(dk_attention *attention, int32_t training, const float *x
       for (int32_t m = 0; m < M; m++)
         sum += (double)attention->conv2_weight[(size_t)k * M + m] * t.hidden[(size_t)n * M + m];
       const size_t i = (size_t)n * K + k;
-      a[i] = (float)(t.a[i] = 1 / (1 + exp(-sum)));
+      a[i] = (float)(t.a[i] = 1 / (1 + exponential(-sum)));
     }
 }
 

@@ -10,15 +10,13 @@
 
 /* Sums over the batch go to the caller's float32 in one rounding. */
 SMALL static void add(float *gradient, size_t i, double value) {
-  if (gradient)
-    gradient[i] = (float)((double)gradient[i] + value);
+  if (gradient) gradient[i] = (float)((double)gradient[i] + value);
 }
 
 /* gs [N, K] = gradient of what the sigmoid takes. */
 SMALL static void through_sigmoid(const attention_tape *t, const float *ga, size_t count,
                                   double *gs) {
-  for (size_t i = 0; i < count; i++)
-    gs[i] = ga[i] * t->a[i] * (1 - t->a[i]);
+  for (size_t i = 0; i < count; i++) gs[i] = ga[i] * t->a[i] * (1 - t->a[i]);
 }
 
 /* gs -> gh [N, M], of what ReLU takes, and of conv2's parameters. */
@@ -28,8 +26,7 @@ SMALL static void through_conv2(const dk_attention *attention, const attention_t
   const int32_t M = attention->M, K = attention->K;
   for (int32_t k = 0; k < K; k++) {
     double bias = 0;
-    for (int32_t n = 0; n < N; n++)
-      bias += gs[(size_t)n * K + k];
+    for (int32_t n = 0; n < N; n++) bias += gs[(size_t)n * K + k];
     add(gradients->conv2_bias, (size_t)k, bias);
     for (int32_t m = 0; m < M; m++) {
       double weight = 0;
@@ -66,8 +63,7 @@ SMALL static void through_batch_norm(const dk_attention *attention, int32_t trai
     add(gradients->bn_weight, (size_t)m, product);
     for (int32_t n = 0; n < N; n++) {
       const size_t i = (size_t)n * M + m;
-      if (training)
-        gz[i] -= sum / N + t->normalised[i] * product / N;
+      if (training) gz[i] -= sum / N + t->normalised[i] * product / N;
       gz[i] *= scale;
     }
   }
@@ -82,8 +78,7 @@ SMALL static void through_conv1(const dk_attention *attention, const attention_t
     for (int32_t m = 0; m < M; m++)
       for (int32_t c = 0; c < C; c++) {
         double weight = 0;
-        for (int32_t n = 0; n < N; n++)
-          weight += gz[(size_t)n * M + m] * t->p[(size_t)n * C + c];
+        for (int32_t n = 0; n < N; n++) weight += gz[(size_t)n * M + m] * t->p[(size_t)n * C + c];
         add(gradients->conv1_weight, (size_t)m * C + c, weight);
       }
   for (int32_t n = 0; n < N; n++)
@@ -107,8 +102,7 @@ SMALL const double *attention_gradient(const dk_attention *attention, int32_t tr
   double *gs = workspace;                     /* [N, K] */
   double *gz = gs + (size_t)N * attention->K; /* [N, M] */
   double *gp = gz + (size_t)N * attention->M; /* [N, C] */
-  if (!gradients)
-    gradients = &none;
+  if (!gradients) gradients = &none;
   through_sigmoid(&t, grad_a, (size_t)N * attention->K, gs);
   through_conv2(attention, &t, N, gs, gz, gradients);
   through_batch_norm(attention, training, &t, N, gz, gradients);
@@ -121,19 +115,15 @@ dk_status dk_attention_backward(dk_context *context, const dk_attention *attenti
                                 const float *grad_a, float *grad_x,
                                 const dk_attention_gradients *gradients) {
   dk_status status = attention_check(attention, training, N, H, W);
-  if (status)
-    return status;
+  if (status) return status;
   void *workspace = workspace_reserve(context, attention_gradient_workspace(attention, N));
-  if (!workspace)
-    return DK_ERROR_MEMORY;
+  if (!workspace) return DK_ERROR_MEMORY;
   const double *gp = attention_gradient(attention, training, tape, N, grad_a, gradients, workspace);
-  if (!grad_x)
-    return DK_OK;
+  if (!grad_x) return DK_OK;
   const size_t plane = (size_t)H * W;
   for (size_t i = 0; i < (size_t)N * attention->C; i++) { /* each pixel had its part in the mean */
     const float share = (float)(gp[i] / (double)plane);
-    for (size_t j = 0; j < plane; j++)
-      grad_x[i * plane + j] = share;
+    for (size_t j = 0; j < plane; j++) grad_x[i * plane + j] = share;
   }
   return DK_OK;
 }

@@ -25,8 +25,7 @@ void correlate_pack(const float *g, size_t plane, int32_t rows, int32_t columns,
       float *to = row;
       for (int32_t v = 0; v < whole; v++, to += step)
         wasm_v128_store(to, wasm_v128_load(from + 4 * v));
-      if (!rest)
-        continue;
+      if (!rest) continue;
       const int32_t at = whole ? 4 - rest : 0; /* right-aligned behind a whole vector */
       wasm_v128_store(to, wasm_f32x4_splat(0));
       memcpy(to + at, from + 4 * whole, sizeof(float) * (size_t)rest);
@@ -53,21 +52,17 @@ INLINE void add_products(const int M, const int T, bool masked, v128_t mask, con
                          const float *const *x, v128_t sum[CORRELATE_ROWS][MOST_TAPS]) {
   if (M <= T) {
     v128_t gradient[CORRELATE_ROWS];
-    for (int m = 0; m < M; m++)
-      gradient[m] = wasm_v128_load(g + 4 * m);
+    for (int m = 0; m < M; m++) gradient[m] = wasm_v128_load(g + 4 * m);
     for (int t = 0; t < T; t++) {
       const v128_t input = load_input(x[t], masked, mask);
-      for (int m = 0; m < M; m++)
-        sum[m][t] = madd(gradient[m], input, sum[m][t]);
+      for (int m = 0; m < M; m++) sum[m][t] = madd(gradient[m], input, sum[m][t]);
     }
   } else {
     v128_t input[MOST_TAPS];
-    for (int t = 0; t < T; t++)
-      input[t] = load_input(x[t], masked, mask);
+    for (int t = 0; t < T; t++) input[t] = load_input(x[t], masked, mask);
     for (int m = 0; m < M; m++) {
       const v128_t gradient = wasm_v128_load(g + 4 * m);
-      for (int t = 0; t < T; t++)
-        sum[m][t] = madd(gradient, input[t], sum[m][t]);
+      for (int t = 0; t < T; t++) sum[m][t] = madd(gradient, input[t], sum[m][t]);
     }
   }
 }
@@ -82,30 +77,24 @@ INLINE void correlate_block(const int M, const int T, const correlation *b, int3
   const v128_t mask = wasm_i32x4_gt(wasm_i32x4_make(0, 1, 2, 3), wasm_i32x4_splat(3 - rest));
   const float *g = b->g, *x[MOST_TAPS];
   v128_t sum[CORRELATE_ROWS][MOST_TAPS];
-  for (int t = 0; t < T; t++)
-    x[t] = b->x + b->offset[tap + t];
+  for (int t = 0; t < T; t++) x[t] = b->x + b->offset[tap + t];
   for (int m = 0; m < M; m++)
-    for (int t = 0; t < T; t++)
-      sum[m][t] = wasm_f32x4_splat(0);
+    for (int t = 0; t < T; t++) sum[m][t] = wasm_f32x4_splat(0);
 
   for (int32_t row = 0; row < b->rows; row++) {
 #pragma clang loop unroll(disable)
     for (int32_t v = 0; v < whole; v++) {
       add_products(M, T, false, mask, g, x, sum);
       g += 4 * M;
-      for (int t = 0; t < T; t++)
-        x[t] += 4;
+      for (int t = 0; t < T; t++) x[t] += 4;
     }
     if (rest) {
-      for (int t = 0; t < T; t++)
-        x[t] -= 4 - rest;
+      for (int t = 0; t < T; t++) x[t] -= 4 - rest;
       add_products(M, T, true, mask, g, x, sum);
       g += 4 * M;
-      for (int t = 0; t < T; t++)
-        x[t] += 4 - rest;
+      for (int t = 0; t < T; t++) x[t] += 4 - rest;
     }
-    for (int t = 0; t < T; t++)
-      x[t] += b->x_row - 4 * whole;
+    for (int t = 0; t < T; t++) x[t] += b->x_row - 4 * whole;
   }
 
   const v128_t zero = wasm_f32x4_splat(0);
@@ -122,26 +111,20 @@ INLINE void correlate_block(const int M, const int T, const correlation *b, int3
 
 static void correlate4(const correlation *b, float *sums) {
   int32_t tap = 0;
-  for (; tap + 2 <= b->taps; tap += 2)
-    correlate_block(4, 2, b, tap, 0, sums);
-  if (tap < b->taps)
-    correlate_block(4, 1, b, tap, 0, sums);
+  for (; tap + 2 <= b->taps; tap += 2) correlate_block(4, 2, b, tap, 0, sums);
+  if (tap < b->taps) correlate_block(4, 1, b, tap, 0, sums);
 }
 
 static void correlate3(const correlation *b, float *sums) {
   int32_t tap = 0;
-  for (; tap + 3 <= b->taps; tap += 3)
-    correlate_block(3, 3, b, tap, 0, sums);
-  for (; tap < b->taps; tap++)
-    correlate_block(3, 1, b, tap, 0, sums);
+  for (; tap + 3 <= b->taps; tap += 3) correlate_block(3, 3, b, tap, 0, sums);
+  for (; tap < b->taps; tap++) correlate_block(3, 1, b, tap, 0, sums);
 }
 
 static void correlate2(const correlation *b, float *sums) {
   int32_t tap = 0;
-  for (; tap + 4 <= b->taps; tap += 4)
-    correlate_block(2, 4, b, tap, 0, sums);
-  for (; tap < b->taps; tap++)
-    correlate_block(2, 1, b, tap, 0, sums);
+  for (; tap + 4 <= b->taps; tap += 4) correlate_block(2, 4, b, tap, 0, sums);
+  for (; tap < b->taps; tap++) correlate_block(2, 1, b, tap, 0, sums);
 }
 
 /* Nine taps at a time (3x3 in one go), or four where there are fewer. The last ones begin early
@@ -154,8 +137,7 @@ static void correlate1(const correlation *b, float *sums) {
   for (int32_t tap = 0; taps >= 4 && taps < 9 && tap < taps; tap += 4)
     correlate_block(1, 4, b, tap + 4 <= taps ? tap : taps - 4, tap + 4 <= taps ? 0 : tap + 4 - taps,
                     sums);
-  for (int32_t tap = 0; taps < 4 && tap < taps; tap++)
-    correlate_block(1, 1, b, tap, 0, sums);
+  for (int32_t tap = 0; taps < 4 && tap < taps; tap++) correlate_block(1, 1, b, tap, 0, sums);
 }
 
 /* Called through a table, also so that no optimiser inlines them all into one function: V8

@@ -13,17 +13,14 @@ static void normalise(const block_reference *block, const attention_tape *t, int
   const int32_t N = block->shape.N, M = block->M;
   double *z = t->normalised + m, mean = 0, variance = 0;
   if (block->training) {
-    for (int32_t n = 0; n < N; n++)
-      mean += z[n * M] / N;
-    for (int32_t n = 0; n < N; n++)
-      variance += (z[n * M] - mean) * (z[n * M] - mean) / N;
+    for (int32_t n = 0; n < N; n++) mean += z[n * M] / N;
+    for (int32_t n = 0; n < N; n++) variance += (z[n * M] - mean) * (z[n * M] - mean) / N;
   } else {
     mean = block->running_mean[m];
     variance = block->running_var[m];
   }
   t->inverse[m] = 1 / sqrt(variance + EPSILON);
-  for (int32_t n = 0; n < N; n++)
-    z[n * M] = (z[n * M] - mean) * t->inverse[m];
+  for (int32_t n = 0; n < N; n++) z[n * M] = (z[n * M] - mean) * t->inverse[m];
 }
 
 void attention_reference_forward(const block_reference *block, const double *x,
@@ -34,8 +31,7 @@ void attention_reference_forward(const block_reference *block, const double *x,
 
   for (int32_t i = 0; i < N * C; i++) {
     t->p[i] = 0;
-    for (int32_t j = 0; j < plane; j++)
-      t->p[i] += x[i * plane + j] / plane;
+    for (int32_t j = 0; j < plane; j++) t->p[i] += x[i * plane + j] / plane;
   }
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++) {
@@ -43,8 +39,7 @@ void attention_reference_forward(const block_reference *block, const double *x,
       for (int32_t c = 0; c < C; c++)
         t->normalised[n * M + m] += p->conv1_weight[m * C + c] * t->p[n * C + c];
     }
-  for (int32_t m = 0; m < M; m++)
-    normalise(block, t, m);
+  for (int32_t m = 0; m < M; m++) normalise(block, t, m);
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++) {
       const double z = t->normalised[n * M + m] * p->bn_weight[m] + p->bn_bias[m];
@@ -53,8 +48,7 @@ void attention_reference_forward(const block_reference *block, const double *x,
   for (int32_t n = 0; n < N; n++)
     for (int32_t k = 0; k < K; k++) {
       double sum = p->conv2_bias[k];
-      for (int32_t m = 0; m < M; m++)
-        sum += p->conv2_weight[k * M + m] * t->hidden[n * M + m];
+      for (int32_t m = 0; m < M; m++) sum += p->conv2_weight[k * M + m] * t->hidden[n * M + m];
       t->a[n * K + k] = 1 / (1 + exp(-sum));
     }
 }
@@ -66,11 +60,9 @@ static void normalise_backward(const block_reference *block, const attention_tap
   const int32_t N = block->shape.N, M = block->M;
   const double *z = t->normalised + m, scale = block->parameters.bn_weight[m] * t->inverse[m];
   double sum = 0, product = 0;
-  for (int32_t i = 0; i < N; i++)
-    sum += gz[i * M + m], product += gz[i * M + m] * z[i * M];
+  for (int32_t i = 0; i < N; i++) sum += gz[i * M + m], product += gz[i * M + m] * z[i * M];
   for (int32_t n = 0; n < N; n++) {
-    if (block->training)
-      gz[n * M + m] -= (sum + z[n * M] * product) / N;
+    if (block->training) gz[n * M + m] -= (sum + z[n * M] * product) / N;
     gz[n * M + m] *= scale;
   }
 }
@@ -83,16 +75,14 @@ void attention_reference_backward(const block_reference *block, const attention_
   const block_parameters *p = &block->parameters;
   double *gz = scratch;
 
-  for (int32_t i = 0; i < N * M; i++)
-    gz[i] = 0;
+  for (int32_t i = 0; i < N * M; i++) gz[i] = 0;
   for (int32_t n = 0; n < N; n++)
     for (int32_t k = 0; k < K; k++) {
       const double a = t->a[n * K + k], gs = ga[n * K + k] * a * (1 - a);
       gradients->conv2_bias[k] += gs;
       for (int32_t m = 0; m < M; m++) {
         gradients->conv2_weight[k * M + m] += gs * t->hidden[n * M + m];
-        if (t->hidden[n * M + m] > 0)
-          gz[n * M + m] += gs * p->conv2_weight[k * M + m];
+        if (t->hidden[n * M + m] > 0) gz[n * M + m] += gs * p->conv2_weight[k * M + m];
       }
     }
   for (int32_t n = 0; n < N; n++)
@@ -100,8 +90,7 @@ void attention_reference_backward(const block_reference *block, const attention_
       gradients->bn_bias[m] += gz[n * M + m];
       gradients->bn_weight[m] += gz[n * M + m] * t->normalised[n * M + m];
     }
-  for (int32_t m = 0; m < M; m++)
-    normalise_backward(block, t, m, gz);
+  for (int32_t m = 0; m < M; m++) normalise_backward(block, t, m, gz);
   for (int32_t n = 0; n < N; n++)
     for (int32_t c = 0; c < C; c++) {
       double gp = 0;
@@ -109,8 +98,7 @@ void attention_reference_backward(const block_reference *block, const attention_
         gradients->conv1_weight[m * C + c] += gz[n * M + m] * t->p[n * C + c];
         gp += gz[n * M + m] * p->conv1_weight[m * C + c];
       }
-      for (int32_t j = 0; j < plane; j++)
-        gx[(n * C + c) * plane + j] += gp / plane;
+      for (int32_t j = 0; j < plane; j++) gx[(n * C + c) * plane + j] += gp / plane;
     }
 }
 
@@ -129,8 +117,7 @@ SMALL static void visit_products(const geometry *s, visitor *visit, void *contex
             for (int32_t ox = 0; ox < s->Wo; ox++) {
               const int32_t iy = oy * s->stride - s->padding + r * s->dilation;
               const int32_t ix = ox * s->stride - s->padding + q * s->dilation;
-              if (iy < 0 || iy >= s->H || ix < 0 || ix >= s->W)
-                continue; /* zero padding */
+              if (iy < 0 || iy >= s->H || ix < 0 || ix >= s->W) continue; /* zero padding */
               visit(context, ((size_t)o * s->Ho + oy) * s->Wo + ox,
                     ((size_t)(o / outputs * group + c) * s->H + iy) * s->W + ix,
                     (((size_t)o * group + c) * s->R + r) * s->R + q);
@@ -149,16 +136,14 @@ static void add_forward(void *context, size_t y, size_t x, size_t w) {
 
 static void add_backward(void *context, size_t y, size_t x, size_t w) {
   const arrays *t = context;
-  if (t->gx)
-    t->gx[x] += t->w[w] * t->gy[y];
+  if (t->gx) t->gx[x] += t->w[w] * t->gy[y];
   t->gw[w] += t->x[x] * t->gy[y];
 }
 
 void convolution_reference_forward(const geometry *s, const double *x, const double *w,
                                    const double *b, double *y) {
   const size_t plane = (size_t)s->Ho * s->Wo;
-  for (size_t i = 0; i < s->O * plane; i++)
-    y[i] = b ? b[i / plane] : 0;
+  for (size_t i = 0; i < s->O * plane; i++) y[i] = b ? b[i / plane] : 0;
   visit_products(s, add_forward, &(arrays){.x = x, .w = w, .y = y});
 }
 
@@ -175,8 +160,7 @@ static size_t kernel_size(const geometry *s) { return (size_t)s->O * (s->C / s->
 static void mix(int32_t K, const double *a, const double *from, size_t count, double *to) {
   for (size_t i = 0; i < count; i++) {
     to[i] = 0;
-    for (int32_t k = 0; k < K; k++)
-      to[i] += a[k] * from[k * count + i];
+    for (int32_t k = 0; k < K; k++) to[i] += a[k] * from[k * count + i];
   }
 }
 
@@ -197,8 +181,7 @@ void aggregation_reference_forward(const block_reference *block, const double *x
   double *w = scratch, *b = w + kernel_size(s);
   for (int32_t n = 0; n < s->N; n++, a += s->K) {
     mix(s->K, a, p->weight, kernel_size(s), w);
-    if (p->bias)
-      mix(s->K, a, p->bias, (size_t)s->O, b);
+    if (p->bias) mix(s->K, a, p->bias, (size_t)s->O, b);
     convolution_reference_forward(s, x + n * inputs, w, p->bias ? b : NULL, y + n * outputs);
   }
 }
@@ -214,11 +197,9 @@ void aggregation_reference_backward(const block_reference *block, const double *
     mix(s->K, a, p->weight, kernel, w);
     memset(gw, 0, sizeof(double) * (kernel + s->O));
     convolution_reference_backward(s, x, w, gy, gx, gw);
-    for (size_t i = 0; i < s->O * plane; i++)
-      gb[i / plane] += gy[i];
+    for (size_t i = 0; i < s->O * plane; i++) gb[i / plane] += gy[i];
     mix_backward(s->K, a, p->weight, kernel, gw, ga, gradients->weight);
-    if (p->bias)
-      mix_backward(s->K, a, p->bias, (size_t)s->O, gb, ga, gradients->bias);
+    if (p->bias) mix_backward(s->K, a, p->bias, (size_t)s->O, gb, ga, gradients->bias);
     x += (size_t)s->C * s->H * s->W, gx += (size_t)s->C * s->H * s->W;
     gy += s->O * plane, a += s->K, ga += s->K;
   }
@@ -232,8 +213,7 @@ uint64_t convolution_reference_workspace(const geometry *s) {
 }
 
 SMALL static void widen(const float *from, size_t count, double *to) {
-  for (size_t i = 0; i < count; i++)
-    to[i] = from[i];
+  for (size_t i = 0; i < count; i++) to[i] = from[i];
 }
 
 SMALL void convolution_reference_packed(const geometry *s, const packed_kernels *kernels,
@@ -252,8 +232,7 @@ SMALL void convolution_reference_packed(const geometry *s, const packed_kernels 
   widen(gy, outputs, wide_gy);
   memset(wide_gx, 0, sizeof(double) * inputs);
   convolution_reference_backward(s, wide_x, w, wide_gy, wide_gx, wide_gw);
-  for (size_t i = 0; gx && i < inputs; i++)
-    gx[i] = (float)wide_gx[i];
+  for (size_t i = 0; gx && i < inputs; i++) gx[i] = (float)wide_gx[i];
   for (size_t i = 0; i < kernel; i++)
     kernels_channel(gw, 0, (int32_t)(i / depth))[i % depth * LANES] = (float)wide_gw[i];
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "aggregation.h"
+#include "elementary.h"
 
 /* PCG32 (O'Neill, 2014), XSH-RR. */
 typedef struct generator {
@@ -32,7 +33,7 @@ static double next_normal(generator *g) {
     u = next_uniform(g), v = next_uniform(g);
     s = u * u + v * v;
   } while (s >= 1);
-  return u * sqrt(-2 * log(s) / s);
+  return u * sqrt(-2 * logarithm(s) / s);
 }
 
 static void kaiming_normal(generator *g, float *weight, int32_t count, int32_t fan_out) {

@@ -49,8 +49,7 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
   const uint64_t depth = (uint64_t)(f->O / f->G) * (uint32_t)R * (uint32_t)R;
   const int32_t H = rows + D * (R - 1), W = columns + D * (R - 1); /* of the framed gy */
   const uint64_t output = f->stride == 1 ? 0 : (uint64_t)rows * (uint32_t)columns;
-  if (channels > limit || depth > limit || output > limit / channels)
-    return DK_ERROR_MEMORY;
+  if (channels > limit || depth > limit || output > limit / channels) return DK_ERROR_MEMORY;
 
   input_gradient p = {.forward = *f, .phases = phases, .every = every, .margin = margin};
   p.framed = f->stride > 1 || margin < 0;
@@ -70,16 +69,14 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
       .Wo = columns,
   };
   const uint64_t frame = p.framed ? (uint64_t)H * (uint32_t)W : 0;
-  if (frame > limit / (uint32_t)f->O)
-    return DK_ERROR_MEMORY;
+  if (frame > limit / (uint32_t)f->O) return DK_ERROR_MEMORY;
   p.frame = (size_t)round_up((size_t)frame * f->O, 16);
   p.output = (size_t)round_up((size_t)(output * channels), 16);
 
   const int32_t run = f->O == f->G ? (int32_t)channels : (int32_t)channels / f->G;
   const int32_t run_blocks = (run - 1) / LANES + 1;
   const uint64_t blocks = (uint64_t)run_blocks * (uint32_t)((int32_t)channels / run);
-  if (blocks * LANES > limit / depth)
-    return DK_ERROR_MEMORY;
+  if (blocks * LANES > limit / depth) return DK_ERROR_MEMORY;
   p.kernels = (packed_kernels){.K = 1,
                                .O = (int32_t)channels,
                                .depth = (int32_t)depth,
@@ -95,8 +92,7 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
       batch_workspace(context, p.algorithm, &p.shape); /* also holds a mixed block */
   const uint64_t bytes =
       sizeof(float) * floats + (scratch > sizeof(float) * mixed ? scratch : sizeof(float) * mixed);
-  if (bytes > INT32_MAX)
-    return DK_ERROR_MEMORY;
+  if (bytes > INT32_MAX) return DK_ERROR_MEMORY;
   p.bytes = (size_t)bytes;
   *plan = p;
   return DK_OK;
@@ -121,8 +117,7 @@ typedef struct exchange {
 
 /* One input channel. */
 SMALL static void exchange_one(const exchange *x, size_t from, size_t to) {
-  for (int32_t o = 0; o < x->outputs; o++)
-    x->to[to + o * x->to_step] = x->mixed[from + o];
+  for (int32_t o = 0; o < x->outputs; o++) x->to[to + o * x->to_step] = x->mixed[from + o];
 }
 
 /* Four input channels, of which the first is a multiple of four. */
@@ -130,11 +125,9 @@ static void exchange_four(const exchange *x, size_t from, size_t to) {
   int32_t o = 0;
   for (; o + 4 <= x->outputs; o += 4) {
     v128_t v[4];
-    for (int k = 0; k < 4; k++)
-      v[k] = wasm_v128_load(x->mixed + from + k * x->from_step + o);
+    for (int k = 0; k < 4; k++) v[k] = wasm_v128_load(x->mixed + from + k * x->from_step + o);
     transpose4(v);
-    for (int k = 0; k < 4; k++)
-      wasm_v128_store(x->to + to + (o + k) * x->to_step, v[k]);
+    for (int k = 0; k < 4; k++) wasm_v128_store(x->to + to + (o + k) * x->to_step, v[k]);
   }
   for (; o < x->outputs; o++)
     for (int k = 0; k < 4; k++)
@@ -236,11 +229,9 @@ SMALL void input_gradient_compute(dk_context *context, const input_gradient *pla
   float *framed = p.kernels.data + p.kernel_floats, *output = framed + p.frame;
   float *scratch = output + p.output;
   transpose_kernels(&p, kernels, a, scratch);
-  if (p.framed)
-    frame(&p, gy, framed);
+  if (p.framed) frame(&p, gy, framed);
   const bool phased = p.forward.stride > 1;
   convolve_batch(context, p.algorithm, &p.shape, &p.kernels, NULL, p.framed ? framed : gy, &one,
                  phased ? output : gx, scratch);
-  if (phased)
-    interleave(&p, output, gx);
+  if (phased) interleave(&p, output, gx);
 }

@@ -19,8 +19,7 @@ double loss_mse_reference(const float *y, const float *target, size_t count, flo
   for (size_t i = 0; i < count; i++) {
     const double d = (double)y[i] - target[i];
     sum += d * d;
-    if (grad)
-      grad[i] = (float)(2 * d / (double)count);
+    if (grad) grad[i] = (float)(2 * d / (double)count);
   }
   return sum / (double)count;
 }
@@ -30,8 +29,7 @@ double loss_l1_reference(const float *y, const float *target, size_t count, floa
   for (size_t i = 0; i < count; i++) {
     const double d = (double)y[i] - target[i];
     sum += fabs(d);
-    if (grad)
-      grad[i] = (float)((d > 0 ? 1 : d < 0 ? -1 : d) / (double)count); /* NaN stays */
+    if (grad) grad[i] = (float)((d > 0 ? 1 : d < 0 ? -1 : d) / (double)count); /* NaN stays */
   }
   return sum / (double)count;
 }
@@ -42,8 +40,7 @@ double loss_huber_reference(const float *y, const float *target, size_t count, d
   for (size_t i = 0; i < count; i++) {
     const double d = (double)y[i] - target[i];
     sum += fabs(d) <= delta ? d * d / 2 : delta * (fabs(d) - delta / 2);
-    if (grad)
-      grad[i] = (float)((d > delta ? delta : d < -delta ? -delta : d) / (double)count);
+    if (grad) grad[i] = (float)((d > delta ? delta : d < -delta ? -delta : d) / (double)count);
   }
   return sum / (double)count;
 }
@@ -89,8 +86,7 @@ INLINE double sum_vectors(const kind which, const float *y, const float *target,
       v128_t slope;
       const v128_t d = wasm_f32x4_sub(wasm_v128_load(y + i), wasm_v128_load(target + i));
       block = wasm_f32x4_add(block, loss_of(which, d, limit, &slope));
-      if (grad)
-        wasm_v128_store(grad + i, wasm_f32x4_mul(slope, share));
+      if (grad) wasm_v128_store(grad + i, wasm_f32x4_mul(slope, share));
     }
     sum += lanes_sum(block);
   }
@@ -106,13 +102,11 @@ INLINE double loss(const kind which, const float *y, const float *target, size_t
   if (i < count) {
     float rest_y[4] = {0}, rest_target[4] = {0}, slopes[4];
     v128_t slope;
-    for (size_t j = i; j < count; j++)
-      rest_y[j - i] = y[j], rest_target[j - i] = target[j];
+    for (size_t j = i; j < count; j++) rest_y[j - i] = y[j], rest_target[j - i] = target[j];
     const v128_t d = wasm_f32x4_sub(wasm_v128_load(rest_y), wasm_v128_load(rest_target));
     sum += lanes_sum(loss_of(which, d, wasm_f32x4_splat((float)delta), &slope));
     wasm_v128_store(slopes, wasm_f32x4_mul(slope, wasm_f32x4_splat((float)(1 / (double)count))));
-    for (size_t j = i; grad && j < count; j++)
-      grad[j] = slopes[j - i];
+    for (size_t j = i; grad && j < count; j++) grad[j] = slopes[j - i];
   }
   return sum / (double)count;
 }

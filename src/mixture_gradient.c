@@ -30,8 +30,7 @@ static void add_scaled(float scale, const float *from, int32_t count, float *to)
 #pragma clang loop unroll(disable)
   for (; i + 4 <= count; i += 4)
     wasm_v128_store(to + i, madd(s, wasm_v128_load(from + i), wasm_v128_load(to + i)));
-  for (; i < count; i++)
-    to[i] += scale * from[i];
+  for (; i < count; i++) to[i] += scale * from[i];
 }
 
 /* A block [depth, 8] -> one output channel after the other, [8, depth]. */
@@ -42,15 +41,12 @@ static void unpack(const float *block, int32_t depth, float *out) {
     int32_t i = 0;
     for (; i + 4 <= depth; i += 4, from += 4 * LANES) {
       v128_t v[4];
-      for (int k = 0; k < 4; k++)
-        v[k] = wasm_v128_load(from + k * LANES);
+      for (int k = 0; k < 4; k++) v[k] = wasm_v128_load(from + k * LANES);
       transpose4(v);
-      for (int k = 0; k < 4; k++)
-        wasm_v128_store(to + (size_t)k * depth + i, v[k]);
+      for (int k = 0; k < 4; k++) wasm_v128_store(to + (size_t)k * depth + i, v[k]);
     }
     for (; i < depth; i++, from += LANES)
-      for (int k = 0; k < 4; k++)
-        to[(size_t)k * depth + i] = from[k];
+      for (int k = 0; k < 4; k++) to[(size_t)k * depth + i] = from[k];
   }
 }
 
@@ -64,8 +60,7 @@ void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, i
     const float *gradient = gw->data + (size_t)block * floats;
     for (int32_t k = 0; ga && k < K; k++)
       ga[k] += dot(gradient, kernels->data + ((size_t)block * K + k) * floats, floats);
-    if (!weight)
-      continue;
+    if (!weight) continue;
     unpack(gradient, depth, scratch);
     for (int32_t k = 0; k < K; k++)
       add_scaled(a[k], scratch, o.count * depth,

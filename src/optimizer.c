@@ -13,8 +13,7 @@
 static double power(double base, int32_t exponent) {
   double product = 1;
   for (; exponent; exponent >>= 1, base *= base)
-    if (exponent & 1)
-      product *= base;
+    if (exponent & 1) product *= base;
   return product;
 }
 
@@ -67,11 +66,9 @@ void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_
   const v128_t rate = splat(lr), beta = splat(momentum), decay = splat(weight_decay);
   size_t i = 0;
   if (momentum == 0) {
-    for (; i + 4 <= count; i += 4)
-      sgd_vector(parameter + i, gradient + i, NULL, rate, beta, decay);
+    for (; i + 4 <= count; i += 4) sgd_vector(parameter + i, gradient + i, NULL, rate, beta, decay);
   } else {
-    if (step == 1)
-      memset(velocity, 0, sizeof(float) * count);
+    if (step == 1) memset(velocity, 0, sizeof(float) * count);
     for (; i + 4 <= count; i += 4)
       sgd_vector(parameter + i, gradient + i, velocity + i, rate, beta, decay);
   }

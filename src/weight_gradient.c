@@ -46,10 +46,8 @@ typedef struct panels {
 
 SMALL static source choose_source(const geometry *s) {
   const bool pointwise = s->R == 1 && s->stride == 1 && s->padding == 0;
-  if (pointwise && (int64_t)s->H * s->W >= VECTOR)
-    return PLANES;
-  if (s->R == 1 || s->Wo < VECTOR)
-    return COLUMNS;
+  if (pointwise && (int64_t)s->H * s->W >= VECTOR) return PLANES;
+  if (s->R == 1 || s->Wo < VECTOR) return COLUMNS;
   return s->Wo < NARROW && s->O / s->G >= NARROW_OUTPUTS ? COLUMNS : STRIP;
 }
 
@@ -96,8 +94,7 @@ SMALL static void fill_offsets(const geometry *s, const panels *p, int32_t *offs
     return;
   }
   const size_t step = p->source == PLANES ? p->channel : pitch(p);
-  for (int32_t i = 0; i < p->chunk * p->depth; i++)
-    offset[i] = (int32_t)(i * step);
+  for (int32_t i = 0; i < p->chunk * p->depth; i++) offset[i] = (int32_t)(i * step);
 }
 
 /* What tap (r, q) reads for count output pixels of row oy from column ox on. */
@@ -123,8 +120,7 @@ SMALL static void fill_columns(const geometry *s, const panels *p, const float *
         gather(s, x, r, q, oy, ox, run, out + done);
         done += run;
       }
-      for (int32_t i = count; i < VECTOR; i++)
-        out[i] = 0;
+      for (int32_t i = count; i < VECTOR; i++) out[i] = 0;
     }
 }
 
@@ -135,8 +131,7 @@ typedef struct pixels {
 
 SMALL static pixels next_panel(const geometry *s, const panels *p, int32_t first) {
   const int32_t left = s->Ho * s->Wo - first;
-  if (p->source == STRIP)
-    return (pixels){first, min_i32(p->strip.rows_out, left / s->Wo), s->Wo};
+  if (p->source == STRIP) return (pixels){first, min_i32(p->strip.rows_out, left / s->Wo), s->Wo};
   return (pixels){first, 1, left < p->pixels + VECTOR ? left : p->pixels};
 }
 
@@ -172,8 +167,7 @@ SMALL static void correlate_group(const geometry *s, const panels *p, const floa
                           .rows = at.rows,
                           .columns = max_i32(at.columns, VECTOR),
                           .taps = channels * p->depth};
-      if (p->source != PLANES)
-        fill_input(s, p, at, channel, channels, laid_out);
+      if (p->source != PLANES) fill_input(s, p, at, channel, channels, laid_out);
       for (int32_t o = first_output; o < end_output; o += p->step, work.g += p->packed) {
         work.count = min_i32(p->step, end_output - o);
         correlate(&work, kernels_channel(gw, 0, o) + (size_t)c * p->depth * LANES);
@@ -212,8 +206,7 @@ void weight_gradient(const geometry *s, const float *x, const float *gy, const p
   const size_t bytes = sizeof(float) * block * (size_t)(end_block - first_block);
   memset(gw->data + first_block * block, 0, bytes);
   if (weight_gradient_winograd_pays(s)) {
-    if (weight_gradient_winograd(s, x, gy, gw, first_block, end_block, workspace))
-      return;
+    if (weight_gradient_winograd(s, x, gy, gw, first_block, end_block, workspace)) return;
     memset(gw->data + first_block * block, 0, bytes);
   }
   correlate_blocks(s, x, gy, gw, first_block, end_block, workspace);

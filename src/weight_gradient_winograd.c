@@ -14,66 +14,73 @@
  *      b. dU[36][C/G][8] += sums over tiles of V times Z (correlate.h)
  *      c. after the last strip gw += G' dU
  *
- * As in convolve_winograd.c one value that is not finite would spoil more than it should: the
- * transforms watch for it. */
+ * Tiles lie in memory as in convolve_winograd.c, phase by phase where the dilation is above 1. As
+ * there, one value that is not finite would spoil more than it should: the transforms watch for it.
+ */
 #include <string.h>
 
 #include "correlate.h"
 #include "gradient.h"
+#include "small.h"
 #include "strip.h"
 #include "transpose.h"
 #include "winograd.h"
+#include "winograd_tiles.h"
 
 enum {
   M = 4,
   N = M + 2,
-  NN = N * N,                /* tile, transformed tile */
+  NN = N * N,                 /* tile, transformed tile */
   V_FLOATS = 1920 * 1024 / 4, /* of transformed input in a strip, about */
-  LEAST_TILES = 12,          /* of the image: below, sums across lanes outweigh the rest */
+  LEAST_TILES = 12,           /* of the image: below, sums across lanes outweigh the rest */
 };
 
-typedef struct tiling {
-  int32_t rows, columns; /* tiles of the image */
-  int32_t strip_rows;    /* tile rows in a strip */
-  int32_t width;         /* floats of a padded row: whole vectors of tiles */
-  size_t row;            /* from one channel of V or Z to the next */
-  size_t v_plane, z_plane, u_plane, u_block;
-  size_t packed_plane;                   /* of Z as correlate takes it */
-  size_t padded, v, z, packed, u, total; /* where each begins; total floats */
-} tiling;
+typedef struct layout {
+  tiling tiles;     /* of V: all but its panel, mixed and products */
+  size_t z_plane;   /* of Z, whose rows are those of V */
+  size_t u_block;   /* floats of one block's dU */
+  size_t z, packed; /* where Z begins, and one of its 36 planes as correlate takes it */
+} layout;
 
 /* A cache line more than a plane needs, lest 36 streams share cache sets. */
 static size_t plane_floats(size_t floats) { return round_up(floats, 16) + 16; }
 
-static tiling plan(const geometry *s, int32_t blocks) {
-  tiling t = {.rows = (s->Ho - 1) / M + 1, .columns = (s->Wo - 1) / M + 1};
-  const int32_t channels = s->C / s->G;
-  const int64_t fit = V_FLOATS / ((int64_t)NN * channels * t.columns);
-  const int32_t least = (LEAST_TILES - 1) / t.columns + 1;
-  const int32_t want = max_i32(fit > t.rows ? t.rows : (int32_t)fit, min_i32(least, t.rows));
-  const int32_t strips = (t.rows - 1) / want + 1;
-  t.strip_rows = (t.rows - 1) / strips + 1;                  /* strips of equal height */
-  t.width = (int32_t)round_up((size_t)t.columns, 4) * M + 4; /* four tiles read 4M + 2 */
-  t.row = round_up((size_t)t.strip_rows * t.columns + 3, 4); /* four are written at a time */
-  t.v_plane = plane_floats(t.row * channels);
-  t.z_plane = plane_floats(t.row * LANES);
-  t.packed_plane = plane_floats(t.row * LANES);
+SMALL static layout plan(const geometry *s, int32_t blocks) {
+  const int32_t channels = s->C / s->G, d = s->dilation;
+  tiling t = {.m = M, .n = N, .d = d};
+  t.tile_rows = ((s->Ho - 1) / d) / M + 1;
+  t.tile_columns = ((s->Wo - 1) / d) / M + 1;
+  const int64_t row_tiles = (int64_t)d * d * t.tile_columns;
+  const int64_t fit = V_FLOATS / (NN * channels * row_tiles),
+                least = (LEAST_TILES - 1) / row_tiles + 1;
+  const int64_t want = fit > least ? fit : least;
+  const int32_t strips = (int32_t)((t.tile_rows - 1) / want) + 1;
+  t.strip_rows = (t.tile_rows - 1) / strips + 1; /* strips of equal height */
+  t.strip_tiles = (int32_t)(t.strip_rows * row_tiles);
+  t.width = (int32_t)round_up((size_t)t.tile_columns, 4) * M + 4; /* four tiles read 4M + 2 */
+  t.padded_row = t.width * d;
+  t.v_row = round_up((size_t)t.strip_tiles + 3, 4); /* four are written at a time */
+  t.v_plane = plane_floats(t.v_row * channels);
   t.u_plane = plane_floats((size_t)channels * LANES);
-  t.u_block = NN * t.u_plane;
   t.padded = 0;
-  t.v = t.padded + round_up((size_t)(t.strip_rows * M + 2) * t.width, 16);
-  t.z = t.v + NN * t.v_plane;
-  t.packed = t.z + NN * t.z_plane;
-  t.u = t.packed + NN * t.packed_plane;
+  t.v = t.padded + round_up((size_t)(t.strip_rows * M + 2) * d * t.padded_row, 16);
+
+  layout l = {.z_plane = plane_floats(t.v_row * LANES), .u_block = NN * t.u_plane};
+  l.z = t.v + NN * t.v_plane;
+  l.packed = l.z + NN * l.z_plane;
+  t.u = l.packed + round_up(t.v_row * CORRELATE_ROWS, 16);
   /* With one strip, a block's sums are done with before the next block's begin. */
-  t.total = t.u + t.u_block * (t.strip_rows == t.rows ? 1 : (size_t)blocks);
-  return t;
+  t.total = t.u + l.u_block * (strips == 1 ? 1 : (size_t)blocks);
+  l.tiles = t;
+  return l;
 }
 
 bool weight_gradient_winograd_pays(const geometry *s) {
-  const int64_t tiles = ((int64_t)(s->Ho - 1) / M + 1) * ((s->Wo - 1) / M + 1);
-  return s->R == 3 && s->stride == 1 && s->dilation == 1 && s->C / s->G >= 16 && s->O / s->G >= 8 &&
-         tiles >= LEAST_TILES;
+  const int32_t d = s->dilation;
+  const int64_t tiles = (int64_t)d * d * (((s->Ho - 1) / d) / M + 1) * (((s->Wo - 1) / d) / M + 1);
+  const int64_t least = tiles * M * M / 4; /* pixels, of those that the tiles have room for */
+  return s->R == 3 && s->stride == 1 && s->C / s->G >= 16 && s->O / s->G >= 8 &&
+         tiles >= LEAST_TILES && (int64_t)s->Ho * s->Wo >= least;
 }
 
 /* z [6] = A y, y [4]: the transpose of winograd_output. */
@@ -99,70 +106,41 @@ WINOGRAD_INLINE void kernel_transposed(const v128_t u[N], v128_t g[3]) {
   g[2] = wasm_f32x4_add(u[5], combine(A2, even_a, B2, even_b));
 }
 
-/* Four tiles side by side: B' of both axes. d: their inputs, rows width apart. Writes a vector of
+/* Four tiles side by side: A of both axes. g: their gradients, rows step apart. Writes a vector of
  * tiles every plane floats of out, and returns zeros, or NaN where a value was not finite. */
-WINOGRAD_INLINE v128_t transform_inputs(const float *d, size_t width, float *out, size_t plane) {
-  enum { VECTORS = 5 }; /* four tiles' columns and the next tile's first two */
-  v128_t down[N][VECTORS], watch = wasm_f32x4_splat(0);
-  for (int i = 0; i < VECTORS; i++) {
-    v128_t column[N], b[N];
-    for (int r = 0; r < N; r++)
-      column[r] = wasm_v128_load(d + r * width + 4 * i);
-    winograd_input(N, column, b);
-    for (int r = 0; r < N; r++)
-      down[r][i] = b[r];
-    watch = wasm_f32x4_add(watch, winograd_watch(N, b));
-  }
-  for (int r = 0; r < N; r++) {
-    v128_t tile[N], b[N];
-    for (int i = 0; i < 4; i++)
-      tile[i] = down[r][i];
-    transpose4(tile);
-    tile[4] =
-        wasm_i32x4_shuffle(tile[0], down[r][4], 1, 2, 3, 4); /* the next tiles' first columns */
-    tile[5] = wasm_i32x4_shuffle(tile[1], down[r][4], 1, 2, 3, 5);
-    winograd_input(N, tile, b);
-    for (int q = 0; q < N; q++, out += plane)
-      wasm_v128_store(out, b[q]);
-  }
-  return watch;
-}
-
-/* The same for gradients: A of both axes. */
-WINOGRAD_INLINE v128_t transform_gradients(const float *g, size_t width, float *out, size_t plane) {
+WINOGRAD_INLINE v128_t transform_gradients(const float *g, size_t step, float *out, size_t plane) {
   const v128_t zero = wasm_f32x4_splat(0);
   v128_t down[N][M], watch = zero;
   for (int i = 0; i < 4; i++) {
     v128_t column[M], z[N];
     for (int r = 0; r < M; r++) {
-      column[r] = wasm_v128_load(g + r * width + 4 * i);
+      column[r] = wasm_v128_load(g + r * step + 4 * i);
       watch = madd(zero, column[r], watch);
     }
     output_transposed(column, z);
-    for (int r = 0; r < N; r++)
-      down[r][i] = z[r];
+    for (int r = 0; r < N; r++) down[r][i] = z[r];
   }
   for (int r = 0; r < N; r++) {
     v128_t z[N];
     transpose4(down[r]);
     output_transposed(down[r], z);
-    for (int q = 0; q < N; q++, out += plane)
-      wasm_v128_store(out, z[q]);
+    for (int q = 0; q < N; q++, out += plane) wasm_v128_store(out, z[q]);
   }
   return watch;
 }
 
-/* One channel's tiles of a strip, from its padded rows. */
-static v128_t transform_channel(const tiling *t, bool gradients, int32_t rows, const float *padded,
-                                float *out, size_t plane) {
+/* One channel's tiles of a strip, in the order of V's: by tile row, phase, tile column. */
+static v128_t transform_channel(const layout *l, int32_t rows, const float *padded, float *out) {
+  const tiling *t = &l->tiles;
   v128_t watch = wasm_f32x4_splat(0);
   for (int32_t ty = 0; ty < rows; ty++)
-    for (int32_t tx = 0; tx < t->columns; tx += 4) {
-      const float *from = padded + (size_t)ty * M * t->width + (size_t)tx * M;
-      float *to = out + (size_t)ty * t->columns + tx;
-      const v128_t w = gradients ? transform_gradients(from, (size_t)t->width, to, plane)
-                                 : transform_inputs(from, (size_t)t->width, to, plane);
-      watch = wasm_f32x4_add(watch, w);
+    for (int32_t phase = 0; phase < t->d * t->d; phase++, out += t->tile_columns) {
+      const int32_t py = phase / t->d, px = phase % t->d;
+      const float *row = padded + (size_t)(ty * M * t->d + py) * t->padded_row + px * t->width;
+      for (int32_t tx = 0; tx < t->tile_columns; tx += 4)
+        watch = wasm_f32x4_add(watch, transform_gradients(row + (size_t)tx * M,
+                                                          (size_t)t->d * t->padded_row, out + tx,
+                                                          l->z_plane));
     }
   return watch;
 }
@@ -170,17 +148,16 @@ static v128_t transform_channel(const tiling *t, bool gradients, int32_t rows, c
 static bool finite(v128_t watch) { return wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch)); }
 
 /* gw [channels, 9, 8] += G' dU */
-static void transform_sums(const tiling *t, int32_t channels, const float *u, float *gw) {
+static void transform_sums(size_t u_plane, int32_t channels, const float *u, float *gw) {
   for (int32_t c = 0; c < channels; c++, u += LANES)
     for (int half = 0; half < LANES; half += 4) {
       v128_t down[3][N];
       for (int q = 0; q < N; q++) {
         v128_t column[N], g[3];
         for (int r = 0; r < N; r++)
-          column[r] = wasm_v128_load(u + (size_t)(r * N + q) * t->u_plane + half);
+          column[r] = wasm_v128_load(u + (size_t)(r * N + q) * u_plane + half);
         kernel_transposed(column, g);
-        for (int r = 0; r < 3; r++)
-          down[r][q] = g[r];
+        for (int r = 0; r < 3; r++) down[r][q] = g[r];
       }
       for (int r = 0; r < 3; r++) {
         v128_t g[3];
@@ -193,21 +170,16 @@ static void transform_sums(const tiling *t, int32_t channels, const float *u, fl
     }
 }
 
-/* Tile rows row .. row + rows - 1 of the image. */
-typedef struct strip_rows {
-  int32_t row, rows;
-} strip_rows;
-
-/* dU of one block of output channels. */
-static void add_products(const geometry *s, const tiling *t, strip_rows at, int32_t count,
-                         const int32_t *offset, float *workspace, float *u) {
-  const int32_t tiles = at.rows * t->columns, channels = s->C / s->G;
-  const float *z = workspace + t->z;
-  float *packed = workspace + t->packed;
+/* dU [36, channels, 8] of one block of output channels += sums over tiles. */
+SMALL static void add_products(const layout *l, int32_t tiles, int32_t channels, int32_t count,
+                               const int32_t *offset, float *workspace, float *u) {
+  const tiling *t = &l->tiles;
+  float *packed = workspace + l->packed;
   for (int32_t o = 0; o < count; o += CORRELATE_ROWS) {
     const int32_t rows = min_i32(count - o, CORRELATE_ROWS);
     for (int p = 0; p < NN; p++) {
-      correlate_pack(z + p * t->z_plane + (size_t)o * t->row, t->row, 1, tiles, rows, packed);
+      const float *z = workspace + l->z + p * l->z_plane + (size_t)o * t->v_row;
+      correlate_pack(z, t->v_row, 1, tiles, rows, packed);
       const correlation work = {.g = packed,
                                 .x = workspace + t->v + p * t->v_plane,
                                 .offset = offset,
@@ -222,50 +194,50 @@ static void add_products(const geometry *s, const tiling *t, strip_rows at, int3
 
 static size_t offset_floats(const geometry *s) { return round_up((size_t)(s->C / s->G), 16); }
 
-size_t weight_gradient_winograd_workspace(const geometry *s, int32_t blocks) {
-  return sizeof(float) * (offset_floats(s) + plan(s, blocks).total);
+SMALL size_t weight_gradient_winograd_workspace(const geometry *s, int32_t blocks) {
+  return sizeof(float) * (offset_floats(s) + plan(s, blocks).tiles.total);
 }
 
-bool weight_gradient_winograd(const geometry *s, const float *x, const float *gy,
-                              const packed_kernels *gw, int32_t first_block, int32_t end_block,
-                              void *memory) {
-  const tiling t = plan(s, end_block - first_block);
-  const int32_t channels = s->C / s->G, run_blocks = gw->run_blocks;
+SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const float *gy,
+                                    const packed_kernels *gw, int32_t first_block,
+                                    int32_t end_block, void *memory) {
+  const layout l = plan(s, end_block - first_block);
+  const tiling *t = &l.tiles;
+  const int32_t channels = s->C / s->G, run_blocks = gw->run_blocks, d = t->d;
   const size_t x_plane = (size_t)s->H * s->W, y_plane = (size_t)s->Ho * s->Wo;
   int32_t *offset = memory;
   float *workspace = (float *)memory + offset_floats(s);
-  float *padded = workspace + t.padded, *u = workspace + t.u;
-  const bool one_strip = t.strip_rows == t.rows;
-  for (int32_t c = 0; c < channels; c++)
-    offset[c] = (int32_t)(c * t.row);
+  float *padded = workspace + t->padded;
+  for (int32_t c = 0; c < channels; c++) offset[c] = (int32_t)(c * t->v_row);
 
   for (int32_t g = first_block / run_blocks; g * run_blocks < end_block; g++)
-    for (int32_t row = 0; row < t.rows; row += t.strip_rows) {
-      const strip_rows at = {row, min_i32(t.strip_rows, t.rows - row)};
+    for (int32_t row = 0; row < t->tile_rows; row += t->strip_rows) {
+      const int32_t rows = min_i32(t->strip_rows, t->tile_rows - row), first = row * M * d;
       v128_t watch = wasm_f32x4_splat(0);
       for (int32_t c = 0; c < channels; c++) {
-        pad_rows(x + (size_t)(g * channels + c) * x_plane, s->H, s->W, s->padding, row * M,
-                 at.rows * M + 2, 1, t.width, padded);
-        watch = wasm_f32x4_add(watch, transform_channel(&t, false, at.rows, padded,
-                                                        workspace + t.v + c * t.row, t.v_plane));
+        pad_rows(x + (size_t)(g * channels + c) * x_plane, s->H, s->W, s->padding, first,
+                 (rows * M + 2) * d, d, t->width, padded);
+        watch = wasm_f32x4_add(
+            watch, winograd_f4.inputs(t, rows, padded, workspace + t->v + c * t->v_row));
       }
       for (int32_t block = max_i32(first_block, g * run_blocks);
            block < min_i32(end_block, (g + 1) * run_blocks); block++) {
         const channel_block o = kernels_block(gw, block);
         for (int32_t i = 0; i < o.count; i++) {
-          pad_rows(gy + (size_t)(o.first + i) * y_plane, s->Ho, s->Wo, 0, row * M, at.rows * M, 1,
-                   t.width, padded);
-          watch = wasm_f32x4_add(watch, transform_channel(&t, true, at.rows, padded,
-                                                          workspace + t.z + i * t.row, t.z_plane));
+          pad_rows(gy + (size_t)(o.first + i) * y_plane, s->Ho, s->Wo, 0, first, rows * M * d, d,
+                   t->width, padded);
+          watch = wasm_f32x4_add(
+              watch, transform_channel(&l, rows, padded, workspace + l.z + i * t->v_row));
         }
-        if (!finite(watch))
-          return false;
-        float *sums = u + (one_strip ? 0 : t.u_block * (size_t)(block - first_block));
-        if (row == 0)
-          memset(sums, 0, sizeof(float) * t.u_block);
-        add_products(s, &t, at, o.count, offset, workspace, sums);
-        if (row + at.rows == t.rows)
-          transform_sums(&t, channels, sums, kernels_channel(gw, 0, o.first));
+        if (!finite(watch)) return false;
+        const bool one_strip = t->strip_rows == t->tile_rows;
+        float *sums =
+            workspace + t->u + (one_strip ? 0 : l.u_block * (size_t)(block - first_block));
+        if (row == 0) memset(sums, 0, sizeof(float) * l.u_block);
+        add_products(&l, rows * d * d * t->tile_columns, channels, o.count, offset, workspace,
+                     sums);
+        if (row + rows == t->tile_rows)
+          transform_sums(t->u_plane, channels, sums, kernels_channel(gw, 0, o.first));
       }
     }
   return true;

@@ -7,6 +7,7 @@
 #include "check_convolution.h"
 #include "check_gradients.h"
 #include "check_pixels.h"
+#include "check_training.h"
 
 int main(int argc, char **argv) {
   const uint32_t seed = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
@@ -14,6 +15,7 @@ int main(int argc, char **argv) {
   int failures = check_convolution(seed, count) + check_pool(seed, count) + check_pixels(seed, count);
   failures += check_gradients(seed, count / 2) + check_differences(seed, count / 4);
   failures += check_losses(seed, count) + check_optimizers(seed, count);
+  failures += check_correlate(seed, count) + check_elementary(seed, count);
   printf("%d failures, seed %u, %d configurations\n", failures, seed, count);
   return failures ? 1 : 0;
 }

@@ -9,8 +9,6 @@
 
 #include "gradient.h"
 #include "gradient_problem.h"
-#include "loss.h"
-#include "optimizer.h"
 
 static const double TOLERANCE = 1e-4; /* of the library, times 1 + max|answer| */
 
@@ -20,8 +18,7 @@ static bool well_conditioned(const reference_problem *r) {
   const geometry *s = &r->block.shape;
   const block_parameters *p = &r->block.parameters;
   for (int32_t m = 0; m < r->block.M; m++) {
-    if (r->tape.inverse[m] > 10)
-      return false;
+    if (r->tape.inverse[m] > 10) return false;
     for (int32_t n = 0; n < s->N; n++)
       if (fabs(r->tape.normalised[n * r->block.M + m] * p->bn_weight[m] + p->bn_bias[m]) < 0.02)
         return false;
@@ -39,8 +36,7 @@ static bool non_finite_agree(dk_context *context, random_state *random, const gr
         *a = malloc(sizeof(float) * p->N * p->config.num_kernels);
   float *weight[2];
   bool ok = x && a;
-  if (!ok)
-    abort();
+  if (!ok) abort();
   memcpy(x, d->values[INPUT], sizeof(float) * inputs);
   x[random_u32(random) % inputs] = odd[random_between(random, 0, 2)];
   random_fill(random, a, (size_t)p->N * p->config.num_kernels);
@@ -94,8 +90,7 @@ static bool agree(const drawn *d, float *const *got, float start, double unit, d
     const size_t count = d->problem.sizes[i];
     const double *want = d->reference.gradients[i], before = i == INPUT ? 0 : start;
     double largest = unit;
-    for (size_t j = 0; j < count; j++)
-      largest = fmax(largest, unit + fabs(want[j]));
+    for (size_t j = 0; j < count; j++) largest = fmax(largest, unit + fabs(want[j]));
     for (size_t j = 0; j < count; j++)
       if (!(fabs(got[i][j] - (want[j] + before)) <= tolerance * largest)) {
         printf("  %s[%zu]: got %.9g, expected %.9g, allowed difference %.3g\n", tensor_names[i], j,
@@ -123,8 +118,7 @@ int check_gradients(uint32_t seed, int count) {
         print_gradient_problem(&d.problem, j ? "reference gradients" : "gradients", seed, i);
         failures++;
       }
-      if (got)
-        free_gradients(got);
+      if (got) free_gradients(got);
     }
     if (!non_finite_agree(context, &random, &d.problem, &d.data)) {
       print_gradient_problem(&d.problem, "gradients, not all finite", seed, i);
@@ -135,8 +129,7 @@ int check_gradients(uint32_t seed, int count) {
   dk_context_destroy(context);
   printf("gradients  compared with the reference on %d configurations, %d of them by Winograd\n",
          count, winograd);
-  if (count >= 250 && !winograd)
-    failures++; /* a check that met nothing is none */
+  if (count >= 250 && !winograd) failures++; /* a check that met nothing is none */
   return failures;
 }
 
@@ -145,8 +138,7 @@ static const double STEP = 3e-4; /* of a central difference */
 /* What rounding of the loss leaves in a central difference. */
 static double rounding(const reference_problem *r, size_t outputs) {
   double sum = 0;
-  for (size_t i = 0; i < outputs; i++)
-    sum += fabs(r->y[i] * r->grad_y[i]);
+  for (size_t i = 0; i < outputs; i++) sum += fabs(r->y[i] * r->grad_y[i]);
   return 4 * DBL_EPSILON * sum / STEP;
 }
 
@@ -156,12 +148,10 @@ static double difference(reference_problem *r, int tensor, size_t count, const d
   static const double at[] = {1, -1, 2, -2}, weight[] = {8, -8, -1, 1};
   double *values = r->values[tensor], sum = 0;
   double *kept = malloc(sizeof(double) * count);
-  if (!kept)
-    abort();
+  if (!kept) abort();
   memcpy(kept, values, sizeof(double) * count);
   for (int i = 0; i < 4; i++) {
-    for (size_t j = 0; j < count; j++)
-      values[j] = kept[j] + at[i] * STEP * direction[j];
+    for (size_t j = 0; j < count; j++) values[j] = kept[j] + at[i] * STEP * direction[j];
     sum += weight[i] * reference_loss(r);
   }
   memcpy(values, kept, sizeof(double) * count);
@@ -175,11 +165,9 @@ static bool differences_agree(random_state *random, drawn *d, int tensor) {
   const size_t count = d->problem.sizes[tensor];
   const double *gradient = d->reference.gradients[tensor];
   double *direction = calloc(count + 1, sizeof(double)), length = 0, norm = 0;
-  if (!direction)
-    abort();
+  if (!direction) abort();
   bool ok = true;
-  for (size_t i = 0; i < count; i++)
-    norm += gradient[i] * gradient[i];
+  for (size_t i = 0; i < count; i++) norm += gradient[i] * gradient[i];
   for (int i = 0; count && i <= SINGLE; i++) {
     memset(direction, 0, sizeof(double) * count);
     if (i < SINGLE) {
@@ -189,12 +177,10 @@ static bool differences_agree(random_state *random, drawn *d, int tensor) {
         direction[j] = (double)random_float(random);
         length += direction[j] * direction[j];
       }
-      for (size_t j = 0; j < count; j++)
-        direction[j] /= sqrt(length);
+      for (size_t j = 0; j < count; j++) direction[j] /= sqrt(length);
     }
     double want = difference(&d->reference, tensor, count, direction), got = 0;
-    for (size_t j = 0; j < count; j++)
-      got += direction[j] * gradient[j];
+    for (size_t j = 0; j < count; j++) got += direction[j] * gradient[j];
     const double allowed = 1e-6 * sqrt(norm) + rounding(&d->reference, d->problem.outputs);
     if (!(fabs(got - want) <= allowed)) {
       printf("  %s: gradient %.12g, central difference %.12g, allowed difference %.3g\n",
@@ -213,103 +199,13 @@ int check_differences(uint32_t seed, int count) {
   for (int i = 0; i < count; i++) {
     drawn d = draw(&random, SMALL);
     bool ok = true;
-    for (int tensor = 0; tensor < TENSORS; tensor++)
-      ok &= differences_agree(&random, &d, tensor);
+    for (int tensor = 0; tensor < TENSORS; tensor++) ok &= differences_agree(&random, &d, tensor);
     float **got = library_gradients(context, &d.problem, &d.data, DK_ALGORITHM_AUTO, 0);
     ok &= got && agree(&d, got, 0, 1e-4, 1e-3);
-    if (!ok)
-      print_gradient_problem(&d.problem, "central differences", seed, i), failures++;
-    if (got)
-      free_gradients(got);
+    if (!ok) print_gradient_problem(&d.problem, "central differences", seed, i), failures++;
+    if (got) free_gradients(got);
     discard(&d);
   }
   dk_context_destroy(context);
-  return failures;
-}
-
-int check_losses(uint32_t seed, int count) {
-  random_state random = {seed};
-  int failures = 0;
-  for (int i = 0; i < count; i++) {
-    const size_t n = (size_t)random_between(&random, 1, i % 10 ? 40 : 5000);
-    const double delta = 0.1 + fabs((double)random_float(&random));
-    float *y = guarded_alloc(sizeof(float) * n), *target = guarded_alloc(sizeof(float) * n);
-    float *grad = guarded_alloc(sizeof(float) * n), *want = guarded_alloc(sizeof(float) * n);
-    random_fill(&random, y, n), random_fill(&random, target, n);
-    target[0] = y[0];
-    if (i % 16 == 0)
-      y[n - 1] = NAN;
-    for (int kind = 0; kind < 3; kind++) {
-      const double expected = kind == 0   ? loss_mse_reference(y, target, n, want)
-                              : kind == 1 ? loss_l1_reference(y, target, n, want)
-                                          : loss_huber_reference(y, target, n, delta, want);
-      const double loss = kind == 0   ? dk_loss_mse(y, target, n, grad)
-                          : kind == 1 ? dk_loss_l1(y, target, n, grad)
-                                      : dk_loss_huber(y, target, n, delta, grad);
-      const double alone = kind == 0   ? dk_loss_mse(y, target, n, NULL)
-                           : kind == 1 ? dk_loss_l1(y, target, n, NULL)
-                                       : dk_loss_huber(y, target, n, delta, NULL);
-      const float narrow[] = {(float)loss, (float)alone},
-                  wide[] = {(float)expected, (float)expected};
-      for (size_t j = 0; j < n; j++)
-        grad[j] *= (float)n, want[j] *= (float)n;
-      if (!close_to(narrow, wide, 2, 1e-6, "loss") || !close_to(grad, want, n, 1e-6, "gradient") ||
-          !guards_hold(grad, sizeof(float) * n, "gradient")) {
-        printf("FAILED loss %d: count=%zu delta=%g (seed %u, number %d)\n", kind, n, delta, seed,
-               i);
-        failures++;
-      }
-    }
-    guarded_free(y), guarded_free(target), guarded_free(grad), guarded_free(want);
-  }
-  return failures;
-}
-
-/* State of an optimizer twice over: the library's and the reference's. */
-static bool optimizers_agree(random_state *random, bool adam, size_t n) {
-  enum { PARAMETER, M, V, ARRAYS, STEPS = 4 };
-  float *got[ARRAYS], *want[ARRAYS], *gradient = guarded_alloc(sizeof(float) * n);
-  const double lr = 0.05, momentum = random_between(random, 0, 1) * 0.9;
-  const double decay = random_between(random, 0, 1) * 0.01;
-  for (int i = 0; i < ARRAYS; i++) {
-    got[i] = guarded_alloc(sizeof(float) * n), want[i] = guarded_alloc(sizeof(float) * n);
-    if (i == PARAMETER || !adam)
-      random_fill(random, got[i], n);
-    if (i != PARAMETER && adam)
-      memset(got[i], 0, sizeof(float) * n);
-    memcpy(want[i], got[i], sizeof(float) * n);
-  }
-  bool ok = true;
-  for (int32_t step = 1; step <= STEPS; step++) {
-    random_fill(random, gradient, n);
-    if (adam) {
-      dk_adam_step(got[PARAMETER], gradient, got[M], got[V], n, lr, 0.9, 0.999, 1e-8, decay, step);
-      adam_step_reference(want[PARAMETER], gradient, want[M], want[V], n, lr, 0.9, 0.999, 1e-8,
-                          decay, step);
-    } else {
-      dk_sgd_step(got[PARAMETER], gradient, momentum ? got[M] : NULL, n, lr, momentum, decay, step);
-      sgd_step_reference(want[PARAMETER], gradient, momentum ? want[M] : NULL, n, lr, momentum,
-                         decay, step);
-    }
-  }
-  for (int i = 0; i < ARRAYS; i++) {
-    ok &= close_to(got[i], want[i], n, 2e-6, i == PARAMETER ? "parameter" : "state") &&
-          guards_hold(got[i], sizeof(float) * n, "optimizer");
-    guarded_free(got[i]), guarded_free(want[i]);
-  }
-  guarded_free(gradient);
-  return ok;
-}
-
-int check_optimizers(uint32_t seed, int count) {
-  random_state random = {seed};
-  int failures = 0;
-  for (int i = 0; i < count; i++) {
-    const size_t n = (size_t)random_between(&random, 1, 40);
-    if (optimizers_agree(&random, i % 2, n))
-      continue;
-    printf("FAILED %s: count=%zu (seed %u, number %d)\n", i % 2 ? "Adam" : "SGD", n, seed, i);
-    failures++;
-  }
   return failures;
 }

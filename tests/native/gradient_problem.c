@@ -47,17 +47,15 @@ static gradient_problem draw_problem(random_state *random, problem_size size) {
                                             : random_between(random, 0, c->kernel_size + 1);
   c->num_kernels = random_between(random, 1, small ? 3 : 5);
   if (c->in_channels >= 16 && (size == LARGE || random_between(random, 0, 1)))
-    c->kernel_size = 3, c->stride = c->dilation = 1;
+    c->kernel_size = 3, c->stride = 1, c->dilation = random_between(random, 1, 2);
   c->bias = random_between(random, 0, 1);
   do {
     const int32_t most = small ? 11 : COUNT(sizes);
     p.H = random_of(random, sizes, most);
     p.W = random_of(random, sizes, most);
-    if (!small && random_between(random, 0, 15) == 0)
-      p.W += 1100; /* several panels */
+    if (!small && random_between(random, 0, 15) == 0) p.W += 1100; /* several panels */
   } while (c->dilation * (c->kernel_size - 1) + 1 > 2 * c->padding + (p.H < p.W ? p.H : p.W));
-  if (size == LARGE)
-    p.H = random_between(random, 130, 150), p.W = random_between(random, 130, 150);
+  if (size == LARGE) p.H = random_between(random, 130, 150), p.W = random_between(random, 130, 150);
   p.N = random_between(random, 1, size == LARGE ? 1 : 3);
   p.M = random_between(random, 1, 4);
   p.training = p.N > 1 && random_between(random, 0, 1);
@@ -101,8 +99,7 @@ void print_gradient_problem(const gradient_problem *p, const char *what, uint32_
 
 static float *floats(size_t count) {
   float *made = malloc(sizeof(float) * (count + 1));
-  if (!made)
-    abort();
+  if (!made) abort();
   return made;
 }
 
@@ -112,26 +109,28 @@ gradient_data random_gradient_data(random_state *random, const gradient_problem 
     d.values[i] = floats(p->sizes[i]);
     random_fill(random, d.values[i], p->sizes[i]);
   }
+  /* Kernels as large as an initialisation makes them, lest the gradient of a be a small difference of
+   * large numbers. */
+  const size_t channels = (size_t)p->config.num_kernels * p->config.out_channels;
+  const float bound = sqrtf(6.0f * (float)channels / (float)p->sizes[WEIGHT]);
+  for (size_t i = 0; i < p->sizes[WEIGHT]; i++) d.values[WEIGHT][i] *= bound;
   /* Channel means that differ, lest batch norm divide by almost nothing. */
   const size_t plane = (size_t)p->H * p->W;
   float mean = 0;
   for (size_t i = 0; i < p->sizes[INPUT]; i++) {
-    if (i % plane == 0)
-      mean = random_float(random);
+    if (i % plane == 0) mean = random_float(random);
     d.values[INPUT][i] += mean;
   }
   d.running_mean = floats((size_t)p->M), d.running_var = floats((size_t)p->M);
   random_fill(random, d.running_mean, (size_t)p->M);
-  for (int32_t m = 0; m < p->M; m++)
-    d.running_var[m] = 1.1f + random_float(random);
+  for (int32_t m = 0; m < p->M; m++) d.running_var[m] = 1.1f + random_float(random);
   d.grad_y = floats(p->outputs);
   random_fill(random, d.grad_y, p->outputs);
   return d;
 }
 
 void free_gradient_data(gradient_data *d) {
-  for (int i = 0; i < TENSORS; i++)
-    free(d->values[i]);
+  for (int i = 0; i < TENSORS; i++) free(d->values[i]);
   free(d->running_mean), free(d->running_var), free(d->grad_y);
 }
 
@@ -139,8 +138,7 @@ void free_gradient_data(gradient_data *d) {
 
 static dk_attention *make_attention(const gradient_problem *p, const gradient_data *d) {
   dk_attention *made = dk_attention_create(p->config.in_channels, p->M, p->config.num_kernels);
-  if (!made)
-    abort();
+  if (!made) abort();
   float *const arrays[] = {made->conv1_weight, made->bn_weight, made->bn_bias, made->conv2_weight,
                            made->conv2_bias};
   for (int i = 0; i <= CONV2_BIAS; i++)
@@ -155,8 +153,7 @@ dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data 
   dk_aggregation_config config = p->config;
   dk_aggregation *made;
   config.algorithm = (int32_t)id;
-  if (dk_aggregation_create(&config, &made))
-    abort();
+  if (dk_aggregation_create(&config, &made)) abort();
   const size_t kernel = p->sizes[WEIGHT] / config.num_kernels;
   for (int32_t k = 0; k < config.num_kernels; k++)
     dk_aggregation_write(made, k, 0, config.out_channels, d->values[WEIGHT] + k * kernel);
@@ -179,8 +176,7 @@ static bool run_library(dk_context *context, const gradient_problem *p, const gr
   if (!status)
     status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT],
                                a, p->N, p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
-  if (status)
-    printf("  status %d\n", (int)status);
+  if (status) printf("  status %d\n", (int)status);
   bool ok = status == DK_OK && guards_hold(tape, tape_bytes, "tape");
   for (int i = 0; i < TENSORS; i++)
     ok &= guards_hold(g[i], sizeof(float) * p->sizes[i], tensor_names[i]);
@@ -192,27 +188,23 @@ static bool run_library(dk_context *context, const gradient_problem *p, const gr
 float **library_gradients(dk_context *context, const gradient_problem *p, const gradient_data *d,
                           dk_algorithm id, float start) {
   float **g = malloc(sizeof *g * TENSORS);
-  if (!g)
-    abort();
+  if (!g) abort();
   for (int i = 0; i < TENSORS; i++) {
     g[i] = guarded_alloc(sizeof(float) * p->sizes[i]);
-    for (size_t j = 0; i != INPUT && j < p->sizes[i]; j++)
-      g[i][j] = start;
+    for (size_t j = 0; i != INPUT && j < p->sizes[i]; j++) g[i][j] = start;
   }
   dk_attention *attention = make_attention(p, d);
   dk_aggregation *aggregation = make_aggregation(p, d, id);
   const bool ok = run_library(context, p, d, attention, aggregation, g);
   dk_attention_destroy(attention);
   dk_aggregation_destroy(aggregation);
-  if (ok)
-    return g;
+  if (ok) return g;
   free_gradients(g);
   return NULL;
 }
 
 void free_gradients(float **gradients) {
-  for (int i = 0; i < TENSORS; i++)
-    guarded_free(gradients[i]);
+  for (int i = 0; i < TENSORS; i++) guarded_free(gradients[i]);
   free(gradients);
 }
 
@@ -220,10 +212,8 @@ void free_gradients(float **gradients) {
 
 static double *widened(const float *from, size_t count) {
   double *made = malloc(sizeof(double) * (count + 1));
-  if (!made)
-    abort();
-  for (size_t i = 0; i < count; i++)
-    made[i] = from ? (double)from[i] : 0;
+  if (!made) abort();
+  for (size_t i = 0; i < count; i++) made[i] = from ? (double)from[i] : 0;
   return made;
 }
 
@@ -275,8 +265,7 @@ reference_problem make_reference(const gradient_problem *p, const gradient_data 
 }
 
 void free_reference(reference_problem *r) {
-  for (int i = 0; i < TENSORS; i++)
-    free(r->values[i]), free(r->gradients[i]);
+  for (int i = 0; i < TENSORS; i++) free(r->values[i]), free(r->gradients[i]);
   free(r->running_mean), free(r->running_var), free(r->grad_y);
   free(r->y), free(r->memory), free(r->scratch);
 }
@@ -286,8 +275,7 @@ double reference_loss(reference_problem *r) {
   double sum = 0;
   attention_reference_forward(&r->block, r->values[INPUT], &r->tape);
   aggregation_reference_forward(&r->block, r->values[INPUT], r->tape.a, r->y, r->scratch);
-  for (size_t i = 0; i < (size_t)s->N * s->O * s->Ho * s->Wo; i++)
-    sum += r->y[i] * r->grad_y[i];
+  for (size_t i = 0; i < (size_t)s->N * s->O * s->Ho * s->Wo; i++) sum += r->y[i] * r->grad_y[i];
   return sum;
 }
 
@@ -295,8 +283,7 @@ void reference_gradients(reference_problem *r) {
   const geometry *s = &r->block.shape;
   const block_parameters gradients = parameters_of(r->gradients, r->block.parameters.bias != NULL);
   double *ga = r->tape.a + (size_t)s->N * s->K; /* room behind a */
-  for (int32_t i = 0; i < s->N * s->K; i++)
-    ga[i] = 0;
+  for (int32_t i = 0; i < s->N * s->K; i++) ga[i] = 0;
   aggregation_reference_backward(&r->block, r->values[INPUT], r->tape.a, r->grad_y,
                                  r->gradients[INPUT], ga, &gradients, r->scratch);
   attention_reference_backward(&r->block, &r->tape, ga, r->gradients[INPUT], &gradients,

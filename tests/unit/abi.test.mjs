@@ -51,6 +51,10 @@ test('structs: the fields that are read by position', () => {
     'algorithm',
   ]);
   assert.deepEqual(fields('dk_plan'), ['algorithm', 'tile', 'Ho', 'Wo', 'workspace']);
+  assert.deepEqual(fields('dk_attention_gradients'), [
+    'conv1_weight', 'bn_weight', 'bn_bias', 'conv2_weight', 'conv2_bias',
+  ]);
+  assert.deepEqual(fields('dk_aggregation_gradients'), ['weight', 'bias']);
 });
 
 test('limits', () => {

@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
-import { toSafetensors } from '../../web/dynakernel/index.js';
+import { parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
 import { loadRuntime } from '../helpers.mjs';
 
-const script = fileURLToPath(new URL('../../examples/contact-sheet.mjs', import.meta.url));
+const example = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
+const script = example('contact-sheet.mjs');
+const trainer = example('train.mjs');
 
 let folder, photo;
 before(() => {
@@ -26,10 +28,11 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-const run = (...args) => new Promise((done) => {
-  execFile(process.execPath, [...process.execArgv, script, ...args], (error, stdout, stderr) =>
+const runScript = (path, ...args) => new Promise((done) => {
+  execFile(process.execPath, [...process.execArgv, path, ...args], (error, stdout, stderr) =>
     done({ status: error?.code ?? 0, stdout, stderr }));
 });
+const run = (...args) => runScript(script, ...args);
 
 async function pixelsOf(path) {
   const image = await loadImage(path);
@@ -79,6 +82,40 @@ test('contact-sheet.mjs: with a state dict', async () => {
 
 test('contact-sheet.mjs: without arguments it says how it is used', async () => {
   const { status, stderr } = await run();
+  assert.equal(status, 2);
+  assert.match(stderr, /^usage: /);
+});
+
+test('train.mjs is short', () => {
+  assert.ok(readFileSync(trainer, 'utf8').trimEnd().split('\n').length < 50);
+});
+
+test('train.mjs: the loss falls, and the state dict is that of the trained block', async () => {
+  const file = join(folder, 'trained.safetensors');
+  const { status, stdout, stderr } = await runScript(trainer, photo, file, '120');
+  assert.equal(status, 0, stderr);
+  const lines = stdout.trimEnd().split('\n').map((line) => line.match(/^step (\d+): loss (\d\.\d\de[+-]\d+)$/));
+  assert.deepEqual(lines.map(([, step]) => Number(step)), [0, 50, 100, 119]);
+  const losses = lines.map(([, , loss]) => Number(loss));
+  assert.ok(losses.at(-1) < losses[0] / 20, `from ${losses[0]} to ${losses.at(-1)}`);
+
+  const { __metadata__, ...state } = parseSafetensors(readFileSync(file));
+  assert.deepEqual(JSON.parse(__metadata__.config), { padding: 1 });
+  assert.equal(state['attention.bn.num_batches_tracked'].data[0], 120n);
+  const dk = await loadRuntime();
+  const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 3, padding: 1 });
+  block.loadStateDict(state);
+  const ramp = Float32Array.from({ length: 3 * 8 * 8 }, (_, i) => (i % 8) / 8 - 0.5); // rises to the right
+  const [width, row] = [8, 4];
+  const y = block.forward(dk.tensor(ramp, [1, 3, 8, 8])).toArray();
+  const mean = (map) => [2, 3, 4, 5].reduce((sum, column) => sum + y[map * 64 + row * width + column], 0) / 4;
+  const [across, along] = [mean(0), mean(1)]; // Sobel's are -1/4 and 0
+  assert.ok(across < -0.1 && across > -0.4 && Math.abs(along) < 0.05, `across ${across}, along ${along}`);
+  dk.dispose();
+});
+
+test('train.mjs: without arguments it says how it is used', async () => {
+  const { status, stderr } = await runScript(trainer);
   assert.equal(status, 2);
   assert.match(stderr, /^usage: /);
 });

@@ -1,16 +1,20 @@
 /** KernelAggregation: K kernels, mixed for each image, and the convolution with the mixture. */
 import { ALGORITHMS, checkStatus } from './abi.js';
+import { backwardPass } from './backward.js';
 import { readOptions } from './check.js';
 import { weightShape } from './config.js';
 import { DynakernelError } from './errors.js';
-import { Module, handleOf } from './module.js';
+import { Module, gradientsOf, handleOf, recordOf } from './module.js';
 import { toFloats } from './numbers.js';
-import { convolvedShape, readShape, shapeText, sizeOf } from './shape.js';
+import { convolvedShape, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
 import { Tensor, emptyTensor, pointerOf, produce, produceInto } from './tensor.js';
 import { warmUp } from './warmup.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
+/** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
+/** @typedef {import('./backward.js').InputGradientOptions} InputGradientOptions */
+/** @typedef {import('./backward.js').NoInputGradientOptions} NoInputGradientOptions */
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./state.js').StateEntry} StateEntry */
@@ -45,6 +49,9 @@ export class KernelAggregation extends Module {
   #config;
   /** @type {readonly number[] | null} */
   #latest = null;
+  /** The gradient of the attention, [N, K].
+   * @type {Tensor | null} */
+  #attentionGradient = null;
 
   static {
     noteForward = (aggregation, shape) => {
@@ -124,11 +131,99 @@ export class KernelAggregation extends Module {
     checkAttention(attention.shape, x.shape[0], this.#config.numKernels);
     const [N, , H, W] = x.shape;
     const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {
-      checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context, aggregation,
-        input, weights, N, H, W, output), convolutionText(this.#config, x.shape));
+      const run = () => checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context,
+        aggregation, input, weights, N, H, W, output), convolutionText(this.#config, x.shape));
+      if (!this.requiresGrad) return run();
+      const [pixels, mixtures] = [sizeOf(x.shape), sizeOf(attention.shape)];
+      const pass = { input: x.shape, output: shape, training: this.training };
+      return recordOf(this).write(pass, [4 * pixels, 4 * mixtures], (inputCopy, weightsCopy) => {
+        run();
+        this.#heap.copy(inputCopy, input, pixels);
+        this.#heap.copy(weightsCopy, weights, mixtures);
+      });
     });
     this.#latest = x.shape;
     return y;
+  }
+
+  /**
+   * From the gradient of the output [N, O, Ho, Wo] of the latest forward pass to that of its input x
+   * [N, C, H, W]; `attentionGradient` then is that of its attention. Adds to the gradients of the
+   * parameters. It may be called again for the same pass, but before parameters change.
+   *
+   * @overload
+   * @param {Tensor} gradOutput
+   * @param {InputGradientOptions} [options]
+   * @returns {Tensor}
+   * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
+   *   ERR_SHAPE, ERR_MEMORY
+   * @example
+   * aggregation.requiresGrad = true;
+   * const y = aggregation.forward(x, a);
+   * const { gradient } = dk.mseLoss(y, target);
+   * const xGradient = aggregation.backward(gradient);
+   * const aGradient = aggregation.attentionGradient;
+   */
+  /**
+   * The same without the gradient of the input.
+   *
+   * @overload
+   * @param {Tensor} gradOutput
+   * @param {NoInputGradientOptions} options
+   * @returns {null}
+   */
+  /**
+   * @param {Tensor} gradOutput
+   * @param {BackwardOptions} [options]
+   * @returns {Tensor | null}
+   */
+  backward(gradOutput, options) {
+    const what = 'aggregation.backward';
+    return backwardPass(this.#heap, this, what, gradOutput, options, (pass, gradient, gradInput) => {
+      const { input: [N, , H, W], parts: [x, a] } = pass;
+      const gradients = gradientsOf(this);
+      const { struct } = gradients;
+      const attentionGradient = this.#attentionGradientFor(N);
+      try {
+        checkStatus(this.#heap.c.dk_aggregation_backward(this.#heap.context, handleOf(this), x, a,
+          N, H, W, gradient, gradInput, pointerOf(this.#heap, attentionGradient, 'its gradient'),
+          struct), `the gradient of ${convolutionText(this.#config, pass.input)}`);
+      } catch (error) {
+        if (attentionGradient !== this.#attentionGradient) attentionGradient.dispose();
+        throw error;
+      }
+      if (attentionGradient !== this.#attentionGradient) this.#attentionGradient?.dispose();
+      this.#attentionGradient = attentionGradient;
+      gradients.noteAdded();
+    });
+  }
+
+  /**
+   * The gradient [N, K] of the attention that the forward pass was given, from the latest
+   * backward(), for whatever the attention came from; null before the first. It is the module's own
+   * memory: the next backward() overwrites it, or ends it where the batch has another size.
+   *
+   * @returns {Tensor | null}
+   */
+  get attentionGradient() {
+    handleOf(this);
+    const memory = this.#attentionGradient;
+    return memory && new Tensor(this.#heap, pointerOf(this.#heap, memory, 'the gradient'),
+      memory.shape, { owner: memory, name: 'its backward pass' });
+  }
+
+  /** @override */
+  dispose() {
+    super.dispose();
+    this.#attentionGradient?.dispose();
+  }
+
+  /** @param {number} N */
+  #attentionGradientFor(N) {
+    const shape = [N, this.#config.numKernels];
+    const latest = this.#attentionGradient;
+    if (latest && sameShape(latest.shape, shape)) return latest;
+    return emptyTensor(this.#heap, shape, "the attention's gradient");
   }
 
   /**

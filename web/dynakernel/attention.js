@@ -1,12 +1,16 @@
 /** KernelAttention: how much of each kernel an image asks for. */
 import { checkStatus } from './abi.js';
+import { backwardPass } from './backward.js';
 import { readOptions } from './check.js';
 import { DynakernelError } from './errors.js';
-import { Module, handleOf } from './module.js';
+import { Module, gradientsOf, handleOf, recordOf } from './module.js';
 import { checkImages, shapeText } from './shape.js';
 import { countEntry, floatEntry, parameterEntry } from './state.js';
 import { pointerOf, produceInto } from './tensor.js';
 
+/** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
+/** @typedef {import('./backward.js').InputGradientOptions} InputGradientOptions */
+/** @typedef {import('./backward.js').NoInputGradientOptions} NoInputGradientOptions */
 /** @typedef {import('./config.js').AttentionConfig} AttentionConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./state.js').StateEntry} StateEntry */
@@ -59,9 +63,53 @@ export class KernelAttention extends Module {
     checkImages(x.shape, channels);
     checkBatch(this.training, x.shape);
     const [N, , H, W] = x.shape;
-    return produceInto(this.#heap, [N, numKernels], out, [x], (output) => {
-      checkStatus(this.#heap.c.dk_attention_forward(this.#heap.context, attention,
-        Number(this.training), input, N, H, W, output), `attention over ${shapeText(x.shape)}`);
+    const shape = [N, numKernels];
+    const { c, context } = this.#heap;
+    return produceInto(this.#heap, shape, out, [x], (output) => {
+      const run = (/** @type {number} */ tape) => checkStatus(
+        c.dk_attention_forward_taped(context, attention, Number(this.training), input, N, H, W,
+          output, tape), `attention over ${shapeText(x.shape)}`);
+      if (!this.requiresGrad) return run(0);
+      return recordOf(this).write({ input: x.shape, output: shape, training: this.training },
+        [c.dk_attention_tape_bytes(attention, N) >>> 0], run);
+    });
+  }
+
+  /**
+   * From the gradient of the attention [N, K] that the latest forward pass answered to that of its
+   * input [N, C, H, W]; adds to the gradients of the parameters. In training mode, at the time of
+   * that pass, the gradient passes through the batch's mean and variance. It may be called again for
+   * the same pass, but before parameters change.
+   *
+   * @overload
+   * @param {Tensor} gradOutput
+   * @param {InputGradientOptions} [options]
+   * @returns {Tensor}
+   * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
+   *   ERR_SHAPE, ERR_MEMORY
+   */
+  /**
+   * The same without the gradient of the input.
+   *
+   * @overload
+   * @param {Tensor} gradOutput
+   * @param {NoInputGradientOptions} options
+   * @returns {null}
+   */
+  /**
+   * @param {Tensor} gradOutput
+   * @param {BackwardOptions} [options]
+   * @returns {Tensor | null}
+   */
+  backward(gradOutput, options) {
+    const what = 'attention.backward';
+    return backwardPass(this.#heap, this, what, gradOutput, options, (pass, gradient, gradInput) => {
+      const { input: [N, , H, W], training, parts: [tape] } = pass;
+      const gradients = gradientsOf(this);
+      checkStatus(this.#heap.c.dk_attention_backward(this.#heap.context, handleOf(this),
+        Number(training), tape, N, H, W, gradient, gradInput, gradients.struct),
+      `the gradient of attention over ${shapeText(pass.input)}`);
+      gradients.noteAdded();
     });
   }
 }

@@ -2,12 +2,16 @@
 import { checkStatus } from './abi.js';
 import { KernelAggregation, convolutionText, noteForward } from './aggregation.js';
 import { KernelAttention, checkBatch } from './attention.js';
+import { backwardPass } from './backward.js';
 import { readOptions } from './check.js';
-import { Module, handleOf } from './module.js';
-import { convolvedShape, sameShape } from './shape.js';
+import { Module, gradientsOf, handleOf, recordOf } from './module.js';
+import { convolvedShape, sameShape, sizeOf } from './shape.js';
 import { emptyTensor, pointerOf, produceInto } from './tensor.js';
 
 /** @typedef {import('./aggregation.js').Plan} Plan */
+/** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
+/** @typedef {import('./backward.js').InputGradientOptions} InputGradientOptions */
+/** @typedef {import('./backward.js').NoInputGradientOptions} NoInputGradientOptions */
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./config.js').AttentionConfig} AttentionConfig */
 /** @typedef {import('./heap.js').Floats} Floats */
@@ -93,10 +97,19 @@ export class DynamicKernelAggregation extends Module {
 
     const mixture = this.#attentionFor(N);
     try {
+      const { c, context } = this.#heap;
+      const weights = pointerOf(this.#heap, mixture, 'attention');
       const y = produceInto(this.#heap, shape, out, [x], (output) => {
-        checkStatus(this.#heap.c.dk_block_forward(this.#heap.context, attention, aggregation,
-          Number(training), input, N, H, W, pointerOf(this.#heap, mixture, 'attention'), output),
+        const run = (/** @type {number} */ tape) => checkStatus(c.dk_block_forward_taped(context,
+          attention, aggregation, Number(training), input, N, H, W, weights, output, tape),
         convolutionText(config, x.shape));
+        if (!this.requiresGrad) return run(0);
+        const pixels = sizeOf(x.shape);
+        const sizes = [c.dk_attention_tape_bytes(attention, N) >>> 0, 4 * pixels];
+        return recordOf(this).write({ input: x.shape, output: shape, training }, sizes, (tape, copy) => {
+          run(tape);
+          this.#heap.copy(copy, input, pixels);
+        });
       });
       if (mixture !== this.#latest) this.#latest?.dispose();
       this.#latest = mixture;
@@ -106,6 +119,61 @@ export class DynamicKernelAggregation extends Module {
       if (mixture !== this.#latest) mixture.dispose();
       throw error;
     }
+  }
+
+  /**
+   * From the gradient of the output [N, O, Ho, Wo] of the latest forward pass to that of its input
+   * [N, C, H, W]; adds to the gradients of the parameters. In training mode, at the time of that
+   * pass, the gradient passes through the batch's mean and variance. It may be called again for the
+   * same pass, but before parameters change: it computes with the parameters as they are.
+   *
+   * @overload
+   * @param {Tensor} gradOutput
+   * @param {InputGradientOptions} [options]
+   * @returns {Tensor}
+   * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
+   *   ERR_SHAPE, ERR_MEMORY
+   * @example
+   * block.requiresGrad = true;
+   * const optimizer = dk.adam(block.train(), { lr: 1e-2 });
+   * let y, gradient, loss;
+   * for (let step = 0; step < 1000; step++) {
+   *   y = block.forward(x, { out: y });
+   *   ({ loss, gradient } = dk.mseLoss(y, target, { out: gradient }));
+   *   optimizer.zeroGrad();
+   *   block.backward(gradient, { input: false });
+   *   optimizer.step();
+   * }
+   */
+  /**
+   * The same without the gradient of the input.
+   *
+   * @overload
+   * @param {Tensor} gradOutput
+   * @param {NoInputGradientOptions} options
+   * @returns {null}
+   */
+  /**
+   * @param {Tensor} gradOutput
+   * @param {BackwardOptions} [options]
+   * @returns {Tensor | null}
+   */
+  backward(gradOutput, options) {
+    const what = 'block.backward';
+    return backwardPass(this.#heap, this, what, gradOutput, options, (pass, gradient, gradInput) => {
+      const { input: [N, , H, W], training, parts: [tape, x] } = pass;
+      const attention = handleOf(this.#attention);
+      const aggregation = handleOf(this.#aggregation);
+      const weights = pointerOf(this.#heap, this.#latest, 'attention');
+      const trained = [this.#attention, this.#aggregation].map((part) =>
+        (part.requiresGrad ? gradientsOf(part) : null));
+      const [attentionStruct, aggregationStruct] = trained.map((gradients) => gradients?.struct ?? 0);
+      checkStatus(this.#heap.c.dk_block_backward(this.#heap.context, attention, aggregation,
+        Number(training), tape, x, weights, N, H, W, gradient, gradInput, attentionStruct,
+        aggregationStruct),
+      `the gradient of ${convolutionText(this.#aggregation.config, pass.input)}`);
+      for (const gradients of trained) gradients?.noteAdded();
+    });
   }
 
   /**

@@ -52,6 +52,20 @@ export function integer(value, what, least, most) {
 }
 
 /**
+ * A finite number in a range that the caller words.
+ *
+ * @param {unknown} value
+ * @param {string} what
+ * @param {string} range such as 'more than 0'
+ * @param {(value: number) => boolean} allowed
+ * @returns {number}
+ */
+export function real(value, what, range, allowed) {
+  if (typeof value === 'number' && Number.isFinite(value) && allowed(value)) return value;
+  throw new DynakernelError('ERR_CONFIG', `${what} must be a finite number, ${range}; got ${given(value)}`);
+}
+
+/**
  * @param {unknown} value
  * @param {string} what
  * @returns {boolean}

@@ -115,6 +115,17 @@ export class Heap {
   }
 
   /**
+   * Copies floats from one place to another.
+   *
+   * @param {number} to
+   * @param {number} from
+   * @param {number} length
+   */
+  copy(to, from, length) {
+    this.floats(to, length).set(this.floats(from, length));
+  }
+
+  /**
    * A view that no allocation detaches: a copy where the view lies on this heap.
    *
    * @template {ArrayBufferView & { slice(): any }} View

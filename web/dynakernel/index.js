@@ -16,11 +16,13 @@
 export { DynakernelError } from './errors.js';
 export { load } from './load.js';
 export { parseSafetensors, toSafetensors } from './safetensors.js';
+export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./aggregation.js').KernelAggregation} KernelAggregation */
 /** @typedef {import('./aggregation.js').Plan} Plan */
 /** @typedef {import('./attention.js').KernelAttention} KernelAttention */
+/** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
 /** @typedef {import('./block.js').DynamicKernelAggregation} DynamicKernelAggregation */
 /** @typedef {import('./colormaps.js').Colormap} Colormap */
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
@@ -33,9 +35,16 @@ export { parseSafetensors, toSafetensors } from './safetensors.js';
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */
 /** @typedef {import('./load.js').LoadOptions} LoadOptions */
+/** @typedef {import('./loss.js').HuberOptions} HuberOptions */
+/** @typedef {import('./loss.js').LossOptions} LossOptions */
+/** @typedef {import('./loss.js').LossResult} LossResult */
+/** @typedef {import('./optimizer.js').AdamOptions} AdamOptions */
+/** @typedef {import('./optimizer.js').Optimizer} Optimizer */
+/** @typedef {import('./optimizer.js').SgdOptions} SgdOptions */
 /** @typedef {import('./runtime.js').Info} Info */
 /** @typedef {import('./runtime.js').Runtime} Runtime */
 /** @typedef {import('./safetensors.js').SafetensorsFile} SafetensorsFile */
+/** @typedef {import('./schedules.js').Schedule} Schedule */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
 /** @typedef {import('./state.js').LoadOptions} LoadStateOptions */
 /** @typedef {import('./state.js').StateDict} StateDict */

@@ -1,6 +1,11 @@
-/** What the three modules have in common: training mode, state dict, parameters, disposal. */
+/**
+ * What the three modules have in common: training mode, state dict, parameters and their gradients,
+ * disposal.
+ */
 import { boolean } from './check.js';
 import { DynakernelError } from './errors.js';
+import { Gradients } from './gradients.js';
+import { ForwardRecord } from './record.js';
 import { loadStateDict, stateDict } from './state.js';
 import { DISPOSE } from './tensor.js';
 
@@ -31,6 +36,29 @@ import { DISPOSE } from './tensor.js';
  */
 export let handleOf;
 
+/**
+ * Where the latest forward pass of a module that requires gradients is kept.
+ *
+ * @type {(module: Module) => ForwardRecord}
+ */
+export let recordOf;
+
+/**
+ * Where the gradients of a module's own parameters add up, without those of modules in it. Refuses a
+ * module that is disposed.
+ *
+ * @type {(module: Module) => Gradients}
+ */
+export let gradientsOf;
+
+/**
+ * The modules that have parameters of their own: a module itself, or those in it. Refuses what is
+ * disposed, and modules of another runtime.
+ *
+ * @type {(module: Module, heap: Heap, what: string) => Module[]}
+ */
+export let leavesOf;
+
 /** The base class of KernelAttention, KernelAggregation and DynamicKernelAggregation. */
 export class Module {
   #heap;
@@ -39,13 +67,30 @@ export class Module {
   #destroy;
   #state;
   #children;
+  #record;
+  #gradients;
   #training = false;
+  #requiresGrad = false;
   #disposed = false;
 
   static {
     handleOf = (module) => {
       module.#check();
       return module.#pointer;
+    };
+    recordOf = (module) => module.#record;
+    gradientsOf = (module) => {
+      module.#check();
+      return module.#gradients;
+    };
+    leavesOf = (module, heap, what) => {
+      module.#check();
+      if (module.#heap !== heap) {
+        throw new DynakernelError('ERR_CONFIG', `${what}: the ${module.#kind} belongs to another ` +
+          'runtime; modules can only be used with the runtime that made them');
+      }
+      const children = Object.values(module.#children);
+      return children.length > 0 ? children.flatMap((child) => leavesOf(child, heap, what)) : [module];
     };
   }
 
@@ -61,6 +106,8 @@ export class Module {
     this.#destroy = destroy;
     this.#state = state;
     this.#children = children;
+    this.#record = new ForwardRecord(heap);
+    this.#gradients = new Gradients(heap, state.filter(({ tensor }) => tensor));
     if (destroy) heap.guard(this, pointer, destroy);
   }
 
@@ -93,6 +140,35 @@ export class Module {
    */
   eval() {
     return this.train(false);
+  }
+
+  /**
+   * Whether each forward pass keeps what backward() needs. False at first: nothing is kept. Set on a
+   * block it also sets both parts; a part that is then set to false is frozen: the block's backward
+   * pass computes no gradients of that part's parameters. Set to false it forgets the latest forward
+   * pass and gives the memory of it back; gradients stay.
+   *
+   * What it costs, in bytes: 4 * N * C * H * W for a copy of the input and 8 * (N * (C + 2 * M + K)
+   * + M) for the attention, as much as the largest pass so far needed; 4 for each parameter for the
+   * gradients, from the first backward() on. An optimizer's first step unpacks the kernels, another
+   * 4 * K * O * C/G * R * R, and adds its own state: twice as much as the gradients for Adam, once
+   * for SGD with momentum.
+   *
+   * @example
+   * block.requiresGrad = true;
+   * const y = block.forward(x);
+   * const { loss, gradient } = dk.mseLoss(y, target);
+   * const inputGradient = block.backward(gradient);
+   */
+  get requiresGrad() {
+    return this.#requiresGrad;
+  }
+
+  set requiresGrad(value) {
+    this.#check();
+    this.#requiresGrad = boolean(value, 'requiresGrad');
+    if (!value) this.#record.dispose();
+    for (const child of Object.values(this.#children)) child.requiresGrad = value;
   }
 
   /**
@@ -139,6 +215,38 @@ export class Module {
     return tensors;
   }
 
+  /**
+   * What backward() has added up for each parameter, by the names that parameters() has: live
+   * tensors, which the next backward() adds to and zeroGrad() clears; zeros before the first. What is
+   * written into one, a clipped gradient for example, is what an optimizer's step() takes.
+   *
+   * @returns {{ [name: string]: Tensor }}
+   * @throws {DynakernelError} ERR_MEMORY
+   * @example
+   * const { 'aggregation.weight': gradient } = block.gradients();
+   * gradient.data.forEach((value, i, all) => { all[i] = Math.max(-1, Math.min(1, value)); });
+   */
+  gradients() {
+    this.#check();
+    const tensors = this.#gradients.tensors(this);
+    for (const [prefix, child] of Object.entries(this.#children)) {
+      for (const [name, tensor] of Object.entries(child.gradients())) {
+        tensors[`${prefix}.${name}`] = tensor;
+      }
+    }
+    return tensors;
+  }
+
+  /**
+   * Clears the gradients. Until the next backward() an optimizer leaves the parameters alone, as
+   * PyTorch's do after zero_grad().
+   */
+  zeroGrad() {
+    this.#check();
+    this.#gradients.zero();
+    for (const child of Object.values(this.#children)) child.zeroGrad();
+  }
+
   get disposed() {
     return this.#disposed || this.#heap.closed;
   }
@@ -148,6 +256,8 @@ export class Module {
     if (this.#disposed) return;
     this.#disposed = true;
     if (this.#destroy) this.#heap.release(this, this.#pointer, this.#destroy);
+    this.#record.dispose();
+    this.#gradients.dispose();
     for (const child of Object.values(this.#children)) child.dispose();
   }
 

@@ -4,6 +4,8 @@ import { KernelAttention } from './attention.js';
 import { DynamicKernelAggregation } from './block.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { fromImage } from './image.js';
+import { huberLoss, l1Loss, mseLoss } from './loss.js';
+import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
 import { DISPOSE, tensorFrom, zeros } from './tensor.js';
 
@@ -12,8 +14,15 @@ import { DISPOSE, tensorFrom, zeros } from './tensor.js';
 /** @typedef {import('./config.js').BlockOptions} BlockOptions */
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */
+/** @typedef {import('./loss.js').HuberOptions} HuberOptions */
+/** @typedef {import('./loss.js').LossOptions} LossOptions */
+/** @typedef {import('./loss.js').LossResult} LossResult */
+/** @typedef {import('./module.js').Module} Module */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
+/** @typedef {import('./optimizer.js').AdamOptions} AdamOptions */
+/** @typedef {import('./optimizer.js').Optimizer} Optimizer */
+/** @typedef {import('./optimizer.js').SgdOptions} SgdOptions */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
@@ -153,6 +162,95 @@ export class Runtime {
    */
   kernelAggregation(options) {
     return new KernelAggregation(this.#heap, aggregationConfig(options));
+  }
+
+  /**
+   * Mean squared error: the mean of (y - target)^2 over all elements.
+   *
+   * @param {Tensor} y a prediction of any shape
+   * @param {Tensor} target of the same shape
+   * @param {LossOptions} [options]
+   * @returns {LossResult}
+   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE where the shapes differ or are empty;
+   *   ERR_CONFIG, ERR_MEMORY
+   * @example
+   * const { loss, gradient } = dk.mseLoss(block.forward(x), target);
+   * block.backward(gradient);
+   */
+  mseLoss(y, target, options) {
+    return mseLoss(this.#heap, y, target, options);
+  }
+
+  /**
+   * Mean absolute error: the mean of |y - target| over all elements. Its gradient is 0 where they
+   * are equal.
+   *
+   * @param {Tensor} y a prediction of any shape
+   * @param {Tensor} target of the same shape
+   * @param {LossOptions} [options]
+   * @returns {LossResult}
+   * @throws {import('./errors.js').DynakernelError} as mseLoss
+   */
+  l1Loss(y, target, options) {
+    return l1Loss(this.#heap, y, target, options);
+  }
+
+  /**
+   * Huber's loss: with d = y - target, the mean of d^2 / 2 where |d| <= delta, and of
+   * delta * (|d| - delta / 2) elsewhere, so that outliers count less than in mseLoss.
+   *
+   * @param {Tensor} y a prediction of any shape
+   * @param {Tensor} target of the same shape
+   * @param {HuberOptions} [options]
+   * @returns {LossResult}
+   * @throws {import('./errors.js').DynakernelError} as mseLoss; ERR_CONFIG where delta is not
+   *   positive
+   * @example
+   * const { loss, gradient } = dk.huberLoss(y, target, { delta: 0.1 });
+   */
+  huberLoss(y, target, options) {
+    return huberLoss(this.#heap, y, target, options);
+  }
+
+  /**
+   * Stochastic gradient descent with momentum, as torch.optim.SGD.
+   *
+   * @param {Module | readonly Module[]} modules whose parameters to train; one that is named twice,
+   *   or as a part of another, counts once
+   * @param {SgdOptions} [options]
+   * @returns {Optimizer}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_DISPOSED
+   * @example
+   * const optimizer = dk.sgd(block, { lr: 0.05, momentum: 0.9 });
+   */
+  sgd(modules, options) {
+    this.#heap.checkOpen();
+    return sgd(this.#heap, modules, options);
+  }
+
+  /**
+   * Adam (Kingma & Ba, ICLR 2015), as torch.optim.Adam.
+   *
+   * @param {Module | readonly Module[]} modules whose parameters to train; one that is named twice,
+   *   or as a part of another, counts once
+   * @param {AdamOptions} [options]
+   * @returns {Optimizer}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_DISPOSED
+   * @example
+   * block.requiresGrad = true;
+   * const optimizer = dk.adam(block, { lr: 1e-2 });
+   * for (let step = 0; step < 100; step++) {
+   *   const y = block.forward(x);
+   *   const { gradient } = dk.mseLoss(y, target);
+   *   optimizer.zeroGrad();
+   *   block.backward(gradient).dispose();
+   *   optimizer.step();
+   *   for (const tensor of [y, gradient]) tensor.dispose();
+   * }
+   */
+  adam(modules, options) {
+    this.#heap.checkOpen();
+    return adam(this.#heap, modules, options);
   }
 
   get disposed() {

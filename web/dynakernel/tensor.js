@@ -22,6 +22,7 @@ export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.
  *
  * @typedef {object} Loan
  * @property {{ readonly disposed: boolean }} owner kept alive by the tensor
+ * @property {string} [name] what messages call the owner ('its module')
  * @property {() => void} [written] called when somebody may write
  */
 
@@ -38,6 +39,13 @@ let locate;
 
 /** @type {(tensor: Tensor) => boolean} */
 let isOnLoan;
+
+/**
+ * Tells the owner of a tensor's memory that it is about to change, by other means than `data`.
+ *
+ * @type {(tensor: Tensor) => void}
+ */
+export let noteWritten;
 
 /**
  * Float32 numbers in the WebAssembly heap, contiguous, the last dimension innermost: images are
@@ -67,6 +75,7 @@ export class Tensor {
       return tensor.#pointer;
     };
     isOnLoan = (tensor) => tensor.#loan !== null;
+    noteWritten = (tensor) => tensor.#loan?.written?.();
   }
 
   /**
@@ -170,7 +179,8 @@ export class Tensor {
   /** @param {string} what */
   #check(what) {
     if (!this.disposed) return;
-    const owner = this.#heap.closed ? 'its runtime' : this.#disposed ? 'it' : 'its module';
+    const owner = this.#heap.closed ? 'its runtime' : this.#disposed ? 'it'
+      : this.#loan?.name ?? 'its module';
     throw new DynakernelError('ERR_DISPOSED', `${what} can no longer be used: ${owner} is disposed`);
   }
 
@@ -228,27 +238,28 @@ export function produce(heap, shape, what, work) {
 }
 
 /**
- * The result of a forward pass: in out, if the caller gave one, else in a new tensor.
+ * The result of a pass: in out, if the caller gave one, else in a new tensor.
  *
  * @param {Heap} heap
  * @param {readonly number[]} shape
  * @param {Tensor | undefined} out
- * @param {readonly Tensor[]} inputs
+ * @param {readonly Tensor[]} inputs tensors that out may not be
  * @param {(pointer: number) => void} work
+ * @param {string} [what] whose shape it is
  */
-export function produceInto(heap, shape, out, inputs, work) {
-  if (out === undefined) return produce(heap, shape, 'the output', work);
+export function produceInto(heap, shape, out, inputs, work, what = 'the output') {
+  if (out === undefined) return produce(heap, shape, what, work);
   const pointer = pointerOf(heap, out, 'out');
   if (shapeText(out.shape) !== shapeText(shape)) {
     throw new DynakernelError('ERR_SHAPE',
-      `out must have the output's shape ${shapeText(shape)}; got ${shapeText(out.shape)}`);
+      `out must have the shape of ${what}, ${shapeText(shape)}; got ${shapeText(out.shape)}`);
   }
   if (inputs.includes(out)) {
-    throw new DynakernelError('ERR_CONFIG', 'out must be another tensor than the input');
+    throw new DynakernelError('ERR_CONFIG', 'out must be another tensor than the input of this call');
   }
   if (isOnLoan(out)) {
     throw new DynakernelError('ERR_CONFIG',
-      "out must be a tensor of its own, not a view on a module's parameters");
+      "out must be a tensor of its own, not a view on a module's parameters or gradients");
   }
   work(pointer);
   return out;

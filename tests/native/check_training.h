@@ -1,0 +1,14 @@
+/* The parts of training against their references: losses, optimizers, the sums of a kernel's
+ * gradient, exp and log. */
+#ifndef CHECK_TRAINING_H
+#define CHECK_TRAINING_H
+
+#include <stdint.h>
+
+/* Each returns how many of count seeded draws failed, having printed them. */
+int check_losses(uint32_t seed, int count);
+int check_optimizers(uint32_t seed, int count);
+int check_correlate(uint32_t seed, int count);
+int check_elementary(uint32_t seed, int count);
+
+#endif

@@ -1,0 +1,104 @@
+/** Where the gradients of a module's parameters add up. */
+import { sizeOf } from './shape.js';
+import { Tensor, emptyTensor, pointerOf } from './tensor.js';
+
+/** @typedef {import('./heap.js').Heap} Heap */
+/** @typedef {import('./module.js').Module} Module */
+
+/** Floats for the struct of pointers with which C is told of the arrays; arrays begin at multiples. */
+const UNIT = 16;
+
+/**
+ * One array for each parameter, all in one piece of memory that is made when first needed.
+ *
+ * An array that nothing was added to since the beginning, or since zero(), is not set: PyTorch's
+ * gradient of None, which optimizers pass over.
+ */
+export class Gradients {
+  #heap;
+  #arrays;
+  #floats = UNIT;
+  /** @type {Tensor | null} */
+  #memory = null;
+
+  /**
+   * @param {Heap} heap
+   * @param {readonly { name: string, shape: readonly number[] }[]} parameters in the order of the
+   *   fields of dk_attention_gradients or dk_aggregation_gradients
+   */
+  constructor(heap, parameters) {
+    this.#heap = heap;
+    this.#arrays = parameters.map(({ name, shape }) => {
+      const length = sizeOf(shape);
+      const offset = this.#floats;
+      this.#floats += Math.ceil(length / UNIT) * UNIT;
+      return { name, shape, length, offset, isSet: false };
+    });
+  }
+
+  /** Of the parameters, in their order. */
+  get names() {
+    return this.#arrays.map(({ name }) => name);
+  }
+
+  /**
+   * The C struct of pointers to the arrays.
+   *
+   * @throws {import('./errors.js').DynakernelError} ERR_MEMORY
+   */
+  get struct() {
+    this.#memory ??= this.#allocate();
+    return pointerOf(this.#heap, this.#memory, 'the gradients');
+  }
+
+  /**
+   * The arrays as tensors, by the parameters' names.
+   *
+   * @param {Module} owner
+   * @returns {{ [name: string]: Tensor }}
+   */
+  tensors(owner) {
+    return Object.fromEntries(this.#arrays.map((array) => {
+      const written = () => {
+        array.isSet = true;
+      };
+      const pointer = this.struct + 4 * array.offset;
+      return [array.name, new Tensor(this.#heap, pointer, array.shape, { owner, written })];
+    }));
+  }
+
+  /**
+   * Where the gradient of a parameter lies, or 0 where it is not set.
+   *
+   * @param {string} name
+   */
+  pointerIfSet(name) {
+    const array = this.#arrays.find((other) => other.name === name);
+    return array?.isSet ? this.struct + 4 * array.offset : 0;
+  }
+
+  /** C has added to all arrays. */
+  noteAdded() {
+    for (const array of this.#arrays) array.isSet = true;
+  }
+
+  zero() {
+    for (const array of this.#arrays) {
+      if (array.isSet) this.#heap.floats(this.struct + 4 * array.offset, array.length).fill(0);
+      array.isSet = false;
+    }
+  }
+
+  dispose() {
+    this.#memory?.dispose();
+    this.#memory = null;
+  }
+
+  #allocate() {
+    const memory = emptyTensor(this.#heap, [this.#floats], 'the gradients');
+    const pointer = pointerOf(this.#heap, memory, 'the gradients');
+    this.#heap.floats(pointer, this.#floats).fill(0);
+    this.#heap.words(pointer, UNIT).set(this.#arrays.map(({ offset }) => pointer + 4 * offset));
+    return memory;
+  }
+}

@@ -1,0 +1,86 @@
+/** Losses over tensors: the number, and its gradient, to begin a backward pass with. */
+import { readOptions, real } from './check.js';
+import { DynakernelError } from './errors.js';
+import { sameShape, shapeText, sizeOf } from './shape.js';
+import { pointerOf, produceInto } from './tensor.js';
+
+/** @typedef {import('./heap.js').Heap} Heap */
+/** @typedef {import('./tensor.js').Tensor} Tensor */
+
+/**
+ * @typedef {object} LossOptions
+ * @property {Tensor} [out] a tensor of y's shape that the gradient is written into, instead of a new
+ *   one; y itself is allowed, where it is not needed any more
+ */
+
+/** @typedef {LossOptions & { delta?: number }} HuberOptions delta: where it turns linear (1) */
+
+/**
+ * @typedef {object} LossResult
+ * @property {number} loss the mean over all elements
+ * @property {Tensor} gradient dloss / dy, of y's shape: what backward takes
+ */
+
+/**
+ * @param {Heap} heap
+ * @param {unknown} y
+ * @param {unknown} target
+ * @param {LossOptions} [options]
+ */
+export function mseLoss(heap, y, target, options) {
+  const { out } = readOptions(options, 'mseLoss', ['out']);
+  return compute(heap, 'mseLoss', y, target, out, heap.c.dk_loss_mse);
+}
+
+/**
+ * @param {Heap} heap
+ * @param {unknown} y
+ * @param {unknown} target
+ * @param {LossOptions} [options]
+ */
+export function l1Loss(heap, y, target, options) {
+  const { out } = readOptions(options, 'l1Loss', ['out']);
+  return compute(heap, 'l1Loss', y, target, out, heap.c.dk_loss_l1);
+}
+
+/**
+ * @param {Heap} heap
+ * @param {unknown} y
+ * @param {unknown} target
+ * @param {HuberOptions} [options]
+ */
+export function huberLoss(heap, y, target, options) {
+  const { delta = 1, out } = readOptions(options, 'huberLoss', ['delta', 'out']);
+  const bend = real(delta, 'huberLoss: delta', 'more than 0', (value) => value > 0);
+  return compute(heap, 'huberLoss', y, target, out, (prediction, goal, count, gradient) =>
+    heap.c.dk_loss_huber(prediction, goal, count, bend, gradient));
+}
+
+/**
+ * @param {Heap} heap
+ * @param {string} name
+ * @param {unknown} y
+ * @param {unknown} target
+ * @param {Tensor | undefined} out
+ * @param {(y: number, target: number, count: number, gradient: number) => number} measure
+ * @returns {LossResult}
+ */
+function compute(heap, name, y, target, out, measure) {
+  const prediction = pointerOf(heap, y, `${name}: y`);
+  const goal = pointerOf(heap, target, `${name}: target`);
+  const { shape } = /** @type {Tensor} */ (y);
+  const other = /** @type {Tensor} */ (target);
+  if (!sameShape(shape, other.shape)) {
+    throw new DynakernelError('ERR_SHAPE', `${name}: y and target must have the same shape; ` +
+      `got ${shapeText(shape)} and ${shapeText(other.shape)}`);
+  }
+  if (shape.includes(0)) {
+    throw new DynakernelError('ERR_SHAPE',
+      `${name}: there must be at least one element to take the mean of; got ${shapeText(shape)}`);
+  }
+  let loss = 0;
+  const gradient = produceInto(heap, shape, out, [other], (pointer) => {
+    loss = measure(prediction, goal, sizeOf(shape), pointer);
+  }, 'the gradient of y');
+  return { loss, gradient };
+}

@@ -1,0 +1,113 @@
+/**
+ * Learning-rate schedules: functions from the number of a step, counted from 0, to its rate.
+ *
+ * @example
+ * const schedule = cosineSchedule({ lr: 1e-2, steps: 1000, warmup: 50 });
+ * for (let step = 0; step < 1000; step++) {
+ *   optimizer.lr = schedule(step);
+ *   // forward, loss, backward
+ *   optimizer.step();
+ * }
+ */
+import { integer, readOptions, real } from './check.js';
+import { DynakernelError, given } from './errors.js';
+
+/**
+ * The rate of a step. Steps are whole numbers from 0; each call stands for itself, so that steps may
+ * be asked for in any order.
+ *
+ * @callback Schedule
+ * @param {number} step
+ * @returns {number}
+ */
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Half a cosine from lr at step 0 (after a warm-up: at step `warmup`) down to `least` at step
+ * `steps`, and `least` from there on. Without a warm-up it is PyTorch's CosineAnnealingLR up to
+ * there, with T_max = steps and eta_min = least (Loshchilov & Hutter, ICLR 2017).
+ *
+ * @param {{ lr: number, steps: number, warmup?: number, least?: number }} options lr: the highest
+ *   rate; steps: of the whole training, more than warmup; warmup: steps in which the rate rises,
+ *   as in warmupSchedule (0); least: the last rate (0)
+ * @returns {Schedule}
+ * @throws {DynakernelError} ERR_CONFIG
+ * @example
+ * const schedule = cosineSchedule({ lr: 1e-2, steps: 1000, warmup: 50, least: 1e-5 });
+ * optimizer.lr = schedule(step);
+ */
+export function cosineSchedule(options) {
+  const what = 'cosineSchedule';
+  const { lr, steps, warmup = 0, least = 0 } =
+    readOptions(options, what, ['lr', 'steps', 'warmup', 'least']);
+  const high = readRate(lr, `${what}: lr`);
+  const low = readRate(least, `${what}: least`);
+  const rising = integer(warmup, `${what}: warmup`, 0, MOST);
+  const total = integer(steps, `${what}: steps`, 1, MOST);
+  if (total <= rising) {
+    throw new DynakernelError('ERR_CONFIG',
+      `${what}: steps must be more than warmup; got steps ${total}, warmup ${rising}`);
+  }
+  const falling = total - rising;
+  return warmUp(rising, (step) => step >= falling ? low
+    : low + (high - low) * (1 + Math.cos(Math.PI * step / falling)) / 2);
+}
+
+/**
+ * lr, times `factor` after every `every` steps: PyTorch's StepLR.
+ *
+ * @param {{ lr: number, every: number, factor?: number }} options factor: from 0 to 1 (0.1)
+ * @returns {Schedule}
+ * @throws {DynakernelError} ERR_CONFIG
+ * @example
+ * const schedule = stepSchedule({ lr: 0.1, every: 300, factor: 0.5 });
+ * optimizer.lr = schedule(step);
+ */
+export function stepSchedule(options) {
+  const what = 'stepSchedule';
+  const { lr, every, factor = 0.1 } = readOptions(options, what, ['lr', 'every', 'factor']);
+  const first = readRate(lr, `${what}: lr`);
+  const length = integer(every, `${what}: every`, 1, MOST);
+  const shrink = real(factor, `${what}: factor`, 'from 0 to 1', (value) => value >= 0 && value <= 1);
+  return warmUp(0, (step) => first * shrink ** Math.floor(step / length));
+}
+
+/**
+ * A rate that rises evenly over `warmup` steps, from lr / warmup at step 0 to lr at step warmup - 1,
+ * and stays; or goes on with another schedule, from that one's step 0.
+ *
+ * @param {{ lr: number | Schedule, warmup: number }} options
+ * @returns {Schedule}
+ * @throws {DynakernelError} ERR_CONFIG
+ * @example
+ * const schedule = warmupSchedule({ warmup: 100, lr: stepSchedule({ lr: 0.1, every: 300 }) });
+ * optimizer.lr = schedule(step);
+ */
+export function warmupSchedule(options) {
+  const what = 'warmupSchedule';
+  const { lr, warmup } = readOptions(options, what, ['lr', 'warmup']);
+  const rising = integer(warmup, `${what}: warmup`, 0, MOST);
+  if (typeof lr === 'function') return warmUp(rising, lr);
+  const rate = readRate(lr, `${what}: lr`);
+  return warmUp(rising, () => rate);
+}
+
+/**
+ * @param {number} warmup
+ * @param {Schedule} schedule
+ * @returns {Schedule}
+ */
+const warmUp = (warmup, schedule) => (step) => {
+  if (!Number.isSafeInteger(step) || step < 0) {
+    throw new DynakernelError('ERR_CONFIG',
+      `the step of a schedule must be a whole number, 0 or more; got ${given(step)}`);
+  }
+  return step < warmup ? schedule(0) * (step + 1) / warmup : schedule(step - warmup);
+};
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ */
+export const readRate = (value, what) => real(value, what, '0 or more', (rate) => rate >= 0);

@@ -1,0 +1,135 @@
+/** @import { Point } from './curve.js' */
+import { number } from '../playground/format.js';
+
+/** The two losses as lines on a logarithmic axis, as SVG in the page's own pixels. */
+
+const SPACE = 'http://www.w3.org/2000/svg';
+const LEFT = 44;
+const RIGHT = 58; // room for the figures at the lines' ends
+const TOP = 10;
+const BOTTOM = 26;
+
+/** Before there is a loss. */
+const EMPTY = /** @type {const} */ ([-4, 0]);
+
+/** Lines' end figures keep this distance. */
+const LABEL_GAP = 15;
+
+/**
+ * @param {string} name
+ * @param {{ [name: string]: string | number }} attributes
+ * @param {(Node | string)[]} children
+ */
+function svg(name, attributes, ...children) {
+  const made = document.createElementNS(SPACE, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  made.append(...children);
+  return made;
+}
+
+/**
+ * @param {readonly Point[]} points
+ * @param {{ end: number, width: number, height: number }} options  end: the step at the right edge
+ */
+export function drawChart(points, { end, width, height }) {
+  const [low, high] = decades(points);
+  const last = Math.max(end, points[points.length - 1]?.step ?? 0, 1);
+  const room = Math.max(80, width - LEFT - RIGHT);
+  const depth = height - TOP - BOTTOM;
+  const x = (/** @type {number} */ step) => LEFT + (step / last) * room;
+  const y = (/** @type {number} */ loss) => TOP + ((high - Math.log10(loss)) / (high - low)) * depth;
+  const chart = svg('svg', {
+    width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': summary(points),
+  });
+  chart.append(drawAxes({ low, high, last, x, y, right: LEFT + room, height }));
+  if (points.length === 0) return chart;
+  const ends = /** @type {const} */ (['single', 'dynamic']).map((name) => {
+    const path = points.map((point, i) => `${i ? 'L' : 'M'}${x(point.step).toFixed(1)} ${y(point[name]).toFixed(1)}`);
+    chart.append(svg('path', { class: `line ${name}`, d: path.join('') }));
+    const loss = points[points.length - 1][name];
+    return { name, loss, at: y(loss) };
+  });
+  const [upper, lower] = ends.sort((a, b) => a.at - b.at);
+  lower.at = Math.max(lower.at, upper.at + LABEL_GAP);
+  const over = lower.at - (height - BOTTOM);
+  if (over > 0) {
+    lower.at -= over;
+    upper.at = Math.min(upper.at, lower.at - LABEL_GAP);
+  }
+  const edge = x(points[points.length - 1].step);
+  for (const { name, loss, at } of ends)
+    chart.append(svg('text', { class: `end ${name}`, x: edge + 6, y: at + 4 }, number(loss)));
+  return chart;
+}
+
+/**
+ * Whole decades that hold every loss, two at least.
+ *
+ * @param {readonly Point[]} points
+ */
+function decades(points) {
+  if (points.length === 0) return EMPTY;
+  let least = Infinity;
+  let most = 0;
+  for (const { dynamic, single } of points) {
+    least = Math.min(least, dynamic, single);
+    most = Math.max(most, dynamic, single);
+  }
+  const high = Math.ceil(Math.log10(most));
+  return [Math.min(high - 2, Math.floor(Math.log10(least))), high];
+}
+
+/**
+ * @param {{ low: number, high: number, last: number, x: (step: number) => number, y: (loss: number) => number,
+ *   right: number, height: number }} scale
+ */
+function drawAxes({ low, high, last, x, y, right, height }) {
+  const group = svg('g', { class: 'axis', 'aria-hidden': 'true' });
+  const every = Math.ceil((high - low) / 8);
+  for (let power = high; power >= low; power -= every) {
+    const at = y(10 ** power);
+    group.append(svg('line', { x1: LEFT, x2: right, y1: at, y2: at }), tick(power, at));
+  }
+  const step = niceStep(last, right - LEFT > 380 ? 5 : 3);
+  for (let at = 0; at <= last; at += step) {
+    const anchor = at === 0 ? 'start' : 'middle';
+    group.append(svg('text', { x: x(at), y: height - 8, 'text-anchor': anchor }, at === 0 ? 'step 0' : String(at)));
+  }
+  return group;
+}
+
+/**
+ * @param {number} power
+ * @param {number} at
+ */
+function tick(power, at) {
+  const place = { x: LEFT - 8, y: at + 4, 'text-anchor': 'end' };
+  if (power >= -2 && power <= 2) return svg('text', place, String(10 ** power));
+  const exponent = svg('tspan', { dy: -5, class: 'exponent' }, String(power).replace('-', '−'));
+  return svg('text', place, '10', exponent);
+}
+
+/**
+ * A step of 1, 2 or 5 times a power of ten that divides a length into a handful of parts.
+ *
+ * @param {number} length
+ * @param {number} parts  at most
+ */
+function niceStep(length, parts) {
+  const power = 10 ** Math.floor(Math.log10(length / parts));
+  return Math.max(1, [1, 2, 5, 10].map((factor) => factor * power).find((step) => length / step <= parts) ?? 1);
+}
+
+/**
+ * The chart in words.
+ *
+ * @param {readonly Point[]} points
+ */
+export function summary(points) {
+  if (points.length === 0) return 'Loss over the steps: nothing has been learnt yet.';
+  const first = points[0];
+  const last = points[points.length - 1];
+  const fell = (/** @type {'dynamic' | 'single'} */ name) => `from ${number(first[name])} to ${number(last[name])}`;
+  return `Loss over ${last.step} steps, on a logarithmic axis. Dynamic block: ${fell('dynamic')}. ` +
+    `One-kernel block: ${fell('single')}.`;
+}

@@ -1,0 +1,115 @@
+/** @import { Lesson, Photo } from './types.js' */
+import { Random } from './random.js';
+
+/** Mean luma of dark and of bright pictures. Nothing lies between, so that there is a right answer for each. */
+const DARK = [0.1, 0.25];
+const BRIGHT = [0.5, 0.7];
+
+/** The least part of a photograph's side that a crop keeps: its mean colour should still be the photograph's. */
+const LEAST_CROP = 0.8;
+
+/** Crops are made this much brighter or darker, so that more than one exact mean colour is learnt for a photograph. */
+const EXPOSURE = 0.1;
+
+/**
+ * A picture as it is fed, and which of the lesson's effects is wanted of it.
+ *
+ * @typedef {{ data: Uint8ClampedArray<ArrayBuffer>, side: number, effect: number }} Example
+ */
+
+/**
+ * Pictures that are shown: whole photographs; for lessons on brightness once dark and once bright.
+ *
+ * @param {Lesson['kind']} kind
+ * @param {Photo[]} photos
+ * @returns {(Example & { name: string })[]}
+ */
+export function samples(kind, photos) {
+  return photos.flatMap((photo, i) => {
+    if (kind !== 'brightness') return [{ ...photo, effect: kind === 'picture' ? i : 0 }];
+    return [
+      { ...exposed(photo, (DARK[0] + DARK[1]) / 2), name: `${photo.name}, dark`, effect: 0 },
+      { ...exposed(photo, (BRIGHT[0] + BRIGHT[1]) / 2), name: `${photo.name}, bright`, effect: 1 },
+    ];
+  });
+}
+
+/**
+ * Example number `index` of what is learnt from: photographs take turns, in random crops and exposures.
+ *
+ * @param {Lesson['kind']} kind
+ * @param {Photo[]} photos
+ * @param {number} index
+ * @param {Random} random
+ * @returns {Example}
+ */
+export function example(kind, photos, index, random) {
+  const turn = index % photos.length;
+  const crop = randomCrop(photos[turn], random);
+  if (kind === 'brightness') {
+    // Both kinds of each photograph, and of both kinds half of each batch.
+    const bright = (photos.length % 2 ? index : index + Math.floor(index / photos.length)) % 2;
+    const [low, high] = bright ? BRIGHT : DARK;
+    return { ...exposed(crop, random.between(low, high)), effect: bright };
+  }
+  const gain = random.between(1 - EXPOSURE, 1 + EXPOSURE);
+  return { ...mapped(crop, (value) => value * gain), effect: kind === 'picture' ? turn : 0 };
+}
+
+/**
+ * @param {Omit<Photo, 'name'>} photo
+ * @param {Random} random
+ */
+function randomCrop({ data, side }, random) {
+  const length = Math.max(1, Math.round(side * random.between(LEAST_CROP, 1)));
+  const top = random.below(side - length + 1);
+  const left = random.below(side - length + 1);
+  const crop = new Uint8ClampedArray(length * length * 4);
+  for (let row = 0; row < length; row++) {
+    const start = ((top + row) * side + left) * 4;
+    crop.set(data.subarray(start, start + length * 4), row * length * 4);
+  }
+  return { data: crop, side: length };
+}
+
+/**
+ * The picture with this mean luma: by a gamma curve, which keeps black and white.
+ *
+ * @param {Omit<Photo, 'name'>} photo
+ * @param {number} wanted
+ */
+function exposed(photo, wanted) {
+  let low = 0.05;
+  let high = 20;
+  let result = photo;
+  for (let round = 0; round < 12; round++) {
+    const gamma = Math.sqrt(low * high);
+    result = mapped(photo, (value) => 255 * (value / 255) ** gamma);
+    if (meanLuma(result.data) > wanted) low = gamma;
+    else high = gamma;
+  }
+  return result;
+}
+
+/** @param {Uint8ClampedArray} data  RGBA */
+function meanLuma(data) {
+  let sum = 0;
+  for (let i = 0; i < data.length; i += 4) sum += 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+  return (sum * 4) / (data.length * 255);
+}
+
+/**
+ * @param {Omit<Photo, 'name'>} photo
+ * @param {(value: number) => number} change  of each colour value
+ */
+function mapped({ data, side }, change) {
+  const table = Uint8ClampedArray.from({ length: 256 }, (_, value) => change(value));
+  const result = new Uint8ClampedArray(data.length);
+  for (let i = 0; i < data.length; i += 4) {
+    result[i] = table[data[i]];
+    result[i + 1] = table[data[i + 1]];
+    result[i + 2] = table[data[i + 2]];
+    result[i + 3] = 255;
+  }
+  return { data: result, side };
+}

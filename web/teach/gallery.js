@@ -1,0 +1,154 @@
+/** @import { Block, Runtime, Tensor } from '../playground/types.js' */
+/** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
+/** @import { Learner } from './learner.js' */
+/** @import { Teacher } from './teacher.js' */
+import { samples } from './examples.js';
+
+/** Pictures on screen have this many pixels a side. */
+const SIDE = 128;
+
+/** Differences are drawn this many times as strong. */
+export const DIFFERENCE_GAIN = 2;
+
+/** Pixels are fed as −1 to 1. */
+export const NORMALISATION = { mean: 0.5, std: 0.5 };
+
+/** The pictures on screen: what the teacher and the learners make of them. */
+export class Gallery {
+  /**
+   * @param {Runtime} dk
+   * @param {Teacher} teacher
+   * @param {import('./types.js').Lesson} lesson
+   * @param {Photo[]} photos
+   */
+  constructor(dk, teacher, lesson, photos) {
+    this.teacher = teacher;
+    this.channel = lesson.channel;
+    const shown = samples(lesson.kind, photos);
+    this.names = shown.map(({ name }) => name);
+    this.effects = shown.map(({ effect }) => effect);
+    this.x = dk.zeros([shown.length, teacher.config.inChannels, SIDE, SIDE]);
+    shown.forEach(({ data, side }, batch) => {
+      dk.fromImage({ data, width: side, height: side }, { ...NORMALISATION, width: SIDE, height: SIDE, out: this.x, batch });
+    });
+    this.target = teacher.answer(this.x, this.effects);
+    this.y = dk.zeros(this.target.shape);
+    this.difference = dk.zeros(this.target.shape);
+    const peak = this.target.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    /** Filters keep to −1..1, or are cut off there as pixels are; what another block gives may be anything. */
+    this.range = teacher.model && peak > 0 ? peak : 1;
+    /** @type {Map<number, Tensor>} attention [samples, K] by K */
+    this.attention = new Map();
+    this.dk = dk;
+  }
+
+  get count() {
+    return this.names.length;
+  }
+
+  /** @returns {Sample[]} */
+  samples() {
+    const { names, effects, teacher } = this;
+    return names.map((name, n) => ({
+      name,
+      effect: teacher.model ? '' : teacher.names[effects[n]],
+      input: this.#picture(this.x, n, 1, 0),
+      target: this.#picture(this.target, n, this.range, this.channel),
+    }));
+  }
+
+  /**
+   * What a learner makes of all pictures now.
+   *
+   * @param {Learner} learner
+   * @returns {Progress}
+   */
+  look(learner) {
+    const { block } = learner;
+    block.requiresGrad = false;
+    const attention = block.attention.forward(this.x, { out: this.attention.get(block.config.numKernels) });
+    this.attention.set(block.config.numKernels, attention);
+    block.aggregation.forward(this.x, attention, { out: this.y });
+    block.requiresGrad = true;
+    const errors = this.#compare();
+    return {
+      loss: learner.loss,
+      errors,
+      predictions: this.names.map((_, n) => this.#picture(this.y, n, this.range, this.channel)),
+      differences: this.names.map((_, n) =>
+        this.#picture(this.difference, n, this.range / DIFFERENCE_GAIN, this.channel)),
+      attention: attention.toArray(),
+      kernels: this.kernels(block, learner.kernels),
+      mixed: this.#mixed(block, attention),
+    };
+  }
+
+  /** Fills `difference`. @returns {number[]} mean squared error of each picture */
+  #compare() {
+    const y = this.y.data;
+    const target = this.target.data;
+    const difference = this.difference.data;
+    const size = y.length / this.count;
+    return this.names.map((_, n) => {
+      let sum = 0;
+      for (let i = n * size; i < (n + 1) * size; i++) {
+        difference[i] = y[i] - target[i];
+        sum += difference[i] * difference[i];
+      }
+      return sum / size;
+    });
+  }
+
+  /**
+   * @param {Block} block
+   * @param {Tensor} attention
+   */
+  #mixed(block, attention) {
+    const { weight, bias } = block.aggregation.mix(attention);
+    try {
+      return this.kernels(block, weight.toArray());
+    } finally {
+      weight.dispose();
+      bias?.dispose();
+    }
+  }
+
+  /**
+   * Kernels of the output channels on screen.
+   *
+   * @param {{ config: { outChannels: number, inChannels: number, groups: number, kernelSize: number } }} module
+   * @param {Float32Array} values  [count, O, C/G, R, R]
+   * @returns {Kernels}
+   */
+  kernels({ config: { outChannels: O, inChannels, groups, kernelSize: size } }, values) {
+    const planes = inChannels / groups;
+    const depth = planes * size * size;
+    const count = values.length / (O * depth);
+    if (O === 3) return { count, outputs: O, planes, size, values: values.slice() };
+    const shown = new Float32Array(count * depth);
+    for (let k = 0; k < count; k++) {
+      const start = (k * O + this.channel) * depth;
+      shown.set(values.subarray(start, start + depth), k * depth);
+    }
+    return { count, outputs: 1, planes, size, values: shown };
+  }
+
+  /**
+   * @param {Tensor} tensor  [N, 3 or another number, H, W]
+   * @param {number} batch
+   * @param {number} range  black is minus this, white plus
+   * @param {number} channel  where there are not red, green and blue
+   * @returns {Pixels}
+   */
+  #picture(tensor, batch, range, channel) {
+    const view = tensor.shape[1] === 3
+      ? /** @type {const} */ ({ channel: 'rgb' })
+      : /** @type {const} */ ({ channel, colormap: 'gray' });
+    const { width, height, data } = tensor.toImageData({ batch, ...view, range: [-range, range] });
+    return { width, height, data: /** @type {Uint8ClampedArray<ArrayBuffer>} */ (data) };
+  }
+
+  dispose() {
+    for (const tensor of [this.x, this.target, this.y, this.difference, ...this.attention.values()]) tensor.dispose();
+  }
+}

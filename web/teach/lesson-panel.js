@@ -1,0 +1,163 @@
+/** @import { Offer } from './lessons.js' */
+/** @import { Lesson, Model, Photo } from './types.js' */
+import { byId, element, setText, showError } from '../playground/dom.js';
+import { EFFECTS } from './effects.js';
+import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
+import { PhotoList } from './photo-list.js';
+
+/**
+ * @typedef {object} LessonEvents
+ * @property {() => void} onLesson  it was changed
+ * @property {(files: File[]) => void} onFiles
+ */
+
+/** Where the lesson is put together. */
+export class LessonPanel {
+  #summary = byId('lesson-summary', HTMLElement);
+  #brightness = byId('brightness-group', HTMLElement);
+  #dark = byId('effect-dark', HTMLSelectElement);
+  #bright = byId('effect-bright', HTMLSelectElement);
+  #modelGroup = byId('model-group', HTMLElement);
+  #modelSeed = byId('model-seed', HTMLInputElement);
+  #numKernels = byId('num-kernels', HTMLSelectElement);
+  #kernelSize = byId('kernel-size', HTMLSelectElement);
+  #seed = byId('seed', HTMLInputElement);
+  #error = byId('lesson-error', HTMLElement);
+  /** @type {Offer} */
+  #offer = DYNAMIC_OFFERS[0];
+  /** @type {Model | null} a state dict that was opened */
+  #opened = null;
+
+  /** @param {LessonEvents} events */
+  constructor(events) {
+    const changed = () => {
+      const problem = this.#problem();
+      showError(this.#error, problem);
+      this.#showOffer();
+      if (!problem) events.onLesson();
+    };
+    this.photos = new PhotoList(changed);
+    for (const [id, offers] of /** @type {const} */ ([['dynamic-targets', DYNAMIC_OFFERS], ['targets', OFFERS]])) {
+      const tabs = byId(id, HTMLElement);
+      tabs.replaceChildren(...offers.map((offer) => tab(offer, offer === this.#offer)));
+      tabs.addEventListener('change', (event) => {
+        const chosen = offers.find((offer) => event.target instanceof HTMLInputElement && event.target.value === offer.id);
+        if (!chosen) return;
+        this.#offer = chosen;
+        changed();
+      });
+    }
+    for (const [select, id] of /** @type {const} */ ([[this.#dark, 'blur'], [this.#bright, 'sharpen']]))
+      select.replaceChildren(...effectOptions(id));
+    for (const control of [this.#dark, this.#bright, this.#numKernels, this.#kernelSize, this.#seed])
+      control.addEventListener('change', changed);
+    this.#modelSeed.addEventListener('change', () => {
+      this.#opened = null;
+      changed();
+    });
+    for (const id of ['state-file', 'image-file']) {
+      const file = byId(id, HTMLInputElement);
+      file.addEventListener('change', () => {
+        events.onFiles([...(file.files ?? [])]);
+        file.value = ''; // the same file may be chosen again
+      });
+    }
+    this.#showOffer();
+  }
+
+  /** @param {string} message */
+  showError(message) {
+    showError(this.#error, message);
+  }
+
+  /** @param {Model} model  to be imitated from now on */
+  imitate(model) {
+    this.#opened = model;
+    this.#offer = OFFERS[OFFERS.length - 1];
+    for (const input of document.querySelectorAll('input[name="lesson"]'))
+      if (input instanceof HTMLInputElement) input.checked = input.value === this.#offer.id;
+    this.showError('');
+    this.#showOffer();
+  }
+
+  /** @returns {{ lesson: Omit<Lesson, 'channel'>, photos: Photo[] } | null} null where it is not complete */
+  read() {
+    if (this.#problem()) return null;
+    const { kind, id } = this.#offer;
+    const chosen = this.photos.chosen;
+    const effects = {
+      effect: [id],
+      brightness: [this.#dark.value, this.#bright.value],
+      picture: chosen.map(({ effect }) => effect),
+      model: [],
+    }[kind];
+    return {
+      lesson: {
+        kind,
+        effects,
+        model: kind === 'model' ? this.#opened ?? this.#seeded() : null,
+        numKernels: Number(this.#numKernels.value),
+        kernelSize: Number(this.#kernelSize.value),
+        seed: this.#seed.valueAsNumber,
+      },
+      photos: chosen.map(({ photo }) => photo),
+    };
+  }
+
+  /** The lesson in a few words. */
+  get title() {
+    return this.#offer.title;
+  }
+
+  /** A block with random kernels. @returns {Model} */
+  #seeded() {
+    const R = Number(this.#kernelSize.value);
+    return {
+      title: `the block of seed ${this.#modelSeed.value}`,
+      config: {
+        inChannels: 3, outChannels: 3, kernelSize: R, padding: R >> 1, numKernels: 4,
+        seed: this.#modelSeed.valueAsNumber,
+      },
+    };
+  }
+
+  /** What keeps the lesson from being given, as a sentence. */
+  #problem() {
+    for (const [input, name] of /** @type {const} */ ([[this.#seed, 'The seed'], [this.#modelSeed, 'The other block’s seed']])) {
+      if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) continue;
+      const got = input.value ? `“${input.value}”` : 'nothing';
+      return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
+    }
+    const { chosen } = this.photos;
+    if (chosen.length === 0) return 'No photograph is chosen: choose one to learn from.';
+    if (this.#offer.kind === 'picture' && chosen.length === 1)
+      return 'One photograph alone has nothing to be told apart from: choose a second one, or one target for all.';
+    return '';
+  }
+
+  #showOffer() {
+    const { kind, summary } = this.#offer;
+    this.#brightness.hidden = kind !== 'brightness';
+    this.#modelGroup.hidden = kind !== 'model';
+    this.#kernelSize.disabled = kind === 'model' && this.#opened !== null;
+    this.photos.showEffects(kind === 'picture');
+    setText(this.#summary, kind === 'model' && this.#opened ? `What ${this.#opened.title} does.` : summary);
+  }
+}
+
+/** @param {string} chosen */
+const effectOptions = (chosen) =>
+  EFFECTS.map(({ id, title }) => element('option', { value: id, selected: id === chosen }, title));
+
+/**
+ * @param {Offer} offer
+ * @param {boolean} checked
+ */
+function tab({ id, title }, checked) {
+  return element(
+    'label',
+    {},
+    element('input', { type: 'radio', name: 'lesson', value: id, checked, autocomplete: 'off' }),
+    element('span', {}, title),
+  );
+}

@@ -1,0 +1,15 @@
+/** The page's entry. */
+import { byId, showError } from '../playground/dom.js';
+import { sentence } from '../playground/errors.js';
+import { wireTheme } from '../playground/theme-button.js';
+import { TeachPage } from './page.js';
+
+wireTheme(byId('theme', HTMLButtonElement));
+try {
+  await new TeachPage().start();
+} catch (error) {
+  byId('teach', HTMLElement).dataset.state = 'failed';
+  showError(byId('fatal-error', HTMLElement), `This page could not start. ${sentence(error)}`);
+} finally {
+  byId('teach', HTMLElement).removeAttribute('aria-busy');
+}

@@ -1,0 +1,235 @@
+/** @import { Answer, Lesson, Request } from './types.js' */
+import { byId, download, setText, showError } from '../playground/dom.js';
+import { sentence } from '../playground/errors.js';
+import { number, stem } from '../playground/format.js';
+import { listenForFiles } from '../playground/sources.js';
+import { readBlocks, refuseFormat } from '../playground/statedict.js';
+import { startWorker } from './client.js';
+import { leaveState } from './handoff.js';
+import { KernelsPanel } from './kernels-panel.js';
+import { LessonPanel } from './lesson-panel.js';
+import { MOST_PHOTOS, ownPhoto, shippedPhotos } from './photos.js';
+import { ResultsPanel } from './results-panel.js';
+import { TrainPanel } from './train-panel.js';
+
+/** @typedef {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} State */
+
+/** Milliseconds between pictures of the progress: as many as an eye follows, or few for who wants little motion. */
+const INTERVAL = 100;
+const CALM_INTERVAL = 500;
+
+/** The page: what a person does becomes a request to the worker; its answers are shown. */
+export class TeachPage {
+  #main = byId('teach', HTMLElement);
+  #status = byId('status', HTMLElement);
+  #save = byId('save', HTMLButtonElement);
+  #open = byId('open', HTMLButtonElement);
+  #saveError = byId('save-error', HTMLElement);
+  /** Lessons are numbered, so that answers about an earlier one can be told. */
+  #lesson = 0;
+  #numKernels = 0;
+  /** @type {(bytes: Uint8Array<ArrayBuffer>) => void} what the state dict is for that was asked for */
+  #useState = () => {};
+
+  constructor() {
+    this.#ask = startWorker((answer) => this.#hear(answer));
+    this.lesson = new LessonPanel({
+      onLesson: () => this.#begin(),
+      onFiles: (files) => this.#openFiles(files),
+    });
+    this.training = new TrainPanel({
+      onRun: () => this.#ask({ type: this.#state === 'running' ? 'pause' : 'run' }),
+      onStep: () => this.#ask({ type: 'step' }),
+      onReset: () => this.#reset(),
+      onTuning: (tuning) => this.#ask({ type: 'tune', tuning }),
+    });
+    this.results = new ResultsPanel((channel) => this.#ask({ type: 'channel', channel }));
+    this.kernels = new KernelsPanel();
+    this.#save.addEventListener('click', () => this.#export((bytes) => {
+      download(new Blob([bytes]), `${this.#file}.safetensors`);
+    }));
+    this.#open.addEventListener('click', () => this.#openPlayground());
+    listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
+  }
+
+  /** @type {(request: Request) => void} */
+  #ask;
+
+  async start() {
+    this.#ask({ type: 'tune', tuning: this.training.tuning });
+    this.lesson.photos.add(await shippedPhotos());
+    this.#begin();
+  }
+
+  // ---------------------------------------------------------------------------------------- lesson
+
+  /** Gives the lesson that the panel says. */
+  #begin() {
+    const chosen = this.lesson.read();
+    if (!chosen) return;
+    /** @type {Lesson} */
+    const lesson = { ...chosen.lesson, channel: 0 };
+    this.#numKernels = lesson.numKernels;
+    this.#setState('loading');
+    const interval = matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_INTERVAL : INTERVAL;
+    this.#ask({ type: 'setup', id: ++this.#lesson, lesson, photos: chosen.photos, interval });
+  }
+
+  #reset() {
+    this.#setState('loading');
+    this.#ask({ type: 'reset' });
+    this.#announce('Back at random kernels.');
+  }
+
+  /**
+   * Photographs and state dicts, by whatever way they came.
+   *
+   * @param {File[]} files
+   */
+  async #openFiles(files) {
+    const isState = (/** @type {File} */ file) => /\.safetensors$/i.test(file.name) || refuseFormat(file.name) !== '';
+    const state = files.find(isState);
+    const images = files.filter((file) => !isState(file));
+    try {
+      if (images.length) await this.#addPhotos(images);
+      if (state) await this.#imitate(state);
+    } catch (error) {
+      this.lesson.showError(sentence(error));
+    }
+  }
+
+  /** @param {File[]} files */
+  async #addPhotos(files) {
+    const { photos } = this.lesson;
+    if (photos.count + files.length > MOST_PHOTOS) {
+      throw new Error(
+        `there is room for ${MOST_PHOTOS} photographs; ${photos.count} are here, and ${files.length} more were given`,
+      );
+    }
+    photos.add(await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i))));
+    this.lesson.showError('');
+    this.#begin();
+  }
+
+  /** @param {File} file  a state dict */
+  async #imitate(file) {
+    const refusal = refuseFormat(file.name);
+    if (refusal) throw new Error(refusal);
+    let blocks;
+    try {
+      blocks = readBlocks(new Uint8Array(await file.arrayBuffer()), file.name);
+    } catch (error) {
+      throw new Error(`“${file.name}” cannot be imitated. ${sentence(error)}`);
+    }
+    const { prefix, definition: { config, state } } = blocks[0];
+    this.lesson.imitate({ title: prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name, config, state });
+    this.#begin();
+  }
+
+  // ---------------------------------------------------------------------------------------- answers
+
+  /** @param {Answer} answer */
+  #hear(answer) {
+    if (answer.lesson !== undefined && answer.lesson !== this.#lesson) return;
+    switch (answer.type) {
+      case 'ready':
+        return this.#introduce(answer);
+      case 'snapshot':
+        return this.#show(answer);
+      case 'state':
+        return this.#useState(answer.bytes);
+      case 'error':
+        return this.#fail(answer);
+    }
+  }
+
+  /** @param {Extract<Answer, { type: 'ready' }>} answer */
+  #introduce({ classroom, snapshot, fresh }) {
+    setText(byId('build', HTMLElement), classroom.build);
+    setText(byId('block-shape', HTMLElement), `${classroom.shape}; pixels from −1 to 1.`);
+    this.results.build(classroom, this.#numKernels);
+    this.kernels.build(classroom);
+    if (fresh) this.training.clear();
+    this.#draw(snapshot);
+    if (fresh) this.#setState('ready');
+  }
+
+  /** @param {Extract<Answer, { type: 'snapshot' }>} answer */
+  #show({ state, snapshot }) {
+    const before = this.#state;
+    if (state === 'running' || before !== state) this.training.showError('');
+    this.#draw(snapshot);
+    this.#setState(state);
+    if (state === before && state === 'running') return;
+    const { step, dynamic, single } = snapshot;
+    const figures = `Loss ${number(dynamic.loss)}, with one kernel ${number(single.loss)}.`;
+    if (state === 'running') this.#announce(`Training on ${this.lesson.title}.`);
+    else this.#announce(`${state === 'done' ? 'Done' : 'Paused'} at step ${step}. ${figures}`);
+  }
+
+  /** @param {import('./types.js').Snapshot} snapshot */
+  #draw(snapshot) {
+    this.training.show(snapshot);
+    this.results.show(snapshot);
+    this.kernels.show(snapshot);
+    this.#main.dataset.step = String(snapshot.step);
+  }
+
+  /** @param {Extract<Answer, { type: 'error' }>} answer */
+  #fail({ about, message }) {
+    if (about === 'training') {
+      if (this.#state === 'running') this.#setState('paused');
+      return this.training.showError(sentence(message));
+    }
+    this.#setState('failed');
+    if (about === 'setup') return this.lesson.showError(`This lesson cannot be given. ${sentence(message)}`);
+    showError(byId('fatal-error', HTMLElement), `The library could not start. ${sentence(message)}`);
+  }
+
+  // ---------------------------------------------------------------------------------------- the block
+
+  get #file() {
+    return `${stem(this.lesson.title)}-step-${this.#main.dataset.step}`;
+  }
+
+  /** @param {(bytes: Uint8Array<ArrayBuffer>) => void} use */
+  #export(use) {
+    showError(this.#saveError, '');
+    this.#useState = use;
+    this.#ask({ type: 'export' });
+  }
+
+  #openPlayground() {
+    // Within the click, or the browser would take it for a pop-up.
+    const tab = open('', '_blank');
+    this.#export((bytes) => {
+      const kept = leaveState(bytes, `${this.#file}.safetensors`);
+      const address = new URL('./#state', location.href).href;
+      if (kept && tab) tab.location.replace(address);
+      else tab?.close();
+      if (kept && tab) return;
+      showError(this.#saveError, kept
+        ? 'The browser did not open another tab. Save the block, and open the file in the playground.'
+        : 'The browser keeps nothing for this site, so the block cannot be handed over. Save it, and open the file in ' +
+          'the playground.');
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------- state
+
+  /** @type {State} */
+  #state = 'loading';
+
+  /** @param {State} state */
+  #setState(state) {
+    this.#state = state;
+    this.#main.dataset.state = state;
+    this.training.showState(state);
+    this.#save.disabled = this.#open.disabled = state === 'loading' || state === 'failed';
+  }
+
+  /** Says it to screen readers. @param {string} message */
+  #announce(message) {
+    setText(this.#status, message);
+  }
+}

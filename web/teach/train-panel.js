@@ -1,0 +1,142 @@
+/** @import { Snapshot, Tuning } from './types.js' */
+import { byId, setText, showError } from '../playground/dom.js';
+import { bytes, number } from '../playground/format.js';
+import { drawChart, summary } from './chart.js';
+import { Curve } from './curve.js';
+
+/** Where each optimizer learns fast without being thrown off. */
+const RATES = { adam: 0.02, sgd: 0.1 };
+
+/**
+ * @typedef {object} TrainEvents
+ * @property {() => void} onRun  the button that starts and pauses
+ * @property {() => void} onStep
+ * @property {() => void} onReset
+ * @property {(tuning: Tuning) => void} onTuning
+ */
+
+/** Progress in figures and as a chart, and what steers it. */
+export class TrainPanel {
+  #run = byId('run', HTMLButtonElement);
+  #step = byId('step', HTMLButtonElement);
+  #reset = byId('reset', HTMLButtonElement);
+  #progress = byId('progress', HTMLProgressElement);
+  #chart = byId('chart', HTMLElement);
+  #lr = byId('lr', HTMLInputElement);
+  #lrValue = byId('lr-value', HTMLOutputElement);
+  #schedule = byId('schedule', HTMLSelectElement);
+  #steps = byId('run-steps', HTMLSelectElement);
+  #error = byId('training-error', HTMLElement);
+  #figures = {
+    steps: byId('steps', HTMLElement),
+    rate: byId('rate', HTMLElement),
+    dynamic: byId('loss-dynamic', HTMLElement),
+    single: byId('loss-single', HTMLElement),
+    ratioLabel: byId('ratio-label', HTMLElement),
+    ratio: byId('ratio', HTMLElement),
+    heap: byId('heap', HTMLElement),
+  };
+  #curve = new Curve();
+  #end = 0;
+  #size = { width: 0, height: 0 };
+  /** @type {Record<Tuning['optimizer'], number>} what was set for each */
+  #rates = { ...RATES };
+
+  /** @param {TrainEvents} events */
+  constructor(events) {
+    this.#run.addEventListener('click', events.onRun);
+    this.#step.addEventListener('click', events.onStep);
+    this.#reset.addEventListener('click', events.onReset);
+    const changed = () => {
+      this.#showRate();
+      events.onTuning(this.tuning);
+    };
+    this.#lr.addEventListener('input', () => {
+      this.#rates[this.#optimizer] = 10 ** this.#lr.valueAsNumber;
+      changed();
+    });
+    for (const input of document.querySelectorAll('input[name="optimizer"]')) input.addEventListener('change', changed);
+    for (const select of [this.#schedule, this.#steps]) select.addEventListener('change', changed);
+    this.#showRate();
+    new ResizeObserver(([{ contentRect }]) => {
+      this.#size = { width: Math.round(contentRect.width), height: Math.round(contentRect.height) };
+      this.#draw();
+    }).observe(this.#chart);
+  }
+
+  /** @returns {Tuning['optimizer']} */
+  get #optimizer() {
+    return document.querySelector('input[name="optimizer"][value="sgd"]:checked') ? 'sgd' : 'adam';
+  }
+
+  /** @returns {Tuning} */
+  get tuning() {
+    return {
+      optimizer: this.#optimizer,
+      lr: this.#rates[this.#optimizer],
+      schedule: this.#schedule.value === 'constant' ? 'constant' : 'cosine',
+      steps: Number(this.#steps.value),
+    };
+  }
+
+  #showRate() {
+    const rate = this.#rates[this.#optimizer];
+    const text = rate.toPrecision(2);
+    if (Math.abs(this.#lr.valueAsNumber - Math.log10(rate)) > 0.026) this.#lr.value = String(Math.log10(rate));
+    this.#lr.setAttribute('aria-valuetext', text);
+    setText(this.#lrValue, text);
+  }
+
+  /** @param {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} state */
+  showState(state) {
+    const waiting = state === 'loading' || state === 'failed';
+    setText(this.#run, { running: 'Pause', paused: 'Go on', done: 'Train on' }[/** @type {string} */ (state)] ?? 'Train');
+    this.#run.disabled = waiting;
+    // A button that is disabled would drop the keyboard's focus.
+    if (state === 'running' && document.activeElement === this.#step) this.#run.focus();
+    this.#step.disabled = waiting || state === 'running';
+    this.#reset.disabled = waiting || state === 'ready';
+  }
+
+  /** Begins anew. */
+  clear() {
+    this.#curve.clear();
+    this.#end = this.tuning.steps;
+    this.showError('');
+    this.#draw();
+  }
+
+  /** @param {Snapshot} snapshot */
+  show({ step, end, rate, heapBytes, losses, dynamic, single }) {
+    const { steps, rate: perSecond, ratio, ratioLabel, heap } = this.#figures;
+    this.#curve.add(losses);
+    this.#end = end || this.tuning.steps;
+    setText(steps, `${step} of ${this.#end}`);
+    setText(perSecond, rate > 0 ? number(rate) : '–');
+    setText(this.#figures.dynamic, step ? number(dynamic.loss) : '–');
+    setText(this.#figures.single, step ? number(single.loss) : '–');
+    const factor = single.loss / dynamic.loss;
+    setText(ratioLabel, factor < 1 ? 'One kernel is better by' : 'Dynamic is better by');
+    setText(ratio, Number.isFinite(factor) ? `${number(Math.max(factor, 1 / factor))}×` : '–');
+    setText(heap, bytes(heapBytes));
+    heap.dataset.bytes = String(heapBytes);
+    this.#progress.max = this.#end;
+    this.#progress.value = Math.min(step, this.#end);
+    this.#draw();
+  }
+
+  /** The chart in words. */
+  get summary() {
+    return summary(this.#curve.points);
+  }
+
+  #draw() {
+    if (this.#size.width > 0)
+      this.#chart.replaceChildren(drawChart(this.#curve.points, { end: this.#end, ...this.#size }));
+  }
+
+  /** @param {string} message */
+  showError(message) {
+    showError(this.#error, message);
+  }
+}

@@ -1,0 +1,198 @@
+/** The worker that lessons run in, so that the page never waits for a step. */
+
+/** @import { Runtime } from '../playground/types.js' */
+/** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
+import { load } from '../dynakernel/index.js';
+import { saveBlock } from './save.js';
+import { Trainer } from './trainer.js';
+
+/** Milliseconds between looks at the messages. */
+const SLICE = 20;
+
+/** Steps per second are counted over the latest of these milliseconds. */
+const RATE_WINDOW = 1000;
+
+/** @type {Runtime | null} */
+let dk = null;
+/** @type {Trainer | null} */
+let trainer = null;
+/** @type {Tuning} */
+let tuning = { optimizer: 'adam', lr: 0.02, schedule: 'cosine', steps: 2000 };
+let running = false;
+/** The lesson that answers are about. @type {number | undefined} */
+let lesson;
+/** Milliseconds between snapshots. */
+let interval = 100;
+let latestSnapshot = 0;
+/** @type {{ time: number, step: number }[]} */
+let clock = [];
+
+/** Timers are held back to 4 ms where they follow each other; messages are not. */
+const { port1: next, port2: resume } = new MessageChannel();
+next.onmessage = () => slice();
+
+/**
+ * @param {Answer} message
+ * @param {ArrayBuffer[]} [transfer]
+ */
+const answer = (message, transfer = []) => self.postMessage({ lesson, ...message }, { transfer });
+
+/** @type {Promise<void>} one message after the other: the first waits for the library */
+let queue = Promise.resolve();
+self.addEventListener('message', (/** @type {MessageEvent<Request>} */ { data }) => {
+  queue = queue.then(() => handle(data));
+});
+
+/** @param {Request} request */
+async function handle(request) {
+  try {
+    dk ??= await load();
+  } catch (error) {
+    return fail('start', error);
+  }
+  try {
+    perform(dk, request);
+  } catch (error) {
+    running = false;
+    fail(request.type === 'setup' ? 'setup' : 'training', error);
+  }
+}
+
+/**
+ * @param {Runtime} runtime
+ * @param {Request} request
+ */
+function perform(runtime, request) {
+  switch (request.type) {
+    case 'setup': {
+      running = false;
+      lesson = request.id;
+      interval = request.interval;
+      trainer?.dispose();
+      trainer = null;
+      trainer = new Trainer(runtime, request.lesson, request.photos, tuning);
+      return introduce(true);
+    }
+    case 'tune':
+      tuning = request.tuning;
+      trainer?.tune(tuning);
+      return;
+    case 'run':
+      if (!trainer || running) return;
+      trainer.begin();
+      running = true;
+      clock = [];
+      resume.postMessage(null);
+      return;
+    case 'pause':
+      if (!running) return;
+      running = false;
+      return show('paused');
+    case 'step':
+      if (!trainer || running) return;
+      trainer.begin();
+      if (advance()) show(trainer.step < trainer.end ? 'paused' : 'done');
+      return;
+    case 'reset':
+      if (!trainer) return;
+      running = false;
+      trainer.reset(trainer.lesson.seed);
+      return introduce(true);
+    case 'channel':
+      if (!trainer) return;
+      trainer.gallery.channel = request.channel;
+      return introduce(false);
+    case 'export': {
+      const bytes = trainer?.dynamic && saveBlock(trainer.dynamic.block);
+      if (bytes) answer({ type: 'state', bytes }, [bytes.buffer]);
+    }
+  }
+}
+
+/** Steps until the slice is over, and then again. */
+function slice() {
+  if (!running || !trainer) return;
+  try {
+    const until = performance.now() + SLICE;
+    do {
+      if (!advance()) return;
+    } while (trainer.step < trainer.end && performance.now() < until);
+    if (trainer.step >= trainer.end) {
+      running = false;
+      return show('done');
+    }
+    if (performance.now() - latestSnapshot >= interval) show('running');
+    resume.postMessage(null);
+  } catch (error) {
+    running = false;
+    fail('training', error);
+  }
+}
+
+/** @returns {boolean} false after a step that made the loss infinite, which ends the run */
+function advance() {
+  if (!trainer) return false;
+  const finite = trainer.advance();
+  if (!finite) {
+    running = false;
+    show('paused');
+    const { step } = trainer;
+    fail('training', `the loss is no longer a number after step ${step}: the learning rate ${tuning.lr} is too high. ` +
+      'Lower it and press Reset');
+  }
+  return finite;
+}
+
+/**
+ * All that is on screen.
+ *
+ * @param {boolean} fresh
+ */
+function introduce(fresh) {
+  if (!dk || !trainer) return;
+  const { version, simd, threads } = dk.info;
+  const build = `${version} · ${simd} SIMD · ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  const classroom = { build, ...trainer.classroom() };
+  const snapshot = { ...trainer.snapshot(), rate: 0 };
+  answer({ type: 'ready', fresh, classroom, snapshot }, [
+    ...classroom.samples.flatMap(({ input, target }) => [input.data.buffer, target.data.buffer]),
+    classroom.wanted.values.buffer,
+    ...buffers(snapshot),
+  ]);
+}
+
+/** @param {'running' | 'paused' | 'done'} state */
+function show(state) {
+  if (!trainer) return;
+  const snapshot = { ...trainer.snapshot(), rate: rate(trainer.step) };
+  answer({ type: 'snapshot', state, snapshot }, buffers(snapshot));
+  latestSnapshot = performance.now();
+}
+
+/**
+ * Steps per second of late.
+ *
+ * @param {number} step
+ */
+function rate(step) {
+  const now = performance.now();
+  clock.push({ time: now, step });
+  while (clock.length > 2 && now - clock[0].time > RATE_WINDOW) clock.shift();
+  const [first] = clock;
+  return now > first.time ? ((step - first.step) * 1000) / (now - first.time) : 0;
+}
+
+/** @param {Snapshot} snapshot */
+const buffers = ({ dynamic, single }) => [dynamic, single].flatMap((/** @type {Progress} */ progress) => [
+  ...[...progress.predictions, ...progress.differences].map(({ data }) => data.buffer),
+  ...[progress.kernels, progress.mixed].map((/** @type {Kernels} */ { values }) => values.buffer),
+  progress.attention.buffer,
+]);
+
+/**
+ * @param {'start' | 'setup' | 'training'} about
+ * @param {unknown} error
+ */
+function fail(about, error) {
+  answer({ type: 'error', about, message: error instanceof Error ? error.message : String(error) });
+}

@@ -2,6 +2,7 @@
 /** @import { Times } from './pipeline.js' */
 /** @import { Definition, Normalisation, Runtime, Source, Tensor, View } from './types.js' */
 import { DynakernelError } from '../dynakernel/index.js';
+import { takeState } from '../teach/handoff.js';
 import { AttentionPanel } from './attention-panel.js';
 import { BlockPanel } from './block-panel.js';
 import { Camera } from './camera.js';
@@ -95,6 +96,8 @@ export class Playground {
   async start() {
     this.#choose(PRESETS[0]);
     await this.#open(() => openPhoto(PHOTOS[2]));
+    const taught = takeState();
+    if (taught) await this.#openFiles([taught]);
   }
 
   // ---------------------------------------------------------------------------------------- source

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { findBrowser } from './browsers.mjs';
 import { newerNode } from './newer-node.mjs';
 import { build, fail, installPackages, requireNode, root, run } from './project.mjs';
+import { findPyTorch } from './python.mjs';
 
 const usage = `usage: npm test [-- [--require-all] [SUITE...]]
 
@@ -12,6 +13,7 @@ const usage = `usage: npm test [-- [--require-all] [SUITE...]]
   unit       tests/unit under this Node
   relaxed    tests/unit under a Node that runs relaxed SIMD
   threads    tests/unit on two threads
+  pytorch    tests/pytorch: PyTorch itself beside the wrapper
   native     tests/native: the C code under AddressSanitizer and UBSan, and as WASI programs
   chromium   tests/browser in Chromium
   firefox    tests/browser in Firefox
@@ -21,7 +23,10 @@ const usage = `usage: npm test [-- [--require-all] [SUITE...]]
 /** @typedef {{ passed: number, failed: number, skipped: string[], note?: string, missing?: boolean }} Result */
 
 // Each suite returns a Result; `missing` means that something it needs is not on this machine, and `note` says what.
-const suites = { types, unit, relaxed, threads, native, chromium: () => browser('chromium'), firefox: () => browser('firefox') };
+const suites = {
+  types, unit, relaxed, threads, pytorch, native,
+  chromium: () => browser('chromium'), firefox: () => browser('firefox'),
+};
 
 requireNode();
 const { names, requireAll } = readArguments();
@@ -61,6 +66,11 @@ function relaxed() {
 
 function threads() {
   return nodeTest('threads', 'tests/unit', { env: { DYNAKERNEL_THREADS: '2' } });
+}
+
+function pytorch() {
+  if (!findPyTorch()) return missing('apt-get install python3-torch python3-numpy');
+  return nodeTest('pytorch', 'tests/pytorch', {});
 }
 
 function native() {

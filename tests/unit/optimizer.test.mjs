@@ -108,7 +108,8 @@ test('lr is writable: the next step counts with it', () => {
     assertWithin(values, before[name].map((value, i) => value - 0.25 * gradients[name][i]), () => 1e-6, name);
   }
   for (const lr of [-1, NaN, Infinity, '0.1', null, undefined]) {
-    assertRefused(() => { optimizer.lr = lr; }, 'ERR_CONFIG', 'sgd: lr', '0 or more', `got ${lr === '0.1' ? '"0.1"' : lr}`);
+    const word = lr === '0.1' ? 'got "0.1"' : `got ${lr}`;
+    assertRefused(() => { optimizer.lr = lr; }, 'ERR_CONFIG', 'sgd: lr', '0 or more', word);
   }
   assert.equal(optimizer.lr, 0.25);
   optimizer.dispose();

@@ -50,6 +50,7 @@ test('a schedule is a function of the step alone', () => {
 });
 
 test('refusals', () => {
+  const refuse = (make, options, name) => assertRefused(() => make(options), 'ERR_CONFIG', `${make.name}: ${name}`);
   const makers = [
     [cosineSchedule, { lr: 0.1, steps: 10 }, ['lr', 'least'], ['steps', 'warmup']],
     [stepSchedule, { lr: 0.1, every: 10 }, ['lr', 'factor'], ['every']],
@@ -57,10 +58,10 @@ test('refusals', () => {
   ];
   for (const [make, options, rates, counts] of makers) {
     for (const value of [-1, NaN, Infinity, '1', null]) {
-      for (const name of rates) assertRefused(() => make({ ...options, [name]: value }), 'ERR_CONFIG', `${make.name}: ${name}`);
+      for (const name of rates) refuse(make, { ...options, [name]: value }, name);
     }
     for (const value of [-1, 1.5, NaN, '1', null]) {
-      for (const name of counts) assertRefused(() => make({ ...options, [name]: value }), 'ERR_CONFIG', `${make.name}: ${name}`);
+      for (const name of counts) refuse(make, { ...options, [name]: value }, name);
     }
     for (const value of [undefined, {}]) assertRefused(() => make(value), 'ERR_CONFIG', make.name);
     for (const value of [null, 5, []]) assertRefused(() => make(value), 'ERR_CONFIG', make.name, 'options');

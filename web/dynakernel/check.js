@@ -62,7 +62,8 @@ export function integer(value, what, least, most) {
  */
 export function real(value, what, range, allowed) {
   if (typeof value === 'number' && Number.isFinite(value) && allowed(value)) return value;
-  throw new DynakernelError('ERR_CONFIG', `${what} must be a finite number, ${range}; got ${given(value)}`);
+  throw new DynakernelError('ERR_CONFIG',
+    `${what} must be a finite number, ${range}; got ${given(value)}`);
 }
 
 /**

@@ -1,0 +1,152 @@
+// PyTorch itself, asked while the test runs: it loads what was trained here, and trains as is trained here.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { findPyTorch } from '../../scripts/python.mjs';
+import {
+  cosineSchedule, parseSafetensors, stepSchedule, toSafetensors, warmupSchedule,
+} from '../../web/dynakernel/index.js';
+import { assertClose, loadRuntime, randomTensor } from '../helpers.mjs';
+import { assertGradient, assertWithin, copies } from '../training.mjs';
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const python = findPyTorch();
+
+let dk, folder;
+before(async () => {
+  assert.ok(python, 'no Python here has PyTorch: apt-get install python3-torch python3-numpy');
+  folder = mkdtempSync(join(tmpdir(), 'dynakernel-'));
+  dk = await loadRuntime();
+});
+after(() => {
+  dk?.dispose();
+  if (folder) rmSync(folder, { recursive: true });
+});
+
+/** What answer.py says; tensors are of the runtime, or { shape, data }. */
+function ask(request, tensors = {}) {
+  const [question, answer] = ['question', 'answer'].map((name) => join(folder, `${name}.safetensors`));
+  const values = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape, data }]));
+  writeFileSync(question, toSafetensors(values, { request: JSON.stringify(request) }));
+  execFileSync(python, [path('answer.py'), question, answer], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return parseSafetensors(readFileSync(answer));
+}
+
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+test('what examples/train.mjs saves, PyTorch loads, and answers the same', () => {
+  const file = join(folder, 'trained.safetensors');
+  execFileSync(process.execPath, [path('../../examples/train.mjs'), path('../../web/photos/chelsea.jpg'), file, '60']);
+  const { __metadata__, ...state } = parseSafetensors(readFileSync(file));
+  const geometry = JSON.parse(__metadata__.config);
+  const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 3, ...geometry });
+  block.loadStateDict(state);
+  const x = randomTensor(dk, [3, 3, 20, 17]);
+  const y = block.forward(x);
+  const answer = ask({ task: 'output', geometry }, { ...state, input: x });
+  assert.deepEqual(y.shape, answer.output.shape);
+  assertClose(y.data, answer.output.data, 'output');
+  assertClose(block.lastAttention, answer.attention.data, 'attention');
+  for (const thing of [block, x, y]) thing.dispose();
+});
+
+const runs = [
+  {
+    image: [3, 3, 11, 9], config: { inChannels: 3, outChannels: 5, kernelSize: 5, padding: 2, numKernels: 6 },
+    mode: 'train', loss: 'mse', optimizer: 'adam', options: { lr: 0.01 },
+  },
+  {
+    image: [2, 12, 9, 10], config: { inChannels: 12, outChannels: 8, kernelSize: 3, padding: 1, groups: 4, stride: 2 },
+    mode: 'train', loss: 'huber', optimizer: 'sgd', options: { lr: 0.1, momentum: 0.8, weightDecay: 0.01 },
+  },
+  {
+    image: [1, 24, 12, 13],
+    config: { inChannels: 24, outChannels: 24, kernelSize: 3, padding: 2, dilation: 2, groups: 24 },
+    mode: 'eval', loss: 'mse', optimizer: 'adam',
+    options: { lr: 0.005, betas: [0.7, 0.9], eps: 1e-5, weightDecay: 0.02 },
+  },
+  {
+    image: [4, 16, 13, 12], config: { inChannels: 16, outChannels: 20, kernelSize: 3, padding: 1, bias: false },
+    mode: 'train', loss: 'mse', optimizer: 'sgd', options: { lr: 0.05 },
+  },
+  {
+    image: [2, 9, 8, 8], config: { inChannels: 9, outChannels: 11, kernelSize: 1, numKernels: 2 },
+    mode: 'eval', loss: 'l1', optimizer: 'sgd', options: { lr: 0.05, momentum: 0.9 },
+  },
+  { // the deviation: one hidden channel where the reference has none
+    image: [2, 1, 12, 12], config: { inChannels: 1, outChannels: 3, kernelSize: 7, padding: 3 },
+    mode: 'train', loss: 'mse', optimizer: 'adam', options: { lr: 0.01 },
+  },
+];
+const STEPS = 12;
+
+for (const [index, run] of runs.entries()) {
+  const { image, config, mode, loss: kind, optimizer: name, options } = run;
+  test(`a training run: ${JSON.stringify(run)}`, () => {
+    const block = dk.dynamicKernelAggregation({ ...config, seed: index })[mode]();
+    block.requiresGrad = true;
+    const x = randomTensor(dk, image, 10 + index);
+    const before = block.stateDict();
+    // What another block of the kind makes of the input.
+    const teacher = dk.dynamicKernelAggregation({ ...config, seed: 100 + index });
+    const target = teacher.forward(x);
+    const optimizer = dk[name](block, options);
+    const losses = [];
+    const first = {};
+    for (let step = 0; step < STEPS; step++) {
+      const y = block.forward(x);
+      const { loss, gradient } = dk[`${kind}Loss`](y, target);
+      optimizer.zeroGrad();
+      const input = block.backward(gradient);
+      if (step === 0) Object.assign(first, { input: input.toArray(), ...copies(block.gradients()) });
+      optimizer.step();
+      losses.push(loss);
+      for (const tensor of [y, gradient, input]) tensor.dispose();
+    }
+
+    const { stride, padding, dilation, groups } = block.config;
+    const answer = ask({
+      task: 'training', geometry: { stride, padding, dilation, groups }, mode, loss: kind, optimizer: name,
+      steps: STEPS,
+      options: Object.fromEntries(Object.entries(options).map(([key, value]) => [snake(key), value])),
+    }, { ...before, input: x, target });
+    const names = Object.keys(answer).filter((key) => key.startsWith('grad.')).map((key) => key.slice('grad.'.length));
+    assert.deepEqual(names.sort(), Object.keys(first).sort(), 'named_parameters() are parameters()');
+    for (const key of names) assertGradient(first[key], answer[`grad.${key}`].data, `gradient of ${key}`);
+    assertWithin(losses, answer.loss.data, (i) => 1e-3 * answer.loss.data[i], 'loss');
+    for (const [key, { data }] of Object.entries(block.stateDict())) {
+      const expected = Array.from(answer[`after.${key}`].data, Number);
+      assertWithin(Array.from(data, Number), expected, () => 2e-3, `${key} after`);
+    }
+    for (const thing of [block, teacher, optimizer, x, target]) thing.dispose();
+  });
+}
+
+test('losses', () => {
+  const [y, target] = [randomTensor(dk, [2, 3, 7, 9], 1), randomTensor(dk, [2, 3, 7, 9], 2)];
+  const delta = 0.4;
+  const answer = ask({ task: 'losses', delta }, { y, target });
+  for (const [name, { loss, gradient }] of Object.entries({
+    mse: dk.mseLoss(y, target), l1: dk.l1Loss(y, target), huber: dk.huberLoss(y, target, { delta }),
+  })) {
+    assertWithin([loss], answer[name].data, () => 1e-6, name);
+    assertWithin(gradient.data, answer[`grad.${name}`].data, () => 1e-8, `gradient of ${name}`);
+    gradient.dispose();
+  }
+});
+
+test('schedules', () => {
+  const [lr, steps, least, every, factor] = [0.3, 40, 0.01, 7, 0.6];
+  const answer = ask({ task: 'schedules', lr, steps, least, every, factor });
+  for (const [name, schedule] of Object.entries({
+    cosine: cosineSchedule({ lr, steps, least }), step: stepSchedule({ lr, every, factor }),
+    warmup: warmupSchedule({ lr, warmup: every }),
+  })) {
+    const rates = Array.from({ length: steps + 1 }, (_, step) => schedule(step));
+    assertWithin(rates, answer[name].data, () => 1e-9, name);
+  }
+});

@@ -29,14 +29,17 @@ export class Gallery {
     this.effects = shown.map(({ effect }) => effect);
     this.x = dk.zeros([shown.length, teacher.config.inChannels, SIDE, SIDE]);
     shown.forEach(({ data, side }, batch) => {
-      dk.fromImage({ data, width: side, height: side }, { ...NORMALISATION, width: SIDE, height: SIDE, out: this.x, batch });
+      dk.fromImage({ data, width: side, height: side }, {
+        ...NORMALISATION, width: SIDE, height: SIDE, out: this.x, batch,
+      });
     });
     this.target = teacher.answer(this.x, this.effects);
     this.y = dk.zeros(this.target.shape);
     this.difference = dk.zeros(this.target.shape);
-    const peak = this.target.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    /** The largest magnitude in the targets; NaN or infinite where one of them is. */
+    this.peak = this.target.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     /** Filters keep to −1..1, or are cut off there as pixels are; what another block gives may be anything. */
-    this.range = teacher.model && peak > 0 ? peak : 1;
+    this.range = teacher.model && this.peak > 0 ? this.peak : 1;
     /** @type {Map<number, Tensor>} attention [samples, K] by K */
     this.attention = new Map();
     this.dk = dk;

@@ -41,7 +41,8 @@ export class LessonPanel {
       const tabs = byId(id, HTMLElement);
       tabs.replaceChildren(...offers.map((offer) => tab(offer, offer === this.#offer)));
       tabs.addEventListener('change', (event) => {
-        const chosen = offers.find((offer) => event.target instanceof HTMLInputElement && event.target.value === offer.id);
+        const { target } = event;
+        const chosen = offers.find(({ id: value }) => target instanceof HTMLInputElement && target.value === value);
         if (!chosen) return;
         this.#offer = chosen;
         changed();
@@ -123,7 +124,8 @@ export class LessonPanel {
 
   /** What keeps the lesson from being given, as a sentence. */
   #problem() {
-    for (const [input, name] of /** @type {const} */ ([[this.#seed, 'The seed'], [this.#modelSeed, 'The other block’s seed']])) {
+    const seeds = /** @type {const} */ ([[this.#seed, 'The seed'], [this.#modelSeed, 'The other block’s seed']]);
+    for (const [input, name] of seeds) {
       if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) continue;
       const got = input.value ? `“${input.value}”` : 'nothing';
       return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;

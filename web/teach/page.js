@@ -1,4 +1,5 @@
-/** @import { Answer, Lesson, Request } from './types.js' */
+/** @import { Answer, Lesson, Progress, Request, Snapshot } from './types.js' */
+import { DynakernelError } from '../dynakernel/index.js';
 import { byId, download, setText, showError } from '../playground/dom.js';
 import { sentence } from '../playground/errors.js';
 import { number, stem } from '../playground/format.js';
@@ -11,6 +12,12 @@ import { LessonPanel } from './lesson-panel.js';
 import { MOST_PHOTOS, ownPhoto, shippedPhotos } from './photos.js';
 import { ResultsPanel } from './results-panel.js';
 import { TrainPanel } from './train-panel.js';
+
+/** Weights below this let nothing through. */
+const SHUT = 1e-3;
+const CLOSED =
+  'The attention has closed: it gives every kernel a weight of 0, through which nothing more can be learnt. ' +
+  'The learning rate was too high: lower it and press Reset.';
 
 /** @typedef {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} State */
 
@@ -119,7 +126,8 @@ export class TeachPage {
     try {
       blocks = readBlocks(new Uint8Array(await file.arrayBuffer()), file.name);
     } catch (error) {
-      throw new Error(`“${file.name}” cannot be imitated. ${sentence(error)}`);
+      if (!(error instanceof DynakernelError)) throw error;
+      throw new Error(`“${file.name}” cannot be read. ${sentence(error)}`);
     }
     const { prefix, definition: { config, state } } = blocks[0];
     this.lesson.imitate({ title: prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name, config, state });
@@ -157,7 +165,7 @@ export class TeachPage {
   /** @param {Extract<Answer, { type: 'snapshot' }>} answer */
   #show({ state, snapshot }) {
     const before = this.#state;
-    if (state === 'running' || before !== state) this.training.showError('');
+    this.training.showError(isClosed(snapshot.dynamic, this.#numKernels) ? CLOSED : '');
     this.#draw(snapshot);
     this.#setState(state);
     if (state === before && state === 'running') return;
@@ -167,7 +175,7 @@ export class TeachPage {
     else this.#announce(`${state === 'done' ? 'Done' : 'Paused'} at step ${step}. ${figures}`);
   }
 
-  /** @param {import('./types.js').Snapshot} snapshot */
+  /** @param {Snapshot} snapshot */
   #draw(snapshot) {
     this.training.show(snapshot);
     this.results.show(snapshot);
@@ -210,8 +218,8 @@ export class TeachPage {
       if (kept && tab) return;
       showError(this.#saveError, kept
         ? 'The browser did not open another tab. Save the block, and open the file in the playground.'
-        : 'The browser keeps nothing for this site, so the block cannot be handed over. Save it, and open the file in ' +
-          'the playground.');
+        : 'The browser keeps nothing for this site, so the block cannot be handed over. Save it, and open the file ' +
+          'in the playground.');
     });
   }
 
@@ -232,4 +240,15 @@ export class TeachPage {
   #announce(message) {
     setText(this.#status, message);
   }
+}
+
+/**
+ * Whether the attention shuts out most of the samples.
+ *
+ * @param {Progress} progress
+ * @param {number} K
+ */
+function isClosed({ attention, errors }, K) {
+  const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every((weight) => weight < SHUT));
+  return closed.length > errors.length / 2;
 }

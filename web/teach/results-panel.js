@@ -60,7 +60,8 @@ export class ResultsPanel {
     const single = attempt(name, 'single', 'One kernel');
     const bars = Array.from({ length: numKernels }, (_, k) => {
       const value = element('span', { class: 'value' });
-      const item = element('li', {}, element('span', { class: 'visually-hidden' }, 'Kernel '), `${k}`, element('i'), value);
+      const word = element('span', { class: 'visually-hidden' }, 'Kernel ');
+      const item = element('li', {}, word, `${k}`, element('i'), value);
       return { item, value };
     });
     const mixed = element('div', { class: 'thumbs' });

@@ -7,6 +7,9 @@ import { Curve } from './curve.js';
 /** Where each optimizer learns fast without being thrown off. */
 const RATES = { adam: 0.02, sgd: 0.1 };
 
+/** What the button that trains says. @type {Record<string, string>} */
+const WORDS = { running: 'Pause', paused: 'Go on', done: 'Train on' };
+
 /**
  * @typedef {object} TrainEvents
  * @property {() => void} onRun  the button that starts and pauses
@@ -90,7 +93,7 @@ export class TrainPanel {
   /** @param {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} state */
   showState(state) {
     const waiting = state === 'loading' || state === 'failed';
-    setText(this.#run, { running: 'Pause', paused: 'Go on', done: 'Train on' }[/** @type {string} */ (state)] ?? 'Train');
+    setText(this.#run, WORDS[state] ?? 'Train');
     this.#run.disabled = waiting;
     // A button that is disabled would drop the keyboard's focus.
     if (state === 'running' && document.activeElement === this.#step) this.#run.focus();
@@ -137,6 +140,8 @@ export class TrainPanel {
 
   /** @param {string} message */
   showError(message) {
+    // Said once, not with every picture of the progress.
+    if (this.#error.hidden === (message === '') && this.#error.textContent === message) return;
     showError(this.#error, message);
   }
 }

@@ -50,6 +50,8 @@ export class Trainer {
     try {
       this.teacher = this.#own(new Teacher(dk, lesson));
       this.gallery = this.#own(new Gallery(dk, this.teacher, lesson, photos));
+      if (!Number.isFinite(this.gallery.peak))
+        throw new Error('what is to be imitated answers with numbers that are not finite');
       this.batches = this.#makeBatches(photos);
       const { x, target } = this.batches[0];
       this.workspace = this.#own(new Workspace(dk, x.shape, target.shape));

@@ -25,8 +25,8 @@
  */
 
 /**
- * What is to be learnt, by how many kernels of which size. A lesson of one effect has it for every picture, 'brightness'
- * one for dark and one for bright pictures, 'picture' one for each photograph.
+ * What is to be learnt, by how many kernels of which size. A lesson of one effect has it for every picture,
+ * 'brightness' one for dark and one for bright pictures, 'picture' one for each photograph.
  *
  * @typedef {object} Lesson
  * @property {'effect' | 'brightness' | 'picture' | 'model'} kind
@@ -48,7 +48,8 @@
 
 /**
  * @typedef {{ type: 'setup', id: number, lesson: Lesson, photos: Photo[], interval: number }
- *   | { type: 'tune', tuning: Tuning } | { type: 'run' | 'pause' | 'step' | 'reset' | 'export' } | { type: 'channel', channel: number }} Request
+ *   | { type: 'tune', tuning: Tuning } | { type: 'channel', channel: number }
+ *   | { type: 'run' | 'pause' | 'step' | 'reset' | 'export' }} Request
  */
 
 /**

@@ -9,8 +9,10 @@ usage() {
   cat << 'EOF'
 usage: ./build.sh [--force] [TARGET...]
 
-  release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm and dist/types/ (the default)
+  release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/bundle/ and dist/types/
+            (the default)
   wasm      of those, the WebAssembly only
+  bundle    of those, the wrapper in one file only
   types     of those, the TypeScript declarations only
   debug     the same two modules with assertions and debug information, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/
@@ -207,16 +209,34 @@ build_native() {
   [ "$status" = 0 ] || fail "native: compilation failed."
 }
 
+need_packages() {
+  if [ -x node_modules/.bin/tsc ] && [ -x node_modules/.bin/esbuild ]; then return; fi
+  echo "installing the development packages"
+  npm ci --no-audit --no-fund
+}
+
+# The wrapper as one file, which a page fetches at once instead of thirty one after another. The folder is as deep as
+# web/dynakernel/, so that the URLs of the WebAssembly hold in both.
+build_bundle() {
+  local key scripts
+  mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
+  key=$(key package-lock.json "${scripts[@]}")
+  if up_to_date dist/bundle/index.js "$key"; then return; fi
+  need_packages
+  echo "building dist/bundle"
+  rm -rf dist/bundle
+  node_modules/.bin/esbuild web/dynakernel/index.js web/dynakernel/worker.js --outdir=dist/bundle --bundle --minify \
+    --format=esm --platform=neutral --target=es2022 --sourcemap --log-level=warning || fail "bundle: esbuild failed."
+  remember dist/bundle/index.js "$key"
+}
+
 build_types() {
   [ -f web/dynakernel/index.js ] || fail "there is no web/dynakernel/index.js yet."
   local key scripts
   mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
   key=$(key tsconfig.json package-lock.json "${scripts[@]}")
   if up_to_date dist/types/index.d.ts "$key"; then return; fi
-  if [ ! -x node_modules/.bin/tsc ]; then
-    echo "installing the development packages"
-    npm ci --no-audit --no-fund
-  fi
+  need_packages
   echo "building dist/types"
   rm -rf dist/types
   node_modules/.bin/tsc --project tsconfig.json || fail "types: TypeScript found errors."
@@ -229,7 +249,7 @@ force=
 targets=()
 for argument in "$@"; do
   case $argument in
-    release | wasm | types | debug | check | native | clean) targets+=("$argument") ;;
+    release | wasm | bundle | types | debug | check | native | clean) targets+=("$argument") ;;
     --force) force=1 ;;
     --help | -h) usage; exit ;;
     *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;
@@ -238,7 +258,7 @@ done
 [ ${#targets[@]} -gt 0 ] || targets=(release)
 for target in "${targets[@]}"; do
   case $target in
-    release) build_wasm; build_types ;;
+    release) build_wasm; build_bundle; build_types ;;
     clean) rm -rf dist build ;;
     *) "build_$target" ;;
   esac

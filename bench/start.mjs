@@ -8,11 +8,11 @@ import { loadNotes, machine } from './machine.mjs';
 import { reportName } from './reports.mjs';
 
 const inNode = {
-  dynakernel: new URL('../web/dynakernel/index.js', import.meta.url).href,
+  dynakernel: new URL('../dist/bundle/index.js', import.meta.url).href,
   'onnxruntime-web': 'onnxruntime-web',
 };
 const inBrowser = {
-  dynakernel: '/web/dynakernel/index.js',
+  dynakernel: '/dist/bundle/index.js',
   'onnxruntime-web': '/bench/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs',
 };
 
@@ -56,7 +56,7 @@ async function measure({ browser, workloads, peers, simd, threads: [threads], qu
       : [milliseconds(medians[engine]), times(medians[engine] / medians.dynakernel)]))]),
   };
   const notes = [
-    `From import to the first output map in an array, ${threadsText(threads)}: medians of ${repetitions} ` +
+    `From import to the first output map, which JavaScript reads, ${threadsText(threads)}: medians of ${repetitions} ` +
       `fresh ${browser ? 'pages of fresh profiles, loaded from this machine' : 'processes'}, in turn.`,
     `${environment.engine}, ${environment.machine}, ${environment.system}, ${data.date.slice(0, 10)}.`,
     ...loadNotes(environment),

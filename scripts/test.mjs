@@ -44,13 +44,14 @@ process.exitCode = report() ? 0 : 1;
 function prepare() {
   console.log('== build');
   if (!installPackages()) return failure('the development packages cannot be installed');
-  if (build('wasm') !== 0) return failure('the WebAssembly cannot be built');
+  if (build('wasm', 'bundle') !== 0) return failure('the WebAssembly or the bundle cannot be built');
   return undefined;
 }
 
 function types() {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const ok = build('types') === 0 && run(process.execPath, [tsc, '--project', 'web/playground']) === 0;
+  const pages = ['web/playground', 'web/teach'];
+  const ok = build('types') === 0 && pages.every((page) => run(process.execPath, [tsc, '--project', page]) === 0);
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], note: ok ? '' : 'TypeScript found errors' };
 }
 

@@ -212,7 +212,7 @@ dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
   void *workspace = workspace_reserve(context, bytes);
   if (!workspace) return DK_ERROR_MEMORY;
 
-  attention_compute(attention, training, x, N, H, W, a, tape ? tape : workspace);
+  attention_compute(context, attention, training, x, N, H, W, a, tape ? tape : workspace);
   convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
   return DK_OK;
 }

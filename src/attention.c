@@ -98,14 +98,11 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
   return tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
-void attention_compute(dk_attention *attention, int32_t training, const float *x, int32_t N,
-                       int32_t H, int32_t W, float *a, void *tape) {
+void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
+                       int32_t N, int32_t H, int32_t W, float *a, void *tape) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
   const attention_tape t = attention_tape_view(attention, N, tape);
-  const size_t plane = (size_t)H * W;
-
-  for (size_t i = 0; i < (size_t)N * C; i++)
-    t.p[i] = pool_sum(x + i * plane, plane) / (double)plane;
+  pool_means(context, x, N * C, (size_t)H * W, t.p);
 
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++) {
@@ -149,6 +146,6 @@ dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attentio
   if (status) return status;
   if (!tape) tape = workspace_reserve(context, attention_tape_bytes(attention, N));
   if (!tape) return DK_ERROR_MEMORY;
-  attention_compute(attention, training, x, N, H, W, a, tape);
+  attention_compute(context, attention, training, x, N, H, W, a, tape);
   return DK_OK;
 }

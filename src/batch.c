@@ -60,7 +60,9 @@ static void divide(batch *b, int32_t threads) {
   if (work * s->N < LEAST_WORK || s->N % threads == 0 || s->N > 4 * threads) return;
 
   const bool pixels = (int64_t)s->Ho * s->Wo >= MANY_PIXELS;
-  const bool even = balance(row_steps, threads) >= balance(blocks, threads);
+  const double rows_balance = balance(row_steps, threads), blocks_balance = balance(blocks, threads);
+  const bool depthwise = s->C == s->G; /* each block has inputs of its own: nothing is done again */
+  const bool even = rows_balance > blocks_balance || (rows_balance == blocks_balance && !depthwise);
   b->by_rows = pixels && (even || blocks < threads);
   b->parts = min_i32(threads, b->by_rows ? row_steps : blocks);
 }

@@ -26,7 +26,7 @@
 
 enum {
   V_FLOATS = 1280 * 1024 / 4, /* of transformed input in a strip, about */
-  PANEL_TILES = 48,           /* M of a panel stays in the first- and second-level cache */
+  PANEL_TILES = 24,           /* M of a panel takes half of a first-level cache */
   MIX_CHANNELS = 32,          /* whose mixed kernels stay in the first-level cache */
 };
 

@@ -1,29 +1,40 @@
 /* See parallel.h. Workers are threads of the host's making (in a page, Web Workers with an instance
  * of the module on the same memory) that call dk_context_work and stay there.
  *
- * A worker spins for a while for the next job, then sleeps; handing over costs some 3 microseconds to
- * a spinning worker and some 30 to a sleeping one. The caller never sleeps, since a page's main
+ * A worker spins for a while for the next job, then sleeps. Handing over costs some 3 microseconds to
+ * a spinning worker and 30 to a sleeping one, or milliseconds where the system wakes it on the
+ * processor that the caller keeps busy. So a worker spins long while jobs follow each other closely,
+ * and hardly where they are far apart, as the frames of an animation are. The caller never sleeps, since a page's main
  * thread may not: it works like the others, and then waits for tasks that are already running. */
 #include "context.h"
 
 #include <limits.h>
 
-enum { SPINS = 20000 }; /* some 30 microseconds */
+enum {
+  FEW_SPINS = 20000,    /* some 30 microseconds */
+  MANY_SPINS = 1300000, /* some 2 milliseconds */
+};
+static const int64_t CLOSE = 2000000; /* nanoseconds of sleep before a job, after which it is far */
 
 #if defined(__wasm_atomics__)
-static void sleep_while(atomic_int *address, int value) {
-  __builtin_wasm_memory_atomic_wait32((int *)address, value, -1);
+/* False where the time, nanoseconds or -1 for ever, was over first. */
+static bool sleep_while(atomic_int *address, int value, int64_t time) {
+  return __builtin_wasm_memory_atomic_wait32((int *)address, value, time) != 2;
 }
 static void wake_all(atomic_int *address) {
   __builtin_wasm_memory_atomic_notify((int *)address, UINT_MAX);
 }
 #elif defined(__wasm__)
-static void sleep_while(atomic_int *address, int value) { (void)address, (void)value; }
+static bool sleep_while(atomic_int *address, int value, int64_t time) {
+  return (void)address, (void)value, (void)time, true;
+}
 static void wake_all(atomic_int *address) { (void)address; }
 #else
 #include <sched.h>
-static void sleep_while(atomic_int *address, int value) {
+static bool sleep_while(atomic_int *address, int value, int64_t time) {
+  (void)time;
   if (atomic_load(address) == value) sched_yield();
+  return true;
 }
 static void wake_all(atomic_int *address) { (void)address; }
 #endif
@@ -61,16 +72,18 @@ void dk_context_set_threads(dk_context *context, int32_t threads) {
 }
 
 void dk_context_work(dk_context *context, int32_t thread) {
-  int seen = atomic_load(&context->generation);
+  int seen = atomic_load(&context->generation), spins = FEW_SPINS;
   while (!atomic_load(&context->quit)) {
     atomic_fetch_add(&context->inside, 1);
     if (atomic_load(&context->open)) take_tasks(context, thread);
     atomic_fetch_sub(&context->inside, 1);
 
-    for (int spin = 0; spin < SPINS && atomic_load(&context->generation) == seen; spin++) continue;
+    for (int spin = 0; spin < spins && atomic_load(&context->generation) == seen; spin++) continue;
     if (atomic_load(&context->generation) == seen) {
       atomic_fetch_add(&context->sleeping, 1);
-      sleep_while(&context->generation, seen);
+      const bool close = sleep_while(&context->generation, seen, CLOSE);
+      spins = close ? MANY_SPINS : FEW_SPINS;
+      if (!close) sleep_while(&context->generation, seen, -1);
       atomic_fetch_sub(&context->sleeping, 1);
     }
     seen = atomic_load(&context->generation);

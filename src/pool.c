@@ -1,9 +1,15 @@
 /* See pool.h. */
 #include "pool.h"
 
+#include <stdbool.h>
+
+#include "parallel.h"
 #include "simd.h"
 
-enum { BLOCK = 1024 };
+enum {
+  BLOCK = 1024,
+  LEAST_VALUES = 1 << 16, /* below, handing work over costs more than it saves */
+};
 
 double pool_sum_reference(const float *x, size_t count) {
   double sum = 0;
@@ -28,4 +34,27 @@ double pool_sum(const float *x, size_t count) {
            (double)wasm_f32x4_extract_lane(s, 2) + (double)wasm_f32x4_extract_lane(s, 3);
   }
   return sum + pool_sum_reference(x + i, count - i);
+}
+
+typedef struct pooling {
+  const float *x;
+  int32_t planes, parts;
+  size_t plane;
+  double *mean;
+} pooling;
+
+static void pool_part(const void *argument, int32_t index, int32_t thread) {
+  (void)thread;
+  const pooling *p = argument;
+  const int32_t first = (int32_t)((int64_t)p->planes * index / p->parts);
+  const int32_t end = (int32_t)((int64_t)p->planes * (index + 1) / p->parts);
+  for (int32_t i = first; i < end; i++)
+    p->mean[i] = pool_sum(p->x + (size_t)i * p->plane, p->plane) / (double)p->plane;
+}
+
+void pool_means(dk_context *context, const float *x, int32_t planes, size_t plane, double *mean) {
+  const bool divided = (uint64_t)planes * plane >= LEAST_VALUES;
+  const int32_t threads = divided ? parallel_threads(context) : 1;
+  const pooling p = {x, planes, planes < threads ? planes : threads, plane, mean};
+  parallel_for(context, p.parts, pool_part, &p);
 }

@@ -15,6 +15,7 @@ const measurements = {
   start: async (options) => (await import('./start.mjs')).measureStart(options),
   heap: async (options) => (await import('./heap.mjs')).measureHeap(options),
   frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
+  train: async (options) => (await import('./train.mjs')).measureTraining(options),
 };
 
 requireNode();
@@ -27,8 +28,8 @@ for (const report of reports) publish(report, options);
 process.exit(reports.some(({ failures }) => failures.length > 0) ? 1 : 0);
 
 function prepare() {
-  // The browser's driver and the server.
-  if (options.browser && !installPackages()) {
+  // The browser's driver and the server; the bundler.
+  if ((options.browser || options.peers.includes('tfjs-cpu')) && !installPackages()) {
     fail("The development packages cannot be installed: see npm's message above.");
   }
   if (options.build && build('wasm', 'bundle') !== 0) fail('The WebAssembly or the bundle cannot be built: see the message above.');

@@ -3,9 +3,12 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, root, run } from '../scripts/project.mjs';
 
+/** Peers that need nothing of bench/node_modules; nothing here installs PyTorch. */
+const elsewhere = ['onnxruntime-node', 'pytorch'];
+
 /** @param {readonly string[]} peers */
 export function installPeers(peers) {
-  if (peers.some((peer) => peer !== 'onnxruntime-node')) install('bench', '200 MB');
+  if (peers.some((peer) => !elsewhere.includes(peer))) install('bench', '200 MB');
   if (peers.includes('onnxruntime-node')) install('bench/native', '300 MB');
 }
 

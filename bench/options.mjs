@@ -18,10 +18,11 @@ What to measure, instead of milliseconds in Node:
   --start           from import to the first output map, in fresh processes, or pages with --browser
   --heap            memory of the WebAssembly module at each workload, against its limit
   --frame           a whole frame in Chromium: canvas pixels in, 3 to 8 channels, eight maps drawn; 512 x 512
+  --train           milliseconds of a training step in Node, against tfjs-cpu and, where Python has it, PyTorch
 
   --filter REGEX    only the workloads whose name matches
   --workloads FILE  other workloads than those of web/bench/workloads.json
-  --peers LIST      of onnxruntime-web, tfjs-wasm, onnxruntime-node; or none
+  --peers LIST      of onnxruntime-web, tfjs-wasm, onnxruntime-node; with --train, of tfjs-cpu, pytorch; or none
   --threads N       threads of every engine that has them (1)
   --simd NAME       baseline or relaxed, instead of the fastest that the engine runs
   --quick           fewer repetitions
@@ -29,12 +30,15 @@ What to measure, instead of milliseconds in Node:
   --no-build        measures dist/ as it is
   --help            prints this`;
 
-const modes = ['native', 'start', 'heap', 'frame'];
+const modes = ['native', 'start', 'heap', 'frame', 'train'];
 const web = ['onnxruntime-web', 'tfjs-wasm'];
+const trainers = ['tfjs-cpu', 'pytorch'];
+/** What --train trains on unless told otherwise: a dense, a canvas and a depthwise layer. */
+const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
 
 /**
  * @typedef {object} Options
- * @property {'compare' | 'start' | 'heap' | 'frame'} mode
+ * @property {'compare' | 'start' | 'heap' | 'frame' | 'train'} mode
  * @property {'' | 'chromium' | 'firefox'} browser
  * @property {string[]} peers
  * @property {number[]} threads one comparison each
@@ -56,10 +60,12 @@ export function readOptions() {
   const chosen = modes.filter((mode) => values[mode]);
   if (chosen.length > 1) refuse(`--${chosen.join(' and --')} are separate measurements`);
   const browser = oneOf('browser', values.browser ?? (values.frame ? 'chromium' : ''), ['', 'chromium', 'firefox']);
-  if (browser && (values.native || values.heap)) refuse(`--${chosen[0]} runs in Node: leave out --browser`);
+  if (browser && ['native', 'heap', 'train'].includes(chosen[0])) {
+    refuse(`--${chosen[0]} runs in Node: leave out --browser`);
+  }
   if (values.frame && browser !== 'chromium') refuse('--frame runs in Chromium');
 
-  const mode = values.start ? 'start' : values.heap ? 'heap' : values.frame ? 'frame' : 'compare';
+  const mode = ['start', 'heap', 'frame', 'train'].find((name) => values[name]) ?? 'compare';
   return {
     mode,
     browser,
@@ -78,8 +84,8 @@ function parse() {
   const flag = { type: 'boolean' };
   const text = { type: 'string' };
   const options = {
-    browser: text, native: flag, start: flag, heap: flag, frame: flag, filter: text, workloads: text, peers: text,
-    threads: text, simd: text, quick: flag, markdown: flag, 'no-build': flag, help: flag,
+    browser: text, native: flag, start: flag, heap: flag, frame: flag, train: flag, filter: text, workloads: text,
+    peers: text, threads: text, simd: text, quick: flag, markdown: flag, 'no-build': flag, help: flag,
   };
   try {
     return parseArgs({ options }).values;
@@ -90,11 +96,18 @@ function parse() {
 
 function readPeers(values, browser) {
   if (values.heap || values.peers === 'none') return [];
-  const usual = values.native ? ['onnxruntime-node'] : values.start || values.frame ? ['onnxruntime-web'] : web;
+  const { usual, able } = peersOf(values, browser);
   const names = values.peers?.split(',') ?? usual;
-  const able = values.start ? ['onnxruntime-web'] : browser ? web : [...web, 'onnxruntime-node'];
   for (const name of names) oneOf('peers', name, able);
   return names;
+}
+
+/** The peers that a measurement has, and those that it can have. */
+function peersOf(values, browser) {
+  if (values.train) return { usual: trainers, able: trainers };
+  if (values.start) return { usual: ['onnxruntime-web'], able: ['onnxruntime-web'] };
+  const able = browser ? web : [...web, 'onnxruntime-node'];
+  return { usual: values.native ? ['onnxruntime-node'] : values.frame ? ['onnxruntime-web'] : web, able };
 }
 
 function readThreads(values, mode, browser) {
@@ -106,7 +119,7 @@ function readThreads(values, mode, browser) {
   return [threads];
 }
 
-/** What --filter leaves of the workloads; of a cold start, which needs one, the first canvas layer. */
+/** What --filter leaves of the workloads; without it, of a cold start, which needs one, the first canvas layer. */
 function chooseWorkloads({ workloads: file, filter }, mode) {
   // npm runs this in the project's folder, and says where it was itself started.
   const path = file === undefined ? join(root, 'web/bench/workloads.json') : resolve(process.env.INIT_CWD ?? '.', file);
@@ -116,7 +129,10 @@ function chooseWorkloads({ workloads: file, filter }, mode) {
   } catch (error) {
     return refuse(`--workloads: ${error.message}`);
   }
-  if (filter === undefined) return mode === 'start' ? all.slice(0, 1) : all;
+  if (filter === undefined) {
+    if (mode === 'start') return all.slice(0, 1);
+    return mode === 'train' && file === undefined ? all.filter(({ name }) => trained.includes(name)) : all;
+  }
   let pattern;
   try {
     pattern = new RegExp(filter);

@@ -1,0 +1,46 @@
+// dynakernel as a trainer: the public wrapper, as examples/train.mjs uses it.
+import { blockOptions, stateDict } from '../../web/bench/engine.js';
+import { load } from '../../web/dynakernel/index.js';
+import { burstOf } from './timing.mjs';
+
+/**
+ * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number }} options
+ * @returns {Promise<import('./session.mjs').Trainer>}
+ */
+export async function dynakernel({ simd, threads }) {
+  const dk = await load({ simd, threads });
+  const { info } = dk;
+  return {
+    id: 'dynakernel',
+    version: info.version,
+    simd: info.simd,
+    threads: info.threads,
+    close: () => dk.dispose(),
+    async prepare(workload, { input, target: values, state, lr }) {
+      const { N, C, O, H, W, Ho, Wo } = workload;
+      const block = dk.dynamicKernelAggregation(blockOptions(workload));
+      block.loadStateDict(stateDict(state));
+      block.requiresGrad = true;
+      const optimizer = dk.adam(block, { lr });
+      const x = dk.zeros([N, C, H, W]);
+      const y = dk.zeros([N, O, Ho, Wo]);
+      const gradient = dk.zeros(y.shape);
+      const target = dk.tensor(values, y.shape);
+      function step() {
+        x.data.set(input);
+        block.forward(x, { out: y });
+        const { loss } = dk.mseLoss(y, target, { out: gradient });
+        optimizer.zeroGrad();
+        block.backward(gradient, { input: false });
+        optimizer.step();
+        return loss;
+      }
+      return {
+        burst: burstOf(step),
+        dispose() {
+          for (const thing of [optimizer, block, x, y, gradient, target]) thing.dispose();
+        },
+      };
+    },
+  };
+}

@@ -7,8 +7,8 @@
 #include "parallel.h"
 
 enum {
-  LEAST_WORK = 1 << 20,  /* multiply-adds: below, handing work over costs more than it saves */
-  MANY_PIXELS = 1024,    /* of output: mixing again is then the smaller waste */
+  LEAST_WORK = 1 << 21, /* multiply-adds: below, handing work over costs more than it saves */
+  MANY_PIXELS = 1024,   /* of output: mixing again is then the smaller waste */
 };
 
 typedef struct batch {

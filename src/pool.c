@@ -8,7 +8,7 @@
 
 enum {
   BLOCK = 1024,
-  LEAST_VALUES = 1 << 16, /* below, handing work over costs more than it saves */
+  LEAST_VALUES = 1 << 18, /* below, handing work over costs more than it saves */
 };
 
 double pool_sum_reference(const float *x, size_t count) {

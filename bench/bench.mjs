@@ -32,7 +32,9 @@ function prepare() {
   if ((options.browser || options.peers.includes('tfjs-cpu')) && !installPackages()) {
     fail("The development packages cannot be installed: see npm's message above.");
   }
-  if (options.build && build('wasm', 'bundle') !== 0) fail('The WebAssembly or the bundle cannot be built: see the message above.');
+  if (options.build && build('wasm', 'bundle') !== 0) {
+    fail('The WebAssembly or the bundle cannot be built: see the message above.');
+  }
   if (!existsSync(join(root, 'dist/dynakernel-baseline.wasm'))) {
     fail('There is nothing in dist/ to measure: leave out --no-build.');
   }

@@ -98,8 +98,8 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
   return tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
-void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
-                       int32_t N, int32_t H, int32_t W, float *a, void *tape) {
+void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
+                       const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
   const attention_tape t = attention_tape_view(attention, N, tape);
   pool_means(context, x, N * C, (size_t)H * W, t.p);

@@ -24,7 +24,7 @@ size_t attention_tape_bytes(const dk_attention *attention, int32_t N);
 attention_tape attention_tape_view(const dk_attention *attention, int32_t N, void *memory);
 
 /* dk_attention_forward without its checks; tape is attention_tape_bytes of memory. */
-void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
-                       int32_t N, int32_t H, int32_t W, float *a, void *tape);
+void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
+                       const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape);
 
 #endif

@@ -1,11 +1,12 @@
 /* Depthwise convolution: every output channel reads one input channel (C/G = 1), any multiplier,
  * kernel size, stride and dilation.
  *
- * A channel goes through in strips of rows, written out with their padding (strip.h) into the
+ * 3x3 kernels with a padding of 0 or 1, which nearly all are, read a channel where it lies (rolling.h).
+ * Otherwise it goes through in strips of rows, written out with their padding (strip.h) into the
  * first-level cache; depthwise.h has the kernels that convolve a strip. */
-#include "depthwise.h"
-
 #include "convolution.h"
+#include "depthwise.h"
+#include "rolling.h"
 #include "strip.h"
 
 enum { STRIP_FLOATS = 24 * 1024 / 4 }; /* of padded input */
@@ -22,8 +23,13 @@ static uint64_t workspace(const geometry *s) {
   return (uint64_t)sizeof(float) * (offset_floats(s) + mixed_floats(s) + plan(s).plane);
 }
 
+/* Whether rolling.h covers the shape. */
+static bool rolls(const geometry *s) {
+  return s->R == 3 && s->stride == 1 && s->dilation == 1 && s->padding <= 1 && s->Wo >= 4;
+}
+
 /* One output channel, strip by strip. */
-static void convolve_channel(const convolution *work, const strip *t, const float *x,
+static void convolve_strips(const convolution *work, const strip *t, const float *x,
                              const int32_t *offset, const float *weight, float bias, float *y,
                              float *padded) {
   const geometry *s = work->shape;
@@ -56,7 +62,12 @@ static void convolve(const convolution *work) {
       const int32_t o = channels.first + lane;
       const float *x = work->x + (size_t)(o / multiplier) * s->H * s->W;
       float *y = work->y + (size_t)o * s->Ho * s->Wo;
-      convolve_channel(work, &t, x, offset, mixed + lane, bias[lane], y, padded);
+      if (rolls(s))
+        rolling_convolve(&(rolling_plane){
+            .x = x, .H = s->H, .W = s->W, .padding = s->padding, .weight = mixed + lane,
+            .bias = bias[lane], .y = y, .first_row = work->first_row, .end_row = work->end_row});
+      else
+        convolve_strips(work, &t, x, offset, mixed + lane, bias[lane], y, padded);
     }
   }
 }

@@ -1,7 +1,5 @@
-/* See depthwise.h. Three kernels, from the narrowest to the widest use:
+/* See depthwise.h. Two kernels:
  *
- *   rolling   R = 3, stride 1, dilation 1: nine weights stay in registers, each input row is loaded
- *             once for the three output rows that it touches
  *   shared    stride 1, dilation 1: blocks of 4 x 8 outputs; each input row is loaded once for the
  *             up to four output rows that it touches
  *   any       everything: blocks of 4 x 8 outputs, every tap loads its own input
@@ -29,49 +27,6 @@ INLINE void store_columns(const int width, const v128_t *sum, int32_t columns, f
     for (int v = 0; v < width; v++) wasm_v128_store(narrow + 4 * v, sum[v]);
     memcpy(y, narrow, sizeof(float) * (size_t)columns);
   }
-}
-
-/* --------------------------------------------------------------------------------- rolling */
-
-/* w[0] * x[0] + w[1] * x[1] + w[2] * x[2], on its own so that only one addition waits for the sum
- * that it joins. */
-INLINE v128_t dot3(const v128_t *w, const float *x) {
-  return madd(w[2], wasm_v128_load(x + 2),
-              madd(w[1], wasm_v128_load(x + 1), wasm_f32x4_mul(w[0], wasm_v128_load(x))));
-}
-
-/* Four columns from the strip's top to its bottom. The sums of two output rows are under way: upper
- * lacks its third input row, lower the second too. */
-INLINE void rolling_columns(const depthwise_strip *b, int32_t column, int32_t columns) {
-  const v128_t bias = wasm_f32x4_splat(b->bias);
-  v128_t w[9];
-  for (int i = 0; i < 9; i++) w[i] = wasm_v128_load32_splat(b->weight + i * LANES);
-
-  /* Copies, since the compiler must assume that storing a vector changes *b. */
-  const int32_t rows = b->rows, input_row = b->row, y_row = b->Wo;
-  const float *input = b->input + column;
-  float *y = b->y + column;
-  v128_t upper = wasm_f32x4_add(bias, dot3(w, input));
-  input += input_row;
-  upper = wasm_f32x4_add(upper, dot3(w + 3, input));
-  v128_t lower = wasm_f32x4_add(bias, dot3(w, input));
-#pragma clang loop unroll(disable)
-  for (int32_t row = 0; row < rows; row++, y += y_row) {
-    input += input_row;
-    const v128_t done = wasm_f32x4_add(upper, dot3(w + 6, input));
-    upper = wasm_f32x4_add(lower, dot3(w + 3, input));
-    lower = wasm_f32x4_add(bias, dot3(w, input));
-    store_columns(1, &done, columns, y);
-  }
-}
-
-static void convolve_rolling(const depthwise_strip *b) {
-  if (b->Wo < 4) {
-    rolling_columns(b, 0, b->Wo);
-    return;
-  }
-  for (int32_t x = 0; x < b->Wo; x += 4)
-    rolling_columns(b, x + 4 <= b->Wo ? x : b->Wo - 4, 4);
 }
 
 /* ---------------------------------------------------------------------------------- shared */
@@ -165,9 +120,7 @@ INLINE void band(const int height, bool shared, const depthwise_strip *b, int32_
 
 void depthwise_convolve(const depthwise_strip *b) {
   const bool dense = b->stride == 1 && b->dilation == 1;
-  if (dense && b->R == 3) {
-    convolve_rolling(b);
-  } else if (b->rows < ROWS) {
+  if (b->rows < ROWS) {
     for (int32_t row = 0; row < b->rows; row++) band(1, false, b, row);
   } else {
     for (int32_t row = 0; row < b->rows; row += ROWS) {

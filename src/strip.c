@@ -15,22 +15,47 @@ static int32_t clamp(int64_t value, int32_t low, int32_t high) {
 #define WITHOUT_CALLS
 #endif
 
-/* out [width]: from begin to end - 1 every step-th value of input, zeros before and after. */
+/* out [count]: every step-th value of input. Unrolled by hand, since the compiler's way to do it costs
+ * short rows more than their copying. */
+WITHOUT_CALLS static void copy_row(const float *input, int32_t step, int32_t count, float *out) {
+  const int32_t last = count - 4; /* the last vector ends with the row and copies some values again */
+  int32_t i = 0;
+  if (last >= 0 && step == 1) {
+#pragma clang loop unroll(disable)
+    for (; i + 16 <= count; i += 16) {
+      const v128_t a = wasm_v128_load(input + i), b = wasm_v128_load(input + i + 4);
+      const v128_t c = wasm_v128_load(input + i + 8), d = wasm_v128_load(input + i + 12);
+      wasm_v128_store(out + i, a), wasm_v128_store(out + i + 4, b);
+      wasm_v128_store(out + i + 8, c), wasm_v128_store(out + i + 12, d);
+    }
+#pragma clang loop unroll(disable)
+    for (; i < last; i += 4) wasm_v128_store(out + i, wasm_v128_load(input + i));
+    wasm_v128_store(out + last, wasm_v128_load(input + last));
+  } else if (last >= 0 && step == 2) {
+    /* x0 x1 x2 x3 | x4 x5 x6 x7 -> x0 x2 x4 x6; x7 may lie beyond the row: x3 x4 x5 x6 at the end */
+#pragma clang loop unroll(disable)
+    for (; i < last; i += 4)
+      wasm_v128_store(out + i, wasm_i32x4_shuffle(wasm_v128_load(input + 2 * i),
+                                                  wasm_v128_load(input + 2 * i + 4), 0, 2, 4, 6));
+    wasm_v128_store(out + last, wasm_i32x4_shuffle(wasm_v128_load(input + 2 * last),
+                                                   wasm_v128_load(input + 2 * last + 3), 0, 2, 5, 7));
+  } else {
+#pragma clang loop unroll(disable)
+    for (; i < count; i++) out[i] = input[(size_t)i * step];
+  }
+}
+
+/* out [width], width >= 4: every step-th value of input from begin to end - 1, zeros before and after. */
 WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t begin, int32_t end,
                                    int32_t width, float *out) {
-  const v128_t zeros = wasm_f32x4_splat(0);
-  int32_t i = 0;
-  for (; i + 4 <= begin; i += 4) wasm_v128_store(out + i, zeros);
-  for (; i < begin; i++) out[i] = 0;
-  if (step == 1)
-    for (; i + 4 <= end; i += 4, input += 4) wasm_v128_store(out + i, wasm_v128_load(input));
-  else if (step == 2) /* x0 x1 x2 x3 | x4 x5 x6 x7 -> x0 x2 x4 x6; x7 is within the row if x8 is */
-    for (; i + 5 <= end; i += 4, input += 8)
-      wasm_v128_store(out + i, wasm_i32x4_shuffle(wasm_v128_load(input), wasm_v128_load(input + 4),
-                                                  0, 2, 4, 6));
-  for (; i < end; i++, input += step) out[i] = *input;
-  for (; i + 4 <= width; i += 4) wasm_v128_store(out + i, zeros);
-  for (; i < width; i++) out[i] = 0;
+  const v128_t zeros = wasm_f32x4_splat(0); /* whole vectors, over some of what is written next too */
+  wasm_v128_store(out, zeros);
+  wasm_v128_store(out + width - 4, zeros);
+#pragma clang loop unroll(disable)
+  for (int32_t i = 4; i < begin; i += 4) wasm_v128_store(out + min_i32(i, width - 4), zeros);
+#pragma clang loop unroll(disable)
+  for (int32_t i = width - 4; i > end; i -= 4) wasm_v128_store(out + max_i32(i - 4, 0), zeros);
+  copy_row(input, step, end - begin, out + begin);
 }
 
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,

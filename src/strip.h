@@ -30,13 +30,13 @@ void strip_fill(const geometry *shape, const strip *layout, const float *x, int3
                 int32_t rows_out, float *plane);
 
 /* Rows first .. first + rows - 1 of the padded plane (row 0 is the top row of padding), from
- * x [H, W] into out [rows, phases, width]; columns beyond the padded input are zero. */
+ * x [H, W] into out [rows, phases, width], width >= 4; columns beyond the padded input are zero. */
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,
               int32_t phases, int32_t width, float *out);
 
 /* A window of the zero-padded plane: rows x width values of x [H, W] from (top, left) on, either of
  * which may be negative. Where it lies within x it is x itself, elsewhere a copy in out
- * [rows, width]. */
+ * [rows, width], width >= 4. */
 typedef struct window {
   const float *data;
   int32_t row; /* floats from a row to the next */

@@ -1,5 +1,9 @@
-/* See product.h. Register blocks of 4 rows x 8 columns: eight accumulators, two vectors of x and a
- * splatted weight fill the registers of a processor that has sixteen. */
+/* See product.h. Register blocks of M rows x V vectors of columns. Sixteen registers hold eight
+ * accumulators, a few vectors of x and a splatted weight:
+ *
+ *     4 x 2   nearly all: six loads for eight multiply-adds
+ *     4 x 1   the last columns, where they are four or fewer
+ *     3 x 2, 2 x 4, 1 x 4   the last rows; with fewer accumulators, additions would wait for each other */
 #include "product.h"
 
 #include <string.h>
@@ -7,55 +11,75 @@
 #include "kernels.h"
 #include "simd.h"
 
-enum { COLUMNS = 8 };
+#define INLINE static inline __attribute__((always_inline))
 
-/* M rows, a constant wherever this is inlined. */
-static inline __attribute__((always_inline)) void product_rows(const int M, const float *w,
-                                                               const float *bias, const float *x,
-                                                               size_t x_row, int32_t depth,
-                                                               int32_t columns, float *y,
-                                                               size_t y_row) {
-  for (int32_t j = 0; j < columns; j += COLUMNS) {
-    /* The last block ends with the row and computes a few columns once more. */
-    const int32_t column = j + COLUMNS <= columns || columns < COLUMNS ? j : columns - COLUMNS;
-    const float *input = x + column, *weight = w;
-    v128_t sum[4][2];
-    for (int m = 0; m < M; m++)
-      sum[m][0] = sum[m][1] = bias ? wasm_v128_load32_splat(bias + m) : wasm_f32x4_splat(0);
+/* The operands of product. */
+typedef struct operands {
+  const float *w, *bias, *x;
+  size_t x_row;
+  int32_t depth;
+  float *y;
+  size_t y_row;
+} operands;
+
+/* Rows 0 .. M - 1, `columns` columns from `column` on, 4 * V at most. */
+INLINE void block(const int M, const int V, const operands *p, int32_t column, int32_t columns) {
+  const float *input = p->x + column, *weight = p->w;
+  const size_t x_row = p->x_row, y_row = p->y_row;
+  v128_t sum[4][4];
+  for (int m = 0; m < M; m++)
+    for (int v = 0; v < V; v++)
+      sum[m][v] = p->bias ? wasm_v128_load32_splat(p->bias + m) : wasm_f32x4_splat(0);
 
 #pragma clang loop unroll(disable)
-    for (int32_t c = 0; c < depth; c++, input += x_row, weight += LANES) {
-      const v128_t left = wasm_v128_load(input), right = wasm_v128_load(input + 4);
-      for (int m = 0; m < M; m++) {
-        const v128_t v = wasm_v128_load32_splat(weight + m);
-        sum[m][0] = madd(v, left, sum[m][0]);
-        sum[m][1] = madd(v, right, sum[m][1]);
-      }
+  for (int32_t c = 0; c < p->depth; c++, input += x_row, weight += LANES) {
+    v128_t x[4];
+    for (int v = 0; v < V; v++) x[v] = wasm_v128_load(input + 4 * v);
+    for (int m = 0; m < M; m++) {
+      const v128_t w = wasm_v128_load32_splat(weight + m);
+      for (int v = 0; v < V; v++) sum[m][v] = madd(w, x[v], sum[m][v]);
     }
+  }
 
-    float *out = y + column;
-    for (int m = 0; m < M; m++, out += y_row) {
-      if (columns >= COLUMNS) {
-        wasm_v128_store(out, sum[m][0]);
-        wasm_v128_store(out + 4, sum[m][1]);
-      } else {
-        float narrow[COLUMNS];
-        wasm_v128_store(narrow, sum[m][0]);
-        wasm_v128_store(narrow + 4, sum[m][1]);
-        memcpy(out, narrow, sizeof(float) * (size_t)columns);
-      }
+  float *out = p->y + column;
+  for (int m = 0; m < M; m++, out += y_row) {
+    if (columns == 4 * V) {
+      for (int v = 0; v < V; v++) wasm_v128_store(out + 4 * v, sum[m][v]);
+    } else {
+      float narrow[16];
+      for (int v = 0; v < V; v++) wasm_v128_store(narrow + 4 * v, sum[m][v]);
+      memcpy(out, narrow, sizeof(float) * (size_t)columns);
     }
   }
 }
 
+/* The last block ends with the row and computes a few columns once more. */
+INLINE void rows(const int M, const int V, const operands *p, int32_t columns) {
+  const int32_t width = 4 * V;
+  int32_t column = 0;
+  for (; column + width <= columns; column += width) block(M, V, p, column, width);
+  if (columns < width)
+    block(M, V, p, 0, columns);
+  else if (column < columns)
+    block(M, V, p, columns - width, width);
+}
+
+/* A function of its own, since V8 keeps more in registers where there are fewer loops. */
+static __attribute__((noinline)) void four_rows(const operands *p, int32_t columns) {
+  const int32_t tail = columns % 8 <= 4 ? columns % 8 : 0, whole = columns - tail;
+  if (whole) rows(4, 2, p, whole);
+  if (tail) block(4, 1, p, columns < 4 ? 0 : columns - 4, columns < 4 ? columns : 4);
+}
+
 void product(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth,
              int32_t columns, int32_t count, float *y, size_t y_row) {
+  operands p = {w, bias, x, x_row, depth, y, y_row};
   for (; count >= 4; count -= 4) {
-    product_rows(4, w, bias, x, x_row, depth, columns, y, y_row);
-    w += 4, y += 4 * y_row;
-    if (bias) bias += 4;
+    four_rows(&p, columns);
+    p.w += 4, p.y += 4 * y_row;
+    if (bias) p.bias += 4;
   }
-  if (count == 3) product_rows(3, w, bias, x, x_row, depth, columns, y, y_row);
-  if (count == 2) product_rows(2, w, bias, x, x_row, depth, columns, y, y_row);
-  if (count == 1) product_rows(1, w, bias, x, x_row, depth, columns, y, y_row);
+  if (count == 3) rows(3, 2, &p, columns);
+  if (count == 2) columns < 16 ? rows(2, 2, &p, columns) : rows(2, 4, &p, columns);
+  if (count == 1) columns < 16 ? rows(1, 2, &p, columns) : rows(1, 4, &p, columns);
 }

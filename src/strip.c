@@ -15,9 +15,8 @@ static int32_t clamp(int64_t value, int32_t low, int32_t high) {
 #define WITHOUT_CALLS
 #endif
 
-/* out [count]: every step-th value of input. Unrolled by hand, since the compiler's way to do it costs
- * short rows more than their copying. */
-WITHOUT_CALLS static void copy_row(const float *input, int32_t step, int32_t count, float *out) {
+/* Unrolled by hand, since the compiler's way to do it costs short rows more than their copying. */
+WITHOUT_CALLS void copy_row(const float *input, int32_t step, int32_t count, float *out) {
   const int32_t last = count - 4; /* the last vector ends with the row and copies some values again */
   int32_t i = 0;
   if (last >= 0 && step == 1) {

@@ -29,6 +29,9 @@ void strip_taps(const geometry *shape, const strip *layout, int32_t channels, in
 void strip_fill(const geometry *shape, const strip *layout, const float *x, int32_t oy,
                 int32_t rows_out, float *plane);
 
+/* out [count]: every step-th value of input. */
+void copy_row(const float *input, int32_t step, int32_t count, float *out);
+
 /* Rows first .. first + rows - 1 of the padded plane (row 0 is the top row of padding), from
  * x [H, W] into out [rows, phases, width], width >= 4; columns beyond the padded input are zero. */
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,

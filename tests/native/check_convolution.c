@@ -33,7 +33,7 @@ static void print_problem(const problem *p, const char *what, uint32_t seed, int
 
 static problem random_problem(random_state *random) {
   static const int32_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 33};
-  static const int32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 23, 24, 25, 31, 40};
+  static const int32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 23, 24, 25, 31, 32, 40};
   static const int32_t kernel_sizes[] = {1, 1, 2, 3, 3, 3, 3, 3, 4, 5, 7, 9};
   problem p = {.N = random_between(random, 1, 2)};
   dk_aggregation_config *c = &p.config;
@@ -60,6 +60,7 @@ static problem random_problem(random_state *random) {
     p.H = random_of(random, sizes, COUNT(sizes));
     p.W = random_of(random, sizes, COUNT(sizes));
     if (random_between(random, 0, 15) == 0) p.W += 150; /* several strips or panels */
+    if (random_between(random, 0, 15) == 0) p.H += 100;
   } while (c->dilation * (c->kernel_size - 1) + 1 > 2 * c->padding + (p.H < p.W ? p.H : p.W));
   return p;
 }

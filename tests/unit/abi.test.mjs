@@ -22,9 +22,9 @@ test('algorithms: WINOGRAD_4 is winograd4', () => {
 });
 
 test('status codes: each error has its code', () => {
-  checkStatus(0, 'nothing');
+  checkStatus(0, () => 'nothing');
   for (const [name, value] of enumeration('DK_ERROR_')) {
-    assertRefused(() => checkStatus(value, 'it'), `ERR_${name}`, 'it: ');
+    assertRefused(() => checkStatus(value, () => 'it'), `ERR_${name}`, 'it: ');
   }
 });
 

@@ -50,7 +50,7 @@ const STATUS_CODES = /** @type {const} */ (
  * Throws what a dk_status other than DK_OK means.
  *
  * @param {number} status
- * @param {string} what the call in words: "a forward pass of [1, 3, 8, 8]"
+ * @param {() => string} what says what the call was: "a forward pass of [1, 3, 8, 8]"
  */
 export function checkStatus(status, what) {
   const code = STATUS_CODES[status];
@@ -61,5 +61,5 @@ export function checkStatus(status, what) {
     ERR_MODE: 'training mode needs a batch of at least 2',
     ERR_MEMORY: 'the heap cannot grow by what it needs',
   };
-  throw new DynakernelError(code, `${what}: ${reason[code]}`);
+  throw new DynakernelError(code, `${what()}: ${reason[code]}`);
 }

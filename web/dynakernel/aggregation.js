@@ -105,7 +105,7 @@ export class KernelAggregation extends Module {
     return this.#heap.scope((take) => {
       const plan = take(20); // struct dk_plan: algorithm, tile, Ho, Wo, workspace
       checkStatus(this.#heap.c.dk_aggregation_plan(aggregation, N, H, W, plan),
-        convolutionText(this.#config, input));
+        () => convolutionText(this.#config, input));
       const [algorithm, tile, , , workspaceBytes] = this.#heap.words(plan, 5);
       return { algorithm: ALGORITHMS[algorithm], tile, workspaceBytes };
     });
@@ -132,7 +132,7 @@ export class KernelAggregation extends Module {
     const [N, , H, W] = x.shape;
     const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {
       const run = () => checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context,
-        aggregation, input, weights, N, H, W, output), convolutionText(this.#config, x.shape));
+        aggregation, input, weights, N, H, W, output), () => convolutionText(this.#config, x.shape));
       if (!this.requiresGrad) return run();
       const [pixels, mixtures] = [sizeOf(x.shape), sizeOf(attention.shape)];
       const pass = { input: x.shape, output: shape, training: this.training };
@@ -187,7 +187,7 @@ export class KernelAggregation extends Module {
       try {
         checkStatus(this.#heap.c.dk_aggregation_backward(this.#heap.context, handleOf(this), x, a,
           N, H, W, gradient, gradInput, pointerOf(this.#heap, attentionGradient, 'its gradient'),
-          struct), `the gradient of ${convolutionText(this.#config, pass.input)}`);
+          struct), () => `the gradient of ${convolutionText(this.#config, pass.input)}`);
       } catch (error) {
         if (attentionGradient !== this.#attentionGradient) attentionGradient.dispose();
         throw error;
@@ -289,7 +289,7 @@ function createAggregation(heap, config) {
     ]);
     const shape = shapeText(weightShape(config));
     const forced = config.algorithm === 'auto' ? '' : ` with algorithm '${config.algorithm}'`;
-    checkStatus(heap.c.dk_aggregation_create(struct, result), `kernels ${shape}${forced}`);
+    checkStatus(heap.c.dk_aggregation_create(struct, result), () => `kernels ${shape}${forced}`);
     return heap.words(result, 1)[0];
   });
 }

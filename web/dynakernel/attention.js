@@ -68,7 +68,7 @@ export class KernelAttention extends Module {
     return produceInto(this.#heap, shape, out, [x], (output) => {
       const run = (/** @type {number} */ tape) => checkStatus(
         c.dk_attention_forward_taped(context, attention, Number(this.training), input, N, H, W,
-          output, tape), `attention over ${shapeText(x.shape)}`);
+          output, tape), () => `attention over ${shapeText(x.shape)}`);
       if (!this.requiresGrad) return run(0);
       return recordOf(this).write({ input: x.shape, output: shape, training: this.training },
         [c.dk_attention_tape_bytes(attention, N) >>> 0], run);
@@ -108,7 +108,7 @@ export class KernelAttention extends Module {
       const gradients = gradientsOf(this);
       checkStatus(this.#heap.c.dk_attention_backward(this.#heap.context, handleOf(this),
         Number(training), tape, N, H, W, gradient, gradInput, gradients.struct),
-      `the gradient of attention over ${shapeText(pass.input)}`);
+      () => `the gradient of attention over ${shapeText(pass.input)}`);
       gradients.noteAdded();
     });
   }

@@ -102,7 +102,7 @@ export class DynamicKernelAggregation extends Module {
       const y = produceInto(this.#heap, shape, out, [x], (output) => {
         const run = (/** @type {number} */ tape) => checkStatus(c.dk_block_forward_taped(context,
           attention, aggregation, Number(training), input, N, H, W, weights, output, tape),
-        convolutionText(config, x.shape));
+        () => convolutionText(config, x.shape));
         if (!this.requiresGrad) return run(0);
         const pixels = sizeOf(x.shape);
         const sizes = [c.dk_attention_tape_bytes(attention, N) >>> 0, 4 * pixels];
@@ -171,7 +171,7 @@ export class DynamicKernelAggregation extends Module {
       checkStatus(this.#heap.c.dk_block_backward(this.#heap.context, attention, aggregation,
         Number(training), tape, x, weights, N, H, W, gradient, gradInput, attentionStruct,
         aggregationStruct),
-      `the gradient of ${convolutionText(this.#aggregation.config, pass.input)}`);
+      () => `the gradient of ${convolutionText(this.#aggregation.config, pass.input)}`);
       for (const gradients of trained) gradients?.noteAdded();
     });
   }

@@ -2,7 +2,7 @@
 import { drawMap, drawMaps, toImageData } from './draw.js';
 import { DynakernelError, given } from './errors.js';
 import { flatten, isTypedArray, toFloats } from './numbers.js';
-import { checkSize, readShape, shapeText, sizeOf } from './shape.js';
+import { checkSize, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./heap.js').Floats} Floats */
@@ -250,7 +250,7 @@ export function produce(heap, shape, what, work) {
 export function produceInto(heap, shape, out, inputs, work, what = 'the output') {
   if (out === undefined) return produce(heap, shape, what, work);
   const pointer = pointerOf(heap, out, 'out');
-  if (shapeText(out.shape) !== shapeText(shape)) {
+  if (!sameShape(out.shape, shape)) {
     throw new DynakernelError('ERR_SHAPE',
       `out must have the shape of ${what}, ${shapeText(shape)}; got ${shapeText(out.shape)}`);
   }

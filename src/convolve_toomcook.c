@@ -1,45 +1,68 @@
-/* Toom-Cook convolution along the columns, F(4, R): R = 3, 5 or 7, stride 1, no dilation, any groups.
- * Made for few input channels, where Winograd's two-dimensional tiles cost more than they save.
+/* Toom-Cook convolution along the columns, F(4, R): R = 3, 5 or 7, stride 1, no dilation, any
+ * groups. Made for few input channels, where Winograd's two-dimensional tiles cost more than they
+ * save.
  *
  * Four output rows are computed from n = R + 3 input rows, transformed down the columns; along the
  * rows the convolution stays direct. For each sample and group:
  *
  *   1. kernels   U[blocks][n][C/G][R][8]   mixed, transformed, all of them
- *   2. for every four output rows, a chunk of columns at a time, in the first-level cache:
+ *   2. for every four output rows, a chunk of columns at a time, as many as the caches hold:
  *      a. inputs    V[C/G][n][chunk]        padded, transformed
- *      b. products  M[n][8][chunk]          for each row of n a direct convolution with R taps
+ *      and for every one or four output channels:
+ *      b. products  M[n][1 or 4][chunk]     for each row of n a direct convolution with R taps
  *      c. outputs   y                       transformed back, bias added
  *
  * As in convolve_winograd.c, a sample that is not finite is convolved directly. */
 #include "convolution.h"
 #include "direct.h"
+#include "few_taps.h"
 #include "strip.h"
 #include "toomcook.h"
 
-enum { CHUNK = 64 }; /* output columns */
+enum {
+  LEAST_CHUNK = 64, /* output columns */
+  MOST_CHUNK = 512, /* the longer, the fewer places to which outputs are stored at a time */
+  V_FLOATS = 16384, /* of a chunk, close to the first-level cache */
+  CACHE_LINE = 16,  /* floats */
+};
 
 /* The workspace's layout, in floats. */
 typedef struct chunk_layout {
-  int32_t n, width;      /* of a padded row: a chunk and its halo */
-  size_t v_channel, m_row; /* from a channel of V, a row of M, to the next */
-  size_t u_row, u_block; /* from one of n to the next, from a block to the next */
+  int32_t n, chunk, width; /* output columns of a chunk; with its halo, a row of V */
+  int32_t lanes;           /* output channels multiplied at a time */
+  size_t v_channel;        /* from a channel of V to the next */
+  size_t m_plane, m_row;   /* from an output channel of M, a row of M, to the next */
+  size_t u_row, u_block;   /* from one of n to the next, from a block to the next */
   size_t offset, mixed, u, bias, padded, v, products, total;
 } chunk_layout;
 
+/* Some output channels of a chunk. */
+typedef struct chunk_lanes {
+  int32_t channels, lanes, rows, columns; /* C/G; output channels, rows and columns */
+  const int32_t *offset;                  /* [C/G, R]: one loop over all taps is fastest */
+  const float *v, *u, *bias;              /* of the first output channel */
+  float *products, *y;
+  size_t y_plane, y_row;
+} chunk_lanes;
+
 static chunk_layout plan(const geometry *s) {
-  const size_t channels = (size_t)(s->C / s->G), R = (size_t)s->R;
-  const size_t blocks = (size_t)(s->O / s->G - 1) / LANES + 1;
-  chunk_layout t = {.n = s->R + TOOM_TILE - 1};
-  t.width = (int32_t)round_up((size_t)max_i32(min_i32(s->Wo, CHUNK), DIRECT_COLUMNS) + R - 1, 4);
+  const int32_t channels = s->C / s->G, R = s->R, blocks = (s->O / s->G - 1) / LANES + 1;
+  chunk_layout t = {.n = R + TOOM_TILE - 1};
+  const int32_t most = min_i32(max_i32(V_FLOATS / (channels * t.n), LEAST_CHUNK), MOST_CHUNK);
+  const int32_t chunks = (s->Wo - 1) / most + 1;
+  t.chunk = (int32_t)round_up((size_t)(s->Wo - 1) / chunks + 1, 4);
+  t.width = (int32_t)round_up((size_t)max_i32(t.chunk, DIRECT_COLUMNS) + R - 1, 4);
+  t.lanes = few_taps_pay(channels, R) ? 1 : 4;
   t.v_channel = (size_t)t.n * t.width;
-  t.m_row = (size_t)LANES * CHUNK;
-  t.u_row = channels * R * LANES;
+  t.m_plane = (size_t)t.width + CACHE_LINE; /* no power of two, lest rows share cache sets */
+  t.m_row = t.lanes * t.m_plane;
+  t.u_row = (size_t)channels * R * LANES;
   t.u_block = t.n * t.u_row;
   t.offset = 0;
-  t.mixed = round_up(channels * R, 16);
-  t.u = t.mixed + round_up(channels * R * R * LANES, 16);
+  t.mixed = round_up((size_t)channels * R, 16);
+  t.u = t.mixed + round_up((size_t)channels * R * R * LANES, 16);
   t.bias = t.u + blocks * t.u_block;
-  t.padded = t.bias + round_up(blocks * LANES, 16);
+  t.padded = t.bias + round_up((size_t)blocks * LANES, 16);
   t.v = t.padded + round_up((size_t)t.n * t.width, 16);
   t.products = t.v + round_up(channels * t.v_channel, 16) + 16;
   t.total = t.products + t.n * t.m_row;
@@ -64,12 +87,63 @@ static void transform_kernels(const convolution *work, const chunk_layout *t, co
   }
 }
 
+/* One channel's V for output rows oy .. oy + 3, columns from ox on: columns beyond the image are
+ * zero, before the transform as after it. Returns zero lanes, or NaN where a value was not finite.
+ */
+static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const toomcook *toom,
+                               const float *x, int32_t oy, int32_t ox, float *padded, float *v) {
+  const int32_t left = ox - s->padding; /* where the columns of V begin in x */
+  const int32_t begin = min_i32(max_i32(-left, 0), t->width - 4);
+  const int32_t end = max_i32(min_i32(s->W - left, t->width), begin);
+  const v128_t zero = wasm_f32x4_splat(0);
+  float *row = v; /* what goes beyond the end of a row is written over by the next */
+  for (int32_t i = 0; i < t->n; i++, row += t->width) {
+    for (int32_t j = 0; j < begin; j += 4) wasm_v128_store(row + j, zero);
+    for (int32_t j = end; j < t->width; j += 4) wasm_v128_store(row + j, zero);
+  }
+  if (begin == end) return zero;
+  const int32_t columns = max_i32(end - begin, 4);
+  const window d = pad_window(x, s->H, s->W, oy - s->padding, left + begin, t->n, columns, padded);
+  return toomcook_inputs(toom, d.data, d.row, columns, v + begin, (size_t)t->width);
+}
+
+/* Some output channels of a block, multiplied and transformed back. */
+static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const chunk_lanes *b) {
+  for (int32_t i = 0; i < t->n; i++) {
+    const float *v = b->v + (size_t)i * t->width, *u = b->u + i * t->u_row;
+    float *m = b->products + i * t->m_row;
+    if (t->lanes == 1) {
+      const few_taps_row row = {.input = v,
+                                .input_channel = t->v_channel,
+                                .channels = b->channels,
+                                .R = toom->R,
+                                .weight = u,
+                                .columns = b->columns,
+                                .y = m};
+      few_taps_convolve(&row);
+    } else {
+      const direct_rows row = {.input = v,
+                               .taps = b->channels * toom->R,
+                               .offset = b->offset,
+                               .weight = u,
+                               .y = m,
+                               .y_plane = t->m_plane,
+                               .rows = 1,
+                               .Wo = max_i32(b->columns, DIRECT_COLUMNS)};
+      direct_convolve(&row, b->lanes);
+    }
+  }
+  for (int32_t lane = 0; lane < b->lanes; lane++)
+    toomcook_outputs(toom, b->products + lane * t->m_plane, t->m_row, b->bias[lane], b->columns,
+                     b->rows, b->y + lane * b->y_plane, b->y_row);
+}
+
 static void convolve(const convolution *work) {
   const geometry *s = work->shape;
   const chunk_layout t = plan(s);
   const toomcook toom = toomcook_for(s->R);
   const int32_t channels = s->C / s->G;
-  float *space = work->workspace, *v = space + t.v, *products = space + t.products;
+  float *space = work->workspace, *v = space + t.v;
   int32_t *offset = (int32_t *)(space + t.offset); /* [C/G, R]: one loop over all taps is fastest */
   for (int32_t c = 0; c < channels; c++)
     for (int32_t q = 0; q < s->R; q++) offset[c * s->R + q] = (int32_t)(c * t.v_channel) + q;
@@ -79,44 +153,43 @@ static void convolve(const convolution *work) {
     const int32_t blocks = group_end_block(work, g) - first_block;
     transform_kernels(work, &t, &toom, first_block, blocks, space);
     for (int32_t oy = work->first_row; oy < work->end_row; oy += TOOM_TILE)
-      for (int32_t ox = 0; ox < s->Wo; ox += CHUNK) {
-        const int32_t columns = min_i32(CHUNK, s->Wo - ox);
+      for (int32_t ox = 0; ox < s->Wo; ox += t.chunk) {
         v128_t watch = wasm_f32x4_splat(0);
-        for (int32_t c = 0; c < channels; c++) {
-          const float *x = work->x + (size_t)(g * channels + c) * s->H * s->W;
-          const window d = pad_window(x, s->H, s->W, oy - s->padding, ox - s->padding, t.n, t.width,
-                                      space + t.padded);
-          watch = wasm_f32x4_add(watch, toomcook_inputs(&toom, d.data, d.row, t.width,
-                                                        v + c * t.v_channel, (size_t)t.width));
-        }
+        for (int32_t c = 0; c < channels; c++)
+          watch = wasm_f32x4_add(
+              watch,
+              transform_inputs(s, &t, &toom, work->x + (size_t)(g * channels + c) * s->H * s->W, oy,
+                               ox, space + t.padded, v + c * t.v_channel));
         if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
           direct_algorithm.convolve(work);
           return;
         }
 
+        chunk_lanes b = {.channels = channels,
+                         .rows = min_i32(TOOM_TILE, work->end_row - oy),
+                         .columns = min_i32(t.chunk, s->Wo - ox),
+                         .offset = offset,
+                         .v = v,
+                         .products = space + t.products,
+                         .y_plane = (size_t)s->Ho * s->Wo,
+                         .y_row = (size_t)s->Wo};
         for (int32_t i = 0; i < blocks; i++) {
           const channel_block o = kernels_block(work->kernels, first_block + i);
-          for (int32_t row = 0; row < t.n; row++) {
-            const direct_rows rows = {.input = v + (size_t)row * t.width,
-                                      .taps = channels * s->R, .offset = offset,
-                                      .weight = space + t.u + i * t.u_block + row * t.u_row,
-                                      .y = products + row * t.m_row, .y_plane = CHUNK,
-                                      .rows = 1, .Wo = max_i32(columns, DIRECT_COLUMNS)};
-            direct_convolve(&rows, o.count);
+          for (int32_t lane = 0; lane < o.count; lane += t.lanes) {
+            b.lanes = min_i32(t.lanes, o.count - lane);
+            b.u = space + t.u + i * t.u_block + lane;
+            b.bias = space + t.bias + (size_t)i * LANES + lane;
+            b.y = work->y + (o.first + lane) * b.y_plane + (size_t)oy * s->Wo + ox;
+            convolve_lanes(&t, &toom, &b);
           }
-          for (int32_t lane = 0; lane < o.count; lane++)
-            toomcook_outputs(&toom, products + (size_t)lane * CHUNK, t.m_row,
-                             space[t.bias + (size_t)i * LANES + lane], columns,
-                             min_i32(TOOM_TILE, work->end_row - oy),
-                             work->y + ((size_t)(o.first + lane) * s->Ho + oy) * s->Wo + ox,
-                             (size_t)s->Wo);
         }
       }
   }
 }
 
 static uint64_t workspace(const geometry *s) {
-  const uint64_t own = (uint64_t)sizeof(float) * plan(s).total, direct = direct_algorithm.workspace(s);
+  const uint64_t own = (uint64_t)sizeof(float) * plan(s).total,
+                 direct = direct_algorithm.workspace(s);
   return own > direct ? own : direct;
 }
 
@@ -128,5 +201,5 @@ static bool covers(const geometry *s) {
 /* From 16 channels on, Winograd's tiles pay for R = 3; for more, all of U would leave the cache. */
 static bool pays(const geometry *s) { return s->Ho >= TOOM_TILE && s->C / s->G <= 16; }
 
-const algorithm toomcook_algorithm = {DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, pays, workspace,
-                                      convolve};
+const algorithm toomcook_algorithm = {
+    DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, pays, workspace, convolve};

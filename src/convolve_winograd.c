@@ -6,12 +6,16 @@
  *
  *   1. inputs   V[n*n][C/G][tiles]   each channel padded, its tiles transformed
  *   2. for each block of eight output channels
- *      a. kernels  U[n*n][C/G][8]    mixed a few channels at a time in the first-level cache
+ *      a. kernels  U[n*n][C/G][8]    mixed, many channels at a time, since the K kernels are read
+ *                                    fastest without a pause; transformed
  *      b. products M[n*n][8][panel]  of a panel of tiles
  *      c. outputs  y                 transformed back, bias added
  *
- * Where a strip has but a few tiles (a small image), U and V change roles in the products: vectors
- * run over output channels instead of tiles, and M is [n*n][tiles][8].
+ * Where a strip has but a few tiles (a small image), kernels are the greater part of the work. A chunk
+ * of channels is then transformed and its products added to M before the next one, so that its U never
+ * leaves the caches; and vectors run over output channels instead of tiles:
+ *
+ *   V[chunks][n*n][64][tiles]    U[64][2][U_HALF] (winograd_tiles.h)    M[n*n][tiles][8]
  *
  * Dilation d splits the image into d x d phases (every d-th pixel of every d-th row), each of which
  * is a convolution without dilation. Tiles are numbered by tile row, phase row, phase column, tile
@@ -19,6 +23,8 @@
  *
  * One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels
  * only: the input transform watches for it, and the sample is then convolved directly. */
+#include <string.h>
+
 #include "convolution.h"
 #include "product.h"
 #include "strip.h"
@@ -27,7 +33,9 @@
 enum {
   V_FLOATS = 1280 * 1024 / 4, /* of transformed input in a strip, about */
   PANEL_TILES = 24,           /* M of a panel takes half of a first-level cache */
-  MIX_CHANNELS = 32,          /* whose mixed kernels stay in the first-level cache */
+  FEW_TILES = 16,             /* in a strip, or fewer */
+  CHUNK = 64,                 /* channels */
+  MIX_CHANNELS = 512,         /* whose mixed kernels take a small part of a second-level cache */
 };
 
 /* A cache line more than a plane needs, lest n*n streams share cache sets. */
@@ -53,17 +61,21 @@ static tiling plan_tiles(const geometry *s, tile_shape f) {
 
   t.width = (int32_t)round_up((size_t)t.tile_columns, 4) * f.step + 4; /* four tiles read that */
   t.padded_row = t.width * d;
-  t.v_row = round_up((size_t)t.strip_tiles + 3, 8); /* four tiles are written at a time */
-  t.v_plane = plane_floats(t.v_row * channels);
+  const bool few = t.strip_tiles <= FEW_TILES;
+  /* Four tiles are written at a time. Where they are few, those too many fall on the next channel's,
+   * which are written later, or on a plane's margin. */
+  t.v_row = few ? round_up((size_t)t.strip_tiles, 4) : round_up((size_t)t.strip_tiles + 3, 8);
+  t.v_plane = plane_floats(t.v_row * (few ? CHUNK : channels));
   t.u_plane = plane_floats((size_t)channels * LANES);
-  t.m_plane = plane_floats((size_t)LANES * t.panel);
+  t.m_plane = plane_floats((size_t)LANES * max_i32(t.panel, FEW_TILES));
 
   const size_t nn = (size_t)t.n * t.n;
   t.padded = 0;
   t.v = t.padded + round_up((size_t)padded_rows(f, t.strip_rows) * d * t.padded_row, 16);
-  t.u = t.v + nn * t.v_plane;
-  t.mixed = t.u + nn * t.u_plane;
-  t.products = t.mixed + (size_t)MIX_CHANNELS * 9 * LANES;
+  t.v_chunk = few ? nn * t.v_plane : 0;
+  t.u = t.v + nn * t.v_plane * (few ? (size_t)((channels - 1) / CHUNK + 1) : 1);
+  t.mixed = t.u + (few ? (size_t)CHUNK * 2 * U_HALF : nn * t.u_plane);
+  t.products = t.mixed + (size_t)min_i32(MIX_CHANNELS, channels) * 9 * LANES;
   t.total = t.products + nn * t.m_plane;
   return t;
 }
@@ -90,52 +102,102 @@ static tile_place next_place(const tiling *t, const geometry *s, tile_walk *walk
   return at;
 }
 
+/* M [tiles][8] += sum over channels of V [channels][v_row] times U [channels][2][U_HALF], in blocks of
+ * four tiles, of which the last may be fewer. */
+static void add_products(const float *v, size_t v_row, const float *u,
+                                                   int32_t channels, int32_t tiles, float *m) {
+  for (; tiles > 0; tiles -= 4, v += 4, m += 4 * LANES) {
+    const float *w = v, *x = u;
+    v128_t sum[4][2];
+    for (int i = 0; i < 4; i++)
+      sum[i][0] = wasm_v128_load(m + i * LANES), sum[i][1] = wasm_v128_load(m + i * LANES + 4);
+#pragma clang loop unroll(disable)
+    for (int32_t c = 0; c < channels; c++, w += v_row, x += 2 * U_HALF) {
+      const v128_t left = wasm_v128_load(x), right = wasm_v128_load(x + U_HALF);
+      for (int i = 0; i < 4; i++) {
+        const v128_t tile = wasm_v128_load32_splat(w + i);
+        sum[i][0] = madd(tile, left, sum[i][0]);
+        sum[i][1] = madd(tile, right, sum[i][1]);
+      }
+    }
+    for (int i = 0; i < 4; i++)
+      wasm_v128_store(m + i * LANES, sum[i][0]), wasm_v128_store(m + i * LANES + 4, sum[i][1]);
+  }
+}
+
 /* What one block of output channels computes from a strip of transformed inputs. */
 typedef struct block_work {
-  const float *u, *v, *bias; /* bias [8] */
-  float *products;
-  float *y; /* [count, Ho, Wo] */
-  int32_t channels, count;
+  const convolution *work;
+  int32_t block, channels;
   int32_t first_row, tiles; /* of the strip */
+  const float *v;
+  float *u, *mixed, *products;
 } block_work;
 
-/* Products and outputs, vectors running over tiles. */
-static void convolve_many_tiles(const scheme *f, const geometry *s, const tiling *t,
-                                const block_work *b) {
-  const size_t y_plane = (size_t)s->Ho * s->Wo;
+/* Channels first .. first + count - 1 of the mixed kernels; returns count. */
+static int32_t mix(const block_work *b, int32_t first) {
+  const int32_t count = min_i32(MIX_CHANNELS, b->channels - first);
+  kernels_mix(b->work->kernels, b->block, first * 9, count * 9, b->work->a, b->mixed);
+  return count;
+}
+
+/* Vectors running over tiles. */
+static void convolve_many_tiles(const scheme *f, const tiling *t, const block_work *b) {
+  const geometry *s = b->work->shape;
+  const channel_block o = kernels_block(b->work->kernels, b->block);
+  const size_t y_plane = (size_t)s->Ho * s->Wo, panel_row = (size_t)t->panel;
+  float bias[LANES];
+  kernels_mix_bias(b->work->kernels, b->block, b->work->bias, b->work->a, bias);
+  for (int32_t c = 0; c < b->channels; c += MIX_CHANNELS) {
+    const int32_t count = mix(b, c);
+    f->kernels(t, count, b->mixed, b->u + (size_t)c * LANES);
+  }
+
   tile_walk walk = {.ty = b->first_row};
   for (int32_t tile = 0; tile < b->tiles; tile += t->panel) {
     const int32_t panel = min_i32(t->panel, b->tiles - tile);
     for (int p = 0; p < t->n * t->n; p++)
       product(b->u + p * t->u_plane, NULL, b->v + p * t->v_plane + tile, t->v_row, b->channels,
-              panel, b->count, b->products + p * t->m_plane, (size_t)t->panel);
+              panel, o.count, b->products + p * t->m_plane, panel_row);
     for (int32_t i = 0; i < panel; i += 4) {
       tile_place at[4];
       for (int k = 0; k < 4; k++)
         at[k] = next_place(t, s, &walk);
-      float *y = b->y;
-      for (int32_t o = 0; o < b->count; o++, y += y_plane)
-        f->outputs(s, b->products + (size_t)o * t->panel + i, t->m_plane,
-                   wasm_f32x4_splat(b->bias[o]), min_i32(4, panel - i), at,
-                   (float *const[4]){y, y, y, y});
+      float *y = b->work->y + o.first * y_plane;
+      for (int32_t lane = 0; lane < o.count; lane++, y += y_plane)
+        f->outputs(s, b->products + lane * panel_row + i, t->m_plane, wasm_f32x4_splat(bias[lane]),
+                   min_i32(4, panel - i), at, (float *const[4]){y, y, y, y});
     }
   }
 }
 
-/* The same, vectors running over output channels. */
-static void convolve_few_tiles(const scheme *f, const geometry *s, const tiling *t,
-                               const block_work *b) {
+/* Vectors running over output channels. */
+static void convolve_few_tiles(const scheme *f, const tiling *t, const block_work *b) {
+  const geometry *s = b->work->shape;
+  const channel_block o = kernels_block(b->work->kernels, b->block);
   const size_t y_plane = (size_t)s->Ho * s->Wo;
-  for (int p = 0; p < t->n * t->n; p++)
-    product(b->v + p * t->v_plane, NULL, b->u + p * t->u_plane, LANES, b->channels, LANES, b->tiles,
-            b->products + p * t->m_plane, LANES);
+  float bias[LANES];
+  kernels_mix_bias(b->work->kernels, b->block, b->work->bias, b->work->a, bias);
+  memset(b->products, 0, sizeof(float) * t->n * t->n * t->m_plane);
+  const float *v = b->v;
+  for (int32_t first = 0; first < b->channels; first += MIX_CHANNELS) {
+    const int32_t mixed = mix(b, first);
+    for (int32_t c = 0; c < mixed; c += CHUNK, v += t->v_chunk) {
+      const int32_t count = min_i32(CHUNK, mixed - c);
+      f->chunk(count, b->mixed + (size_t)c * 9 * LANES, b->u);
+      for (int p = 0; p < t->n * t->n; p++)
+        add_products(v + p * t->v_plane, t->v_row, b->u + p * 4, count, b->tiles,
+                     b->products + p * t->m_plane);
+    }
+  }
+
   tile_walk walk = {.ty = b->first_row};
   for (int32_t tile = 0; tile < b->tiles; tile++) {
     const tile_place at = next_place(t, s, &walk);
-    for (int32_t o = 0; o < b->count; o += 4) {
-      float *y = b->y + (size_t)o * y_plane;
-      f->outputs(s, b->products + tile * LANES + o, t->m_plane, wasm_v128_load(b->bias + o),
-                 min_i32(4, b->count - o), (const tile_place[4]){at, at, at, at},
+    for (int32_t i = 0; i < o.count; i += 4) {
+      float *y = b->work->y + (o.first + i) * y_plane;
+      f->outputs(s, b->products + tile * LANES + i, t->m_plane, wasm_v128_load(bias + i),
+                 min_i32(4, o.count - i), (const tile_place[4]){at, at, at, at},
                  (float *const[4]){y, y + y_plane, y + 2 * y_plane, y + 3 * y_plane});
     }
   }
@@ -143,25 +205,23 @@ static void convolve_few_tiles(const scheme *f, const geometry *s, const tiling 
 
 static void convolve_tiles(const scheme *f, const convolution *work) {
   const geometry *s = work->shape;
-  const packed_kernels *kernels = work->kernels;
   const tiling t = plan_tiles(s, f->tile);
   const int32_t channels = s->C / s->G, tile_height = t.m * t.d;
+  const int32_t chunk = t.v_chunk ? CHUNK : channels;
   const int32_t end_tile_row = (work->end_row - 1) / tile_height + 1;
-  float *padded = (float *)work->workspace + t.padded, *v = (float *)work->workspace + t.v;
-  float *u = (float *)work->workspace + t.u, *mixed = (float *)work->workspace + t.mixed;
-  float *products = (float *)work->workspace + t.products;
+  float *space = work->workspace, *padded = space + t.padded, *v = space + t.v;
 
   for (int32_t g = first_group(work); g < end_group(work); g++)
     for (int32_t row = work->first_row / tile_height; row < end_tile_row; row += t.strip_rows) {
       const int32_t rows = min_i32(t.strip_rows, end_tile_row - row);
-      const int32_t tiles = rows * t.d * t.d * t.tile_columns;
 
       v128_t watch = wasm_f32x4_splat(0);
       for (int32_t c = 0; c < channels; c++) {
         const float *x = work->x + (size_t)(g * channels + c) * s->H * s->W;
         pad_rows(x, s->H, s->W, s->padding, row * f->tile.step * t.d,
                  padded_rows(f->tile, rows) * t.d, t.d, t.width, padded);
-        v128_t w = f->inputs(&t, rows, padded, v + c * t.v_row);
+        v128_t w = f->inputs(&t, rows, padded,
+                             v + c / chunk * t.v_chunk + c % chunk * t.v_row);
         watch = wasm_f32x4_add(watch, w);
       }
       if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
@@ -170,27 +230,19 @@ static void convolve_tiles(const scheme *f, const convolution *work) {
       }
 
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
-        const channel_block o = kernels_block(kernels, block);
-        float bias[LANES];
-        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-        for (int32_t c = 0; c < channels; c += MIX_CHANNELS) {
-          const int32_t count = min_i32(MIX_CHANNELS, channels - c);
-          kernels_mix(kernels, block, c * 9, count * 9, work->a, mixed);
-          f->kernels(&t, count, mixed, u + (size_t)c * LANES);
-        }
-        const block_work b = {.u = u,
-                              .v = v,
-                              .bias = bias,
-                              .products = products,
-                              .y = work->y + (size_t)o.first * s->Ho * s->Wo,
+        const block_work b = {.work = work,
+                              .block = block,
                               .channels = channels,
-                              .count = o.count,
                               .first_row = row,
-                              .tiles = tiles};
-        if (t.v_row == LANES)
-          convolve_few_tiles(f, s, &t, &b);
+                              .tiles = rows * t.d * t.d * t.tile_columns,
+                              .v = v,
+                              .u = space + t.u,
+                              .mixed = space + t.mixed,
+                              .products = space + t.products};
+        if (t.v_chunk)
+          convolve_few_tiles(f, &t, &b);
         else
-          convolve_many_tiles(f, s, &t, &b);
+          convolve_many_tiles(f, &t, &b);
       }
     }
 }

@@ -1,10 +1,4 @@
-/* See direct.h. Register blocks of 4 output channels x 8 output columns:
- *
- *     for every tap of every channel    two vectors of input, four weights splatted,
- *                                       eight multiply-adds
- *
- * Eight accumulators leave room in sixteen registers. The loop over taps must stay a loop: unrolled,
- * V8 spills the accumulators. */
+/* See direct.h. */
 #include "direct.h"
 
 #include <string.h>
@@ -12,43 +6,54 @@
 #include "kernels.h"
 #include "simd.h"
 
-/* M output channels, M a constant wherever this is inlined. */
-static inline __attribute__((always_inline)) void convolve_rows(const int M, const direct_rows *b) {
-  /* The last block of a row ends with the row and computes a few columns once more. */
-  const int32_t last = b->Wo < DIRECT_COLUMNS ? 0 : b->Wo - DIRECT_COLUMNS;
-  for (int32_t row = 0; row < b->rows; row++) {
-    for (int32_t x = 0; x < b->Wo; x += DIRECT_COLUMNS) {
-      const int32_t column = x < last ? x : last;
-      const float *input = b->input + row * b->row_step + column;
-      const float *w = b->weight;
-      v128_t sum[4][2];
-      for (int m = 0; m < M; m++)
-        sum[m][0] = sum[m][1] =
-            b->bias ? wasm_v128_load32_splat(b->bias + m) : wasm_f32x4_splat(0);
+#define INLINE static inline __attribute__((always_inline))
+
+/* M output channels of V vectors of columns; both are constants wherever this is inlined. */
+INLINE void convolve_block(const int M, const int V, const direct_rows *b, const float *input,
+                           float *y) {
+  const float *w = b->weight;
+  v128_t sum[4][6];
+  for (int m = 0; m < M; m++)
+    for (int j = 0; j < V; j++)
+      sum[m][j] = b->bias ? wasm_v128_load32_splat(b->bias + m) : wasm_f32x4_splat(0);
 
 #pragma clang loop unroll(disable)
-      for (int32_t i = 0; i < b->taps; i++, w += LANES) {
-        const float *tap = input + b->offset[i];
-        const v128_t left = wasm_v128_load(tap), right = wasm_v128_load(tap + 4);
-        for (int m = 0; m < M; m++) {
-          const v128_t weight = wasm_v128_load32_splat(w + m);
-          sum[m][0] = madd(weight, left, sum[m][0]);
-          sum[m][1] = madd(weight, right, sum[m][1]);
-        }
-      }
+  for (int32_t i = 0; i < b->taps; i++, w += LANES) {
+    const float *tap = input + b->offset[i];
+    v128_t x[6];
+    for (int j = 0; j < V; j++) x[j] = wasm_v128_load(tap + 4 * j);
+    for (int m = 0; m < M; m++) {
+      const v128_t weight = wasm_v128_load32_splat(w + m);
+      for (int j = 0; j < V; j++) sum[m][j] = madd(weight, x[j], sum[m][j]);
+    }
+  }
 
-      float *y = b->y + (size_t)row * b->Wo + column;
-      for (int m = 0; m < M; m++, y += b->y_plane) {
-        if (b->Wo >= DIRECT_COLUMNS) {
-          wasm_v128_store(y, sum[m][0]);
-          wasm_v128_store(y + 4, sum[m][1]);
-        } else {
-          float narrow[DIRECT_COLUMNS];
-          wasm_v128_store(narrow, sum[m][0]);
-          wasm_v128_store(narrow + 4, sum[m][1]);
-          memcpy(y, narrow, sizeof(float) * (size_t)b->Wo);
-        }
-      }
+  for (int m = 0; m < M; m++, y += b->y_plane) {
+    if (b->Wo >= 4 * V) {
+      for (int j = 0; j < V; j++) wasm_v128_store(y + 4 * j, sum[m][j]);
+    } else {
+      float narrow[DIRECT_COLUMNS];
+      wasm_v128_store(narrow, sum[m][0]);
+      wasm_v128_store(narrow + 4, sum[m][1]);
+      memcpy(y, narrow, sizeof(float) * (size_t)b->Wo);
+    }
+  }
+}
+
+/* As many vectors wide as it takes to have eight sums or so, lest each wait for the one before, and
+ * what is left of a row by blocks of two. */
+INLINE void convolve_rows(const int M, const int V, const direct_rows *b) {
+  /* The last block ends with the row and computes a few columns once more. */
+  const int32_t last = b->Wo < DIRECT_COLUMNS ? 0 : b->Wo - DIRECT_COLUMNS;
+  for (int32_t row = 0; row < b->rows; row++) {
+    const float *input = b->input + row * b->row_step;
+    float *y = b->y + (size_t)row * b->Wo;
+    int32_t x = 0;
+    if (V > 2)
+      for (; x + 4 * V <= b->Wo; x += 4 * V) convolve_block(M, V, b, input + x, y + x);
+    for (; x < b->Wo; x += DIRECT_COLUMNS) {
+      const int32_t column = x < last ? x : last;
+      convolve_block(M, 2, b, input + column, y + column);
     }
   }
 }
@@ -56,11 +61,11 @@ static inline __attribute__((always_inline)) void convolve_rows(const int M, con
 void direct_convolve(const direct_rows *rows, int32_t count) {
   direct_rows b = *rows;
   for (; count >= 4; count -= 4) {
-    convolve_rows(4, &b);
+    convolve_rows(4, 2, &b);
     b.weight += 4, b.y += 4 * b.y_plane;
     if (b.bias) b.bias += 4;
   }
-  if (count == 3) convolve_rows(3, &b);
-  if (count == 2) convolve_rows(2, &b);
-  if (count == 1) convolve_rows(1, &b);
+  if (count == 3) convolve_rows(3, 3, &b);
+  if (count == 2) convolve_rows(2, 4, &b);
+  if (count == 1) convolve_rows(1, 6, &b);
 }

@@ -36,12 +36,31 @@ void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t
   }
 }
 
+/* The usual four kernels: mixed [floats] = sum over k < 4 of a[k] * w[k * stride + ..]. Bound by
+ * memory: the fewer instructions a cache line takes, the more lines are under way at once. */
+static void mix_four(const float *w, size_t stride, int32_t floats, const float *a, float *mixed) {
+  const v128_t a0 = wasm_v128_load32_splat(a), a1 = wasm_v128_load32_splat(a + 1);
+  const v128_t a2 = wasm_v128_load32_splat(a + 2), a3 = wasm_v128_load32_splat(a + 3);
+  const float *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+#pragma clang loop unroll_count(2)
+  for (int32_t i = 0; i < floats; i += 4) {
+    v128_t s = wasm_f32x4_mul(a0, wasm_v128_load(w + i));
+    s = madd(a1, wasm_v128_load(w1 + i), s);
+    s = madd(a2, wasm_v128_load(w2 + i), s);
+    wasm_v128_store(mixed + i, madd(a3, wasm_v128_load(w3 + i), s));
+  }
+}
+
 void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
                  const float *a, float *mixed) {
   const int32_t K = kernels->K;
   const size_t stride = (size_t)kernels->depth * LANES;
   const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
   const int32_t floats = count * LANES;
+  if (K == 4) {
+    mix_four(data, stride, floats, a, mixed);
+    return;
+  }
   int32_t i = 0;
   for (; i + 16 <= floats; i += 16) { /* two taps at a time */
     v128_t s0 = wasm_f32x4_splat(0), s1 = s0, s2 = s0, s3 = s0;

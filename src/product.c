@@ -64,8 +64,7 @@ INLINE void rows(const int M, const int V, const operands *p, int32_t columns) {
     block(M, V, p, columns - width, width);
 }
 
-/* A function of its own, since V8 keeps more in registers where there are fewer loops. */
-static __attribute__((noinline)) void four_rows(const operands *p, int32_t columns) {
+static void four_rows(const operands *p, int32_t columns) {
   const int32_t tail = columns % 8 <= 4 ? columns % 8 : 0, whole = columns - tail;
   if (whole) rows(4, 2, p, whole);
   if (tail) block(4, 1, p, columns < 4 ? 0 : columns - 4, columns < 4 ? columns : 4);

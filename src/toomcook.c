@@ -3,14 +3,17 @@
 
 #include <string.h>
 
+#include "convolution.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* Pairs of points, chosen for the least error on random inputs: denominators of few bits, and
  * magnitudes on both sides of 1 so that neither high nor low powers prevail. */
-static const double points[3][TOOM_PAIRS] = {
-    {3. / 4, 3. / 2},               /* R = 3 */
-    {1. / 2, 1., 2.},               /* R = 5 */
-    {3. / 8, 4. / 5, 5. / 4, 5. / 2}, /* R = 7 */
+static const double points[4][TOOM_PAIRS] = {
+    {3. / 4, 3. / 2},                      /* R = 3 */
+    {1. / 2, 1., 2.},                      /* R = 5 */
+    {3. / 8, 4. / 5, 5. / 4, 5. / 2},      /* R = 7 */
+    {5. / 16, 3. / 4, 1., 5. / 4, 5. / 2}, /* R = 9 */
 };
 
 toomcook toomcook_for(int32_t R) {
@@ -18,92 +21,143 @@ toomcook toomcook_for(int32_t R) {
   const double *p = points[(R - 3) / 2];
   const int P = t.pairs;
 
-  /* M(x) = x * product of (x^2 - p^2): its coefficients in x^2 are those of the product. */
-  double product[TOOM_PAIRS + 1] = {1};
-  for (int j = 0; j < P; j++)
-    for (int i = j + 1; i >= 0; i--)
-      product[i] = (i ? product[i - 1] : 0) - p[j] * p[j] * product[i];
-  for (int i = 0; i <= P; i++) {
-    t.inf[i] = (float)product[i];
-    t.zero[i] = (float)(product[i] / product[0]);
+  for (int j = 0; j < P; j++) {
+    t.point[j] = (float)p[j];
+    t.square[j] = (float)(-p[j] * p[j]);
   }
 
-  /* Lagrange's basis at +-p: x (x +- p) Q(x^2) / (2 p^2 Q(p^2)), Q the product without this pair. */
-  for (int j = 0; j < P; j++) {
-    double q[TOOM_PAIRS] = {0}, carry = 0, at_p = 0;
-    for (int i = P; i >= 1; i--) q[i - 1] = carry = product[i] + p[j] * p[j] * carry;
-    for (int i = P - 1; i >= 0; i--) at_p = at_p * p[j] * p[j] + q[i];
-    const double divisor = 2 * p[j] * p[j] * at_p;
-    t.point[j] = (float)p[j];
-    for (int i = 0; i < P; i++) {
-      t.even[j][i] = (float)(q[i] / divisor);
-      t.odd[j][i] = (float)(p[j] * q[i] / divisor);
-    }
+  const int first = P / 2;
+  for (int half = 0; half < 2; half++) {
+    double product[4] = {1};
+    const int begin = half ? first : 0, end = half ? P : first;
+    for (int j = begin; j < end; j++)
+      for (int i = j - begin + 1; i >= 0; i--)
+        product[i] = (i ? product[i - 1] : 0) - p[j] * p[j] * product[i];
+    for (int i = 0; i < 3; i++) (half ? t.high : t.low)[i] = (float)product[i];
   }
+
+  /* Lagrange's divisors: 2 p^2 times the product of p^2 - r^2 over the other pairs r. */
+  double zero = 1;
+  for (int j = 0; j < P; j++) {
+    double divisor = 2 * p[j] * p[j];
+    for (int i = 0; i < P; i++)
+      if (i != j) divisor *= p[j] * p[j] - p[i] * p[i];
+    t.scale[j] = (float)(1 / divisor);
+    zero *= -p[j] * p[j];
+  }
+  t.scale[P] = (float)(1 / zero);
   return t;
 }
 
-/* Sum of c[i] * d[2i], i < count. */
-INLINE v128_t dot(const int count, const float *c, const v128_t *d) {
-  v128_t sum = wasm_f32x4_mul(wasm_v128_load32_splat(c), d[0]);
-  for (int i = 1; i < count; i++) sum = madd(wasm_v128_load32_splat(c + i), d[2 * i], sum);
+/* Monic polynomial times s: s[degree] + sum of c[i] * s[i], i < degree. */
+INLINE v128_t monic(const int degree, const v128_t *c, const v128_t *s) {
+  v128_t sum = s[degree];
+  for (int i = degree - 1; i >= 0; i--) sum = madd(c[i], s[i], sum);
   return sum;
+}
+
+typedef struct constants {
+  v128_t point[TOOM_PAIRS], square[TOOM_PAIRS], low[2], high[3];
+} constants;
+
+/* The product over count pairs but number j, times s [count]. */
+INLINE v128_t without(const int count, const v128_t *square, const int j, const v128_t *s) {
+  v128_t t[3];
+  for (int i = 0; i < count; i++) t[i] = s[i];
+  for (int i = 0, left = count; i < count; i++)
+    if (i != j) {
+      left--;
+      for (int x = 0; x < left; x++) t[x] = madd(square[i], t[x], t[x + 1]);
+    }
+  return t[0];
+}
+
+/* Every second input, s [P + 1], -> all: the product over all pairs; each [P]: the products over
+ * all pairs but one, of s from `from` on. What two halves of the pairs have in common is computed
+ * once. */
+INLINE void divide(const int P, const constants *k, const v128_t *s, const int from, v128_t *all,
+                   v128_t *each) {
+  const int h = P / 2, g = P - h;
+  v128_t high[3], low[3];
+  for (int i = 0; i <= h; i++) high[i] = monic(g, k->high, s + i);
+  for (int i = 0; i < g; i++) low[i] = monic(h, k->low, s + from + i);
+  *all = monic(h, k->low, high);
+  for (int j = 0; j < h; j++) each[j] = without(h, k->square, j, high + from);
+  for (int j = 0; j < g; j++) each[h + j] = without(g, k->square + h, j, low);
 }
 
 /* P = pairs is a constant wherever these are inlined. */
 INLINE v128_t inputs(const int P, const toomcook *t, const float *input, int32_t row_floats,
                      int32_t columns, float *v, size_t v_row) {
   const int n = 2 * P + 2;
+  constants k; /* copies, since the compiler must assume that a store changes *t */
+  for (int j = 0; j < P; j++) {
+    k.point[j] = wasm_v128_load32_splat(&t->point[j]);
+    k.square[j] = wasm_v128_load32_splat(&t->square[j]);
+  }
+  for (int i = 0; i < P / 2; i++) k.low[i] = wasm_v128_load32_splat(&t->low[i]);
+  for (int i = 0; i < P - P / 2; i++) k.high[i] = wasm_v128_load32_splat(&t->high[i]);
   const v128_t nothing = wasm_f32x4_splat(0);
   v128_t watch = nothing;
 #pragma clang loop unroll(disable)
-  for (int32_t x = 0; x < columns; x += 4, v += 4) {
-    v128_t d[TOOM_POINTS];
-    for (int i = 0; i < n; i++) d[i] = wasm_v128_load(input + (ptrdiff_t)i * row_floats + x);
-    /* d[1], d[3], ... enter infinity's row, the others the row of 0 */
-    const v128_t first = dot(P + 1, t->zero, d), last = dot(P + 1, t->inf, d + 1);
+  for (int32_t j = 0; j < columns; j += 4) {
+    const int32_t x = min_i32(j, columns - 4); /* the last vector ends with the row */
+    v128_t s[TOOM_PAIRS + 1], first, last, even[TOOM_PAIRS], odd[TOOM_PAIRS];
+    for (int i = 0; i <= P; i++) s[i] = wasm_v128_load(input + (ptrdiff_t)(2 * i) * row_floats + x);
+    divide(P, &k, s, 1, &first, even);
+    for (int i = 0; i <= P; i++)
+      s[i] = wasm_v128_load(input + (ptrdiff_t)(2 * i + 1) * row_floats + x);
+    divide(P, &k, s, 0, &last, odd);
     watch = madd(nothing, first, madd(nothing, last, watch));
-    wasm_v128_store(v, first);
-    wasm_v128_store(v + (n - 1) * v_row, last);
-    for (int j = 0; j < P; j++) {
-      const v128_t even = dot(P, t->even[j], d + 2), odd = dot(P, t->odd[j], d + 1);
-      wasm_v128_store(v + (2 * j + 1) * v_row, wasm_f32x4_add(even, odd));
-      wasm_v128_store(v + (2 * j + 2) * v_row, wasm_f32x4_sub(even, odd));
+    wasm_v128_store(v + x, first);
+    wasm_v128_store(v + (n - 1) * v_row + x, last);
+    for (int i = 0; i < P; i++) {
+      const v128_t o = wasm_f32x4_mul(k.point[i], odd[i]);
+      wasm_v128_store(v + (2 * i + 1) * v_row + x, wasm_f32x4_add(even[i], o));
+      wasm_v128_store(v + (2 * i + 2) * v_row + x, wasm_f32x4_sub(even[i], o));
     }
   }
   return watch;
 }
 
-/* Whole chunks of four rows and columns, which is nearly all, are stored without a question. */
+/* out[i] = A' M + b, i < 4. */
+INLINE void transform_back(const int P, const v128_t *p, const float *products, size_t m_row,
+                           v128_t b, v128_t out[TOOM_TILE]) {
+  out[0] = wasm_f32x4_add(b, wasm_v128_load(products));
+  out[1] = out[2] = b;
+  out[3] = wasm_f32x4_add(b, wasm_v128_load(products + (2 * P + 1) * m_row));
+  for (int j = 0; j < P; j++) {
+    const v128_t plus = wasm_v128_load(products + (2 * j + 1) * m_row);
+    const v128_t minus = wasm_v128_load(products + (2 * j + 2) * m_row);
+    v128_t even = wasm_f32x4_add(plus, minus);
+    v128_t odd = wasm_f32x4_mul(p[j], wasm_f32x4_sub(plus, minus));
+    out[0] = wasm_f32x4_add(out[0], even);
+    out[1] = wasm_f32x4_add(out[1], odd);
+    even = wasm_f32x4_mul(p[j], even), odd = wasm_f32x4_mul(p[j], odd);
+    out[2] = madd(p[j], even, out[2]);
+    out[3] = madd(p[j], odd, out[3]);
+  }
+}
+
 INLINE void outputs(const int P, const toomcook *t, const float *products, size_t m_row, float bias,
                     int32_t columns, int32_t rows, float *y, size_t y_row) {
   const v128_t b = wasm_f32x4_splat(bias);
-  v128_t p[TOOM_PAIRS]; /* copies, since the compiler must assume that a store changes *t */
+  v128_t p[TOOM_PAIRS], out[TOOM_TILE];
   for (int j = 0; j < P; j++) p[j] = wasm_v128_load32_splat(&t->point[j]);
+  int32_t x = 0;
+  if (rows == TOOM_TILE)
 #pragma clang loop unroll(disable)
-  for (int32_t x = 0; x < columns; x += 4, products += 4, y += 4) {
-    v128_t out[TOOM_TILE] = {wasm_f32x4_add(b, wasm_v128_load(products)), b, b,
-                             wasm_f32x4_add(b, wasm_v128_load(products + (2 * P + 1) * m_row))};
-    for (int j = 0; j < P; j++) {
-      const v128_t plus = wasm_v128_load(products + (2 * j + 1) * m_row);
-      const v128_t minus = wasm_v128_load(products + (2 * j + 2) * m_row);
-      v128_t even = wasm_f32x4_add(plus, minus);
-      v128_t odd = wasm_f32x4_mul(p[j], wasm_f32x4_sub(plus, minus));
-      out[0] = wasm_f32x4_add(out[0], even);
-      out[1] = wasm_f32x4_add(out[1], odd);
-      even = wasm_f32x4_mul(p[j], even), odd = wasm_f32x4_mul(p[j], odd);
-      out[2] = madd(p[j], even, out[2]);
-      out[3] = madd(p[j], odd, out[3]);
+    for (; x + 4 <= columns; x += 4) {
+      transform_back(P, p, products + x, m_row, b, out);
+      for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row + x, out[i]);
     }
-    if (rows == TOOM_TILE && x + 4 <= columns) {
-      for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row, out[i]);
-    } else {
-      for (int i = 0; i < rows; i++) {
-        float narrow[4];
-        wasm_v128_store(narrow, out[i]);
-        memcpy(y + i * y_row, narrow, sizeof(float) * (size_t)(x + 4 <= columns ? 4 : columns - x));
-      }
-    }
+#pragma clang loop unroll(disable)
+  for (; x < columns; x += 4) {
+    float narrow[TOOM_TILE][4];
+    transform_back(P, p, products + x, m_row, b, out);
+    for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(narrow[i], out[i]);
+    for (int i = 0; i < rows; i++)
+      memcpy(y + i * y_row + x, narrow[i], sizeof(float) * (size_t)min_i32(4, columns - x));
   }
 }
 
@@ -111,7 +165,8 @@ v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats
                        float *v, size_t v_row) {
   if (t->pairs == 2) return inputs(2, t, input, row_floats, columns, v, v_row);
   if (t->pairs == 3) return inputs(3, t, input, row_floats, columns, v, v_row);
-  return inputs(4, t, input, row_floats, columns, v, v_row);
+  if (t->pairs == 4) return inputs(4, t, input, row_floats, columns, v, v_row);
+  return inputs(5, t, input, row_floats, columns, v, v_row);
 }
 
 void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
@@ -120,14 +175,17 @@ void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, fl
     outputs(2, t, products, m_row, bias, columns, rows, y, y_row);
   else if (t->pairs == 3)
     outputs(3, t, products, m_row, bias, columns, rows, y, y_row);
-  else
+  else if (t->pairs == 4)
     outputs(4, t, products, m_row, bias, columns, rows, y, y_row);
+  else
+    outputs(5, t, products, m_row, bias, columns, rows, y, y_row);
 }
 
 void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u,
                       size_t u_row) {
   for (int half = 0; half < 8; half += 4, weight += 4, u += 4) {
-    wasm_v128_store(u, wasm_v128_load(weight));
+    const v128_t zero = wasm_f32x4_splat(t->scale[t->pairs]);
+    wasm_v128_store(u, wasm_f32x4_mul(zero, wasm_v128_load(weight)));
     wasm_v128_store(u + (t->n - 1) * u_row, wasm_v128_load(weight + (t->R - 1) * tap_floats));
     for (int j = 0; j < t->pairs; j++) {
       const v128_t p = wasm_f32x4_splat(t->point[j]), square = wasm_f32x4_mul(p, p);
@@ -136,7 +194,9 @@ void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats,
         even = madd(square, even, wasm_v128_load(weight + r * tap_floats));
       for (int32_t r = t->R - 2; r >= 1; r -= 2)
         odd = madd(square, odd, wasm_v128_load(weight + r * tap_floats));
-      odd = wasm_f32x4_mul(p, odd);
+      const v128_t scale = wasm_f32x4_splat(t->scale[j]);
+      even = wasm_f32x4_mul(scale, even);
+      odd = wasm_f32x4_mul(wasm_f32x4_mul(scale, p), odd);
       wasm_v128_store(u + (2 * j + 1) * u_row, wasm_f32x4_add(even, odd));
       wasm_v128_store(u + (2 * j + 2) * u_row, wasm_f32x4_sub(even, odd));
     }

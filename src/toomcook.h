@@ -1,9 +1,10 @@
-/* Toom-Cook's transforms of one axis for kernels of 3, 5 and 7 taps, four outputs at a time:
+/* Toom-Cook's transforms of one axis for kernels of 3, 5, 7 and 9 taps, four outputs at a time:
  *
- *     y = A' [ (G g) . (B' d) ]      g R taps, d n = R + 3 inputs, y 4 outputs, . element by element
+ *     y = A' [ (G g) . (B' d) ]      g R taps, d n = R + 3 inputs, y 4 outputs, . element by
+ * element
  *
- * with the points 0, +-p for each p of (R + 1) / 2 ones, and infinity (see winograd.h, which is this
- * for R = 3, in two dimensions and with its numbers written out). */
+ * with the points 0, +-p for each p of (R + 1) / 2 ones, and infinity (see winograd.h, which is
+ * this for R = 3, in two dimensions and with its numbers written out). */
 #ifndef DK_TOOMCOOK_H
 #define DK_TOOMCOOK_H
 
@@ -12,28 +13,29 @@
 
 #include "simd.h"
 
-enum { TOOM_TILE = 4, TOOM_PAIRS = 4, TOOM_POINTS = 2 * TOOM_PAIRS + 2 };
+enum { TOOM_TILE = 4, TOOM_PAIRS = 5 };
 
 /* The numbers of B', A' and G for one R. */
 typedef struct toomcook {
   int32_t R, pairs, n;         /* n = 2 * pairs + 2 = R + 3 */
   float point[TOOM_PAIRS];     /* p of each pair */
-  float zero[TOOM_PAIRS + 1];  /* B' row of the point 0, at d[0], d[2], ... */
-  float inf[TOOM_PAIRS + 1];   /* B' row of infinity, at d[1], d[3], ... */
-  /* B' rows of p and -p: even at d[2], d[4], ..., plus or minus odd at d[1], d[3], ... */
-  float even[TOOM_PAIRS][TOOM_PAIRS], odd[TOOM_PAIRS][TOOM_PAIRS];
+  float square[TOOM_PAIRS];    /* its square, negative */
+  float low[3], high[3];       /* products of X - p^2 over the first pairs / 2 pairs and over the
+                                  others, from X^0 on; monic */
+  float scale[TOOM_PAIRS + 1]; /* of the rows of G: of +-p; of 0 */
 } toomcook;
 
 toomcook toomcook_for(int32_t R);
 
 /* The order of the n rows: 0, then p and -p of each pair, then infinity. */
 
-/* V[row][x] = B' d, d[i] at input + i * row_floats + x, for x < columns, a multiple of 4; rows of V
- * are v_row floats apart. Returns zero lanes, or NaN where a value was not finite. */
+/* V[row][x] = B' d, d[i] at input + i * row_floats + x, for x < columns, which are 4 or more; rows
+ * of V are v_row floats apart. Returns zero lanes, or NaN where a value was not finite. */
 v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns,
                        float *v, size_t v_row);
 
-/* U[row][8] = G g for eight lanes, g[r] at weight + r * tap_floats; rows of U u_row floats apart. */
+/* U[row][8] = G g for eight lanes, g[r] at weight + r * tap_floats; rows of U u_row floats apart.
+ */
 void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u,
                       size_t u_row);
 

@@ -100,6 +100,42 @@ WINOGRAD_INLINE void transform_kernels(const tile_shape f, const tiling *t, int3
     }
 }
 
+/* Row r of U from that row of G g. */
+WINOGRAD_INLINE void store_kernel_row(const int n, const v128_t g[3], const int r, float *u) {
+  v128_t across[6];
+  winograd_kernel(n, g, across);
+  for (int q = 0; q < n; q++)
+    wasm_v128_store(u + (r * n + q) * 4, across[q]);
+}
+
+/* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the same. */
+WINOGRAD_INLINE void transform_kernel_rows(const int n, const int first, const int last,
+                                           const float *taps, float *u) {
+  v128_t upper[3], lower[3];
+  for (int q = 0; q < 3; q++) {
+    v128_t g[3], down[6];
+    for (int r = 0; r < 3; r++)
+      g[r] = wasm_v128_load(taps + (r * 3 + q) * LANES);
+    winograd_kernel(n, g, down);
+    upper[q] = down[first];
+    lower[q] = down[last];
+  }
+  store_kernel_row(n, upper, first, u);
+  if (last != first) store_kernel_row(n, lower, last, u);
+}
+
+/* Mixed kernels [channels, 9, 8] -> U of these channels, [channels, 2, U_HALF]: one or two rows at a
+ * time, for which the taps are loaded anew, since all of G g would not fit the registers. */
+WINOGRAD_INLINE void transform_chunk(const int n, int32_t channels, const float *mixed, float *u) {
+  for (int32_t i = 0; i < 2 * channels; i++, u += U_HALF) {
+    const float *taps = mixed + i / 2 * 9 * LANES + i % 2 * 4;
+    transform_kernel_rows(n, 0, 0, taps, u);
+    transform_kernel_rows(n, 1, 2, taps, u);
+    transform_kernel_rows(n, 3, n == 4 ? 3 : 4, taps, u);
+    if (n == 6) transform_kernel_rows(n, 5, 5, taps, u);
+  }
+}
+
 /* One row of a tile, m pixels in the first lanes of v, to y: all of them, or the first columns,
  * step pixels apart. */
 WINOGRAD_INLINE void store_whole_row(const int m, v128_t v, float *y) {
@@ -185,6 +221,16 @@ static void kernels_polyphase(const tiling *t, int32_t channels, const float *mi
   transform_kernels(polyphase, t, channels, mixed, u);
 }
 
+static void chunk_f2(int32_t channels, const float *mixed, float *u) {
+  transform_chunk(f2.n, channels, mixed, u);
+}
+static void chunk_f4(int32_t channels, const float *mixed, float *u) {
+  transform_chunk(f4.n, channels, mixed, u);
+}
+static void chunk_polyphase(int32_t channels, const float *mixed, float *u) {
+  transform_chunk(polyphase.n, channels, mixed, u);
+}
+
 static void outputs_f2(const geometry *s, const float *products, size_t m_plane, v128_t bias,
                        int lanes, const tile_place at[4], float *const y[4]) {
   transform_outputs(f2, s, products, m_plane, bias, lanes, at, y);
@@ -198,7 +244,7 @@ static void outputs_polyphase(const geometry *s, const float *products, size_t m
   transform_outputs(polyphase, s, products, m_plane, bias, lanes, at, y);
 }
 
-const scheme winograd_f2 = {F2, inputs_f2, kernels_f2, outputs_f2};
-const scheme winograd_f4 = {F4, inputs_f4, kernels_f4, outputs_f4};
-const scheme winograd_polyphase = {POLYPHASE, inputs_polyphase, kernels_polyphase,
+const scheme winograd_f2 = {F2, inputs_f2, kernels_f2, chunk_f2, outputs_f2};
+const scheme winograd_f4 = {F4, inputs_f4, kernels_f4, chunk_f4, outputs_f4};
+const scheme winograd_polyphase = {POLYPHASE, inputs_polyphase, kernels_polyphase, chunk_polyphase,
                                    outputs_polyphase};

@@ -20,8 +20,8 @@ typedef struct tiling {
   int32_t strip_tiles;       /* tiles in a full strip */
   int32_t panel;             /* tiles in a panel */
   int32_t width, padded_row; /* of the padded channel: one phase's columns, all phases' */
-  size_t v_row, v_plane;     /* from one channel to the next, from one of n*n to the next; a row of
-                                8 also says that tiles are few */
+  size_t v_row, v_plane;     /* from one channel to the next, from one of n*n to the next */
+  size_t v_chunk;            /* from one chunk of channels to the next, 0 unless tiles are few */
   size_t u_plane, m_plane;
   size_t padded, v, u, mixed, products, total; /* where each begins; total floats */
 } tiling;
@@ -31,6 +31,10 @@ typedef struct tiling {
 typedef struct tile_place {
   int32_t offset, rows, columns;
 } tile_place;
+
+/* Floats of half a channel in a chunk's U: n*n values (36 at most) of output channels 0..3 or 4..7, so
+ * that a transform writes contiguously, and a vector more lest both halves meet in a cache bank. */
+enum { U_HALF = (6 * 6 + 1) * 4 };
 
 /* A kind of tile with its transforms. */
 typedef struct scheme {
@@ -42,6 +46,9 @@ typedef struct scheme {
 
   /* Mixed kernels [channels, 9, 8] -> U of these channels. */
   void (*kernels)(const tiling *t, int32_t channels, const float *mixed, float *u);
+
+  /* The same -> U of a chunk, [channels, 2, U_HALF]. */
+  void (*chunk)(int32_t channels, const float *mixed, float *u);
 
   /* Four lanes of M, four tiles of one output channel or four output channels of one tile, ->
    * pixels: lane k's tile goes to y[k], an output plane, at at[k]. Only the first lanes are stored.

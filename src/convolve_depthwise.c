@@ -25,7 +25,7 @@ static uint64_t workspace(const geometry *s) {
 
 /* Whether rolling.h covers the shape. */
 static bool rolls(const geometry *s) {
-  return s->R == 3 && s->stride == 1 && s->dilation == 1 && s->padding <= 1 && s->Wo >= 4;
+  return s->R == 3 && s->stride == 1 && s->dilation == 1 && s->padding <= 1 && s->Wo > 4;
 }
 
 /* One output channel, strip by strip. */

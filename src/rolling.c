@@ -68,10 +68,6 @@ void rolling_convolve(const rolling_plane *b) {
   for (int32_t first = b->first_row; first < b->end_row; first += STRIP_ROWS) {
     const int32_t end = b->end_row - first < STRIP_ROWS ? b->end_row : first + STRIP_ROWS;
     int32_t column = 0;
-    if (b->padding && last == 0) {
-      roll_down((edges){true, true}, b, first, end, 0);
-      continue;
-    }
     if (b->padding) {
       roll_down((edges){true, false}, b, first, end, 0);
       roll_down((edges){false, true}, b, first, end, last);

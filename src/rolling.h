@@ -9,7 +9,7 @@ typedef struct rolling_plane {
   int32_t H, W, padding;      /* padding 0 or 1 */
   const float *weight;        /* [9], LANES apart */
   float bias;
-  float *y;                   /* [Ho, Wo], Wo >= 4 */
+  float *y;                   /* [Ho, Wo], Wo > 4 */
   int32_t first_row, end_row; /* of Ho, to be written */
 } rolling_plane;
 

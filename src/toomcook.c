@@ -4,8 +4,12 @@
 #include <string.h>
 
 #include "convolution.h"
+#include "small.h"
 
 #define INLINE static inline __attribute__((always_inline))
+
+/* What the compiler would leave as loops over arrays in memory, at the size that it aims for. */
+#define UNROLL _Pragma("clang loop unroll(full)")
 
 /* Pairs of points, chosen for the least error on random inputs: denominators of few bits, and
  * magnitudes on both sides of 1 so that neither high nor low powers prevail. */
@@ -16,7 +20,7 @@ static const double points[4][TOOM_PAIRS] = {
     {5. / 16, 3. / 4, 1., 5. / 4, 5. / 2}, /* R = 9 */
 };
 
-toomcook toomcook_for(int32_t R) {
+SMALL toomcook toomcook_for(int32_t R) {
   toomcook t = {.R = R, .pairs = (R + 1) / 2, .n = R + 3};
   const double *p = points[(R - 3) / 2];
   const int P = t.pairs;
@@ -52,7 +56,7 @@ toomcook toomcook_for(int32_t R) {
 /* Monic polynomial times s: s[degree] + sum of c[i] * s[i], i < degree. */
 INLINE v128_t monic(const int degree, const v128_t *c, const v128_t *s) {
   v128_t sum = s[degree];
-  for (int i = degree - 1; i >= 0; i--) sum = madd(c[i], s[i], sum);
+  UNROLL for (int i = degree - 1; i >= 0; i--) sum = madd(c[i], s[i], sum);
   return sum;
 }
 
@@ -64,10 +68,10 @@ typedef struct constants {
 INLINE v128_t without(const int count, const v128_t *square, const int j, const v128_t *s) {
   v128_t t[3];
   for (int i = 0; i < count; i++) t[i] = s[i];
-  for (int i = 0, left = count; i < count; i++)
+  UNROLL for (int i = 0, left = count; i < count; i++)
     if (i != j) {
       left--;
-      for (int x = 0; x < left; x++) t[x] = madd(square[i], t[x], t[x + 1]);
+      UNROLL for (int x = 0; x < left; x++) t[x] = madd(square[i], t[x], t[x + 1]);
     }
   return t[0];
 }
@@ -79,11 +83,11 @@ INLINE void divide(const int P, const constants *k, const v128_t *s, const int f
                    v128_t *each) {
   const int h = P / 2, g = P - h;
   v128_t high[3], low[3];
-  for (int i = 0; i <= h; i++) high[i] = monic(g, k->high, s + i);
-  for (int i = 0; i < g; i++) low[i] = monic(h, k->low, s + from + i);
+  UNROLL for (int i = 0; i <= h; i++) high[i] = monic(g, k->high, s + i);
+  UNROLL for (int i = 0; i < g; i++) low[i] = monic(h, k->low, s + from + i);
   *all = monic(h, k->low, high);
-  for (int j = 0; j < h; j++) each[j] = without(h, k->square, j, high + from);
-  for (int j = 0; j < g; j++) each[h + j] = without(g, k->square + h, j, low);
+  UNROLL for (int j = 0; j < h; j++) each[j] = without(h, k->square, j, high + from);
+  UNROLL for (int j = 0; j < g; j++) each[h + j] = without(g, k->square + h, j, low);
 }
 
 /* P = pairs is a constant wherever these are inlined. */
@@ -139,26 +143,29 @@ INLINE void transform_back(const int P, const v128_t *p, const float *products, 
   }
 }
 
+/* Whole vectors of four whole rows. */
 INLINE void outputs(const int P, const toomcook *t, const float *products, size_t m_row, float bias,
-                    int32_t columns, int32_t rows, float *y, size_t y_row) {
+                    int32_t columns, float *y, size_t y_row) {
   const v128_t b = wasm_f32x4_splat(bias);
   v128_t p[TOOM_PAIRS], out[TOOM_TILE];
   for (int j = 0; j < P; j++) p[j] = wasm_v128_load32_splat(&t->point[j]);
-  int32_t x = 0;
-  if (rows == TOOM_TILE)
 #pragma clang loop unroll(disable)
-    for (; x + 4 <= columns; x += 4) {
-      transform_back(P, p, products + x, m_row, b, out);
-      for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row + x, out[i]);
-    }
-#pragma clang loop unroll(disable)
-  for (; x < columns; x += 4) {
-    float narrow[TOOM_TILE][4];
+  for (int32_t x = 0; x < columns; x += 4) {
     transform_back(P, p, products + x, m_row, b, out);
-    for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(narrow[i], out[i]);
-    for (int i = 0; i < rows; i++)
-      memcpy(y + i * y_row + x, narrow[i], sizeof(float) * (size_t)min_i32(4, columns - x));
+    for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row + x, out[i]);
   }
+}
+
+static void whole_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
+                          int32_t columns, float *y, size_t y_row) {
+  if (t->pairs == 2)
+    outputs(2, t, products, m_row, bias, columns, y, y_row);
+  else if (t->pairs == 3)
+    outputs(3, t, products, m_row, bias, columns, y, y_row);
+  else if (t->pairs == 4)
+    outputs(4, t, products, m_row, bias, columns, y, y_row);
+  else
+    outputs(5, t, products, m_row, bias, columns, y, y_row);
 }
 
 v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns,
@@ -171,14 +178,14 @@ v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats
 
 void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
                       int32_t columns, int32_t rows, float *y, size_t y_row) {
-  if (t->pairs == 2)
-    outputs(2, t, products, m_row, bias, columns, rows, y, y_row);
-  else if (t->pairs == 3)
-    outputs(3, t, products, m_row, bias, columns, rows, y, y_row);
-  else if (t->pairs == 4)
-    outputs(4, t, products, m_row, bias, columns, rows, y, y_row);
-  else
-    outputs(5, t, products, m_row, bias, columns, rows, y, y_row);
+  const int32_t whole = rows == TOOM_TILE ? columns / 4 * 4 : 0;
+  whole_outputs(t, products, m_row, bias, whole, y, y_row);
+  for (int32_t x = whole; x < columns; x += 4) {
+    float tile[TOOM_TILE][4];
+    whole_outputs(t, products + x, m_row, bias, 4, tile[0], 4);
+    for (int i = 0; i < rows; i++)
+      memcpy(y + i * y_row + x, tile[i], sizeof(float) * (size_t)min_i32(4, columns - x));
+  }
 }
 
 void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u,

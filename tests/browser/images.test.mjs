@@ -112,6 +112,50 @@ for (const [name, make] of Object.entries(sources)) {
   });
 }
 
+test('a large picture, which is read and drawn in parts', async () => {
+  const differing = await page.evaluate(async () => {
+    const [width, height] = [700, 450];
+    const large = canvas(width, height);
+    const context = large.getContext('2d', { willReadFrequently: true });
+    const noise = context.createImageData(width, height);
+    noise.data.forEach((_, i, all) => { all[i] = i % 4 === 3 ? 255 : (i * 37 + (i >> 9) * 101) & 255; });
+    context.putImageData(noise, 0, 0);
+    const target = canvas(1, 1);
+    const results = [];
+    for (const source of [large, await createImageBitmap(large), noise]) {
+      const x = dk.fromImage(source);
+      x.drawMap(target, { channel: 'rgb', range: [0, 1] });
+      const { data } = target.getContext('2d').getImageData(0, 0, width, height);
+      results.push(data.findIndex((value, i) => value !== noise.data[i]));
+      x.dispose();
+    }
+    return results;
+  });
+  assert.deepEqual(differing, [-1, -1, -1]);
+});
+
+test('memory of pixels that were read is given back at once, but never that of the caller', async () => {
+  const lengths = await page.evaluate(() => {
+    const read = [];
+    const { prototype } = CanvasRenderingContext2D;
+    const { getImageData } = prototype;
+    prototype.getImageData = function (...args) {
+      const pixels = getImageData.apply(this, args);
+      read.push(pixels);
+      return pixels;
+    };
+    try {
+      dk.fromImage(painted()).dispose();
+    } finally {
+      prototype.getImageData = getImageData;
+    }
+    const own = new ImageData(8, 6);
+    dk.fromImage(own).dispose();
+    return { read: read.map(({ data }) => data.length), own: own.data.length };
+  });
+  assert.deepEqual(lengths, { read: [0], own: 8 * 6 * 4 });
+});
+
 test('reads: a WebGL canvas', async (t) => {
   const columns = await page.evaluate(() => {
     const made = canvas(8, 6);

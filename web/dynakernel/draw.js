@@ -116,9 +116,7 @@ export function drawMap(heap, pointer, shape, canvas, options) {
   const maps = mapsOf(heap, pointer, shape);
   const view = readMapOptions(maps, options, 'drawMap');
   const context = contextOf(canvas, maps.width, maps.height);
-  const picture = pictureFor(context, maps);
-  fill(picture, maps, view);
-  context.putImageData(picture, 0, 0);
+  put(context, maps, view, 0, 0);
   return view.range;
 }
 
@@ -146,11 +144,9 @@ export function drawMaps(heap, pointer, shape, canvas, options) {
   const height = rows * maps.height + (rows - 1) * gap;
   const context = contextOf(canvas, width, height);
   context.clearRect(0, 0, width, height);
-  const picture = pictureFor(context, maps);
   views.forEach((view, i) => {
-    fill(picture, maps, view);
     const [column, row] = [i % columns, Math.floor(i / columns)];
-    context.putImageData(picture, column * (maps.width + gap), row * (maps.height + gap));
+    put(context, maps, view, column * (maps.width + gap), row * (maps.height + gap));
   });
   return views.map((view) => view.range);
 }
@@ -227,22 +223,61 @@ function readRange({ heap, pointer, N, C, pixels }, range, what, first, count) {
 }
 
 /**
+ * Draws a map with its upper left corner at (left, top).
+ *
+ * @param {DrawableContext} context
+ * @param {Maps} maps
+ * @param {View} view
+ * @param {number} left
+ * @param {number} top
+ */
+function put(context, maps, view, left, top) {
+  const { heap, width, height } = maps;
+  if (typeof ImageData !== 'function' || heap.shared) {
+    const picture = pictureFor(context, maps);
+    fill(picture, maps, view);
+    context.putImageData(picture, left, top);
+    return;
+  }
+  // Pictures that show the heap itself save a copy.
+  const stripRows = Math.max(1, Math.floor(STRIP / width));
+  for (let row = 0; row < height; row += stripRows) {
+    const count = Math.min(stripRows, height - row) * width;
+    const colours = heap.clampedBytes(colour(maps, view, row * width, count), count * 4);
+    context.putImageData(new ImageData(colours, width), left, top + row);
+  }
+}
+
+/**
  * Writes the map's colours into a picture of its size.
  *
  * @param {Picture} picture
  * @param {Maps} maps
  * @param {View} view
  */
-function fill(picture, { heap, pointer, pixels }, { first, channel, colormap, range: [low, high] }) {
-  const colours = paletteIn(heap, colormap);
-  const strip = heap.scratch(Math.min(pixels, STRIP) * 4);
-  for (let done = 0; done < pixels; done += STRIP) {
-    const count = Math.min(STRIP, pixels - done);
-    const plane = pointer + (first * pixels + done) * 4;
-    if (channel === 'rgb') heap.c.dk_planes_to_rgba(plane, pixels, count, low, high, strip);
-    else heap.c.dk_map_to_rgba(plane, count, low, high, colours, strip);
-    picture.data.set(heap.bytes(strip, count * 4), done * 4);
+function fill(picture, maps, view) {
+  for (let done = 0; done < maps.pixels; done += STRIP) {
+    const count = Math.min(STRIP, maps.pixels - done);
+    const colours = colour(maps, view, done, count);
+    picture.data.set(maps.heap.bytes(colours, count * 4), done * 4);
   }
+}
+
+/**
+ * The colours of some of the map's pixels, RGBA, in the heap's scratch.
+ *
+ * @param {Maps} maps
+ * @param {View} view
+ * @param {number} start
+ * @param {number} count
+ */
+function colour({ heap, pointer, pixels }, { first, channel, colormap, range: [low, high] }, start, count) {
+  const table = paletteIn(heap, colormap);
+  const rgba = heap.scratch(count * 4);
+  const plane = pointer + (first * pixels + start) * 4;
+  if (channel === 'rgb') heap.c.dk_planes_to_rgba(plane, pixels, count, low, high, rgba);
+  else heap.c.dk_map_to_rgba(plane, count, low, high, table, rgba);
+  return rgba;
 }
 
 /**

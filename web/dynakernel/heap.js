@@ -60,6 +60,11 @@ export class Heap {
     return this.c.memory.buffer.byteLength;
   }
 
+  /** Whether the memory is shared between threads: much of the platform takes no views on such. */
+  get shared() {
+    return !(this.c.memory.buffer instanceof ArrayBuffer);
+  }
+
   /** Guarded objects and allocations of open scopes: 0 once everything is disposed. */
   get live() {
     return this.#live;
@@ -112,6 +117,16 @@ export class Heap {
    */
   bytes(pointer, length) {
     return new Uint8Array(this.c.memory.buffer, pointer, length);
+  }
+
+  /**
+   * Bytes as pictures have them.
+   *
+   * @param {number} pointer
+   * @param {number} length
+   */
+  clampedBytes(pointer, length) {
+    return new Uint8ClampedArray(this.c.memory.buffer, pointer, length);
   }
 
   /**

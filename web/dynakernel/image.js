@@ -3,6 +3,7 @@ import { MAX_ELEMENTS, checkStatus } from './abi.js';
 import { index, integer, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { shapeText } from './shape.js';
+import { sliceRows } from './source.js';
 import { pointerOf, produce } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -25,9 +26,6 @@ import { pointerOf, produce } from './tensor.js';
  * @property {Tensor} [out] a tensor [N, channels, H, W] to write into, instead of a new one
  * @property {number} [batch] which image of out to write (0)
  */
-
-/** Bytes of pixels that pass through the heap's scratch at a time. */
-const STRIP = 2 ** 20;
 
 /**
  * @param {Heap} heap
@@ -123,7 +121,7 @@ function perChannel(value, name, channels, allowed) {
 function convert(heap, source, norm, planes, channels, H, W) {
   const { width, height, bandRows } = source;
   const rowBytes = width * 4;
-  const stripRows = Math.min(height, Math.max(1, Math.floor(STRIP / rowBytes)));
+  const stripRows = sliceRows(width);
   const resized = height !== H || width !== W;
   heap.scope((take) => {
     const mean = take(norm.length * 4);
@@ -131,20 +129,22 @@ function convert(heap, source, norm, planes, channels, H, W) {
     heap.floats(mean, norm.length).set(norm);
     for (let top = 0; top < height; top += bandRows) {
       const rows = Math.min(bandRows, height - top);
-      const band = heap.settled(source.read(top, rows));
+      const pixels = source.read(top, rows);
+      const band = heap.settled(pixels);
       for (let row = 0; row < rows; row += stripRows) {
         const count = Math.min(stripRows, rows - row);
-        const strip = heap.scratch(stripRows * rowBytes);
+        const strip = heap.scratch(count * rowBytes);
         heap.bytes(strip, count * rowBytes)
           .set(band.subarray(row * rowBytes, (row + count) * rowBytes));
         if (resized) {
           checkStatus(heap.c.dk_resize_rows(heap.context, strip, top + row, count, height, width,
-            channels, mean, std, planes, H, W), `resizing ${width}x${height} to ${W}x${H}`);
+            channels, mean, std, planes, H, W), () => `resizing ${width}x${height} to ${W}x${H}`);
         } else {
           heap.c.dk_rgba_to_planes(strip, count * width, channels, mean, std,
             planes + (top + row) * width * 4, H * W);
         }
       }
+      source.discard?.(pixels);
     }
   });
 }

@@ -285,17 +285,18 @@ const isFile = (url) => globalThis.process?.versions?.node !== undefined &&
   (typeof url === 'string' || url.protocol === 'file:');
 
 /**
- * Node's fetch reads no files.
+ * Node's fetch reads no files. Nor does it pay to read a hundred kilobytes on another thread.
  *
  * @param {string | URL} path
  * @param {string} name
  */
 async function readFile(path, name) {
-  const module = 'node:fs/promises'; // not a literal in import(), lest bundlers for the web look for it
+  const module = 'node:fs'; // not a literal in import(), lest bundlers for the web look for it
   try {
-    /** @type {typeof import('node:fs/promises')} */
-    const fs = await import(/* @vite-ignore */ /* webpackIgnore: true */ module);
-    return await fs.readFile(path);
+    /** @type {typeof import('node:fs')} */
+    const fs = process.getBuiltinModule?.(module) ?? // 1 ms faster, from Node 20.16 on
+      await import(/* @vite-ignore */ /* webpackIgnore: true */ module);
+    return fs.readFileSync(path);
   } catch (error) {
     throw new DynakernelError('ERR_LOAD', `${name} could not be read: ${messageOf(error)}`,
       { cause: error });

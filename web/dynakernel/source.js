@@ -24,17 +24,27 @@ import { className } from './numbers.js';
  * @typedef {object} Pixels
  * @property {number} width
  * @property {number} height
- * @property {number} bandRows
+ * @property {number} bandRows a multiple of sliceRows(width), so that all sources are converted in
+ *   the same slices and to the same bits; or the whole height
  * @property {(top: number, rows: number) => Uint8Array | Uint8ClampedArray} read
+ * @property {(pixels: Uint8Array | Uint8ClampedArray) => void} [discard] to be called with what
+ *   read() gave once it is of no more use
  */
 
-/** Pixels of a canvas that are read at a time: 16 MB, and small enough for every phone's canvas. */
+/** Pixels of a canvas that are drawn or read at a time: 16 MB, and small enough for every phone's
+ * canvas. */
 const BAND = 2 ** 22;
+
+/** Pixels of any picture that are converted at a time, and read at a time from a canvas in main
+ * memory: 256 kB, few enough to stay in the cache, and for allocators to keep the memory at hand. */
+const SLICE = 2 ** 16;
 
 /** Opens sources; keeps one canvas, on which it draws those that cannot be read themselves. */
 export class PixelReader {
   /** @type {OffscreenCanvas | HTMLCanvasElement | null} */
   #canvas = null;
+  /** @type {MessagePort | null} */
+  #nowhere = null;
 
   /**
    * @param {unknown} source
@@ -77,7 +87,14 @@ export class PixelReader {
       context = null; // its control was transferred, but it can be drawn
     }
     if (!context) return this.#openDrawable(canvas, { width, height });
-    return bands(width, height, (top, rows) => readCanvas(context, top, width, rows));
+    // A canvas of the graphics processor's is read at once: there each call waits for what is drawn.
+    const inMemory = context.getContextAttributes?.()?.willReadFrequently === true;
+    return {
+      width, height,
+      bandRows: inMemory ? sliceRows(width) : bandRows(width),
+      read: (top, rows) => readCanvas(context, top, width, rows),
+      discard: (pixels) => this.#discard(pixels),
+    };
   }
 
   /**
@@ -86,18 +103,41 @@ export class PixelReader {
    * @returns {Pixels}
    */
   #openDrawable(source, { width, height } = naturalSize(source)) {
-    return bands(width, height, (top, rows) => {
-      const context = this.#contextOf(width, Math.min(height, bandRows(width)));
+    const drawnRows = bandRows(width);
+    const read = (/** @type {number} */ top, /** @type {number} */ rows) => {
+      const context = this.#contextOf(width, Math.min(height, drawnRows));
       try {
-        context.globalCompositeOperation = 'copy'; // what was drawn before does not shine through
-        context.drawImage(source, 0, top, width, rows, 0, 0, width, rows);
-        return readCanvas(context, 0, width, rows);
+        if (top % drawnRows === 0) {
+          const count = Math.min(height - top, drawnRows);
+          context.globalCompositeOperation = 'copy'; // what was drawn before does not shine through
+          context.drawImage(source, 0, top, width, count, 0, 0, width, count);
+        }
+        return readCanvas(context, top % drawnRows, width, rows);
       } catch (error) {
         this.#canvas = null; // one that was tainted stays so
         if (error instanceof DynakernelError) throw error;
         throw unreadable(`${given(source)} cannot be drawn: ${messageOf(error)}`, error);
       }
-    });
+    };
+    const discard = (/** @type {Uint8Array | Uint8ClampedArray} */ pixels) => this.#discard(pixels);
+    return { width, height, bandRows: sliceRows(width), read, discard };
+  }
+
+  /**
+   * Frees the memory of pixels that were read, for the next read to take: until garbage is collected,
+   * every frame would need new memory, which costs more than reading. A message to nobody is dropped,
+   * with all that is transferred with it.
+   *
+   * @param {Uint8Array | Uint8ClampedArray} pixels
+   */
+  #discard(pixels) {
+    if (typeof ImageData !== 'function') return; // no browser's pixels: a package may share them
+    this.#nowhere ??= portToNowhere();
+    try {
+      this.#nowhere.postMessage(null, [/** @type {ArrayBuffer} */ (pixels.buffer)]);
+    } catch {
+      // what cannot be transferred becomes garbage
+    }
   }
 
   /**
@@ -122,16 +162,21 @@ export class PixelReader {
  */
 const unreadable = (message, cause) => new DynakernelError('ERR_IMAGE', message, { cause });
 
-/** @param {number} width */
-const bandRows = (width) => Math.max(1, Math.floor(BAND / width));
-
 /**
+ * Rows of a slice.
+ *
  * @param {number} width
- * @param {number} height
- * @param {Pixels['read']} read
- * @returns {Pixels}
  */
-const bands = (width, height, read) => ({ width, height, bandRows: bandRows(width), read });
+export const sliceRows = (width) => Math.max(1, Math.floor(SLICE / width));
+
+/** @param {number} width */
+const bandRows = (width) => sliceRows(width) * Math.max(1, Math.floor(BAND / (width * sliceRows(width))));
+
+function portToNowhere() {
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  return port1;
+}
 
 /**
  * @param {PixelData} source

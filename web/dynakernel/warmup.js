@@ -10,14 +10,19 @@ import { ALGORITHMS } from './abi.js';
 /** @typedef {import('./heap.js').Heap} Heap */
 
 const CALLS = 250;
-const MILLISECONDS = 15; // at most, for each kind
+/** At most, for each size: enough for the functions that take longest to be noticed. More delays the
+ * first image by what it saves. */
+const MILLISECONDS = 3;
+/** Algorithms with functions of their own for small images. */
+const BY_SIZE = ['winograd4', 'winograd2', 'polyphase'];
 const LARGEST_REACH = 32; // kernels beyond take so long that a call is no longer quick
 
 /** The kinds that a heap's module has run. @type {WeakMap<Heap, Set<string>>} */
 const warmed = new WeakMap();
 
 /**
- * Runs what a module's forward pass would, unless that has been done.
+ * Runs what a module's forward pass would, on small images and on larger ones, unless that has been
+ * done.
  *
  * @param {Heap} heap
  * @param {AggregationConfig} config
@@ -27,32 +32,48 @@ const warmed = new WeakMap();
 export function warmUp(heap, config, aggregation, create) {
   const reach = config.dilation * (config.kernelSize - 1) + 1;
   if (reach > LARGEST_REACH || config.stride > LARGEST_REACH) return;
-  const algorithm = plannedAlgorithm(heap, aggregation, reach + 64);
-  const depthwise = algorithm === 'depthwise';
+  const depthwise = config.groups === config.inChannels && config.groups > 1;
   const kinds = warmed.get(heap) ?? new Set();
   warmed.set(heap, kinds);
-  const kind = depthwise ? `depthwise ${config.kernelSize} ${config.stride}` : algorithm;
-  if (algorithm === 'reference' || kinds.has(kind)) return;
-  kinds.add(kind);
-
-  const C = depthwise ? 8 : 4, O = 8, size = reach + 12;
-  const small = create(heap, {
-    ...config, inChannels: C, outChannels: O, groups: depthwise ? C : 1, numKernels: 2,
-    padding: 0, bias: false, algorithm,
-  });
-  try {
-    heap.scope((take) => {
-      const x = take(C * size * size * 4), y = take(O * size * size * 4), a = take(8);
-      heap.floats(x, C * size * size).fill(0.5);
-      heap.floats(a, 2).fill(0.5);
-      const end = performance.now() + MILLISECONDS;
-      for (let call = 0; call < CALLS && performance.now() < end; call++) {
-        heap.c.dk_aggregation_forward(heap.context, small, x, a, 1, size, size, y);
-      }
+  for (const image of [reach + 64, reach + 6]) {
+    const algorithm = plannedAlgorithm(heap, aggregation, image);
+    const own = depthwise || algorithm === 'toomcook'; // functions for each kernel size and stride
+    const kind = own ? `${algorithm} ${depthwise} ${config.kernelSize} ${config.stride}` : algorithm;
+    if (algorithm === 'reference' || kinds.has(kind)) continue;
+    kinds.add(kind);
+    const channels = depthwise ? 8 : 4;
+    const small = create(heap, {
+      ...config, inChannels: channels, outChannels: 8, groups: depthwise ? 8 : 1, numKernels: 2,
+      padding: 0, bias: false, algorithm,
     });
-  } finally {
-    heap.c.dk_aggregation_destroy(small);
+    try {
+      const sizes = BY_SIZE.includes(algorithm) ? [reach + 20, reach + 6] : [reach + 12];
+      for (const size of sizes) runOften(heap, small, channels, size);
+    } finally {
+      heap.c.dk_aggregation_destroy(small);
+    }
   }
+}
+
+/**
+ * Runs an aggregation of two kernels and eight output channels on a square image.
+ *
+ * @param {Heap} heap
+ * @param {number} aggregation
+ * @param {number} channels
+ * @param {number} size
+ */
+function runOften(heap, aggregation, channels, size) {
+  heap.scope((take) => {
+    const inputs = channels * size * size;
+    const x = take(inputs * 4), y = take(8 * size * size * 4), a = take(8);
+    heap.floats(x, inputs).fill(0.5);
+    heap.floats(a, 2).fill(0.5);
+    const end = performance.now() + MILLISECONDS;
+    for (let call = 0; call < CALLS && performance.now() < end; call++) {
+      heap.c.dk_aggregation_forward(heap.context, aggregation, x, a, 1, size, size, y);
+    }
+  });
 }
 
 /**

@@ -109,30 +109,19 @@ static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const t
 
 /* Some output channels of a block, multiplied and transformed back. */
 static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const chunk_lanes *b) {
-  for (int32_t i = 0; i < t->n; i++) {
-    const float *v = b->v + (size_t)i * t->width, *u = b->u + i * t->u_row;
-    float *m = b->products + i * t->m_row;
-    if (t->lanes == 1) {
-      const few_taps_row row = {.input = v,
-                                .input_channel = t->v_channel,
-                                .channels = b->channels,
-                                .R = toom->R,
-                                .weight = u,
-                                .columns = b->columns,
-                                .y = m};
-      few_taps_convolve(&row);
-    } else {
-      const direct_rows row = {.input = v,
-                               .taps = b->channels * toom->R,
-                               .offset = b->offset,
-                               .weight = u,
-                               .y = m,
-                               .y_plane = t->m_plane,
-                               .rows = 1,
-                               .Wo = max_i32(b->columns, DIRECT_COLUMNS)};
-      direct_convolve(&row, b->lanes);
-    }
-  }
+  if (t->lanes == 1)
+    few_taps_convolve(&(few_taps_rows){
+        .input = b->v, .input_row = (size_t)t->width, .input_channel = t->v_channel, .weight = b->u,
+        .rows = t->n, .channels = b->channels, .R = toom->R, .columns = b->columns,
+        .y = b->products, .y_row = t->m_row});
+  else
+    for (int32_t i = 0; i < t->n; i++)
+      direct_convolve(&(direct_rows){.input = b->v + (size_t)i * t->width,
+                                     .taps = b->channels * toom->R, .offset = b->offset,
+                                     .weight = b->u + i * t->u_row, .y = b->products + i * t->m_row,
+                                     .y_plane = t->m_plane, .rows = 1,
+                                     .Wo = max_i32(b->columns, DIRECT_COLUMNS)},
+                      b->lanes);
   for (int32_t lane = 0; lane < b->lanes; lane++)
     toomcook_outputs(toom, b->products + lane * t->m_plane, t->m_row, b->bias[lane], b->columns,
                      b->rows, b->y + lane * b->y_plane, b->y_row);

@@ -13,48 +13,51 @@ enum { MOST_WEIGHTS = 10 }; /* in registers: sixteen less the sums and what is b
 /* As many input channels as one pass takes. */
 static int32_t pass_channels(int32_t R) { return R == 3 ? 3 : R == 5 ? 2 : 1; }
 
-/* C input channels and R are constants wherever this is inlined; add: to what is in y. */
-INLINE void pass(const int C, const int R, const bool add, const few_taps_row *row,
-                 const float *input, const float *weight) {
-  const size_t channel = row->input_channel;
-  const int32_t columns = row->columns;
-  float *y = row->y;
-  v128_t w[MOST_WEIGHTS];
-  for (int i = 0; i < C * R; i++) w[i] = wasm_v128_load32_splat(weight + i * LANES);
+/* Input channels first .. first + C - 1 of all rows; C and R are constants wherever this is inlined.
+ * add: to what is in y. */
+INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *b, int32_t first) {
+  const size_t channel = b->input_channel, input_row = b->input_row, y_row = b->y_row;
+  const size_t weight_row = (size_t)b->channels * R * LANES;
+  const int32_t rows = b->rows, columns = b->columns;
+  const float *input = b->input + first * channel, *weight = b->weight + first * R * LANES;
+  float *y = b->y;
+  for (int32_t i = 0; i < rows; i++, input += input_row, weight += weight_row, y += y_row) {
+    v128_t w[MOST_WEIGHTS];
+    for (int j = 0; j < C * R; j++) w[j] = wasm_v128_load32_splat(weight + j * LANES);
 #pragma clang loop unroll(disable)
-  for (int32_t x = 0; x < columns; x += 4) {
-    v128_t sum = add ? madd(w[0], wasm_v128_load(input + x), wasm_v128_load(y + x))
-                     : wasm_f32x4_mul(w[0], wasm_v128_load(input + x));
-    for (int c = 0; c < C; c++)
-      for (int q = c ? 0 : 1; q < R; q++)
-        sum = madd(w[c * R + q], wasm_v128_load(input + c * channel + x + q), sum);
-    wasm_v128_store(y + x, sum);
+    for (int32_t x = 0; x < columns; x += 4) {
+      v128_t sum = add ? madd(w[0], wasm_v128_load(input + x), wasm_v128_load(y + x))
+                       : wasm_f32x4_mul(w[0], wasm_v128_load(input + x));
+      for (int c = 0; c < C; c++)
+        for (int q = c ? 0 : 1; q < R; q++)
+          sum = madd(w[c * R + q], wasm_v128_load(input + c * channel + x + q), sum);
+      wasm_v128_store(y + x, sum);
+    }
   }
 }
 
-INLINE void passes(const int R, const few_taps_row *row) {
+INLINE void passes(const int R, const few_taps_rows *b) {
   const int32_t most = pass_channels(R);
-  for (int32_t c = 0; c < row->channels; c += most) {
-    const int32_t C = row->channels - c;
-    const float *input = row->input + c * row->input_channel, *weight = row->weight + c * R * LANES;
+  for (int32_t c = 0; c < b->channels; c += most) {
+    const int32_t C = b->channels - c;
     if (C >= 3 && most >= 3)
-      c ? pass(3, R, true, row, input, weight) : pass(3, R, false, row, input, weight);
+      c ? pass(3, R, true, b, c) : pass(3, R, false, b, c);
     else if (C >= 2 && most >= 2)
-      c ? pass(2, R, true, row, input, weight) : pass(2, R, false, row, input, weight);
+      c ? pass(2, R, true, b, c) : pass(2, R, false, b, c);
     else
-      c ? pass(1, R, true, row, input, weight) : pass(1, R, false, row, input, weight);
+      c ? pass(1, R, true, b, c) : pass(1, R, false, b, c);
   }
 }
 
-void few_taps_convolve(const few_taps_row *row) {
-  if (row->R == 3)
-    passes(3, row);
-  else if (row->R == 5)
-    passes(5, row);
-  else if (row->R == 7)
-    passes(7, row);
+void few_taps_convolve(const few_taps_rows *rows) {
+  if (rows->R == 3)
+    passes(3, rows);
+  else if (rows->R == 5)
+    passes(5, rows);
+  else if (rows->R == 7)
+    passes(7, rows);
   else
-    passes(9, row);
+    passes(9, rows);
 }
 
 /* Three passes load and store so many sums that blocks are as fast. */

@@ -72,9 +72,9 @@ DK_API size_t dk_context_workspace(const dk_context *context);
 /* Threads. A context computes on the thread that calls it, and on workers that the host starts: each
  * calls dk_context_work with a number of its own, 1 .. threads - 1, and is kept there until
  * dk_context_stop, after which every worker returns and the context may be destroyed. set_threads
- * says how many there are, the caller's among them (1 at first, 16 at most); the workspace holds a share for
- * each. Answers do not depend on the number of threads. Calls from outside still come one at a
- * time. In a WebAssembly build without threads there is one, always. */
+ * says how many there are, the caller's among them (1 at first, 16 at most); the workspace holds a
+ * share for each. Answers do not depend on the number of threads. Calls from outside still come one
+ * at a time. In a WebAssembly build without threads there is one, always. */
 DK_API void dk_context_set_threads(dk_context *context, int32_t threads);
 DK_API void dk_context_work(dk_context *context, int32_t thread);
 DK_API void dk_context_stop(dk_context *context);
@@ -127,7 +127,8 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_DEPTHWISE = 4,
   DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
-  DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7; Toom 1963, Cook 1966 */
+  DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7, and 9 if
+                                  depthwise; Toom 1963, Cook 1966 */
   DK_ALGORITHM_POLYPHASE = 8,  /* F(2x2) of 3x3 with stride 2, by even and odd rows and columns */
 } dk_algorithm;
 

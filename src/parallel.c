@@ -1,11 +1,12 @@
 /* See parallel.h. Workers are threads of the host's making (in a page, Web Workers with an instance
  * of the module on the same memory) that call dk_context_work and stay there.
  *
- * A worker spins for a while for the next job, then sleeps. Handing over costs some 3 microseconds to
- * a spinning worker and 30 to a sleeping one, or milliseconds where the system wakes it on the
+ * A worker spins for a while for the next job, then sleeps. Handing over costs some 3 microseconds
+ * to a spinning worker and 30 to a sleeping one, or milliseconds where the system wakes it on the
  * processor that the caller keeps busy. So a worker spins long while jobs follow each other closely,
- * and hardly where they are far apart, as the frames of an animation are. The caller never sleeps, since a page's main
- * thread may not: it works like the others, and then waits for tasks that are already running. */
+ * and hardly where they are far apart, as the frames of an animation are. The caller never sleeps,
+ * since a page's main thread may not: it works like the others, and then waits for tasks that are
+ * already running. */
 #include "context.h"
 
 #include <limits.h>

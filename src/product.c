@@ -3,7 +3,7 @@
  *
  *     4 x 2   nearly all: six loads for eight multiply-adds
  *     4 x 1   the last columns, where they are four or fewer
- *     3 x 2, 2 x 4, 1 x 4   the last rows; with fewer accumulators, additions would wait for each other */
+ *     3 x 2, 2 x 4, 1 x 4   the last rows; fewer sums would wait for each other's additions */
 #include "product.h"
 
 #include <string.h>

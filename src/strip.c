@@ -44,7 +44,7 @@ WITHOUT_CALLS void copy_row(const float *input, int32_t step, int32_t count, flo
   }
 }
 
-/* out [width], width >= 4: every step-th value of input from begin to end - 1, zeros before and after. */
+/* out [width], width >= 4: every step-th value of input from begin to end - 1, zeros elsewhere. */
 WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t begin, int32_t end,
                                    int32_t width, float *out) {
   const v128_t zeros = wasm_f32x4_splat(0); /* whole vectors, over some of what is written next too */

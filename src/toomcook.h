@@ -1,7 +1,6 @@
 /* Toom-Cook's transforms of one axis for kernels of 3, 5, 7 and 9 taps, four outputs at a time:
  *
- *     y = A' [ (G g) . (B' d) ]      g R taps, d n = R + 3 inputs, y 4 outputs, . element by
- * element
+ *     y = A' [ (G g) . (B' d) ]    g R taps, d n = R + 3 inputs, y 4 outputs, . element by element
  *
  * with the points 0, +-p for each p of (R + 1) / 2 ones, and infinity (see winograd.h, which is
  * this for R = 3, in two dimensions and with its numbers written out). */

@@ -1,10 +1,11 @@
-/* Pointwise convolution: R = 1, stride 1, no padding. A matrix product [O, C] x [C, H*W] for each
+/* Pointwise convolution: R = 1, no padding, any stride. A matrix product [O, C] x [C, Ho*Wo] for each
  * group, straight from the input's planes into the output's.
  *
  * Pixels go through in panels whose C channels stay in a cache while all output channels are computed
  * from them; kernels are mixed again for each panel, which costs K multiply-adds a weight against the
- * panel's hundreds. A panel is read where it lies, or copied first where planes are so far apart that
- * the same pixel of all channels falls into a few sets of the first-level cache. */
+ * panel's hundreds. A panel is read where it lies, or copied first: where there is a stride, or planes
+ * are so far apart that the same pixel of all channels falls into a few sets of the first-level
+ * cache. */
 #include "convolution.h"
 #include "product.h"
 #include "strip.h"
@@ -19,7 +20,7 @@ enum {
 
 /* How panels are laid out. */
 typedef struct panels {
-  int32_t pixels; /* of a panel: a multiple of 8, or all that there are */
+  int32_t pixels; /* of a panel: a multiple of 8, whole rows if there is a stride, or all there are */
   bool copied;
   size_t row; /* floats from a channel to the next, of a copy */
 } panels;
@@ -33,10 +34,11 @@ static bool collides(int32_t channels, int32_t pixels) {
 }
 
 static panels plan(const geometry *s) {
-  const int32_t channels = s->C / s->G, pixels = s->H * s->W;
-  const bool copied = pixels < COLUMNS || collides(channels, pixels);
+  const int32_t channels = s->C / s->G, pixels = s->Ho * s->Wo;
+  const bool copied = s->stride > 1 || pixels < COLUMNS || collides(channels, pixels);
   const int32_t fit = (copied ? COPY_FLOATS : PANEL_FLOATS) / channels / COLUMNS * COLUMNS;
-  const int32_t panel = min_i32(max_i32(fit, LEAST_PANEL), pixels);
+  int32_t panel = min_i32(max_i32(fit, LEAST_PANEL), pixels);
+  if (s->stride > 1) panel = max_i32(panel / s->Wo, 1) * s->Wo;
   return (panels){panel, copied, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
 }
 
@@ -48,37 +50,48 @@ static uint64_t workspace(const geometry *s) {
   return sizeof(float) * ((uint64_t)mixed_floats(s) + (p.copied ? s->C / s->G * p.row : 0));
 }
 
+/* Output pixels first .. first + count - 1 of one channel: x [H, W] -> out [count]. */
+static void copy_pixels(const geometry *s, const float *x, int32_t first, int32_t count, float *out) {
+  if (s->stride == 1) {
+    copy_row(x + first, 1, count, out);
+    return;
+  }
+  for (int32_t oy = first / s->Wo; count > 0; oy++, count -= s->Wo, out += s->Wo)
+    copy_row(x + (size_t)oy * s->stride * s->W, s->stride, s->Wo, out);
+}
+
 static void convolve(const convolution *work) {
   const geometry *s = work->shape;
   const packed_kernels *kernels = work->kernels;
   const panels p = plan(s);
-  const int32_t channels = s->C / s->G, pixels = s->H * s->W;
-  const int32_t end = work->end_row * s->W;
+  const int32_t channels = s->C / s->G, pixels = s->Ho * s->Wo;
+  const size_t x_plane = (size_t)s->H * s->W;
+  const int32_t end = work->end_row * s->Wo;
   float *mixed = work->workspace, *copy = mixed + mixed_floats(s);
 
   for (int32_t g = first_group(work); g < end_group(work); g++)
-    for (int32_t begin = work->first_row * s->W; begin < end; begin += p.pixels) {
-      /* The last panel may be narrower than product's 8 columns: let it begin earlier. */
-      const int32_t from = pixels < COLUMNS ? 0 : min_i32(begin, end - COLUMNS);
+    for (int32_t begin = work->first_row * s->Wo; begin < end; begin += p.pixels) {
+      /* The last panel may be narrower than the 8 columns that product reads: let it begin earlier. */
+      const int32_t from = p.copied ? begin : min_i32(begin, end - COLUMNS);
       const int32_t columns = min_i32(begin + p.pixels, end) - from;
-      const float *x = work->x + (size_t)g * channels * pixels + from;
+      const float *x = work->x + (size_t)g * channels * x_plane;
       if (p.copied)
         for (int32_t c = 0; c < channels; c++)
-          copy_row(x + (size_t)c * pixels, 1, columns, copy + c * p.row);
+          copy_pixels(s, x + c * x_plane, from, columns, copy + c * p.row);
 
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         const channel_block o = kernels_block(kernels, block);
         float bias[LANES];
         kernels_mix(kernels, block, 0, channels, work->a, mixed);
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-        product(mixed, bias, p.copied ? copy : x, p.copied ? p.row : (size_t)pixels, channels,
-                columns, o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
+        product(mixed, bias, p.copied ? copy : x + from, p.copied ? p.row : x_plane, channels, columns,
+                o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
       }
     }
 }
 
 static bool covers(const geometry *s) {
-  return s->R == 1 && s->stride == 1 && s->padding == 0 && (s->G == 1 || s->C > s->G);
+  return s->R == 1 && s->padding == 0 && (s->G == 1 || s->C > s->G);
 }
 
 static bool pays(const geometry *s) {

@@ -1,6 +1,6 @@
 /* Toom-Cook convolution along the columns, F(4, R): R = 3, 5 or 7, stride 1, no dilation, any
- * groups. Made for few input channels, where Winograd's two-dimensional tiles cost more than they
- * save.
+ * groups. For kernels of 5 and 7, and of 3 where channels are so few that Winograd's two-dimensional
+ * tiles would cost more than they save.
  *
  * Four output rows are computed from n = R + 3 input rows, transformed down the columns; along the
  * rows the convolution stays direct. For each sample and group:

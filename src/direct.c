@@ -40,7 +40,7 @@ INLINE void convolve_block(const int M, const int V, const direct_rows *b, const
   }
 }
 
-/* As many vectors wide as it takes to have eight sums or so, lest each wait for the one before, and
+/* As many vectors wide as it takes to have six sums or more, lest each wait for the one before, and
  * what is left of a row by blocks of two. */
 INLINE void convolve_rows(const int M, const int V, const direct_rows *b) {
   /* The last block ends with the row and computes a few columns once more. */
@@ -65,7 +65,7 @@ void direct_convolve(const direct_rows *rows, int32_t count) {
     b.weight += 4, b.y += 4 * b.y_plane;
     if (b.bias) b.bias += 4;
   }
-  if (count == 3) convolve_rows(3, 3, &b);
+  if (count == 3) convolve_rows(3, 2, &b);
   if (count == 2) convolve_rows(2, 4, &b);
   if (count == 1) convolve_rows(1, 6, &b);
 }

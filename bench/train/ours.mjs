@@ -1,21 +1,15 @@
 // dynakernel as a trainer: the public wrapper, as examples/train.mjs uses it.
-import { blockOptions, stateDict } from '../../web/bench/engine.js';
-import { load } from '../../web/dynakernel/index.js';
+import { blockOptions, openRuntime, stateDict } from '../../web/bench/engine.js';
 import { burstOf } from './timing.mjs';
 
 /**
  * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number }} options
  * @returns {Promise<import('./session.mjs').Trainer>}
  */
-export async function dynakernel({ simd, threads }) {
-  const dk = await load({ simd, threads });
-  const { info } = dk;
+export async function dynakernel(options) {
+  const { dk, engine } = await openRuntime(options);
   return {
-    id: 'dynakernel',
-    version: info.version,
-    simd: info.simd,
-    threads: info.threads,
-    close: () => dk.dispose(),
+    ...engine,
     async prepare(workload, { input, target: values, state, lr }) {
       const { N, C, O, H, W, Ho, Wo } = workload;
       const block = dk.dynamicKernelAggregation(blockOptions(workload));

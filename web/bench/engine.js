@@ -55,18 +55,24 @@ export async function ownEngines({ simd, threads }) {
 }
 
 /**
+ * A runtime, and what tables say of it.
+ *
+ * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
+ */
+export async function openRuntime(options) {
+  const dk = await load(options);
+  const { version, simd, threads } = dk.info;
+  return { dk, engine: { id: 'dynakernel', version, simd, threads, close: () => dk.dispose() } };
+}
+
+/**
  * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
  * @returns {Promise<Engine>}
  */
-async function dynakernel({ simd, threads }) {
-  const dk = await load({ simd, threads });
-  const { info } = dk;
+async function dynakernel(options) {
+  const { dk, engine } = await openRuntime(options);
   return {
-    id: 'dynakernel',
-    version: info.version,
-    simd: info.simd,
-    threads: info.threads,
-    close: () => dk.dispose(),
+    ...engine,
     async prepare(workload, { input, state }) {
       const { N, C, O, H, W, Ho, Wo } = workload;
       const block = dk.dynamicKernelAggregation(blockOptions(workload));

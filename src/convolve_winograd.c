@@ -1,39 +1,39 @@
 /* Winograd convolution of 3x3 kernels, any groups: F(4x4) and F(2x2) with stride 1 and any
- * dilation, polyphase F(2x2) with stride 2 (winograd.h).
+ * dilation, polyphase F(4x4) with stride 2 (winograd.h).
  *
  * A tile of m x m outputs is computed in the transformed domain, where the convolution is n*n
  * products of matrices [O, C] x [C, tiles]. For each sample, group and strip of tile rows:
  *
- *   1. inputs   V[n*n][C/G][tiles]   each channel padded, its tiles transformed
+ *   1. inputs   V[chunks][n*n][tiles / 4][C/G / 4][4 tiles][4 channels]
+ *               four channels at a time, padded side by side (interleave.h), their tiles transformed
  *   2. for each block of eight output channels
- *      a. kernels  U[n*n][C/G][8]    mixed, many channels at a time, since the K kernels are read
- *                                    fastest without a pause; transformed
- *      b. products M[n*n][8][panel]  of a panel of tiles
- *      c. outputs  y                 transformed back, bias added
+ *      a. kernels  mixed, many channels at a time, since the K kernels are read fastest without a
+ *                  pause; then for each chunk of input channels
+ *                  U[channels][2][U_HALF]  transformed; stays in the caches (winograd_tiles.h)
+ *      b. products M[n*n][tiles][8]        the chunk's added to those of the chunks before
+ *      c. outputs  y                       transformed back, bias added
  *
- * Where a strip has but a few tiles (a small image), kernels are the greater part of the work. A chunk
- * of channels is then transformed and its products added to M before the next one, so that its U never
- * leaves the caches; and vectors run over output channels instead of tiles:
- *
- *   V[chunks][n*n][64][tiles]    U[64][2][U_HALF] (winograd_tiles.h)    M[n*n][tiles][8]
+ * V is in the order in which the products read it. At the image's lower and right edges tiles have
+ * outputs to spare, and the last ones do without some of the n*n products: each product is computed
+ * for one of four sets of tiles, and V and M have the tiles of that set only.
  *
  * Dilation d splits the image into d x d phases (every d-th pixel of every d-th row), each of which
- * is a convolution without dilation. Tiles are numbered by tile row, phase row, phase column, tile
- * column.
+ * is a convolution without dilation.
  *
  * One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels
- * only: the input transform watches for it, and the sample is then convolved directly. */
+ * only: padding watches for it, and the sample is then convolved directly. */
 #include <string.h>
 
 #include "convolution.h"
-#include "product.h"
-#include "strip.h"
+#include "interleave.h"
+#include "small.h"
+#include "winograd.h"
 #include "winograd_tiles.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 enum {
-  V_FLOATS = 1280 * 1024 / 4, /* of transformed input in a strip, about */
-  PANEL_TILES = 24,           /* M of a panel takes half of a first-level cache */
-  FEW_TILES = 16,             /* in a strip, or fewer */
+  V_FLOATS = 1920 * 1024 / 4, /* of transformed input in a strip, about */
   CHUNK = 64,                 /* channels */
   MIX_CHANNELS = 512,         /* whose mixed kernels take a small part of a second-level cache */
 };
@@ -41,210 +41,228 @@ enum {
 /* A cache line more than a plane needs, lest n*n streams share cache sets. */
 static size_t plane_floats(size_t floats) { return round_up(floats, 16) + 16; }
 
-/* Input rows of one phase that tile rows read. */
-static int32_t padded_rows(tile_shape f, int32_t tile_rows) {
-  return (tile_rows - 1) * f.step + f.reach;
+SMALL static tile_axis plan_axis(int32_t length, tile_shape f, int32_t d) {
+  tile_axis axis = {.tiles = ((length - 1) / d) / f.m + 1};
+  const int32_t spare = axis.tiles * f.m - length; /* outputs of the last tile */
+  if (d > 1 || spare == 0) return axis;            /* phases may differ in length */
+  axis.shift = spare > 1;
+  for (int i = 0; i < f.n; i++) {
+    const winograd_part part = winograd_part_of(f.n, i);
+    axis.skip[i] = part == LAST_OUTPUT || (part == FIRST_OUTPUT && spare > 1);
+  }
+  return axis;
 }
 
-static tiling plan_tiles(const geometry *s, tile_shape f) {
-  tiling t = {.m = f.m, .n = f.n, .d = s->dilation};
-  const int32_t channels = s->C / s->G, d = t.d, m = t.m;
-  t.tile_rows = ((s->Ho - 1) / d) / m + 1;
-  t.tile_columns = ((s->Wo - 1) / d) / m + 1;
-  const int64_t row_tiles = (int64_t)d * d * t.tile_columns;
+/* Pixels of padded input along an axis that some tiles read. */
+static int32_t padded_length(const geometry *s, int32_t m, int32_t tiles) {
+  return (tiles * m * s->dilation - 1) * s->stride + 2 * s->dilation + 1;
+}
+
+SMALL static tiling plan_tiles(const geometry *s, tile_shape f) {
+  tiling t = {.m = f.m, .n = f.n, .values = f.values, .d = s->dilation};
+  const int32_t channels = (int32_t)round_up((size_t)(s->C / s->G), 4), d = t.d;
+  t.down = plan_axis(s->Ho, f, d);
+  t.across = plan_axis(s->Wo, f, d);
+  const int64_t row_tiles = (int64_t)d * d * t.across.tiles;
   const int64_t fit = V_FLOATS / ((int64_t)t.n * t.n * channels * row_tiles);
-  const int32_t strips = (t.tile_rows - 1) / (int32_t)(fit < 1 ? 1 : fit) + 1;
-  t.strip_rows = (t.tile_rows - 1) / strips + 1; /* strips of equal height */
+  const int32_t strips = (t.down.tiles - 1) / (int32_t)(fit < 1 ? 1 : fit) + 1;
+  t.strip_rows = (t.down.tiles - 1) / strips + 1; /* strips of equal height */
   t.strip_tiles = (int32_t)(t.strip_rows * row_tiles);
-  const int32_t panels = (t.strip_tiles - 1) / PANEL_TILES + 1;
-  t.panel = (int32_t)round_up((size_t)((t.strip_tiles - 1) / panels + 1), 8);
+  t.width = padded_length(s, t.m, t.across.tiles);
+  t.chunk = min_i32(CHUNK, channels);
 
-  t.width = (int32_t)round_up((size_t)t.tile_columns, 4) * f.step + 4; /* four tiles read that */
-  t.padded_row = t.width * d;
-  const bool few = t.strip_tiles <= FEW_TILES;
-  /* Four tiles are written at a time. Where they are few, those too many fall on the next channel's,
-   * which are written later, or on a plane's margin. */
-  t.v_row = few ? round_up((size_t)t.strip_tiles, 4) : round_up((size_t)t.strip_tiles + 3, 8);
-  t.v_plane = plane_floats(t.v_row * (few ? CHUNK : channels));
-  t.u_plane = plane_floats((size_t)channels * LANES);
-  t.m_plane = plane_floats((size_t)LANES * max_i32(t.panel, FEW_TILES));
+  const size_t nn = (size_t)t.n * t.n, tiles = round_up((size_t)t.strip_tiles, 4);
+  t.v_block = (size_t)t.chunk * 4;
+  t.v_plane = plane_floats(tiles / 4 * t.v_block);
+  t.v_chunk = nn * t.v_plane;
+  t.m_plane = plane_floats(tiles * LANES);
 
-  const size_t nn = (size_t)t.n * t.n;
-  t.padded = 0;
-  t.v = t.padded + round_up((size_t)padded_rows(f, t.strip_rows) * d * t.padded_row, 16);
-  t.v_chunk = few ? nn * t.v_plane : 0;
-  t.u = t.v + nn * t.v_plane * (few ? (size_t)((channels - 1) / CHUNK + 1) : 1);
-  t.mixed = t.u + (few ? (size_t)CHUNK * 2 * U_HALF : nn * t.u_plane);
+  t.places = 0;
+  t.padded = round_up(t.strip_tiles * sizeof(tile_place) / sizeof(float), 16);
+  t.v = t.padded + (size_t)padded_length(s, t.m, t.strip_rows) * t.width * 4;
+  t.v = round_up(t.v, 16);
+  t.u = t.v + t.v_chunk * (size_t)((channels - 1) / t.chunk + 1);
+  t.mixed = t.u + (size_t)t.chunk * 2 * U_HALF;
   t.products = t.mixed + (size_t)min_i32(MIX_CHANNELS, channels) * 9 * LANES;
   t.total = t.products + nn * t.m_plane;
   return t;
 }
 
-/* Walks over a strip's tiles in their order. */
-typedef struct tile_walk {
-  int32_t ty, py, px, tx;
-} tile_walk;
-
-static tile_place next_place(const tiling *t, const geometry *s, tile_walk *walk) {
-  const int32_t oy = walk->ty * t->m * t->d + walk->py, ox = walk->tx * t->m * t->d + walk->px;
-  const int32_t down = s->Ho - oy, right = s->Wo - ox; /* may be negative: no output at all */
-  const tile_place at = {oy * s->Wo + ox,
-                         min_i32(t->m, t->d == 1 ? down : (down + t->d - 1) / t->d),
-                         min_i32(t->m, t->d == 1 ? right : (right + t->d - 1) / t->d)};
-  if (++walk->tx == t->tile_columns) {
-    walk->tx = 0;
-    if (++walk->px == t->d) {
-      walk->px = 0;
-      if (++walk->py == t->d)
-        walk->py = 0, walk->ty++;
-    }
-  }
-  return at;
+/* The output row or column at which a tile of an axis begins. */
+static int32_t tile_start(const tiling *t, const tile_axis *axis, int32_t tile) {
+  return tile * t->m * t->d - (tile == axis->tiles - 1 ? axis->shift : 0);
 }
 
-/* M [tiles][8] += sum over channels of V [channels][v_row] times U [channels][2][U_HALF], in blocks of
- * four tiles, of which the last may be fewer. */
-static void add_products(const float *v, size_t v_row, const float *u,
-                                                   int32_t channels, int32_t tiles, float *m) {
-  for (; tiles > 0; tiles -= 4, v += 4, m += 4 * LANES) {
-    const float *w = v, *x = u;
-    v128_t sum[4][2];
-    for (int i = 0; i < 4; i++)
-      sum[i][0] = wasm_v128_load(m + i * LANES), sum[i][1] = wasm_v128_load(m + i * LANES + 4);
+/* Outputs of a tile along an axis of which left are left. */
+static int32_t tile_end(const tiling *t, int32_t left) {
+  return min_i32(t->m, t->d == 1 ? left : (left + t->d - 1) / t->d);
+}
+
+/* The tiles of tile rows first .. first + rows - 1, and how many there are in each set. */
+SMALL static void place_tiles(const geometry *s, const tiling *t, int32_t first, int32_t rows,
+                        tile_place *place, int32_t count[TILE_SETS]) {
+  const int32_t top = tile_start(t, &t->down, first), left = tile_start(t, &t->across, 0);
+  for (int i = 0; i < TILE_SETS; i++) count[i] = 0;
+  for (int32_t ty = first; ty < first + rows; ty++)
+    for (int32_t phase = 0; phase < t->d * t->d; phase++)
+      for (int32_t tx = 0; tx < t->across.tiles; tx++, place++) {
+        const int32_t oy = tile_start(t, &t->down, ty) + phase / t->d;
+        const int32_t ox = tile_start(t, &t->across, tx) + phase % t->d;
+        const bool last_row = ty == t->down.tiles - 1, last_column = tx == t->across.tiles - 1;
+        *place = (tile_place){
+            .input = ((oy - top) * t->width + (ox - left)) * s->stride,
+            .output = oy * s->Wo + ox,
+            .top = last_row ? t->down.shift : 0,
+            .bottom = tile_end(t, s->Ho - oy),
+            .left = last_column ? t->across.shift : 0,
+            .right = tile_end(t, s->Wo - ox),
+        };
+        for (int i = 0; i < TILE_SETS; i++) {
+          place->v[i] = (int32_t)(count[i] / 4 * t->v_block) + count[i] % 4 * 4;
+          place->m[i] = count[i] * LANES;
+          count[i] += !(last_row && i >= 2) && !(last_column && i % 2);
+        }
+      }
+}
+
+/* T tiles' M [8] = or += sum over channels of V [channels / 4][4 tiles][4 channels] times
+ * U [channels][2][U_HALF]; only `halves` of the eight output channels. Both are constants wherever
+ * this is inlined. */
+INLINE void multiply_tiles(const int T, const int halves, const float *v, const float *u,
+                           int32_t channels, bool add, float *m) {
+  v128_t sum[4][2];
+  for (int i = 0; i < T; i++)
+    for (int h = 0; h < halves; h++)
+      sum[i][h] = add ? wasm_v128_load(m + i * LANES + h * 4) : wasm_f32x4_splat(0);
 #pragma clang loop unroll(disable)
-    for (int32_t c = 0; c < channels; c++, w += v_row, x += 2 * U_HALF) {
-      const v128_t left = wasm_v128_load(x), right = wasm_v128_load(x + U_HALF);
-      for (int i = 0; i < 4; i++) {
-        const v128_t tile = wasm_v128_load32_splat(w + i);
-        sum[i][0] = madd(tile, left, sum[i][0]);
-        sum[i][1] = madd(tile, right, sum[i][1]);
+  for (int first = 0; first < 4; first++) { /* every fourth channel, so that strides are even */
+    const float *w = v + first, *x = u + first * 2 * U_HALF;
+#pragma clang loop unroll(disable)
+    for (int32_t c = 0; c < channels; c += 4, w += 16, x += 4 * 2 * U_HALF) {
+      v128_t kernel[2];
+      for (int h = 0; h < halves; h++) kernel[h] = wasm_v128_load(x + h * U_HALF);
+      for (int i = 0; i < T; i++) {
+        const v128_t tile = wasm_v128_load32_splat(w + i * 4);
+        for (int h = 0; h < halves; h++) sum[i][h] = madd(tile, kernel[h], sum[i][h]);
       }
     }
-    for (int i = 0; i < 4; i++)
-      wasm_v128_store(m + i * LANES, sum[i][0]), wasm_v128_store(m + i * LANES + 4, sum[i][1]);
   }
+  for (int i = 0; i < T; i++)
+    for (int h = 0; h < halves; h++) wasm_v128_store(m + i * LANES + h * 4, sum[i][h]);
 }
 
-/* What one block of output channels computes from a strip of transformed inputs. */
-typedef struct block_work {
+/* The same for all tiles, of which four are v_block floats from the next four in V. */
+static void multiply(const float *v, size_t v_block, const float *u, int32_t channels,
+                     int32_t tiles, int32_t count, bool add, float *m) {
+  for (; tiles > 0; tiles -= 4, v += v_block, m += 4 * LANES)
+    if (count <= 4)
+      multiply_tiles(4, 1, v, u, channels, add, m);
+    else if (tiles <= 2)
+      multiply_tiles(2, 2, v, u, channels, add, m);
+    else
+      multiply_tiles(4, 2, v, u, channels, add, m);
+}
+
+/* What blocks of output channels are computed from. */
+typedef struct strip_work {
   const convolution *work;
-  int32_t block, channels;
-  int32_t first_row, tiles; /* of the strip */
-  const float *v;
-  float *u, *mixed, *products;
-} block_work;
+  const scheme *scheme;
+  const tiling *tiling;
+  int32_t channels;         /* C/G */
+  int32_t tiles[TILE_SETS]; /* in each set */
+  float *space;
+} strip_work;
 
-/* Channels first .. first + count - 1 of the mixed kernels; returns count. */
-static int32_t mix(const block_work *b, int32_t first) {
-  const int32_t count = min_i32(MIX_CHANNELS, b->channels - first);
-  kernels_mix(b->work->kernels, b->block, first * 9, count * 9, b->work->a, b->mixed);
-  return count;
-}
-
-/* Vectors running over tiles. */
-static void convolve_many_tiles(const scheme *f, const tiling *t, const block_work *b) {
-  const geometry *s = b->work->shape;
-  const channel_block o = kernels_block(b->work->kernels, b->block);
-  const size_t y_plane = (size_t)s->Ho * s->Wo, panel_row = (size_t)t->panel;
-  float bias[LANES];
-  kernels_mix_bias(b->work->kernels, b->block, b->work->bias, b->work->a, bias);
-  for (int32_t c = 0; c < b->channels; c += MIX_CHANNELS) {
-    const int32_t count = mix(b, c);
-    f->kernels(t, count, b->mixed, b->u + (size_t)c * LANES);
-  }
-
-  tile_walk walk = {.ty = b->first_row};
-  for (int32_t tile = 0; tile < b->tiles; tile += t->panel) {
-    const int32_t panel = min_i32(t->panel, b->tiles - tile);
-    for (int p = 0; p < t->n * t->n; p++)
-      product(b->u + p * t->u_plane, NULL, b->v + p * t->v_plane + tile, t->v_row, b->channels,
-              panel, o.count, b->products + p * t->m_plane, panel_row);
-    for (int32_t i = 0; i < panel; i += 4) {
-      tile_place at[4];
-      for (int k = 0; k < 4; k++)
-        at[k] = next_place(t, s, &walk);
-      float *y = b->work->y + o.first * y_plane;
-      for (int32_t lane = 0; lane < o.count; lane++, y += y_plane)
-        f->outputs(s, b->products + lane * panel_row + i, t->m_plane, wasm_f32x4_splat(bias[lane]),
-                   min_i32(4, panel - i), at, (float *const[4]){y, y, y, y});
+/* All products of one chunk of channels. */
+static void multiply_chunk(const strip_work *b, const float *v, int32_t channels, int32_t count,
+                           bool add) {
+  const tiling *t = b->tiling;
+  const float *u = b->space + t->u;
+  float *m = b->space + t->products;
+  for (int r = 0; r < t->n; r++)
+    for (int q = 0; q < t->n; q++, v += t->v_plane, m += t->m_plane) {
+      const int32_t tiles = b->tiles[2 * t->down.skip[r] + t->across.skip[q]];
+      const int last = t->values - 1;
+      const float *kernel = u + (min_i32(r, last) * t->values + min_i32(q, last)) * 4;
+      multiply(v, t->v_block, kernel, channels, tiles, count, add, m);
     }
-  }
 }
 
-/* Vectors running over output channels. */
-static void convolve_few_tiles(const scheme *f, const tiling *t, const block_work *b) {
-  const geometry *s = b->work->shape;
-  const channel_block o = kernels_block(b->work->kernels, b->block);
-  const size_t y_plane = (size_t)s->Ho * s->Wo;
-  float bias[LANES];
-  kernels_mix_bias(b->work->kernels, b->block, b->work->bias, b->work->a, bias);
-  memset(b->products, 0, sizeof(float) * t->n * t->n * t->m_plane);
-  const float *v = b->v;
+static void convolve_block(const strip_work *b, int32_t block) {
+  const convolution *work = b->work;
+  const geometry *s = work->shape;
+  const tiling *t = b->tiling;
+  const channel_block o = kernels_block(work->kernels, block);
+  float *mixed = b->space + t->mixed;
+  const float *v = b->space + t->v;
   for (int32_t first = 0; first < b->channels; first += MIX_CHANNELS) {
-    const int32_t mixed = mix(b, first);
-    for (int32_t c = 0; c < mixed; c += CHUNK, v += t->v_chunk) {
-      const int32_t count = min_i32(CHUNK, mixed - c);
-      f->chunk(count, b->mixed + (size_t)c * 9 * LANES, b->u);
-      for (int p = 0; p < t->n * t->n; p++)
-        add_products(v + p * t->v_plane, t->v_row, b->u + p * 4, count, b->tiles,
-                     b->products + p * t->m_plane);
+    const int32_t count = min_i32(MIX_CHANNELS, b->channels - first);
+    kernels_mix(work->kernels, block, first * 9, count * 9, work->a, mixed);
+    const int32_t fours = (int32_t)round_up((size_t)count, 4);
+    memset(mixed + (size_t)count * 9 * LANES, 0, sizeof(float) * (fours - count) * 9 * LANES);
+    for (int32_t c = 0; c < fours; c += t->chunk, v += t->v_chunk) {
+      const int32_t channels = min_i32(t->chunk, fours - c);
+      b->scheme->kernels(channels, mixed + (size_t)c * 9 * LANES, b->space + t->u);
+      multiply_chunk(b, v, channels, o.count, first + c > 0);
     }
   }
 
-  tile_walk walk = {.ty = b->first_row};
-  for (int32_t tile = 0; tile < b->tiles; tile++) {
-    const tile_place at = next_place(t, s, &walk);
-    for (int32_t i = 0; i < o.count; i += 4) {
-      float *y = b->work->y + (o.first + i) * y_plane;
-      f->outputs(s, b->products + tile * LANES + i, t->m_plane, wasm_v128_load(bias + i),
-                 min_i32(4, o.count - i), (const tile_place[4]){at, at, at, at},
-                 (float *const[4]){y, y + y_plane, y + 2 * y_plane, y + 3 * y_plane});
-    }
-  }
+  float bias[LANES];
+  kernels_mix_bias(work->kernels, block, work->bias, work->a, bias);
+  for (int32_t i = 0; i < o.count; i += 4)
+    b->scheme->outputs(s, t, (const tile_place *)(b->space + t->places), b->tiles[0],
+                       b->space + t->products + i, bias + i, min_i32(4, o.count - i),
+                       work->y + (size_t)(o.first + i) * s->Ho * s->Wo);
+}
+
+/* V's last tiles of four where a set has fewer: whatever was there, numbers close to zero perhaps,
+ * with which processors are slow. */
+SMALL static void clear_spare_tiles(const strip_work *b) {
+  const tiling *t = b->tiling;
+  float *v = b->space + t->v;
+  for (int32_t c = 0; c < b->channels; c += t->chunk)
+    for (int p = 0; p < t->n * t->n; p++, v += t->v_plane)
+      for (int i = 0; i < TILE_SETS; i++)
+        if (b->tiles[i] % 4)
+          memset(v + b->tiles[i] / 4 * t->v_block, 0, sizeof(float) * t->v_block);
 }
 
 static void convolve_tiles(const scheme *f, const convolution *work) {
   const geometry *s = work->shape;
   const tiling t = plan_tiles(s, f->tile);
   const int32_t channels = s->C / s->G, tile_height = t.m * t.d;
-  const int32_t chunk = t.v_chunk ? CHUNK : channels;
   const int32_t end_tile_row = (work->end_row - 1) / tile_height + 1;
-  float *space = work->workspace, *padded = space + t.padded, *v = space + t.v;
+  const size_t x_plane = (size_t)s->H * s->W;
+  float *space = work->workspace, *padded = space + t.padded;
+  tile_place *places = (tile_place *)(space + t.places);
+  strip_work b = {.work = work, .scheme = f, .tiling = &t, .channels = channels, .space = space};
 
-  for (int32_t g = first_group(work); g < end_group(work); g++)
-    for (int32_t row = work->first_row / tile_height; row < end_tile_row; row += t.strip_rows) {
-      const int32_t rows = min_i32(t.strip_rows, end_tile_row - row);
+  for (int32_t row = work->first_row / tile_height; row < end_tile_row; row += t.strip_rows) {
+    const int32_t rows = min_i32(t.strip_rows, end_tile_row - row);
+    place_tiles(s, &t, row, rows, places, b.tiles);
+    const int32_t top = tile_start(&t, &t.down, row) * s->stride - s->padding;
+    const int32_t left = tile_start(&t, &t.across, 0) * s->stride - s->padding;
 
+    for (int32_t g = first_group(work); g < end_group(work); g++) {
       v128_t watch = wasm_f32x4_splat(0);
-      for (int32_t c = 0; c < channels; c++) {
-        const float *x = work->x + (size_t)(g * channels + c) * s->H * s->W;
-        pad_rows(x, s->H, s->W, s->padding, row * f->tile.step * t.d,
-                 padded_rows(f->tile, rows) * t.d, t.d, t.width, padded);
-        v128_t w = f->inputs(&t, rows, padded,
-                             v + c / chunk * t.v_chunk + c % chunk * t.v_row);
-        watch = wasm_f32x4_add(watch, w);
+      clear_spare_tiles(&b);
+      for (int32_t c = 0; c < channels; c += 4) {
+        const float *x[4]; /* beyond the last channel the last, with kernels that are zero */
+        for (int k = 0; k < 4; k++)
+          x[k] = work->x + (size_t)(g * channels + min_i32(c + k, channels - 1)) * x_plane;
+        watch = wasm_f32x4_add(watch, interleave(x, s->H, s->W, top, left,
+                                                 padded_length(s, t.m, rows), t.width, padded));
+        f->inputs(&t, places, b.tiles[0], padded,
+                  space + t.v + c / t.chunk * t.v_chunk + c % t.chunk * 4);
       }
       if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
         direct_algorithm.convolve(work);
         return;
       }
-
-      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
-        const block_work b = {.work = work,
-                              .block = block,
-                              .channels = channels,
-                              .first_row = row,
-                              .tiles = rows * t.d * t.d * t.tile_columns,
-                              .v = v,
-                              .u = space + t.u,
-                              .mixed = space + t.mixed,
-                              .products = space + t.products};
-        if (t.v_chunk)
-          convolve_few_tiles(f, &t, &b);
-        else
-          convolve_many_tiles(f, &t, &b);
-      }
+      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++)
+        convolve_block(&b, block);
     }
+  }
 }
 
 static void convolve_f2(const convolution *work) { convolve_tiles(&winograd_f2, work); }
@@ -286,4 +304,4 @@ const algorithm winograd2_algorithm = {
 const algorithm winograd4_algorithm = {
     DK_ALGORITHM_WINOGRAD_4, 4, covers, pays_f4, workspace_f4, convolve_f4};
 const algorithm polyphase_algorithm = {
-    DK_ALGORITHM_POLYPHASE, 2, covers_polyphase, pays, workspace_polyphase, convolve_polyphase};
+    DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, pays, workspace_polyphase, convolve_polyphase};

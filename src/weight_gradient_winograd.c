@@ -14,9 +14,10 @@
  *      b. dU[36][C/G][8] += sums over tiles of V times Z (correlate.h)
  *      c. after the last strip gw += G' dU
  *
- * Tiles lie in memory as in convolve_winograd.c, phase by phase where the dilation is above 1. As
- * there, one value that is not finite would spoil more than it should: the transforms watch for it.
- */
+ * Here vectors run over tiles, side by side, since the sums do. Tiles are numbered by tile row, phase
+ * row, phase column (a dilation d splits the image into d x d phases), tile column. As in
+ * convolve_winograd.c, one value that is not finite would spoil more than it should: the transforms
+ * watch for it. */
 #include <string.h>
 
 #include "correlate.h"
@@ -25,7 +26,6 @@
 #include "strip.h"
 #include "transpose.h"
 #include "winograd.h"
-#include "winograd_tiles.h"
 
 enum {
   M = 4,
@@ -35,11 +35,18 @@ enum {
   LEAST_TILES = 12,           /* of the image: below, sums across lanes outweigh the rest */
 };
 
+/* The tiles of one group, and the layout of the workspace, in floats. */
 typedef struct layout {
-  tiling tiles;     /* of V: all but its panel, mixed and products */
-  size_t z_plane;   /* of Z, whose rows are those of V */
-  size_t u_block;   /* floats of one block's dU */
-  size_t z, packed; /* where Z begins, and one of its 36 planes as correlate takes it */
+  int32_t d;                 /* dilation */
+  int32_t tile_rows;         /* of all the image, over one phase */
+  int32_t tile_columns;      /* of one phase */
+  int32_t strip_rows;        /* tile rows in a strip */
+  int32_t width, padded_row; /* of the padded channel: one phase's columns, all phases' */
+  size_t v_row;              /* from one channel of V or Z to the next */
+  size_t v_plane, z_plane, u_plane; /* from one of 36 to the next */
+  size_t u_block;                   /* floats of one block's dU */
+  size_t padded, v, z, u, total;    /* where each begins; total floats */
+  size_t packed;                    /* one of Z's planes as correlate takes it */
 } layout;
 
 /* A cache line more than a plane needs, lest 36 streams share cache sets. */
@@ -47,7 +54,7 @@ static size_t plane_floats(size_t floats) { return round_up(floats, 16) + 16; }
 
 SMALL static layout plan(const geometry *s, int32_t blocks) {
   const int32_t channels = s->C / s->G, d = s->dilation;
-  tiling t = {.m = M, .n = N, .d = d};
+  layout t = {.d = d};
   t.tile_rows = ((s->Ho - 1) / d) / M + 1;
   t.tile_columns = ((s->Wo - 1) / d) / M + 1;
   const int64_t row_tiles = (int64_t)d * d * t.tile_columns;
@@ -56,23 +63,22 @@ SMALL static layout plan(const geometry *s, int32_t blocks) {
   const int64_t want = fit > least ? fit : least;
   const int32_t strips = (int32_t)((t.tile_rows - 1) / want) + 1;
   t.strip_rows = (t.tile_rows - 1) / strips + 1; /* strips of equal height */
-  t.strip_tiles = (int32_t)(t.strip_rows * row_tiles);
+  const size_t strip_tiles = (size_t)(t.strip_rows * row_tiles);
   t.width = (int32_t)round_up((size_t)t.tile_columns, 4) * M + 4; /* four tiles read 4M + 2 */
   t.padded_row = t.width * d;
-  t.v_row = round_up((size_t)t.strip_tiles + 3, 4); /* four are written at a time */
+  t.v_row = round_up(strip_tiles + 3, 4); /* four are written at a time */
   t.v_plane = plane_floats(t.v_row * channels);
+  t.z_plane = plane_floats(t.v_row * LANES);
   t.u_plane = plane_floats((size_t)channels * LANES);
+  t.u_block = NN * t.u_plane;
   t.padded = 0;
   t.v = t.padded + round_up((size_t)(t.strip_rows * M + 2) * d * t.padded_row, 16);
-
-  layout l = {.z_plane = plane_floats(t.v_row * LANES), .u_block = NN * t.u_plane};
-  l.z = t.v + NN * t.v_plane;
-  l.packed = l.z + NN * l.z_plane;
-  t.u = l.packed + round_up(t.v_row * CORRELATE_ROWS, 16);
+  t.z = t.v + NN * t.v_plane;
+  t.packed = t.z + NN * t.z_plane;
+  t.u = t.packed + round_up(t.v_row * CORRELATE_ROWS, 16);
   /* With one strip, a block's sums are done with before the next block's begin. */
-  t.total = t.u + l.u_block * (strips == 1 ? 1 : (size_t)blocks);
-  l.tiles = t;
-  return l;
+  t.total = t.u + t.u_block * (strips == 1 ? 1 : (size_t)blocks);
+  return t;
 }
 
 bool weight_gradient_winograd_pays(const geometry *s) {
@@ -81,6 +87,39 @@ bool weight_gradient_winograd_pays(const geometry *s) {
   const int64_t least = tiles * M * M / 4; /* pixels, of those that the tiles have room for */
   return s->R == 3 && s->stride == 1 && s->C / s->G >= 16 && s->O / s->G >= 8 &&
          tiles >= LEAST_TILES && (int64_t)s->Ho * s->Wo >= least;
+}
+
+/* The columns of four tiles side by side, from one row of their inputs, x from the first tile's column
+ * 0 on, in vectors of four:
+ *
+ *     r0 = t0:0123   r1 = t1:0123   r2 = t2:0123   r3 = t3:0123   r4 = (t4:01..)
+ *     column 0..3 = the 4x4 transpose; column 4 = t1:0 t2:0 t3:0 t4:0 = column 0 moved up by one */
+WINOGRAD_INLINE void gather_columns(const v128_t r[5], v128_t column[N]) {
+  for (int i = 0; i < 4; i++) column[i] = r[i];
+  transpose4(column);
+  column[4] = wasm_i32x4_shuffle(column[0], r[4], 1, 2, 3, 4);
+  column[5] = wasm_i32x4_shuffle(column[1], r[4], 1, 2, 3, 5);
+}
+
+/* Four tiles side by side: B' of both axes. padded: their inputs, rows step apart. Writes a vector of
+ * tiles every plane floats of out, and returns zeros, or NaN where a value was not finite. */
+WINOGRAD_INLINE v128_t transform_inputs(const float *padded, size_t step, float *out, size_t plane) {
+  const v128_t zero = wasm_f32x4_splat(0);
+  v128_t down[N][5], watch = zero; /* B' down the columns, before they are taken apart */
+  for (int i = 0; i < 5; i++) {
+    v128_t d[N], v[N];
+    for (int r = 0; r < N; r++) d[r] = wasm_v128_load(padded + r * step + 4 * i);
+    winograd_input(N, d, v);
+    for (int r = 0; r < N; r++) down[r][i] = v[r];
+    watch = madd(zero, v[0], madd(zero, v[N - 1], watch)); /* even inputs, odd inputs */
+  }
+  for (int r = 0; r < N; r++) {
+    v128_t column[N], v[N];
+    gather_columns(down[r], column);
+    winograd_input(N, column, v);
+    for (int q = 0; q < N; q++, out += plane) wasm_v128_store(out, v[q]);
+  }
+  return watch;
 }
 
 /* z [6] = A y, y [4]: the transpose of winograd_output. */
@@ -129,18 +168,21 @@ WINOGRAD_INLINE v128_t transform_gradients(const float *g, size_t step, float *o
   return watch;
 }
 
-/* One channel's tiles of a strip, in the order of V's: by tile row, phase, tile column. */
-static v128_t transform_channel(const layout *l, int32_t rows, const float *padded, float *out) {
-  const tiling *t = &l->tiles;
+/* One channel's tiles of a strip: of its inputs to V or of its outputs' gradients to Z. */
+SMALL static v128_t transform_channel(const layout *t, int32_t rows, const float *padded,
+                                      bool gradients, float *out) {
+  const size_t step = (size_t)t->d * t->padded_row;
   v128_t watch = wasm_f32x4_splat(0);
   for (int32_t ty = 0; ty < rows; ty++)
     for (int32_t phase = 0; phase < t->d * t->d; phase++, out += t->tile_columns) {
       const int32_t py = phase / t->d, px = phase % t->d;
       const float *row = padded + (size_t)(ty * M * t->d + py) * t->padded_row + px * t->width;
-      for (int32_t tx = 0; tx < t->tile_columns; tx += 4)
-        watch = wasm_f32x4_add(watch, transform_gradients(row + (size_t)tx * M,
-                                                          (size_t)t->d * t->padded_row, out + tx,
-                                                          l->z_plane));
+      for (int32_t tx = 0; tx < t->tile_columns; tx += 4) {
+        const float *tile = row + (size_t)tx * M;
+        watch = wasm_f32x4_add(watch, gradients
+                                          ? transform_gradients(tile, step, out + tx, t->z_plane)
+                                          : transform_inputs(tile, step, out + tx, t->v_plane));
+      }
     }
   return watch;
 }
@@ -171,14 +213,13 @@ static void transform_sums(size_t u_plane, int32_t channels, const float *u, flo
 }
 
 /* dU [36, channels, 8] of one block of output channels += sums over tiles. */
-SMALL static void add_products(const layout *l, int32_t tiles, int32_t channels, int32_t count,
+SMALL static void add_products(const layout *t, int32_t tiles, int32_t channels, int32_t count,
                                const int32_t *offset, float *workspace, float *u) {
-  const tiling *t = &l->tiles;
-  float *packed = workspace + l->packed;
+  float *packed = workspace + t->packed;
   for (int32_t o = 0; o < count; o += CORRELATE_ROWS) {
     const int32_t rows = min_i32(count - o, CORRELATE_ROWS);
     for (int p = 0; p < NN; p++) {
-      const float *z = workspace + l->z + p * l->z_plane + (size_t)o * t->v_row;
+      const float *z = workspace + t->z + p * t->z_plane + (size_t)o * t->v_row;
       correlate_pack(z, t->v_row, 1, tiles, rows, packed);
       const correlation work = {.g = packed,
                                 .x = workspace + t->v + p * t->v_plane,
@@ -195,14 +236,13 @@ SMALL static void add_products(const layout *l, int32_t tiles, int32_t channels,
 static size_t offset_floats(const geometry *s) { return round_up((size_t)(s->C / s->G), 16); }
 
 SMALL size_t weight_gradient_winograd_workspace(const geometry *s, int32_t blocks) {
-  return sizeof(float) * (offset_floats(s) + plan(s, blocks).tiles.total);
+  return sizeof(float) * (offset_floats(s) + plan(s, blocks).total);
 }
 
 SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const float *gy,
                                     const packed_kernels *gw, int32_t first_block,
                                     int32_t end_block, void *memory) {
-  const layout l = plan(s, end_block - first_block);
-  const tiling *t = &l.tiles;
+  const layout l = plan(s, end_block - first_block), *t = &l;
   const int32_t channels = s->C / s->G, run_blocks = gw->run_blocks, d = t->d;
   const size_t x_plane = (size_t)s->H * s->W, y_plane = (size_t)s->Ho * s->Wo;
   int32_t *offset = memory;
@@ -218,7 +258,7 @@ SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const flo
         pad_rows(x + (size_t)(g * channels + c) * x_plane, s->H, s->W, s->padding, first,
                  (rows * M + 2) * d, d, t->width, padded);
         watch = wasm_f32x4_add(
-            watch, winograd_f4.inputs(t, rows, padded, workspace + t->v + c * t->v_row));
+            watch, transform_channel(t, rows, padded, false, workspace + t->v + c * t->v_row));
       }
       for (int32_t block = max_i32(first_block, g * run_blocks);
            block < min_i32(end_block, (g + 1) * run_blocks); block++) {
@@ -227,14 +267,14 @@ SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const flo
           pad_rows(gy + (size_t)(o.first + i) * y_plane, s->Ho, s->Wo, 0, first, rows * M * d, d,
                    t->width, padded);
           watch = wasm_f32x4_add(
-              watch, transform_channel(&l, rows, padded, workspace + l.z + i * t->v_row));
+              watch, transform_channel(t, rows, padded, true, workspace + t->z + i * t->v_row));
         }
         if (!finite(watch)) return false;
         const bool one_strip = t->strip_rows == t->tile_rows;
         float *sums =
-            workspace + t->u + (one_strip ? 0 : l.u_block * (size_t)(block - first_block));
-        if (row == 0) memset(sums, 0, sizeof(float) * l.u_block);
-        add_products(&l, rows * d * d * t->tile_columns, channels, o.count, offset, workspace,
+            workspace + t->u + (one_strip ? 0 : t->u_block * (size_t)(block - first_block));
+        if (row == 0) memset(sums, 0, sizeof(float) * t->u_block);
+        add_products(t, rows * d * d * t->tile_columns, channels, o.count, offset, workspace,
                      sums);
         if (row + rows == t->tile_rows)
           transform_sums(t->u_plane, channels, sums, kernels_channel(gw, 0, o.first));

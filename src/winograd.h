@@ -1,17 +1,22 @@
 /* Winograd's transforms of one axis, four independent ones at a time (a lane each), of three-tap
- * kernels. m outputs are computed from inputs d with n multiplications:
+ * kernels. m outputs are computed from n inputs d with n multiplications:
  *
  *     y = A' [ (G g) . (B' d) ]      g 3 taps, y m outputs, . element by element
  *
- *     F(2, 3)      n = 4, of 4 inputs
- *     F(4, 3)      n = 6, of 6 inputs
- *     polyphase    n = 5, of 5 inputs: two outputs of stride 2. Even inputs meet the outer taps, a
- *                  two-tap kernel, by F(2, 2); odd inputs meet the middle tap, without a transform
+ *     F(2, 3)      m = 2, n = 4
+ *     F(4, 3)      m = 4, n = 6
+ *     polyphase    m = 4, n = 9: four outputs of stride 2. Even inputs meet the outer taps, a two-tap
+ *                  kernel, by F(4, 2), five multiplications; odd inputs meet the middle tap, without a
+ *                  transform, four
  *
  * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
- * TOMS 2020): A' and G evaluate at n - 1 points and infinity, B' interpolates. The points of F(4, 3)
- * are 0, +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. The divisors
+ * TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3) are 0,
+ * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2), 0,
+ * +-3/4, -3/2, have the least error of all sets of a pair and a third of 1/2, 5/8 .. 2. The divisors
  * that textbooks put into G stand in B' here, since kernels are transformed for every image.
+ *
+ * The product at 0 is part of the first output only, and that at infinity of the last only: who does
+ * not want that output need not multiply.
  *
  * n is a constant wherever these are inlined, and says which of the three is meant. */
 #ifndef DK_WINOGRAD_H
@@ -33,13 +38,27 @@ WINOGRAD_INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
 #define A2 (POINT_A * POINT_A)
 #define B2 (POINT_B * POINT_B)
 
-/* u [n] = G g */
+/* Values of a tile's kernel along an axis: of the polyphase tile's nine the last four are the same. */
+WINOGRAD_INLINE int winograd_kernel_values(const int n) { return n == 9 ? 6 : n; }
+
+/* Which outputs the product at place r of n is part of. */
+typedef enum winograd_part { MORE_OUTPUTS, FIRST_OUTPUT, LAST_OUTPUT } winograd_part;
+
+WINOGRAD_INLINE winograd_part winograd_part_of(const int n, const int r) {
+  if (r == 0 || (n == 9 && r == 5)) return FIRST_OUTPUT;
+  return r == n - 1 || (n == 9 && r == 4) ? LAST_OUTPUT : MORE_OUTPUTS;
+}
+
+/* u [winograd_kernel_values] = G g */
 WINOGRAD_INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) {
-  if (n == 5) {
+  if (n == 9) {
+    const v128_t odd_a = scale(POINT_A, g[2]);
     u[0] = g[0];
-    u[1] = wasm_f32x4_add(g[0], g[2]);
-    u[2] = g[2];
-    u[3] = u[4] = g[1];
+    u[1] = wasm_f32x4_add(g[0], odd_a);
+    u[2] = wasm_f32x4_sub(g[0], odd_a);
+    u[3] = madd(wasm_f32x4_splat(-POINT_B), g[2], g[0]);
+    u[4] = g[2];
+    u[5] = g[1];
   } else if (n == 4) {
     const v128_t even = wasm_f32x4_add(g[0], g[2]);
     u[0] = g[0];
@@ -58,14 +77,22 @@ WINOGRAD_INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) 
   }
 }
 
-/* v [n] = B' d */
+/* v [n] = B' d, d [n] */
 WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
-  if (n == 5) {
-    v[0] = wasm_f32x4_sub(d[0], d[2]);
-    v[1] = d[2];
-    v[2] = wasm_f32x4_sub(d[4], d[2]);
-    v[3] = d[1];
-    v[4] = d[3];
+  if (n == 9) {
+    /* Lagrange's basis, of (x^2 - a^2) (x + b) at 0, x (x +- a) (x + b) at +-a, x (x^2 - a^2) at -b. */
+    const float a = POINT_A, b = POINT_B;
+    const v128_t high = madd(wasm_f32x4_splat(-A2), d[2], d[6]); /* x^3 - a^2 x */
+    const v128_t low = madd(wasm_f32x4_splat(-A2), d[0], d[4]);  /* x^2 - a^2 */
+    v[0] = combine(-1 / (A2 * b), high, -1 / A2, low);
+    const v128_t plus = combine(1 / (2 * A2 * (b + a)), d[6], b / (2 * a * (b + a)), d[2]);
+    const v128_t minus = combine(1 / (2 * A2 * (b - a)), d[6], -b / (2 * a * (b - a)), d[2]);
+    const v128_t square = scale(1 / (2 * A2), d[4]);
+    v[1] = wasm_f32x4_add(plus, square);
+    v[2] = wasm_f32x4_add(minus, square);
+    v[3] = scale(-1 / (b * (B2 - A2)), high);
+    v[4] = madd(wasm_f32x4_splat(b), high, madd(wasm_f32x4_splat(-A2), d[4], d[8]));
+    for (int i = 0; i < 4; i++) v[5 + i] = d[2 * i + 1];
   } else if (n == 4) {
     v[0] = wasm_f32x4_sub(d[0], d[2]);
     v[1] = scale(0.5f, wasm_f32x4_add(d[2], d[1]));
@@ -87,24 +114,16 @@ WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
   }
 }
 
-/* 0 * (every d), as far as v = B' d shows: zero, or NaN where a value was not finite. */
-WINOGRAD_INLINE v128_t winograd_watch(const int n, const v128_t *v) {
-  const v128_t zero = wasm_f32x4_splat(0);
-  if (n == 5) /* of d: 0 2, 2 4, 1, 3 */
-    return wasm_f32x4_add(madd(zero, v[0], wasm_f32x4_mul(zero, v[2])),
-                          madd(zero, v[3], wasm_f32x4_mul(zero, v[4])));
-  return madd(zero, v[0], wasm_f32x4_mul(zero, v[n - 1])); /* even ones, odd ones */
-}
-
 /* y [m] = A' v */
 WINOGRAD_INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
-  if (n == 5) {
-    y[0] = wasm_f32x4_add(wasm_f32x4_add(v[0], v[1]), v[3]);
-    y[1] = wasm_f32x4_add(wasm_f32x4_add(v[1], v[2]), v[4]);
-    return;
-  }
   const v128_t even_a = wasm_f32x4_add(v[1], v[2]), odd_a = wasm_f32x4_sub(v[1], v[2]);
-  if (n == 4) {
+  if (n == 9) {
+    y[0] = wasm_f32x4_add(wasm_f32x4_add(v[0], v[3]), wasm_f32x4_add(even_a, v[5]));
+    y[1] = wasm_f32x4_add(v[6], combine(POINT_A, odd_a, -POINT_B, v[3]));
+    y[2] = wasm_f32x4_add(v[7], combine(A2, even_a, B2, v[3]));
+    y[3] = wasm_f32x4_add(wasm_f32x4_add(v[4], v[8]),
+                          combine(POINT_A * A2, odd_a, -POINT_B * B2, v[3]));
+  } else if (n == 4) {
     y[0] = wasm_f32x4_add(v[0], even_a);
     y[1] = wasm_f32x4_add(odd_a, v[3]);
   } else {

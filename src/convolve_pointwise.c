@@ -11,7 +11,7 @@
 #include "strip.h"
 
 enum {
-  PANEL_FLOATS = 128 * 1024 / 4, /* of input */
+  PANEL_FLOATS = 384 * 1024 / 4, /* of input */
   COPY_FLOATS = 32 * 1024 / 4,   /* of a copied panel */
   LEAST_PANEL = 256,             /* pixels, lest mixing show */
   COLUMNS = 8,                   /* that product reads at a time */

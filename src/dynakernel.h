@@ -330,6 +330,12 @@ DK_API void dk_range(const float *x, size_t count, float *range);
 DK_API void dk_map_to_rgba(const float *map, size_t pixels, float low, float high,
                            const uint8_t *palette, uint8_t *rgba);
 
+/* The same for map [rows, width] as a part of a larger picture: rows of rgba lie row_stride pixels
+ * apart, and the gap pixels that follow each are made transparent black. */
+DK_API void dk_map_to_rgba_rows(const float *map, size_t rows, size_t width, float low, float high,
+                                const uint8_t *palette, uint8_t *rgba, size_t row_stride,
+                                size_t gap);
+
 /* planes [3, pixels], plane c starting at planes + c * plane_stride -> rgba [pixels, 4], low..high
  * spread over 0..255 in each channel, or 128 as above; NaN is 0. */
 DK_API void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low,

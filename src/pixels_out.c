@@ -92,33 +92,85 @@ static inline v128_t load_tail(const float *plane, size_t pixels) {
   return wasm_v128_load(lanes);
 }
 
-/* table [257, 4]: the colour of NaN, then the palette. Scalar loads and stores, with the offsets
- * taken out of the vector in pairs, are the fastest gather that wasm has. */
-static inline void map_pixels(v128_t value, const spread *s, const uint8_t *table, uint8_t *rgba) {
-  /* index 0 for NaN, 1..256 otherwise: pmax(a, NaN) is a */
-  v128_t biased = wasm_f32x4_add(level_of(value, s), wasm_f32x4_splat(BIAS + 1.0f));
-  biased = wasm_f32x4_pmax(wasm_f32x4_splat(BIAS), biased);
-  v128_t offsets = wasm_v128_and(wasm_i32x4_shl(biased, 2), wasm_i32x4_splat(4 * 511));
+/* -(2^23 + 1 + level), rounded: 0xcb000001 + level as an integer. A negative float falls as its bits
+ * rise, so pmax gives NaN a number of the caller's choice above all of these: pmax(a, NaN) is a. */
+static inline v128_t level_bits(v128_t value, const spread *s, v128_t nan) {
+  v128_t negated = wasm_f32x4_sub(wasm_f32x4_splat(-BIAS - 1.0f), level_of(value, s));
+  return wasm_f32x4_pmax(nan, negated);
+}
+
+/* level * 0x010101 + 0xff000000; NaN, 0xcc000001, comes to 0 modulo 2^32. */
+static inline v128_t gray_pixels(v128_t value, const spread *s) {
+  v128_t bits = level_bits(value, s, wasm_i32x4_splat((int32_t)0xcc000001));
+  return wasm_i32x4_add(wasm_i32x4_mul(bits, wasm_i32x4_splat(0x010101)),
+                        wasm_i32x4_splat(0x33fefeff));
+}
+
+/* table [258, 4]: the palette from entry 1 on, then the colour of NaN. Loads into lanes, with the
+ * offsets taken out of the vector in pairs, are the fastest gather that wasm has. */
+static inline v128_t palette_pixels(v128_t value, const spread *s, const uint8_t *table) {
+  v128_t bits = level_bits(value, s, wasm_i32x4_splat((int32_t)0xcb000101));
+  v128_t offsets = wasm_v128_and(wasm_i32x4_shl(bits, 2), wasm_i32x4_splat(4 * 511));
   uint64_t first = (uint64_t)wasm_i64x2_extract_lane(offsets, 0);
   uint64_t second = (uint64_t)wasm_i64x2_extract_lane(offsets, 1);
-  memcpy(rgba, table + (uint32_t)first, 4);
-  memcpy(rgba + 4, table + (first >> 32), 4);
-  memcpy(rgba + 8, table + (uint32_t)second, 4);
-  memcpy(rgba + 12, table + (second >> 32), 4);
+  v128_t pixels = wasm_v128_load32_zero(table + (uint32_t)first);
+  pixels = wasm_v128_load32_lane(table + (first >> 32), pixels, 1);
+  pixels = wasm_v128_load32_lane(table + (uint32_t)second, pixels, 2);
+  return wasm_v128_load32_lane(table + (second >> 32), pixels, 3);
+}
+
+/* Whole fours of pixels, gray where there is no table. Not inlined: it is large, and called once a
+ * row and once for what remains of it. */
+__attribute__((noinline)) static void colour_fours(const float *map, size_t pixels, const spread *s,
+                                                   const uint8_t *table, uint8_t *rgba) {
+  if (table)
+    for (size_t i = 0; i < pixels; i += 4)
+      wasm_v128_store(rgba + 4 * i, palette_pixels(wasm_v128_load(map + i), s, table));
+  else
+    for (size_t i = 0; i < pixels; i += 4)
+      wasm_v128_store(rgba + 4 * i, gray_pixels(wasm_v128_load(map + i), s));
+}
+
+static void colour_row(const float *map, size_t pixels, const spread *s, const uint8_t *table,
+                       uint8_t *rgba) {
+  size_t rest = pixels % 4, whole = pixels - rest;
+  colour_fours(map, whole, s, table, rgba);
+  if (rest) {
+    float values[4] = {0};
+    uint8_t colours[16];
+    memcpy(values, map + whole, rest * sizeof(float));
+    colour_fours(values, 4, s, table, colours);
+    memcpy(rgba + 4 * whole, colours, 4 * rest);
+  }
+}
+
+/* Whether colour i of the palette is i, i, i, 255: arithmetic is twice as fast as the table. */
+static int is_gray(const uint8_t *palette) {
+  uint32_t differing = 0;
+#pragma clang loop vectorize(disable) unroll(disable)
+  for (uint32_t i = 0; i < 256; i++) {
+    uint32_t colour;
+    memcpy(&colour, palette + 4 * i, 4);
+    differing |= colour ^ (0xff000000 + i * 0x010101);
+  }
+  return !differing;
+}
+
+void dk_map_to_rgba_rows(const float *map, size_t rows, size_t width, float low, float high,
+                         const uint8_t *palette, uint8_t *rgba, size_t row_stride, size_t gap) {
+  spread s = spread_make(low, high);
+  uint8_t table[4 * 258] = {0};
+  memcpy(table + 4, palette, 4 * 256);
+  const uint8_t *colours = is_gray(palette) ? NULL : table;
+  for (; rows > 0; rows--, map += width, rgba += 4 * row_stride) {
+    colour_row(map, width, &s, colours, rgba);
+    memset(rgba + 4 * width, 0, 4 * gap);
+  }
 }
 
 void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
                     uint8_t *rgba) {
-  spread s = spread_make(low, high);
-  uint8_t table[4 * 257] = {0}, rest[16];
-  memcpy(table + 4, palette, 4 * 256);
-  size_t i = 0;
-  for (; i + 4 <= pixels; i += 4)
-    map_pixels(wasm_v128_load(map + i), &s, table, rgba + 4 * i);
-  if (i < pixels) {
-    map_pixels(load_tail(map + i, pixels - i), &s, table, rest);
-    memcpy(rgba + 4 * i, rest, 4 * (pixels - i));
-  }
+  dk_map_to_rgba_rows(map, 1, pixels, low, high, palette, rgba, 0, 0);
 }
 
 /* pmax(0, NaN) is 0 */

@@ -326,10 +326,16 @@ static void check_map_to_rgba(check *c, size_t pixels) {
   size_t offset = (size_t)below(c, 16);
   begin(c, "map_to_rgba pixels=%zu offset=%zu range=%g..%g", pixels, offset, low, high);
   array palette = input_make(4 * 256, offset);
+  int gray = below(c, 2); /* computed without the palette, unless one byte differs */
+  int other = below(c, 2) ? below(c, 4 * 256) : -1;
   for (int i = 0; i < 256; i++) { /* the first byte is the index */
-    uint8_t colour[4] = {(uint8_t)i, (uint8_t)below(c, 256), (uint8_t)below(c, 256), 255};
+    uint8_t index = (uint8_t)i;
+    uint8_t colour[4] = {index, gray ? index : (uint8_t)below(c, 256),
+                         gray ? index : (uint8_t)below(c, 256), 255};
     memcpy(palette.data + 4 * i, colour, 4);
   }
+  if (other % 4 > 0)
+    palette.data[other] ^= 1;
   array map = any_values(c, pixels, low, high), rgba = output_make(4 * pixels, offset);
   const float *values = (const float *)map.data;
   uint8_t *expected = allocate(4 * pixels);
@@ -344,6 +350,31 @@ static void check_map_to_rgba(check *c, size_t pixels) {
   }
   expect_guards(c, &rgba, "rgba");
   free(palette.memory), free(map.memory), free(rgba.memory), free(expected);
+}
+
+/* Each row as dk_map_to_rgba has it, the gap cleared, and nothing else written. */
+static void check_map_to_rgba_rows(check *c, size_t rows, size_t width) {
+  float low, high;
+  any_bounds(c, &low, &high);
+  size_t gap = (size_t)below(c, 9), stride = width + gap + (size_t)below(c, 9);
+  begin(c, "map_to_rgba_rows rows=%zu width=%zu gap=%zu stride=%zu range=%g..%g", rows, width, gap,
+        stride, low, high);
+  array palette = random_bytes(c, 4 * 256, 0);
+  array map = any_values(c, rows * width, low, high);
+  size_t bytes = 4 * ((rows - 1) * stride + width + gap);
+  array rgba = output_make(bytes, (size_t)below(c, 16)), expected = output_make(bytes, 0);
+  const float *values = (const float *)map.data;
+  dk_map_to_rgba_rows(values, rows, width, low, high, palette.data, rgba.data, stride, gap);
+  for (size_t row = 0; row < rows; row++) {
+    uint8_t *colours = expected.data + 4 * row * stride;
+    dk_map_to_rgba(values + row * width, width, low, high, palette.data, colours);
+    memset(colours + 4 * width, 0, 4 * gap);
+  }
+  for (size_t i = 0; i < bytes; i++)
+    if (rgba.data[i] != expected.data[i])
+      mismatch(c, "rgba[%zu]: got %d, expected %d", i, rgba.data[i], expected.data[i]);
+  expect_guards(c, &rgba, "rgba");
+  free(palette.memory), free(map.memory), free(rgba.memory), free(expected.memory);
 }
 
 static void check_planes_to_rgba(check *c, size_t pixels) {
@@ -389,6 +420,7 @@ int check_pixels(uint32_t seed, int count) {
     check_resize_random(&c);
     check_range(&c, (size_t)any_size(&c));
     check_map_to_rgba(&c, (size_t)any_size(&c));
+    check_map_to_rgba_rows(&c, 1 + (size_t)below(&c, 5), (size_t)any_size(&c));
     check_planes_to_rgba(&c, (size_t)any_size(&c));
   }
   return c.failures;

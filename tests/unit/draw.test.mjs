@@ -210,6 +210,25 @@ test('drawMaps: a grid, with transparent gaps', () => {
   check({ columns: 1, range: [-1, 1] }, 1, 1, Array(5).fill([-1, 1]));
 });
 
+test('drawMaps: a large grid, which is put there in strips', () => {
+  const [C, height, width, gap] = [5, 300, 400, 60];
+  const t = randomTensor(dk, [1, C, height, width]);
+  const canvas = createCanvas(1, 1);
+  t.drawMaps(canvas, { columns: 2, gap, colormap: 'turbo' });
+  assert.deepEqual([canvas.width, canvas.height], [860, 1020]);
+  const { data } = canvasPixels(canvas);
+  const expected = new Uint8ClampedArray(data.length);
+  for (let c = 0; c < C; c++) {
+    const map = t.toImageData({ channel: c, colormap: 'turbo' });
+    const [left, top] = [(c % 2) * (width + gap), Math.floor(c / 2) * (height + gap)];
+    for (let y = 0; y < height; y++) {
+      expected.set(map.data.subarray(y * width * 4, (y + 1) * width * 4), ((top + y) * canvas.width + left) * 4);
+    }
+  }
+  assert.equal(data.findIndex((value, i) => value !== expected[i]), -1);
+  t.dispose();
+});
+
 test('drawMaps on a canvas that has the size already clears it', () => {
   const t = dk.zeros([1, 3, 2, 2]);
   const canvas = createCanvas(5, 5);

@@ -11,7 +11,8 @@ export const FUNCTIONS = /** @type {const} */ ([
   'dk_aggregation_changed', 'dk_aggregation_plan', 'dk_aggregation_forward', 'dk_aggregation_mix',
   'dk_aggregation_backward', 'dk_block_forward_taped', 'dk_block_backward',
   'dk_loss_mse', 'dk_loss_l1', 'dk_loss_huber', 'dk_sgd_step', 'dk_adam_step',
-  'dk_rgba_to_planes', 'dk_resize_rows', 'dk_range', 'dk_map_to_rgba', 'dk_planes_to_rgba',
+  'dk_rgba_to_planes', 'dk_resize_rows', 'dk_range', 'dk_map_to_rgba_rows',
+  'dk_planes_to_rgba',
 ]);
 
 /**

@@ -51,7 +51,6 @@ import { shapeText } from './shape.js';
  * @typedef {object} DrawableContext
  * @property {(width: number, height: number, settings?: any) => any} createImageData
  * @property {(picture: any, x: number, y: number) => void} putImageData
- * @property {(x: number, y: number, width: number, height: number) => void} clearRect
  */
 
 /**
@@ -70,7 +69,11 @@ import { shapeText } from './shape.js';
 /** How one picture is made.
  * @typedef {{ first: number, channel: number | 'rgb', colormap: Colormap, range: [number, number] }} View */
 
-/** Pixels that pass through the heap's scratch at a time: 1 MB. */
+/** Maps of one tensor in rows, with transparent gaps.
+ * @typedef {{ maps: Maps, views: View[], columns: number, gap: number, width: number,
+ *   height: number }} Sheet */
+
+/** Pixels that pass through the heap's scratch at a time: 1 MB, which the cache holds. */
 const STRIP = 2 ** 18;
 
 /** The longest side that canvases of all engines have. */
@@ -100,7 +103,7 @@ export function toImageData(heap, pointer, shape, options) {
         data: new Uint8ClampedArray(maps.pixels * 4),
         width: maps.width, height: maps.height, colorSpace: /** @type {const} */ ('srgb'),
       };
-  fill(picture, maps, view);
+  fill(picture, sheetOf(maps, [view]));
   return picture;
 }
 
@@ -115,8 +118,7 @@ export function toImageData(heap, pointer, shape, options) {
 export function drawMap(heap, pointer, shape, canvas, options) {
   const maps = mapsOf(heap, pointer, shape);
   const view = readMapOptions(maps, options, 'drawMap');
-  const context = contextOf(canvas, maps.width, maps.height);
-  put(context, maps, view, 0, 0);
+  put(canvas, sheetOf(maps, [view]));
   return view.range;
 }
 
@@ -138,16 +140,7 @@ export function drawMaps(heap, pointer, shape, canvas, options) {
   const range = rest.range === 'shared' ? readMapOptions(maps, rest, 'drawMaps').range : rest.range;
   const views = Array.from({ length: maps.C }, (_, channel) =>
     readMapOptions(maps, { ...rest, range, channel }, 'drawMaps'));
-
-  const rows = Math.ceil(maps.C / columns);
-  const width = columns * maps.width + (columns - 1) * gap;
-  const height = rows * maps.height + (rows - 1) * gap;
-  const context = contextOf(canvas, width, height);
-  context.clearRect(0, 0, width, height);
-  views.forEach((view, i) => {
-    const [column, row] = [i % columns, Math.floor(i / columns)];
-    put(context, maps, view, column * (maps.width + gap), row * (maps.height + gap));
-  });
+  put(canvas, sheetOf(maps, views, columns, gap));
   return views.map((view) => view.range);
 }
 
@@ -223,61 +216,114 @@ function readRange({ heap, pointer, N, C, pixels }, range, what, first, count) {
 }
 
 /**
- * Draws a map with its upper left corner at (left, top).
- *
- * @param {DrawableContext} context
  * @param {Maps} maps
- * @param {View} view
- * @param {number} left
- * @param {number} top
+ * @param {View[]} views
+ * @param {number} [columns]
+ * @param {number} [gap]
+ * @returns {Sheet}
  */
-function put(context, maps, view, left, top) {
-  const { heap, width, height } = maps;
-  if (typeof ImageData !== 'function' || heap.shared) {
-    const picture = pictureFor(context, maps);
-    fill(picture, maps, view);
-    context.putImageData(picture, left, top);
-    return;
-  }
-  // Pictures that show the heap itself save a copy.
-  const stripRows = Math.max(1, Math.floor(STRIP / width));
-  for (let row = 0; row < height; row += stripRows) {
-    const count = Math.min(stripRows, height - row) * width;
-    const colours = heap.clampedBytes(colour(maps, view, row * width, count), count * 4);
-    context.putImageData(new ImageData(colours, width), left, top + row);
+function sheetOf(maps, views, columns = 1, gap = 0) {
+  const rows = Math.ceil(views.length / columns);
+  return {
+    maps, views, columns, gap,
+    width: columns * maps.width + (columns - 1) * gap,
+    height: rows * maps.height + (rows - 1) * gap,
+  };
+}
+
+/**
+ * Draws a sheet on a canvas, which takes its size. Strips as wide as the canvas overwrite all that
+ * it showed: browsers need not clear it first, and are quicker than with a picture for each map.
+ *
+ * @param {DrawableCanvas} canvas
+ * @param {Sheet} sheet
+ */
+function put(canvas, sheet) {
+  const { maps: { heap }, width, height } = sheet;
+  const context = contextOf(canvas, width, height);
+  const rows = stripRows(sheet);
+  for (let next = 0; next < height; next += rows) {
+    const top = Math.min(next, height - rows); // strips of one size: the last may overlap another
+    const colours = colour(sheet, top, rows);
+    const length = rows * width * 4;
+    if (typeof ImageData !== 'function' || heap.shared) {
+      const picture = pictureFor(context, width, rows);
+      picture.data.set(heap.bytes(colours, length));
+      context.putImageData(picture, 0, top);
+    } else { // a picture that shows the heap itself saves a copy
+      context.putImageData(new ImageData(heap.clampedBytes(colours, length), width), 0, top);
+    }
   }
 }
 
 /**
- * Writes the map's colours into a picture of its size.
+ * Writes a sheet's colours into a picture of its size.
  *
  * @param {Picture} picture
- * @param {Maps} maps
- * @param {View} view
+ * @param {Sheet} sheet
  */
-function fill(picture, maps, view) {
-  for (let done = 0; done < maps.pixels; done += STRIP) {
-    const count = Math.min(STRIP, maps.pixels - done);
-    const colours = colour(maps, view, done, count);
-    picture.data.set(maps.heap.bytes(colours, count * 4), done * 4);
+function fill({ data }, sheet) {
+  const { maps: { heap }, width, height } = sheet;
+  const strip = stripRows(sheet);
+  for (let top = 0; top < height; top += strip) {
+    const rows = Math.min(strip, height - top);
+    data.set(heap.bytes(colour(sheet, top, rows), rows * width * 4), top * width * 4);
   }
 }
 
+/** @param {Sheet} sheet */
+const stripRows = ({ width, height }) => Math.min(height, Math.max(1, Math.floor(STRIP / width)));
+
 /**
- * The colours of some of the map's pixels, RGBA, in the heap's scratch.
+ * The colours of some of the sheet's rows, RGBA, in the heap's scratch.
+ *
+ * @param {Sheet} sheet
+ * @param {number} top
+ * @param {number} count of rows
+ */
+function colour({ maps, views, columns, gap, width }, top, count) {
+  const { heap } = maps;
+  const pitch = maps.height + gap;
+  const rgba = heap.scratch(count * width * 4);
+  for (let row = top, rows; row < top + count; row += rows) {
+    const line = row % pitch; // of the maps, or of the gap below them
+    const left = top + count - row;
+    const target = rgba + (row - top) * width * 4;
+    if (line < maps.height) {
+      rows = Math.min(maps.height - line, left);
+      const first = Math.floor(row / pitch) * columns;
+      colourMaps(maps, views.slice(first, first + columns), line, rows, target, width, gap);
+    } else {
+      rows = Math.min(pitch - line, left);
+      heap.bytes(target, rows * width * 4).fill(0);
+    }
+  }
+  return rgba;
+}
+
+/**
+ * The colours of some rows of maps side by side; what is right of the last is transparent.
  *
  * @param {Maps} maps
- * @param {View} view
- * @param {number} start
- * @param {number} count
+ * @param {View[]} views
+ * @param {number} line the maps' first row that counts
+ * @param {number} rows
+ * @param {number} rgba
+ * @param {number} stride pixels from one row of rgba to the next
+ * @param {number} gap
  */
-function colour({ heap, pointer, pixels }, { first, channel, colormap, range: [low, high] }, start, count) {
-  const table = paletteIn(heap, colormap);
-  const rgba = heap.scratch(count * 4);
-  const plane = pointer + (first * pixels + start) * 4;
-  if (channel === 'rgb') heap.c.dk_planes_to_rgba(plane, pixels, count, low, high, rgba);
-  else heap.c.dk_map_to_rgba(plane, count, low, high, table, rgba);
-  return rgba;
+function colourMaps({ heap, pointer, pixels, width }, views, line, rows, rgba, stride, gap) {
+  views.forEach(({ first, channel, colormap, range: [low, high] }, column) => {
+    const map = pointer + (first * pixels + line * width) * 4;
+    const x = column * (width + gap);
+    if (channel === 'rgb') { // always alone
+      heap.c.dk_planes_to_rgba(map, pixels, rows * width, low, high, rgba);
+      return;
+    }
+    const blank = column < views.length - 1 ? gap : stride - x - width;
+    const table = paletteIn(heap, colormap);
+    heap.c.dk_map_to_rgba_rows(map, rows, width, low, high, table, rgba + x * 4, stride, blank);
+  });
 }
 
 /**
@@ -332,10 +378,11 @@ function contextOf(canvas, width, height) {
 
 /**
  * @param {DrawableContext} context
- * @param {Maps} maps
+ * @param {number} width
+ * @param {number} height
  * @returns {Picture}
  */
-function pictureFor(context, { width, height }) {
+function pictureFor(context, width, height) {
   const former = pictures.get(context);
   if (former?.width === width && former.height === height) return former;
   const usual = context.createImageData(width, height); // in the canvas's colour space

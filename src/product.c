@@ -1,9 +1,9 @@
 /* See product.h. Register blocks of M rows x V vectors of columns. Sixteen registers hold eight
  * accumulators, a few vectors of x and a splatted weight:
  *
- *     4 x 2   nearly all: six loads for eight multiply-adds
- *     4 x 1   the last columns, where they are four or fewer
- *     3 x 2, 2 x 4, 1 x 4   the last rows; fewer sums would wait for each other's additions */
+ *     4 x 2         nearly all: six loads for eight multiply-adds
+ *     4 x 1         the last columns, where they are four or fewer
+ *     2 x 4, 1 x 4  the last rows; fewer sums would wait for each other's additions */
 #include "product.h"
 
 #include <string.h>
@@ -17,19 +17,19 @@
 typedef struct operands {
   const float *w, *bias, *x;
   size_t x_row;
-  int32_t depth;
+  int32_t depth, count;
   float *y;
   size_t y_row;
 } operands;
 
-/* Rows 0 .. M - 1, `columns` columns from `column` on, 4 * V at most. */
+/* Rows 0 .. M - 1, of which those below count are stored; `columns` columns from `column` on, 4 * V at
+ * most. */
 INLINE void block(const int M, const int V, const operands *p, int32_t column, int32_t columns) {
   const float *input = p->x + column, *weight = p->w;
   const size_t x_row = p->x_row, y_row = p->y_row;
   v128_t sum[4][4];
   for (int m = 0; m < M; m++)
-    for (int v = 0; v < V; v++)
-      sum[m][v] = p->bias ? wasm_v128_load32_splat(p->bias + m) : wasm_f32x4_splat(0);
+    for (int v = 0; v < V; v++) sum[m][v] = wasm_v128_load32_splat(p->bias + m);
 
 #pragma clang loop unroll(disable)
   for (int32_t c = 0; c < p->depth; c++, input += x_row, weight += LANES) {
@@ -42,43 +42,45 @@ INLINE void block(const int M, const int V, const operands *p, int32_t column, i
   }
 
   float *out = p->y + column;
-  for (int m = 0; m < M; m++, out += y_row) {
-    if (columns == 4 * V) {
+  if (columns == 4 * V && p->count >= M) {
+    for (int m = 0; m < M; m++, out += y_row)
       for (int v = 0; v < V; v++) wasm_v128_store(out + 4 * v, sum[m][v]);
-    } else {
-      float narrow[16];
-      for (int v = 0; v < V; v++) wasm_v128_store(narrow + 4 * v, sum[m][v]);
-      memcpy(out, narrow, sizeof(float) * (size_t)columns);
-    }
+    return;
   }
+  float part[4][16];
+  for (int m = 0; m < M; m++)
+    for (int v = 0; v < V; v++) wasm_v128_store(part[m] + 4 * v, sum[m][v]);
+  for (int m = 0; m < M && m < p->count; m++, out += y_row)
+    memcpy(out, part[m], sizeof(float) * (size_t)columns);
 }
 
-/* The last block ends with the row and computes a few columns once more. */
+/* columns >= 4 * V. The last block ends with the row and computes a few columns once more. */
 INLINE void rows(const int M, const int V, const operands *p, int32_t columns) {
   const int32_t width = 4 * V;
-  int32_t column = 0;
-  for (; column + width <= columns; column += width) block(M, V, p, column, width);
-  if (columns < width)
-    block(M, V, p, 0, columns);
-  else if (column < columns)
-    block(M, V, p, columns - width, width);
+  for (int32_t column = 0; column < columns; column += width)
+    block(M, V, p, column + width <= columns ? column : columns - width, width);
 }
 
 static void four_rows(const operands *p, int32_t columns) {
   const int32_t tail = columns % 8 <= 4 ? columns % 8 : 0, whole = columns - tail;
-  if (whole) rows(4, 2, p, whole);
+  if (whole >= 8)
+    rows(4, 2, p, whole);
+  else if (whole)
+    block(4, 2, p, 0, whole);
   if (tail) block(4, 1, p, columns < 4 ? 0 : columns - 4, columns < 4 ? columns : 4);
+}
+
+static void next_rows(operands *p, int32_t rows) {
+  p->w += rows, p->bias += rows, p->y += rows * p->y_row, p->count -= rows;
 }
 
 void product(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth,
              int32_t columns, int32_t count, float *y, size_t y_row) {
-  operands p = {w, bias, x, x_row, depth, y, y_row};
-  for (; count >= 4; count -= 4) {
-    four_rows(&p, columns);
-    p.w += 4, p.y += 4 * y_row;
-    if (bias) p.bias += 4;
+  operands p = {w, bias, x, x_row, depth, count, y, y_row};
+  for (; p.count >= 4 || (p.count > 0 && columns < 16); next_rows(&p, 4)) four_rows(&p, columns);
+  if (p.count >= 2) {
+    rows(2, 4, &p, columns);
+    next_rows(&p, 2);
   }
-  if (count == 3) rows(3, 2, &p, columns);
-  if (count == 2) columns < 16 ? rows(2, 2, &p, columns) : rows(2, 4, &p, columns);
-  if (count == 1) columns < 16 ? rows(1, 2, &p, columns) : rows(1, 4, &p, columns);
+  if (p.count > 0) rows(1, 4, &p, columns);
 }

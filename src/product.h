@@ -1,4 +1,4 @@
-/* The matrix product inside pointwise and Winograd convolution. */
+/* The matrix product inside pointwise convolution. */
 #ifndef DK_PRODUCT_H
 #define DK_PRODUCT_H
 
@@ -7,7 +7,7 @@
 
 /* y[m][j] = bias[m] + sum over c of w[c][m] * x[c][j], for m < count (1..8) and j < columns.
  *
- * w [depth, 8], bias [8] or NULL for zeros, x [depth] rows x_row floats apart, y [count] rows y_row
+ * w [depth, 8], zero beyond count, bias [8], x [depth] rows x_row floats apart, y [count] rows y_row
  * floats apart. columns >= 1; where columns < 8, rows of x are read 8 wide all the same. */
 void product(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth,
              int32_t columns, int32_t count, float *y, size_t y_row);

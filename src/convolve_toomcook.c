@@ -1,9 +1,12 @@
-/* Toom-Cook convolution along the columns, F(4, R): R = 3, 5 or 7, stride 1, no dilation, any
- * groups. For kernels of 5 and 7, and of 3 where channels are so few that Winograd's two-dimensional
- * tiles would cost more than they save.
+/* Toom-Cook convolution along the columns, F(4, R): R = 5 or 7, stride 1 or 2, no dilation, any
+ * groups; and R = 3 at stride 1, where channels are so few that Winograd's two-dimensional tiles would
+ * cost more than they save.
  *
  * Four output rows are computed from n = R + 3 input rows, transformed down the columns; along the
- * rows the convolution stays direct. For each sample and group:
+ * rows the convolution stays direct. At stride 2 there are two phases: the even of n = R + 6 input rows
+ * meet the even taps of a column, the odd rows the odd taps, each as at stride 1, and their outputs are
+ * added up. Products are 11 rather than 20 rows (R = 5), 13 rather than 28 (R = 7). The columns of V
+ * are then split into even and odd ones, as in strip.h. For each sample and group:
  *
  *   1. kernels   U[blocks][n][C/G][R][8]   mixed, transformed, all of them
  *   2. for every four output rows, a chunk of columns at a time, as many as the caches hold:
@@ -29,9 +32,9 @@ enum {
 
 /* The workspace's layout, in floats. */
 typedef struct chunk_layout {
-  int32_t n, chunk, width; /* output columns of a chunk; with its halo, a row of V */
+  int32_t n, chunk, width; /* output columns of a chunk; with its halo, a row of V or a phase of it */
   int32_t lanes;           /* output channels multiplied at a time */
-  size_t v_channel;        /* from a channel of V to the next */
+  size_t v_row, v_channel; /* from a row of V to the next, from a channel */
   size_t m_plane, m_row;   /* from an output channel of M, a row of M, to the next */
   size_t u_row, u_block;   /* from one of n to the next, from a block to the next */
   size_t offset, mixed, u, bias, padded, v, products, total;
@@ -39,22 +42,24 @@ typedef struct chunk_layout {
 
 /* Some output channels of a chunk. */
 typedef struct chunk_lanes {
-  int32_t channels, lanes, rows, columns; /* C/G; output channels, rows and columns */
-  const int32_t *offset;                  /* [C/G, R]: one loop over all taps is fastest */
-  const float *v, *u, *bias;              /* of the first output channel */
+  int32_t R, channels, lanes, rows, columns; /* C/G; output channels, rows and columns */
+  const int32_t *offset;                     /* [C/G, R]: one loop over all taps is fastest */
+  const float *v, *u, *bias;                 /* of the first output channel */
   float *products, *y;
   size_t y_plane, y_row;
 } chunk_lanes;
 
 static chunk_layout plan(const geometry *s) {
   const int32_t channels = s->C / s->G, R = s->R, blocks = (s->O / s->G - 1) / LANES + 1;
-  chunk_layout t = {.n = R + TOOM_TILE - 1};
-  const int32_t most = min_i32(max_i32(V_FLOATS / (channels * t.n), LEAST_CHUNK), MOST_CHUNK);
+  chunk_layout t = {.n = R + (TOOM_TILE - 1) * s->stride};
+  const int32_t most =
+      min_i32(max_i32(V_FLOATS / (channels * t.n * s->stride), LEAST_CHUNK), MOST_CHUNK);
   const int32_t chunks = (s->Wo - 1) / most + 1;
   t.chunk = (int32_t)round_up((size_t)(s->Wo - 1) / chunks + 1, 4);
-  t.width = (int32_t)round_up((size_t)max_i32(t.chunk, DIRECT_COLUMNS) + R - 1, 4);
-  t.lanes = few_taps_pay(channels, R) ? 1 : 4;
-  t.v_channel = (size_t)t.n * t.width;
+  t.width = (int32_t)round_up((size_t)max_i32(t.chunk, DIRECT_COLUMNS) + (R - 1) / s->stride, 4);
+  t.lanes = s->stride == 1 && few_taps_pay(channels, R) ? 1 : 4;
+  t.v_row = (size_t)s->stride * t.width;
+  t.v_channel = t.n * t.v_row;
   t.m_plane = (size_t)t.width + CACHE_LINE; /* no power of two, lest rows share cache sets */
   t.m_row = t.lanes * t.m_plane;
   t.u_row = (size_t)channels * R * LANES;
@@ -64,13 +69,13 @@ static chunk_layout plan(const geometry *s) {
   t.u = t.mixed + round_up((size_t)channels * R * R * LANES, 16);
   t.bias = t.u + blocks * t.u_block;
   t.padded = t.bias + round_up((size_t)blocks * LANES, 16);
-  t.v = t.padded + round_up((size_t)t.n * t.width, 16);
+  t.v = t.padded + round_up(t.v_channel, 16);
   t.products = t.v + round_up(channels * t.v_channel, 16) + 16;
   t.total = t.products + t.n * t.m_row;
   return t;
 }
 
-/* U and the mixed biases of some blocks of one group. */
+/* U and the mixed biases of some blocks of one group. toom [stride], here and below: of each phase. */
 static void transform_kernels(const convolution *work, const chunk_layout *t, const toomcook *toom,
                               int32_t first_block, int32_t blocks, float *space) {
   const geometry *s = work->shape;
@@ -82,9 +87,14 @@ static void transform_kernels(const convolution *work, const chunk_layout *t, co
                      space + t->bias + (size_t)i * LANES);
     float *u = space + t->u + i * t->u_block;
     for (int32_t c = 0; c < channels; c++)
-      for (int32_t q = 0; q < R; q++)
-        toomcook_kernels(toom, mixed + ((size_t)c * R * R + q) * LANES, (size_t)R * LANES,
-                         u + ((size_t)c * R + q) * LANES, t->u_row);
+      for (int32_t q = 0; q < R; q++) {
+        float *row = u + ((size_t)c * R + q) * LANES;
+        for (int32_t phase = 0; phase < s->stride; phase++) {
+          toomcook_kernels(&toom[phase], mixed + (((size_t)c * R + phase) * R + q) * LANES,
+                           (size_t)s->stride * R * LANES, row, t->u_row);
+          row += toom[phase].n * t->u_row;
+        }
+      }
   }
 }
 
@@ -108,54 +118,74 @@ static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const t
   return toomcook_inputs(toom, d.data, d.row, columns, v + begin, (size_t)t->width);
 }
 
+/* The same at stride 2. With 2 ox columns of padding less, the rows begin where the chunk does. */
+static v128_t transform_phases(const geometry *s, const chunk_layout *t, const toomcook *toom,
+                               const float *x, int32_t oy, int32_t ox, float *padded, float *v) {
+  const int32_t row = (int32_t)t->v_row;
+  pad_rows(x, s->H, s->W, s->padding - 2 * ox, 2 * (oy - ox), t->n, 2, t->width, padded);
+  const v128_t even = toomcook_inputs(&toom[0], padded, 2 * row, row, v, t->v_row);
+  const v128_t odd = toomcook_inputs(&toom[1], padded + row, 2 * row, row, v + toom[0].n * t->v_row,
+                                     t->v_row);
+  return wasm_f32x4_add(even, odd);
+}
+
 /* Some output channels of a block, multiplied and transformed back. */
 static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const chunk_lanes *b) {
   if (t->lanes == 1)
     few_taps_convolve(&(few_taps_rows){
-        .input = b->v, .input_row = (size_t)t->width, .input_channel = t->v_channel, .weight = b->u,
-        .rows = t->n, .channels = b->channels, .R = toom->R, .columns = b->columns,
+        .input = b->v, .input_row = t->v_row, .input_channel = t->v_channel, .weight = b->u,
+        .rows = t->n, .channels = b->channels, .R = b->R, .columns = b->columns,
         .y = b->products, .y_row = t->m_row});
   else
     for (int32_t i = 0; i < t->n; i++)
-      direct_convolve(&(direct_rows){.input = b->v + (size_t)i * t->width,
-                                     .taps = b->channels * toom->R, .offset = b->offset,
+      direct_convolve(&(direct_rows){.input = b->v + i * t->v_row, .taps = b->channels * b->R,
+                                     .offset = b->offset,
                                      .weight = b->u + i * t->u_row, .y = b->products + i * t->m_row,
                                      .y_plane = t->m_plane, .rows = 1,
                                      .Wo = max_i32(b->columns, DIRECT_COLUMNS)},
                       b->lanes);
-  for (int32_t lane = 0; lane < b->lanes; lane++)
-    toomcook_outputs(toom, b->products + lane * t->m_plane, t->m_row, b->bias[lane], b->columns,
-                     b->rows, b->y + lane * b->y_plane, b->y_row);
+  for (int32_t lane = 0; lane < b->lanes; lane++) {
+    float *products = b->products + lane * t->m_plane, *odd = NULL;
+    if (t->n > toom->n) { /* stride 2: the odd phase first, in place */
+      odd = products + toom->n * t->m_row;
+      toomcook_outputs(&toom[1], odd, t->m_row, 0, (int32_t)round_up((size_t)b->columns, 4),
+                       TOOM_TILE, odd, t->m_row);
+    }
+    toomcook_add_outputs(toom, products, t->m_row, odd, b->bias[lane], b->columns, b->rows,
+                         b->y + lane * b->y_plane, b->y_row);
+  }
 }
 
 static void convolve(const convolution *work) {
   const geometry *s = work->shape;
   const chunk_layout t = plan(s);
-  const toomcook toom = toomcook_for(s->R);
+  const toomcook toom[2] = {toomcook_for((s->R - 1) / s->stride + 1), toomcook_for(s->R / s->stride)};
   const int32_t channels = s->C / s->G;
   float *space = work->workspace, *v = space + t.v;
   int32_t *offset = (int32_t *)(space + t.offset); /* [C/G, R]: one loop over all taps is fastest */
   for (int32_t c = 0; c < channels; c++)
-    for (int32_t q = 0; q < s->R; q++) offset[c * s->R + q] = (int32_t)(c * t.v_channel) + q;
+    for (int32_t q = 0; q < s->R; q++) offset[c * s->R + q] =
+          (int32_t)(c * t.v_channel) + q % s->stride * t.width + q / s->stride;
 
   for (int32_t g = first_group(work); g < end_group(work); g++) {
     const int32_t first_block = group_first_block(work, g);
     const int32_t blocks = group_end_block(work, g) - first_block;
-    transform_kernels(work, &t, &toom, first_block, blocks, space);
+    transform_kernels(work, &t, toom, first_block, blocks, space);
     for (int32_t oy = work->first_row; oy < work->end_row; oy += TOOM_TILE)
       for (int32_t ox = 0; ox < s->Wo; ox += t.chunk) {
         v128_t watch = wasm_f32x4_splat(0);
-        for (int32_t c = 0; c < channels; c++)
-          watch = wasm_f32x4_add(
-              watch,
-              transform_inputs(s, &t, &toom, work->x + (size_t)(g * channels + c) * s->H * s->W, oy,
-                               ox, space + t.padded, v + c * t.v_channel));
+        for (int32_t c = 0; c < channels; c++) {
+          const float *x = work->x + (size_t)(g * channels + c) * s->H * s->W;
+          watch = wasm_f32x4_add(watch, (s->stride == 1 ? transform_inputs : transform_phases)(
+                                            s, &t, toom, x, oy, ox, space + t.padded,
+                                            v + c * t.v_channel));
+        }
         if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
           direct_algorithm.convolve(work);
           return;
         }
 
-        chunk_lanes b = {.channels = channels,
+        chunk_lanes b = {.R = s->R, .channels = channels,
                          .rows = min_i32(TOOM_TILE, work->end_row - oy),
                          .columns = min_i32(t.chunk, s->Wo - ox),
                          .offset = offset,
@@ -170,7 +200,7 @@ static void convolve(const convolution *work) {
             b.u = space + t.u + i * t.u_block + lane;
             b.bias = space + t.bias + (size_t)i * LANES + lane;
             b.y = work->y + (o.first + lane) * b.y_plane + (size_t)oy * s->Wo + ox;
-            convolve_lanes(&t, &toom, &b);
+            convolve_lanes(&t, toom, &b);
           }
         }
       }
@@ -184,18 +214,22 @@ static uint64_t workspace(const geometry *s) {
 }
 
 static bool covers(const geometry *s) {
-  return (s->R == 3 || s->R == 5 || s->R == 7) && s->stride == 1 && s->dilation == 1 &&
-         direct_algorithm.covers(s);
+  return (s->R == 5 || s->R == 7 || (s->R == 3 && s->stride == 1)) && s->stride <= 2 &&
+         s->dilation == 1 && direct_algorithm.covers(s);
 }
 
 /* Where Winograd's tiles do not, this pays for many channels too (32 channels of 5x5 taps: 2.2 times as
  * fast as direct convolution), but U, which is all there at once, must not grow without bounds, and the
  * error of R = 7 grows with the channels added up: 64 of them take a third of what the library
- * promises. */
+ * promises. At stride 2 rows are half as long and transforms twice as many: short rows of few taps are
+ * sooner convolved directly (below these bounds 0.4 to 1.05 times as fast, above 0.95 to 1.8 times). */
 static bool pays(const geometry *s) {
   const chunk_layout t = plan(s);
-  const int32_t channels = s->C / s->G;
-  return s->Ho >= TOOM_TILE && t.bias - t.u <= MOST_U && (s->R < 7 || channels <= 64);
+  const int32_t channels = s->C / s->G, taps = channels * s->R;
+  const bool long_enough =
+      s->stride == 1 ? s->Ho >= TOOM_TILE
+                     : min_i32(s->Ho, s->Wo) >= 9 && taps >= 14 && (int64_t)taps * s->Wo >= 750;
+  return long_enough && t.bias - t.u <= MOST_U && (s->R < 7 || channels <= 64);
 }
 
 const algorithm toomcook_algorithm = {

@@ -129,7 +129,7 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
   DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7, and 9 if
                                   depthwise; Toom 1963, Cook 1966 */
-  DK_ALGORITHM_POLYPHASE = 8,  /* F(2x2) of 3x3 with stride 2, by even and odd rows and columns */
+  DK_ALGORITHM_POLYPHASE = 8,  /* F(4x4) of 3x3 with stride 2, by even and odd rows and columns */
 } dk_algorithm;
 
 typedef struct dk_aggregation_config {

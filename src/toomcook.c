@@ -14,16 +14,16 @@
 /* Pairs of points, chosen for the least error on random inputs: denominators of few bits, and
  * magnitudes on both sides of 1 so that neither high nor low powers prevail. */
 static const double points[4][TOOM_PAIRS] = {
-    {3. / 4, 3. / 2},                      /* R = 3 */
-    {1. / 2, 1., 2.},                      /* R = 5 */
+    {3. / 4, 3. / 2},                      /* R = 2 and 3 */
+    {1. / 2, 1., 2.},                      /* R = 4 and 5 */
     {3. / 8, 4. / 5, 5. / 4, 5. / 2},      /* R = 7 */
     {5. / 16, 3. / 4, 1., 5. / 4, 5. / 2}, /* R = 9 */
 };
 
 SMALL toomcook toomcook_for(int32_t R) {
-  toomcook t = {.R = R, .pairs = (R + 1) / 2, .n = R + 3};
-  const double *p = points[(R - 3) / 2];
+  toomcook t = {.R = R, .pairs = R / 2 + 1, .n = R + 3, .infinity = (float)(R % 2)};
   const int P = t.pairs;
+  const double *p = points[P - 2];
 
   for (int j = 0; j < P; j++) {
     t.point[j] = (float)p[j];
@@ -93,7 +93,7 @@ INLINE void divide(const int P, const constants *k, const v128_t *s, const int f
 /* P = pairs is a constant wherever these are inlined. */
 INLINE v128_t inputs(const int P, const toomcook *t, const float *input, int32_t row_floats,
                      int32_t columns, float *v, size_t v_row) {
-  const int n = 2 * P + 2;
+  const int32_t end = t->n - 1; /* infinity's row; where R is even, it is written over below */
   constants k; /* copies, since the compiler must assume that a store changes *t */
   for (int j = 0; j < P; j++) {
     k.point[j] = wasm_v128_load32_splat(&t->point[j]);
@@ -109,12 +109,13 @@ INLINE v128_t inputs(const int P, const toomcook *t, const float *input, int32_t
     v128_t s[TOOM_PAIRS + 1], first, last, even[TOOM_PAIRS], odd[TOOM_PAIRS];
     for (int i = 0; i <= P; i++) s[i] = wasm_v128_load(input + (ptrdiff_t)(2 * i) * row_floats + x);
     divide(P, &k, s, 1, &first, even);
-    for (int i = 0; i <= P; i++)
+    for (int i = 0; i < P; i++)
       s[i] = wasm_v128_load(input + (ptrdiff_t)(2 * i + 1) * row_floats + x);
+    s[P] = wasm_v128_load(input + (ptrdiff_t)end * row_floats + x);
     divide(P, &k, s, 0, &last, odd);
     watch = madd(nothing, first, madd(nothing, last, watch));
     wasm_v128_store(v + x, first);
-    wasm_v128_store(v + (n - 1) * v_row + x, last);
+    wasm_v128_store(v + end * v_row + x, last);
     for (int i = 0; i < P; i++) {
       const v128_t o = wasm_f32x4_mul(k.point[i], odd[i]);
       wasm_v128_store(v + (2 * i + 1) * v_row + x, wasm_f32x4_add(even[i], o));
@@ -124,12 +125,11 @@ INLINE v128_t inputs(const int P, const toomcook *t, const float *input, int32_t
   return watch;
 }
 
-/* out[i] = A' M + b, i < 4. */
-INLINE void transform_back(const int P, const v128_t *p, const float *products, size_t m_row,
-                           v128_t b, v128_t out[TOOM_TILE]) {
-  out[0] = wasm_f32x4_add(b, wasm_v128_load(products));
-  out[1] = out[2] = b;
-  out[3] = wasm_f32x4_add(b, wasm_v128_load(products + (2 * P + 1) * m_row));
+/* out[i] += A' M, i < 4. infinity: 1, or 0 where the row at end is not its. */
+INLINE void transform_back(const int P, const v128_t *p, v128_t infinity, int32_t end,
+                           const float *products, size_t m_row, v128_t out[TOOM_TILE]) {
+  out[0] = wasm_f32x4_add(out[0], wasm_v128_load(products));
+  out[3] = madd(infinity, wasm_v128_load(products + end * m_row), out[3]);
   for (int j = 0; j < P; j++) {
     const v128_t plus = wasm_v128_load(products + (2 * j + 1) * m_row);
     const v128_t minus = wasm_v128_load(products + (2 * j + 2) * m_row);
@@ -143,29 +143,38 @@ INLINE void transform_back(const int P, const v128_t *p, const float *products, 
   }
 }
 
-/* Whole vectors of four whole rows. */
-INLINE void outputs(const int P, const toomcook *t, const float *products, size_t m_row, float bias,
-                    int32_t columns, float *y, size_t y_row) {
-  const v128_t b = wasm_f32x4_splat(bias);
+/* Whole vectors of four whole rows; add: the addend. */
+INLINE void outputs(const int P, const bool add, const toomcook *t, const float *products,
+                    size_t m_row, const float *addend, float bias, int32_t columns, float *y,
+                    size_t y_row) {
+  const v128_t b = wasm_f32x4_splat(bias), infinity = wasm_f32x4_splat(t->infinity);
+  const int32_t end = t->n - 1;
   v128_t p[TOOM_PAIRS], out[TOOM_TILE];
   for (int j = 0; j < P; j++) p[j] = wasm_v128_load32_splat(&t->point[j]);
 #pragma clang loop unroll(disable)
   for (int32_t x = 0; x < columns; x += 4) {
-    transform_back(P, p, products + x, m_row, b, out);
+    for (int i = 0; i < TOOM_TILE; i++)
+      out[i] = add ? wasm_f32x4_add(b, wasm_v128_load(addend + i * m_row + x)) : b;
+    transform_back(P, p, infinity, end, products + x, m_row, out);
     for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row + x, out[i]);
   }
 }
 
-static void whole_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
-                          int32_t columns, float *y, size_t y_row) {
-  if (t->pairs == 2)
-    outputs(2, t, products, m_row, bias, columns, y, y_row);
+static void whole_outputs(const toomcook *t, const float *products, size_t m_row,
+                          const float *addend, float bias, int32_t columns, float *y,
+                          size_t y_row) {
+  if (addend && t->pairs == 2)
+    outputs(2, true, t, products, m_row, addend, bias, columns, y, y_row);
+  else if (addend)
+    outputs(3, true, t, products, m_row, addend, bias, columns, y, y_row);
+  else if (t->pairs == 2)
+    outputs(2, false, t, products, m_row, addend, bias, columns, y, y_row);
   else if (t->pairs == 3)
-    outputs(3, t, products, m_row, bias, columns, y, y_row);
+    outputs(3, false, t, products, m_row, addend, bias, columns, y, y_row);
   else if (t->pairs == 4)
-    outputs(4, t, products, m_row, bias, columns, y, y_row);
+    outputs(4, false, t, products, m_row, addend, bias, columns, y, y_row);
   else
-    outputs(5, t, products, m_row, bias, columns, y, y_row);
+    outputs(5, false, t, products, m_row, addend, bias, columns, y, y_row);
 }
 
 v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns,
@@ -176,20 +185,27 @@ v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats
   return inputs(5, t, input, row_floats, columns, v, v_row);
 }
 
-void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
-                      int32_t columns, int32_t rows, float *y, size_t y_row) {
+void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row,
+                          const float *addend, float bias, int32_t columns, int32_t rows, float *y,
+                          size_t y_row) {
   const int32_t whole = rows == TOOM_TILE ? columns / 4 * 4 : 0;
-  whole_outputs(t, products, m_row, bias, whole, y, y_row);
+  whole_outputs(t, products, m_row, addend, bias, whole, y, y_row);
   for (int32_t x = whole; x < columns; x += 4) {
     float tile[TOOM_TILE][4];
-    whole_outputs(t, products + x, m_row, bias, 4, tile[0], 4);
+    whole_outputs(t, products + x, m_row, addend ? addend + x : NULL, bias, 4, tile[0], 4);
     for (int i = 0; i < rows; i++)
       memcpy(y + i * y_row + x, tile[i], sizeof(float) * (size_t)min_i32(4, columns - x));
   }
 }
 
+void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
+                      int32_t columns, int32_t rows, float *y, size_t y_row) {
+  toomcook_add_outputs(t, products, m_row, NULL, bias, columns, rows, y, y_row);
+}
+
 void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u,
                       size_t u_row) {
+  const int32_t last_even = (t->R - 1) / 2 * 2, last_odd = t->R / 2 * 2 - 1;
   for (int half = 0; half < 8; half += 4, weight += 4, u += 4) {
     const v128_t zero = wasm_f32x4_splat(t->scale[t->pairs]);
     wasm_v128_store(u, wasm_f32x4_mul(zero, wasm_v128_load(weight)));
@@ -197,9 +213,9 @@ void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats,
     for (int j = 0; j < t->pairs; j++) {
       const v128_t p = wasm_f32x4_splat(t->point[j]), square = wasm_f32x4_mul(p, p);
       v128_t even = wasm_f32x4_splat(0), odd = even; /* Horner's rule in p^2, from the last tap */
-      for (int32_t r = t->R - 1; r >= 0; r -= 2)
+      for (int32_t r = last_even; r >= 0; r -= 2)
         even = madd(square, even, wasm_v128_load(weight + r * tap_floats));
-      for (int32_t r = t->R - 2; r >= 1; r -= 2)
+      for (int32_t r = last_odd; r >= 1; r -= 2)
         odd = madd(square, odd, wasm_v128_load(weight + r * tap_floats));
       const v128_t scale = wasm_f32x4_splat(t->scale[j]);
       even = wasm_f32x4_mul(scale, even);

@@ -1,9 +1,10 @@
-/* Toom-Cook's transforms of one axis for kernels of 3, 5, 7 and 9 taps, four outputs at a time:
+/* Toom-Cook's transforms of one axis for kernels of 2 to 5, 7 and 9 taps, four outputs at a time:
  *
  *     y = A' [ (G g) . (B' d) ]    g R taps, d n = R + 3 inputs, y 4 outputs, . element by element
  *
- * with the points 0, +-p for each p of (R + 1) / 2 ones, and infinity (see winograd.h, which is
- * this for R = 3, in two dimensions and with its numbers written out). */
+ * with the points 0, +-p for each p of R / 2 + 1 ones, and, where R is odd, infinity (see winograd.h,
+ * which is this for R = 3, in two dimensions and with its numbers written out). An even R is R + 1 with
+ * a last tap of zero, which makes the product of infinity zero too. */
 #ifndef DK_TOOMCOOK_H
 #define DK_TOOMCOOK_H
 
@@ -16,7 +17,8 @@ enum { TOOM_TILE = 4, TOOM_PAIRS = 5 };
 
 /* The numbers of B', A' and G for one R. */
 typedef struct toomcook {
-  int32_t R, pairs, n;         /* n = 2 * pairs + 2 = R + 3 */
+  int32_t R, pairs, n;         /* n = R + 3 */
+  float infinity;              /* 1 where it is one of the points, else 0 */
   float point[TOOM_PAIRS];     /* p of each pair */
   float square[TOOM_PAIRS];    /* its square, negative */
   float low[3], high[3];       /* products of X - p^2 over the first pairs / 2 pairs and over the
@@ -26,7 +28,7 @@ typedef struct toomcook {
 
 toomcook toomcook_for(int32_t R);
 
-/* The order of the n rows: 0, then p and -p of each pair, then infinity. */
+/* The order of the n rows: 0, then p and -p of each pair, then infinity if any. */
 
 /* V[row][x] = B' d, d[i] at input + i * row_floats + x, for x < columns, which are 4 or more; rows
  * of V are v_row floats apart. Returns zero lanes, or NaN where a value was not finite. */
@@ -39,8 +41,14 @@ void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats,
                       size_t u_row);
 
 /* y[i][x] = A' M + bias, M[row] at products + row * m_row + x, for i < rows (1..4), x < columns;
- * rows of y are y_row floats apart. M is read to a multiple of 4 columns. */
+ * rows of y are y_row floats apart. M is read to a multiple of 4 columns. Where columns are such a
+ * multiple and rows are 4, y may be M's first rows. */
 void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
                       int32_t columns, int32_t rows, float *y, size_t y_row);
+
+/* The same for R of 2 to 5, and what is at addend + i * m_row + x is added, unless addend is NULL. */
+void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row,
+                          const float *addend, float bias, int32_t columns, int32_t rows, float *y,
+                          size_t y_row);
 
 #endif

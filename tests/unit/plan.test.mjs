@@ -43,8 +43,10 @@ const forced = {
 
 test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));
 
-for (const [algorithm, config] of Object.entries(forced)) {
-  test(`algorithm: '${algorithm}' answers what the reference does`, () => {
+const toomcookStride2 = { ...forced.toomcook, stride: 2 };
+
+for (const [algorithm, config] of [...Object.entries(forced), ['toomcook', toomcookStride2]]) {
+  test(`algorithm: '${algorithm}', stride ${config.stride ?? 1}, answers what the reference does`, () => {
     const x = randomTensor(dk, [2, config.inChannels, 21, 18]);
     const [block, reference] = [algorithm, 'reference'].map((name) =>
       dk.dynamicKernelAggregation({ ...config, seed: 5, algorithm: name }));

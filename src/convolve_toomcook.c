@@ -139,8 +139,8 @@ static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const ch
   else
     for (int32_t i = 0; i < t->n; i++)
       direct_convolve(&(direct_rows){.input = b->v + i * t->v_row, .taps = b->channels * b->R,
-                                     .offset = b->offset,
-                                     .weight = b->u + i * t->u_row, .y = b->products + i * t->m_row,
+                                     .offset = b->offset, .weight = b->u + i * t->u_row,
+                                     .y = b->products + i * t->m_row,
                                      .y_plane = t->m_plane, .rows = 1,
                                      .Wo = max_i32(b->columns, DIRECT_COLUMNS)},
                       b->lanes);
@@ -164,7 +164,8 @@ static void convolve(const convolution *work) {
   float *space = work->workspace, *v = space + t.v;
   int32_t *offset = (int32_t *)(space + t.offset); /* [C/G, R]: one loop over all taps is fastest */
   for (int32_t c = 0; c < channels; c++)
-    for (int32_t q = 0; q < s->R; q++) offset[c * s->R + q] =
+    for (int32_t q = 0; q < s->R; q++)
+      offset[c * s->R + q] =
           (int32_t)(c * t.v_channel) + q % s->stride * t.width + q / s->stride;
 
   for (int32_t g = first_group(work); g < end_group(work); g++) {

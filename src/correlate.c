@@ -127,17 +127,14 @@ static void correlate2(const correlation *b, float *sums) {
   for (; tap < b->taps; tap++) correlate_block(2, 1, b, tap, 0, sums);
 }
 
-/* Nine taps at a time (3x3 in one go), or four where there are fewer. The last ones begin early
- * enough to end with the taps; what they repeat is not added. */
+/* Nine taps at a time (3x3 in one go), or one where there are fewer. The last ones begin early enough
+ * to end with the taps; what they repeat is not added. */
 static void correlate1(const correlation *b, float *sums) {
   const int32_t taps = b->taps;
   for (int32_t tap = 0; taps >= 9 && tap < taps; tap += 9)
     correlate_block(1, 9, b, tap + 9 <= taps ? tap : taps - 9, tap + 9 <= taps ? 0 : tap + 9 - taps,
                     sums);
-  for (int32_t tap = 0; taps >= 4 && taps < 9 && tap < taps; tap += 4)
-    correlate_block(1, 4, b, tap + 4 <= taps ? tap : taps - 4, tap + 4 <= taps ? 0 : tap + 4 - taps,
-                    sums);
-  for (int32_t tap = 0; taps < 4 && tap < taps; tap++) correlate_block(1, 1, b, tap, 0, sums);
+  for (int32_t tap = 0; taps < 9 && tap < taps; tap++) correlate_block(1, 1, b, tap, 0, sums);
 }
 
 /* Called through a table, also so that no optimiser inlines them all into one function: V8

@@ -10,11 +10,9 @@ import { ALGORITHMS } from './abi.js';
 /** @typedef {import('./heap.js').Heap} Heap */
 
 const CALLS = 250;
-/** At most, for each size: enough for the functions that take longest to be noticed. More delays the
+/** At most: enough for the functions that take longest to be noticed. More delays the
  * first image by what it saves. */
 const MILLISECONDS = 3;
-/** Algorithms with functions of their own for small images. */
-const BY_SIZE = ['winograd4', 'winograd2', 'polyphase'];
 const LARGEST_REACH = 32; // kernels beyond take so long that a call is no longer quick
 
 /** The kinds that a heap's module has run. @type {WeakMap<Heap, Set<string>>} */
@@ -47,8 +45,7 @@ export function warmUp(heap, config, aggregation, create) {
       padding: 0, bias: false, algorithm,
     });
     try {
-      const sizes = BY_SIZE.includes(algorithm) ? [reach + 20, reach + 6] : [reach + 12];
-      for (const size of sizes) runOften(heap, small, channels, size);
+      runOften(heap, small, channels, reach + 12);
     } finally {
       heap.c.dk_aggregation_destroy(small);
     }

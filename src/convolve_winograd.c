@@ -33,9 +33,9 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-  V_FLOATS = 1920 * 1024 / 4, /* of transformed input in a strip, about */
-  CHUNK = 64,                 /* channels */
-  MIX_CHANNELS = 512,         /* whose mixed kernels take a small part of a second-level cache */
+  STRIP_FLOATS = 1600 * 1024 / 4, /* of V and M */
+  CHUNK = 64,                     /* channels */
+  MIX_CHANNELS = 512,             /* whose mixed kernels take a small part of a second-level cache */
 };
 
 /* A cache line more than a plane needs, lest n*n streams share cache sets. */
@@ -64,7 +64,7 @@ SMALL static tiling plan_tiles(const geometry *s, tile_shape f) {
   t.down = plan_axis(s->Ho, f, d);
   t.across = plan_axis(s->Wo, f, d);
   const int64_t row_tiles = (int64_t)d * d * t.across.tiles;
-  const int64_t fit = V_FLOATS / ((int64_t)t.n * t.n * channels * row_tiles);
+  const int64_t fit = STRIP_FLOATS / ((int64_t)t.n * t.n * (channels + LANES) * row_tiles);
   const int32_t strips = (t.down.tiles - 1) / (int32_t)(fit < 1 ? 1 : fit) + 1;
   t.strip_rows = (t.down.tiles - 1) / strips + 1; /* strips of equal height */
   t.strip_tiles = (int32_t)(t.strip_rows * row_tiles);

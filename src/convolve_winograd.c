@@ -4,11 +4,11 @@
  * A tile of m x m outputs is computed in the transformed domain, where the convolution is n*n
  * products of matrices [O, C] x [C, tiles]. For each sample, group and strip of tile rows:
  *
- *   1. inputs   V[chunks][n*n][tiles / 4][C/G / 4][4 tiles][4 channels]
+ *   1. inputs   V[chunks][n*n][tiles / 4][chunk / 4][4 tiles][4 channels]
  *               four channels at a time, padded side by side (interleave.h), their tiles transformed
  *   2. for each block of eight output channels
- *      a. kernels  mixed, many channels at a time, since the K kernels are read fastest without a
- *                  pause; then for each chunk of input channels
+ *      a. kernels  mixed, many channels at a time, since the K kernels are read fastest without
+ *                  a pause; then for each chunk of input channels
  *                  U[channels][2][U_HALF]  transformed; stays in the caches (winograd_tiles.h)
  *      b. products M[n*n][tiles][8]        the chunk's added to those of the chunks before
  *      c. outputs  y                       transformed back, bias added
@@ -35,7 +35,7 @@
 enum {
   STRIP_FLOATS = 1600 * 1024 / 4, /* of V and M */
   CHUNK = 64,                     /* channels */
-  MIX_CHANNELS = 512,             /* whose mixed kernels take a small part of a second-level cache */
+  MIX_CHANNELS = 512,             /* whose mixed kernels take little of a second-level cache */
 };
 
 /* A cache line more than a plane needs, lest n*n streams share cache sets. */
@@ -43,7 +43,7 @@ static size_t plane_floats(size_t floats) { return round_up(floats, 16) + 16; }
 
 SMALL static tile_axis plan_axis(int32_t length, tile_shape f, int32_t d) {
   tile_axis axis = {.tiles = ((length - 1) / d) / f.m + 1};
-  const int32_t spare = axis.tiles * f.m - length; /* outputs of the last tile */
+  const int32_t spare = axis.tiles * f.m - length; /* outputs beyond the image */
   if (d > 1 || spare == 0) return axis;            /* phases may differ in length */
   axis.shift = spare > 1;
   for (int i = 0; i < f.n; i++) {
@@ -59,7 +59,7 @@ static int32_t padded_length(const geometry *s, int32_t m, int32_t tiles) {
 }
 
 SMALL static tiling plan_tiles(const geometry *s, tile_shape f) {
-  tiling t = {.m = f.m, .n = f.n, .values = f.values, .d = s->dilation};
+  tiling t = {.m = f.m, .n = f.n, .d = s->dilation};
   const int32_t channels = (int32_t)round_up((size_t)(s->C / s->G), 4), d = t.d;
   t.down = plan_axis(s->Ho, f, d);
   t.across = plan_axis(s->Wo, f, d);
@@ -79,8 +79,7 @@ SMALL static tiling plan_tiles(const geometry *s, tile_shape f) {
 
   t.places = 0;
   t.padded = round_up(t.strip_tiles * sizeof(tile_place) / sizeof(float), 16);
-  t.v = t.padded + (size_t)padded_length(s, t.m, t.strip_rows) * t.width * 4;
-  t.v = round_up(t.v, 16);
+  t.v = t.padded + round_up((size_t)padded_length(s, t.m, t.strip_rows) * t.width * 4, 16);
   t.u = t.v + t.v_chunk * (size_t)((channels - 1) / t.chunk + 1);
   t.mixed = t.u + (size_t)t.chunk * 2 * U_HALF;
   t.products = t.mixed + (size_t)min_i32(MIX_CHANNELS, channels) * 9 * LANES;
@@ -100,7 +99,7 @@ static int32_t tile_end(const tiling *t, int32_t left) {
 
 /* The tiles of tile rows first .. first + rows - 1, and how many there are in each set. */
 SMALL static void place_tiles(const geometry *s, const tiling *t, int32_t first, int32_t rows,
-                        tile_place *place, int32_t count[TILE_SETS]) {
+                              tile_place *place, int32_t count[TILE_SETS]) {
   const int32_t top = tile_start(t, &t->down, first), left = tile_start(t, &t->across, 0);
   for (int i = 0; i < TILE_SETS; i++) count[i] = 0;
   for (int32_t ty = first; ty < first + rows; ty++)
@@ -177,13 +176,13 @@ typedef struct strip_work {
 static void multiply_chunk(const strip_work *b, const float *v, int32_t channels, int32_t count,
                            bool add) {
   const tiling *t = b->tiling;
+  const int32_t values = winograd_kernel_values(t->n), last = values - 1;
   const float *u = b->space + t->u;
   float *m = b->space + t->products;
   for (int r = 0; r < t->n; r++)
     for (int q = 0; q < t->n; q++, v += t->v_plane, m += t->m_plane) {
       const int32_t tiles = b->tiles[2 * t->down.skip[r] + t->across.skip[q]];
-      const int last = t->values - 1;
-      const float *kernel = u + (min_i32(r, last) * t->values + min_i32(q, last)) * 4;
+      const float *kernel = u + (min_i32(r, last) * values + min_i32(q, last)) * 4;
       multiply(v, t->v_block, kernel, channels, tiles, count, add, m);
     }
 }
@@ -292,13 +291,21 @@ static bool covers_polyphase(const geometry *s) {
   return s->R == 3 && s->stride == 2 && s->dilation == 1 && direct_algorithm.covers(s);
 }
 
-/* Where products outweigh transforms and the lanes that have no channel, which cost as much as others.
- * The bounds part what was measured, from 8 to 65 channels on either side; where Toom-Cook along the
- * columns is the faster one, it is so by a fifth at most. */
+/* Pixels that 4x4 tiles have room for along an axis. */
+static int64_t room(int32_t length, int32_t d) {
+  return (int64_t)d * (((length - 1) / d) / 4 + 1) * 4;
+}
+
+/* Where products outweigh transforms and the lanes that have no channel, which cost as much as
+ * others: the bounds part what was measured, from 8 to 65 channels on either side (beyond them
+ * Toom-Cook along the columns is the faster one by a fifth at most). And where tiles are not nearly
+ * empty, as those of large dilations are: 28x28 pixels take 0.7 of direct convolution's time at a
+ * dilation of 12, twice it at 24. */
 static bool pays(const geometry *s) {
   const int64_t channels = s->C / s->G, outputs = s->O / s->G;
   const int64_t lanes = (channels + 3) / 4 * 4 * ((outputs + 7) / 8 * 8);
-  return channels >= 8 && outputs >= 8 && 7 * channels * outputs - 3 * lanes >= 424;
+  return channels >= 8 && outputs >= 8 && 7 * channels * outputs - 3 * lanes >= 424 &&
+         4 * (int64_t)s->Ho * s->Wo >= room(s->Ho, s->dilation) * room(s->Wo, s->dilation);
 }
 
 /* The error of F(4x4) grows with the channels added up: at 4,096 it takes a third of what the

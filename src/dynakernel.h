@@ -127,8 +127,8 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_DEPTHWISE = 4,
   DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
-  DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7, and 9 if
-                                  depthwise; Toom 1963, Cook 1966 */
+  DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7 (5 and 7 with stride 2
+                                  too), and 9 if depthwise; Toom 1963, Cook 1966 */
   DK_ALGORITHM_POLYPHASE = 8,  /* F(4x4) of 3x3 with stride 2, by even and odd rows and columns */
 } dk_algorithm;
 
@@ -173,7 +173,7 @@ DK_API void dk_aggregation_changed(dk_aggregation *aggregation);
 /* What a forward pass of this shape would do. */
 typedef struct dk_plan {
   int32_t algorithm; /* a dk_algorithm, never AUTO */
-  int32_t tile;      /* output pixels along one side of a Winograd tile; 1 elsewhere */
+  int32_t tile;      /* outputs computed as one along a transformed axis; 1 if there is none */
   int32_t Ho, Wo;    /* floor((H + 2*padding - dilation*(R-1) - 1) / stride) + 1 */
   int32_t workspace; /* bytes */
 } dk_plan;

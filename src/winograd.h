@@ -12,8 +12,9 @@
  * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
  * TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3) are 0,
  * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2), 0,
- * +-3/4, -3/2, have the least error of all sets of a pair and a third of 1/2, 5/8 .. 2. The divisors
- * that textbooks put into G stand in B' here, since kernels are transformed for every image.
+ * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point, both of 1/2, 5/8 .. 2
+ * (64 channels, random numbers). The divisors that textbooks put into G stand in B' here, since kernels
+ * are transformed for every image.
  *
  * The product at 0 is part of the first output only, and that at infinity of the last only: who does
  * not want that output need not multiply.

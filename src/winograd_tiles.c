@@ -7,12 +7,9 @@
 #include "transpose.h"
 #include "winograd.h"
 
-#define F2                                                                                         \
-  { 2, 4, 4, 1 }
-#define F4                                                                                         \
-  { 4, 6, 6, 1 }
-#define POLYPHASE                                                                                  \
-  { 4, 9, 6, 2 }
+#define F2 {2, 4}
+#define F4 {4, 6}
+#define POLYPHASE {4, 9}
 static const tile_shape f2 = F2, f4 = F4, polyphase = POLYPHASE;
 
 enum { MOST_M = 4, MOST_N = 9 };
@@ -57,7 +54,8 @@ WINOGRAD_INLINE void store_kernel_row(const int n, const v128_t g[3], const int 
   for (int q = 0; q < values; q++) wasm_v128_store(u + (r * values + q) * 4, across[q]);
 }
 
-/* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the same. */
+/* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the
+ * same. */
 WINOGRAD_INLINE void transform_kernel_rows(const int n, const int first, const int last,
                                            const float *taps, float *u) {
   v128_t upper[3], lower[3];
@@ -80,14 +78,14 @@ WINOGRAD_INLINE void transform_kernels(const tile_shape f, int32_t channels, con
     const float *taps = mixed + i / 2 * 9 * LANES + i % 2 * 4;
     transform_kernel_rows(f.n, 0, 0, taps, u);
     transform_kernel_rows(f.n, 1, 2, taps, u);
-    transform_kernel_rows(f.n, 3, f.values == 4 ? 3 : 4, taps, u);
-    if (f.values == 6) transform_kernel_rows(f.n, 5, 5, taps, u);
+    transform_kernel_rows(f.n, 3, f.n == 4 ? 3 : 4, taps, u);
+    if (f.n != 4) transform_kernel_rows(f.n, 5, 5, taps, u);
   }
 }
 
 /* Some pixels of row r of a tile: pixel [4 channels], lane = column. */
 SMALL static void store_pixels(const geometry *s, const tile_place *place, int r, int32_t count,
-                         const v128_t *pixel, float *y) {
+                               const v128_t *pixel, float *y) {
   float *to = y + place->output + (ptrdiff_t)(r * s->dilation) * s->Wo;
   for (int32_t k = 0; k < count; k++, to += (size_t)s->Ho * s->Wo) {
     float lane[4];
@@ -142,8 +140,9 @@ WINOGRAD_INLINE void transform_outputs(const tile_shape f, const geometry *s, co
   }
 }
 
-SMALL static void inputs_f2(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
-                      float *v) {
+/* F(2x2) is for thousands of channels, where its products outweigh all else: compiled for size. */
+SMALL static void inputs_f2(const tiling *t, const tile_place *place, int32_t tiles,
+                            const float *padded, float *v) {
   transform_inputs(f2, t, place, tiles, padded, v);
 }
 static void inputs_f4(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
@@ -165,8 +164,9 @@ static void kernels_polyphase(int32_t channels, const float *mixed, float *u) {
   transform_kernels(polyphase, channels, mixed, u);
 }
 
-SMALL static void outputs_f2(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
-                       const float *products, const float *bias, int32_t count, float *y) {
+SMALL static void outputs_f2(const geometry *s, const tiling *t, const tile_place *place,
+                             int32_t tiles, const float *products, const float *bias,
+                             int32_t count, float *y) {
   transform_outputs(f2, s, t, place, tiles, products, bias, count, y);
 }
 static void outputs_f4(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,

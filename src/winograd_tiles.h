@@ -6,14 +6,12 @@
 #include "simd.h"
 
 typedef struct tile_shape {
-  int m, n;    /* outputs and multiplications of a tile along one axis */
-  int values;  /* of its kernel along one axis */
-  int stride;
+  int m, n; /* outputs and multiplications of a tile along one axis */
 } tile_shape;
 
-/* The tiles along one axis. All begin m outputs after the one before, but the last may begin a pixel
- * earlier: where the image has one or two outputs left for it, these are then its second and third,
- * for which it needs neither the first nor the last product. */
+/* The tiles along one axis. All begin m outputs after the one before, but the last may begin a
+ * pixel earlier: where the image has one or two outputs left for it, these are then its second and
+ * third, for which it needs neither the first nor the last product. */
 typedef struct tile_axis {
   int32_t tiles;   /* of one phase */
   int32_t shift;   /* of the last tile, in outputs */
@@ -22,7 +20,7 @@ typedef struct tile_axis {
 
 /* The tiles of one group, and the layout of the workspace, in floats. */
 typedef struct tiling {
-  int32_t m, n, values, d;  /* as above, and the dilation */
+  int32_t m, n, d;          /* as above, and the dilation */
   tile_axis down, across;
   int32_t strip_rows;       /* tile rows in a strip */
   int32_t strip_tiles;      /* tiles in a full strip */
@@ -33,8 +31,8 @@ typedef struct tiling {
   size_t places, padded, v, u, mixed, products, total; /* where each begins; total floats */
 } tiling;
 
-/* Product (r, q) is computed for the tiles of set 2 * down.skip[r] + across.skip[q]: all; all but the
- * last column; all but the last row; all but both. */
+/* Product (r, q) is computed for the tiles of set 2 * down.skip[r] + across.skip[q]: all; all but
+ * the last column; all but the last row; all but both. */
 enum { TILE_SETS = 4 };
 
 /* A tile's place in its strip and in the output planes. Where it is not in a set its place there is

@@ -57,6 +57,29 @@ for (const [algorithm, config] of [...Object.entries(forced), ['toomcook', toomc
   });
 }
 
+// Larger than the random configurations of the native checks: several strips of tile rows, several
+// chunks of input channels, the last of them ragged, and an output block of few channels.
+for (const [algorithm, inChannels, height, width, extra] of [
+  ['winograd4', 70, 58, 63, {}], ['winograd4', 70, 41, 62, { dilation: 3 }], ['winograd4', 521, 7, 6, {}],
+  ['winograd2', 70, 37, 35, {}], ['polyphase', 70, 107, 118, { stride: 2 }], ['polyphase', 521, 13, 11, { stride: 2 }],
+]) {
+  const title = `algorithm: '${algorithm}', ${inChannels} channels of ${height}×${width}, ${JSON.stringify(extra)}`;
+  test(`${title}, answers what direct convolution does`, () => {
+    const config = { inChannels, outChannels: 12, kernelSize: 3, padding: 1, numKernels: 2, seed: 5, ...extra };
+    const x = randomTensor(dk, [2, inChannels, height, width]), a = randomTensor(dk, [2, 2]);
+    const [y, expected] = [algorithm, 'direct'].map((name) =>
+      dk.dynamicKernelAggregation({ ...config, algorithm: name }).aggregation.forward(x, a).toArray());
+    assertClose(y, expected, title);
+  });
+}
+
+test('the planner leaves tiles that dilation would empty to direct convolution', () => {
+  const chosen = [2, 12, 24].map((dilation) => dk.dynamicKernelAggregation({
+    inChannels: 16, outChannels: 16, kernelSize: 3, padding: dilation, dilation,
+  }).aggregation.planFor([1, 16, 28, 28]).algorithm);
+  assert.deepEqual(chosen, ['winograd4', 'winograd4', 'direct']);
+});
+
 test('NaN and infinity pass through as they do in PyTorch', () => {
   const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 1, seed: 1 });
   const x = dk.zeros([2, 3, 4, 4]);

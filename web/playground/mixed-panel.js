@@ -12,6 +12,7 @@ const ALGORITHMS = {
   depthwise: 'depthwise',
   winograd2: 'Winograd F(2×2)',
   winograd4: 'Winograd F(4×4)',
+  polyphase: 'Winograd F(4×4), stride 2',
   toomcook: 'Toom-Cook',
 };
 

@@ -5,7 +5,8 @@
  * from them; kernels are mixed again for each panel, which costs K multiply-adds a weight against the
  * panel's hundreds. A panel is read where it lies, or copied first: where there is a stride, or planes
  * are so far apart that the same pixel of all channels falls into a few sets of the first-level
- * cache. */
+ * cache or on more pages than the processor has addresses of at hand (128 channels of 59x53 pixels:
+ * copied 1.16 times as fast, 64 of 112x112 as fast). */
 #include "convolution.h"
 #include "product.h"
 #include "strip.h"
@@ -16,6 +17,7 @@ enum {
   LEAST_PANEL = 256,             /* pixels, lest mixing show */
   COLUMNS = 8,                   /* that product reads at a time */
   CACHE_SETS = 64, CACHE_WAYS = 8, LINE_FLOATS = 16, /* the least that processors have */
+  PAGES = 64, PAGE_FLOATS = 4096 / 4, /* of the first-level TLB */
 };
 
 /* How panels are laid out. */
@@ -25,8 +27,9 @@ typedef struct panels {
   size_t row; /* floats from a channel to the next, of a copy */
 } panels;
 
-/* Whether a column of one pixel of every channel is more than the sets that it falls into can hold. */
-static bool collides(int32_t channels, int32_t pixels) {
+/* Whether one pixel of every channel is more than the sets that it falls into, or the TLB, can hold. */
+static bool scattered(int32_t channels, int32_t pixels) {
+  if (channels > PAGES && pixels > PAGE_FLOATS) return true;
   if (pixels % LINE_FLOATS) return false;
   int32_t sets = CACHE_SETS;
   for (int32_t lines = pixels / LINE_FLOATS; sets > 1 && lines % 2 == 0; lines /= 2) sets /= 2;
@@ -35,7 +38,7 @@ static bool collides(int32_t channels, int32_t pixels) {
 
 static panels plan(const geometry *s) {
   const int32_t channels = s->C / s->G, pixels = s->Ho * s->Wo;
-  const bool copied = s->stride > 1 || pixels < COLUMNS || collides(channels, pixels);
+  const bool copied = s->stride > 1 || pixels < COLUMNS || scattered(channels, pixels);
   const int32_t fit = (copied ? COPY_FLOATS : PANEL_FLOATS) / channels / COLUMNS * COLUMNS;
   int32_t panel = min_i32(max_i32(fit, LEAST_PANEL), pixels);
   if (s->stride > 1) panel = max_i32(panel / s->Wo, 1) * s->Wo;

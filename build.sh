@@ -78,6 +78,7 @@ threaded=(
   -Wno-experimental       # so far emcc calls that an experiment
   -Wno-pthreads-mem-growth # makes views slow in generated JavaScript, of which there is none
   -Wl,--export=__stack_pointer # each worker is given a stack of its own
+  -Wl,--strip-all         # no names of functions, which emcc drops from the other builds by itself
 )
 library=(
   --no-entry              # a library: no main

@@ -3,6 +3,7 @@
 
 #include "aggregation.h"
 #include "attention.h"
+#include "small.h"
 #include "workspace.h"
 
 static dk_status check_config(const dk_aggregation_config *c) {
@@ -19,7 +20,8 @@ static dk_status check_config(const dk_aggregation_config *c) {
   return DK_OK;
 }
 
-dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation) {
+SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config,
+                                      dk_aggregation **aggregation) {
   *aggregation = NULL;
   dk_status status = check_config(config);
   if (status) return status;
@@ -52,7 +54,7 @@ dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregat
   return DK_OK;
 }
 
-void dk_aggregation_destroy(dk_aggregation *aggregation) {
+SMALL void dk_aggregation_destroy(dk_aggregation *aggregation) {
   if (!aggregation) return;
   dk_free(aggregation->kernels.data);
   dk_free(aggregation->bias);
@@ -60,16 +62,16 @@ void dk_aggregation_destroy(dk_aggregation *aggregation) {
   dk_free(aggregation);
 }
 
-void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
-                          const float *weight) {
+SMALL void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first,
+                                int32_t count, const float *weight) {
   if (aggregation->weight)
     memcpy(aggregation->weight + weight_offset(aggregation, k, first), weight,
            sizeof(float) * count * aggregation->kernels.depth);
   kernels_pack(&aggregation->kernels, k, first, count, weight);
 }
 
-void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
-                         float *weight) {
+SMALL void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first,
+                               int32_t count, float *weight) {
   if (aggregation->weight)
     memcpy(weight, aggregation->weight + weight_offset(aggregation, k, first),
            sizeof(float) * count * aggregation->kernels.depth);
@@ -79,7 +81,7 @@ void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t f
 
 float *dk_aggregation_bias(dk_aggregation *aggregation) { return aggregation->bias; }
 
-float *dk_aggregation_weight(dk_aggregation *aggregation) {
+SMALL float *dk_aggregation_weight(dk_aggregation *aggregation) {
   const packed_kernels *kernels = &aggregation->kernels;
   if (!aggregation->weight) {
     float *weight = dk_alloc(sizeof(float) * kernels->K * kernels->O * kernels->depth);
@@ -169,8 +171,8 @@ dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregatio
   return DK_OK;
 }
 
-void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
-                        float *bias) {
+SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
+                              float *bias) {
   const packed_kernels *kernels = &aggregation->kernels;
   aggregation_pack(aggregation);
   for (int32_t n = 0; n < N; n++, a += kernels->K)

@@ -9,11 +9,12 @@
 
 #include "elementary.h"
 #include "pool.h"
+#include "small.h"
 #include "workspace.h"
 
 static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 
-dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
+SMALL dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
   if (C < 1 || M < 1 || K < 1) return NULL;
   uint64_t floats = (uint64_t)M * C + 4 * (uint64_t)M + (uint64_t)K * M + K;
   if (floats > INT32_MAX / sizeof(float)) return NULL;
@@ -37,7 +38,7 @@ dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
 void dk_attention_destroy(dk_attention *attention) { dk_free(attention); }
 
 /* Batch norm over the batch, without weight and bias: z [N, M] in t->normalised, in place. */
-static void normalise_by_batch(dk_attention *attention, const attention_tape *t, int32_t N) {
+SMALL static void normalise_by_batch(dk_attention *attention, const attention_tape *t, int32_t N) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
     double *z = t->normalised + m, mean = 0, squares = 0;
@@ -98,6 +99,18 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
   return tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
+/* Sum of w * p. Four sums, lest each addition wait for the one before. */
+static double dot(const float *w, const double *p, int32_t count) {
+  double sum[4] = {0, 0, 0, 0};
+  int32_t i = 0;
+#pragma clang loop unroll(disable)
+  for (; i + 4 <= count; i += 4)
+    for (int j = 0; j < 4; j++) sum[j] += (double)w[i + j] * p[i + j];
+#pragma clang loop unroll(disable)
+  for (; i < count; i++) sum[0] += (double)w[i] * p[i];
+  return sum[0] + sum[1] + (sum[2] + sum[3]);
+}
+
 void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
                        const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
@@ -105,12 +118,9 @@ void attention_compute(dk_context *context, dk_attention *attention, int32_t tra
   pool_means(context, x, N * C, (size_t)H * W, t.p);
 
   for (int32_t n = 0; n < N; n++)
-    for (int32_t m = 0; m < M; m++) {
-      double sum = 0;
-      for (int32_t c = 0; c < C; c++)
-        sum += (double)attention->conv1_weight[(size_t)m * C + c] * t.p[(size_t)n * C + c];
-      t.normalised[(size_t)n * M + m] = sum;
-    }
+    for (int32_t m = 0; m < M; m++)
+      t.normalised[(size_t)n * M + m] =
+          dot(attention->conv1_weight + (size_t)m * C, t.p + (size_t)n * C, C);
 
   if (training)
     normalise_by_batch(attention, &t, N);
@@ -126,9 +136,8 @@ void attention_compute(dk_context *context, dk_attention *attention, int32_t tra
 
   for (int32_t n = 0; n < N; n++)
     for (int32_t k = 0; k < K; k++) {
-      double sum = attention->conv2_bias[k];
-      for (int32_t m = 0; m < M; m++)
-        sum += (double)attention->conv2_weight[(size_t)k * M + m] * t.hidden[(size_t)n * M + m];
+      const double sum = dot(attention->conv2_weight + (size_t)k * M, t.hidden + (size_t)n * M, M) +
+                         attention->conv2_bias[k];
       const size_t i = (size_t)n * K + k;
       a[i] = (float)(t.a[i] = 1 / (1 + exponential(-sum)));
     }

@@ -118,17 +118,20 @@ INLINE void band(const int height, bool shared, const depthwise_strip *b, int32_
     block(height, 1, shared, b, row, b->Wo < 4 ? 0 : b->Wo - 4, b->Wo < 4 ? b->Wo : 4);
 }
 
+static void any_row(const depthwise_strip *b, int32_t row) { band(1, false, b, row); }
+static void any_rows(const depthwise_strip *b, int32_t row) { band(ROWS, false, b, row); }
+static void shared_rows(const depthwise_strip *b, int32_t row) { band(ROWS, true, b, row); }
+
 void depthwise_convolve(const depthwise_strip *b) {
-  const bool dense = b->stride == 1 && b->dilation == 1;
+  /* Through a table, so that each stays a function of its own (see small.h). */
+  enum { ROW, ANY, SHARED };
+  static void (*const convolve[])(const depthwise_strip *, int32_t) = {
+      [ROW] = any_row, [ANY] = any_rows, [SHARED] = shared_rows};
+  const bool shared = b->stride == 1 && b->dilation == 1 && b->R >= ROWS;
   if (b->rows < ROWS) {
-    for (int32_t row = 0; row < b->rows; row++) band(1, false, b, row);
+    for (int32_t row = 0; row < b->rows; row++) convolve[ROW](b, row);
   } else {
-    for (int32_t row = 0; row < b->rows; row += ROWS) {
-      const int32_t first = row + ROWS <= b->rows ? row : b->rows - ROWS;
-      if (dense && b->R >= ROWS)
-        band(ROWS, true, b, first);
-      else
-        band(ROWS, false, b, first);
-    }
+    for (int32_t row = 0; row < b->rows; row += ROWS)
+      convolve[shared ? SHARED : ANY](b, row + ROWS <= b->rows ? row : b->rows - ROWS);
   }
 }

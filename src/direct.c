@@ -42,7 +42,8 @@ INLINE void convolve_block(const int M, const int V, const direct_rows *b, const
 
 /* As many vectors wide as it takes to have six sums or more, lest each wait for the one before, and
  * what is left of a row by blocks of two. */
-INLINE void convolve_rows(const int M, const int V, const direct_rows *b) {
+INLINE void convolve_rows(const int M, const int V, const direct_rows *rows) {
+  const direct_rows own = *rows, *b = &own; /* which storing outputs cannot change */
   /* The last block ends with the row and computes a few columns once more. */
   const int32_t last = b->Wo < DIRECT_COLUMNS ? 0 : b->Wo - DIRECT_COLUMNS;
   for (int32_t row = 0; row < b->rows; row++) {
@@ -58,14 +59,19 @@ INLINE void convolve_rows(const int M, const int V, const direct_rows *b) {
   }
 }
 
+static void one_channel(const direct_rows *b) { convolve_rows(1, 6, b); }
+static void two_channels(const direct_rows *b) { convolve_rows(2, 4, b); }
+static void three_channels(const direct_rows *b) { convolve_rows(3, 3, b); }
+static void four_channels(const direct_rows *b) { convolve_rows(4, 2, b); }
+
 void direct_convolve(const direct_rows *rows, int32_t count) {
+  /* Through a table, so that each stays a function of its own (see small.h). */
+  static void (*const convolve[])(const direct_rows *) = {
+      [1] = one_channel, [2] = two_channels, [3] = three_channels, [4] = four_channels};
   direct_rows b = *rows;
-  for (; count >= 4; count -= 4) {
-    convolve_rows(4, 2, &b);
+  for (; count > 0; count -= 4) {
+    convolve[count < 4 ? count : 4](&b);
     b.weight += 4, b.y += 4 * b.y_plane;
     if (b.bias) b.bias += 4;
   }
-  if (count == 3) convolve_rows(3, 2, &b);
-  if (count == 2) convolve_rows(2, 4, &b);
-  if (count == 1) convolve_rows(1, 6, &b);
 }

@@ -10,9 +10,6 @@
 
 enum { MOST_WEIGHTS = 10 }; /* in registers: sixteen less the sums and what is being multiplied */
 
-/* As many input channels as one pass takes. */
-static int32_t pass_channels(int32_t R) { return R == 3 ? 3 : R == 5 ? 2 : 1; }
-
 /* Input channels first .. first + C - 1 of all rows; C and R are constants wherever this is inlined.
  * add: to what is in y. */
 INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *b, int32_t first) {
@@ -36,28 +33,37 @@ INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *
   }
 }
 
-INLINE void passes(const int R, const few_taps_rows *b) {
-  const int32_t most = pass_channels(R);
-  for (int32_t c = 0; c < b->channels; c += most) {
-    const int32_t C = b->channels - c;
-    if (C >= 3 && most >= 3)
-      c ? pass(3, R, true, b, c) : pass(3, R, false, b, c);
-    else if (C >= 2 && most >= 2)
-      c ? pass(2, R, true, b, c) : pass(2, R, false, b, c);
-    else
-      c ? pass(1, R, true, b, c) : pass(1, R, false, b, c);
-  }
+INLINE void first_or_next(const int C, const int R, const few_taps_rows *b, int32_t first) {
+  if (first)
+    pass(C, R, true, b, first);
+  else
+    pass(C, R, false, b, first);
 }
 
-void few_taps_convolve(const few_taps_rows *rows) {
-  if (rows->R == 3)
-    passes(3, rows);
-  else if (rows->R == 5)
-    passes(5, rows);
-  else if (rows->R == 7)
-    passes(7, rows);
-  else
-    passes(9, rows);
+static void pass_1x3(const few_taps_rows *b, int32_t first) { first_or_next(1, 3, b, first); }
+static void pass_2x3(const few_taps_rows *b, int32_t first) { first_or_next(2, 3, b, first); }
+static void pass_3x3(const few_taps_rows *b, int32_t first) { first_or_next(3, 3, b, first); }
+static void pass_1x5(const few_taps_rows *b, int32_t first) { first_or_next(1, 5, b, first); }
+static void pass_2x5(const few_taps_rows *b, int32_t first) { first_or_next(2, 5, b, first); }
+static void pass_1x7(const few_taps_rows *b, int32_t first) { first_or_next(1, 7, b, first); }
+static void pass_1x9(const few_taps_rows *b, int32_t first) { first_or_next(1, 9, b, first); }
+
+/* As many input channels as one pass takes. */
+static int32_t pass_channels(int32_t R) { return R == 3 ? 3 : R == 5 ? 2 : 1; }
+
+void few_taps_convolve(const few_taps_rows *b) {
+  /* [R][C]. Through a table, so that each stays a function of its own (see small.h). */
+  static void (*const passes[][4])(const few_taps_rows *, int32_t) = {
+      [3] = {[1] = pass_1x3, [2] = pass_2x3, [3] = pass_3x3},
+      [5] = {[1] = pass_1x5, [2] = pass_2x5},
+      [7] = {[1] = pass_1x7},
+      [9] = {[1] = pass_1x9},
+  };
+  const int32_t most = pass_channels(b->R);
+  for (int32_t c = 0; c < b->channels; c += most) {
+    const int32_t left = b->channels - c;
+    passes[b->R][left < most ? left : most](b, c);
+  }
 }
 
 /* Three passes load and store so many sums that blocks are as fast. */

@@ -4,6 +4,7 @@
 
 #include "aggregation.h"
 #include "elementary.h"
+#include "small.h"
 
 /* PCG32 (O'Neill, 2014), XSH-RR. */
 typedef struct generator {
@@ -36,12 +37,12 @@ static double next_normal(generator *g) {
   return u * sqrt(-2 * logarithm(s) / s);
 }
 
-static void kaiming_normal(generator *g, float *weight, int32_t count, int32_t fan_out) {
+SMALL static void kaiming_normal(generator *g, float *weight, int32_t count, int32_t fan_out) {
   double deviation = sqrt(2.0 / fan_out);
   for (int32_t i = 0; i < count; i++) weight[i] = (float)(deviation * next_normal(g));
 }
 
-void dk_attention_initialise(dk_attention *attention, uint32_t seed) {
+SMALL void dk_attention_initialise(dk_attention *attention, uint32_t seed) {
   generator g = seeded(seed);
   const int32_t C = attention->C, M = attention->M, K = attention->K;
   kaiming_normal(&g, attention->conv1_weight, M * C, M);
@@ -54,7 +55,7 @@ void dk_attention_initialise(dk_attention *attention, uint32_t seed) {
   attention->batches_tracked = 0;
 }
 
-void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed) {
+SMALL void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed) {
   generator g = seeded(seed);
   const packed_kernels *kernels = &aggregation->kernels;
   const double bound = sqrt(6.0 / kernels->depth);

@@ -1,11 +1,12 @@
 /* The mixture's gradient: from the mixed kernel's to the K kernels' and to their weights'. */
 #include "gradient.h"
 #include "simd.h"
+#include "small.h"
 #include "transpose.h"
 
 /* Sum of x * y, of count floats, a multiple of 8; blocks are added in float32, the blocks in
  * double. */
-static double dot(const float *x, const float *y, size_t count) {
+SMALL static double dot(const float *x, const float *y, size_t count) {
   enum { BLOCK = 1024 };
   double sum = 0;
   for (size_t i = 0; i < count;) {
@@ -24,7 +25,7 @@ static double dot(const float *x, const float *y, size_t count) {
 }
 
 /* to [count] += scale * from [count] */
-static void add_scaled(float scale, const float *from, int32_t count, float *to) {
+SMALL static void add_scaled(float scale, const float *from, int32_t count, float *to) {
   const v128_t s = wasm_f32x4_splat(scale);
   int32_t i = 0;
 #pragma clang loop unroll(disable)
@@ -34,7 +35,7 @@ static void add_scaled(float scale, const float *from, int32_t count, float *to)
 }
 
 /* A block [depth, 8] -> one output channel after the other, [8, depth]. */
-static void unpack(const float *block, int32_t depth, float *out) {
+SMALL static void unpack(const float *block, int32_t depth, float *out) {
   for (int32_t lane = 0; lane < LANES; lane += 4) {
     const float *from = block + lane;
     float *to = out + (size_t)lane * depth;
@@ -50,9 +51,9 @@ static void unpack(const float *block, int32_t depth, float *out) {
   }
 }
 
-void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
-                      int32_t end_block, const float *a, double *ga, float *weight,
-                      float *scratch) {
+SMALL void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw,
+                            int32_t first_block, int32_t end_block, const float *a, double *ga,
+                            float *weight, float *scratch) {
   const int32_t K = kernels->K, depth = kernels->depth;
   const size_t floats = (size_t)depth * LANES;
   for (int32_t block = first_block; block < end_block; block++) {

@@ -61,8 +61,8 @@ INLINE void sgd_vector(float *parameter, const float *gradient, float *velocity,
   wasm_v128_store(parameter, wasm_f32x4_sub(p, wasm_f32x4_mul(lr, g)));
 }
 
-void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count, double lr,
-                 double momentum, double weight_decay, int32_t step) {
+SMALL void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count,
+                       double lr, double momentum, double weight_decay, int32_t step) {
   const v128_t rate = splat(lr), beta = splat(momentum), decay = splat(weight_decay);
   size_t i = 0;
   if (momentum == 0) {
@@ -76,9 +76,9 @@ void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_
                      lr, momentum, weight_decay, step);
 }
 
-void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count,
-                  double lr, double beta1, double beta2, double eps, double weight_decay,
-                  int32_t step) {
+SMALL void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count,
+                        double lr, double beta1, double beta2, double eps, double weight_decay,
+                        int32_t step) {
   /* m / bias1 / (sqrt(v / bias2) + eps) = m * sqrt(bias2) / bias1 / (sqrt(v) + eps * sqrt(bias2)):
    * one square root and one division a value. */
   const double root = sqrt(1 - power(beta2, step));

@@ -63,18 +63,31 @@ INLINE void roll_down(const edges at, const rolling_plane *b, int32_t first, int
   if (rows < end - first) wasm_v128_store(y, upper);
 }
 
+static void roll_inner(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+  roll_down((edges){false, false}, b, first, end, column);
+}
+static void roll_left(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+  roll_down((edges){true, false}, b, first, end, column);
+}
+static void roll_right(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+  roll_down((edges){false, true}, b, first, end, column);
+}
+
 void rolling_convolve(const rolling_plane *b) {
+  /* Through a table, so that each stays a function of its own (see small.h). */
+  enum { INNER, LEFT, RIGHT };
+  static void (*const roll[])(const rolling_plane *, int32_t, int32_t, int32_t) = {
+      [INNER] = roll_inner, [LEFT] = roll_left, [RIGHT] = roll_right};
   const int32_t Wo = b->W - 2 + 2 * b->padding, last = Wo - 4;
   for (int32_t first = b->first_row; first < b->end_row; first += STRIP_ROWS) {
     const int32_t end = b->end_row - first < STRIP_ROWS ? b->end_row : first + STRIP_ROWS;
     int32_t column = 0;
     if (b->padding) {
-      roll_down((edges){true, false}, b, first, end, 0);
-      roll_down((edges){false, true}, b, first, end, last);
+      roll[LEFT](b, first, end, 0);
+      roll[RIGHT](b, first, end, last);
       column = 4;
     }
-    for (; column <= last - b->padding; column += 4)
-      roll_down((edges){false, false}, b, first, end, column);
-    if (!b->padding && column < Wo) roll_down((edges){false, false}, b, first, end, last);
+    for (; column <= last - b->padding; column += 4) roll[INNER](b, first, end, column);
+    if (!b->padding && column < Wo) roll[INNER](b, first, end, last);
   }
 }

@@ -90,30 +90,53 @@ INLINE void divide(const int P, const constants *k, const v128_t *s, const int f
   UNROLL for (int j = 0; j < g; j++) each[h + j] = without(g, k->square + h, j, low);
 }
 
+/* What the two transforms of columns read and write; the fields are the arguments of toomcook.h. */
+typedef struct input_columns {
+  const toomcook *t;
+  const float *input;
+  ptrdiff_t row;
+  int32_t columns;
+  float *v;
+  size_t v_row;
+} input_columns;
+
+typedef struct output_columns {
+  const toomcook *t;
+  const float *products, *addend;
+  size_t m_row;
+  float bias;
+  int32_t columns;
+  float *y;
+  size_t y_row;
+} output_columns;
+
 /* P = pairs is a constant wherever these are inlined. */
-INLINE v128_t inputs(const int P, const toomcook *t, const float *input, int32_t row_floats,
-                     int32_t columns, float *v, size_t v_row) {
-  const int32_t end = t->n - 1; /* infinity's row; where R is even, it is written over below */
-  constants k; /* copies, since the compiler must assume that a store changes *t */
+INLINE v128_t inputs(const int P, const input_columns *b) {
+  const toomcook *t = b->t;
+  constants k; /* copies, here and below, since the compiler must assume that a store changes *b */
   for (int j = 0; j < P; j++) {
     k.point[j] = wasm_v128_load32_splat(&t->point[j]);
     k.square[j] = wasm_v128_load32_splat(&t->square[j]);
   }
   for (int i = 0; i < P / 2; i++) k.low[i] = wasm_v128_load32_splat(&t->low[i]);
   for (int i = 0; i < P - P / 2; i++) k.high[i] = wasm_v128_load32_splat(&t->high[i]);
-  const v128_t nothing = wasm_f32x4_splat(0);
-  v128_t watch = nothing;
+  const int32_t columns = b->columns, end = t->n - 1; /* infinity's row; where R is even, it is
+                                                         written over below */
+  const float *input = b->input;
+  const ptrdiff_t row = b->row;
+  float *v = b->v;
+  const size_t v_row = b->v_row;
+  v128_t watch = wasm_f32x4_splat(0);
 #pragma clang loop unroll(disable)
   for (int32_t j = 0; j < columns; j += 4) {
     const int32_t x = min_i32(j, columns - 4); /* the last vector ends with the row */
     v128_t s[TOOM_PAIRS + 1], first, last, even[TOOM_PAIRS], odd[TOOM_PAIRS];
-    for (int i = 0; i <= P; i++) s[i] = wasm_v128_load(input + (ptrdiff_t)(2 * i) * row_floats + x);
+    for (int i = 0; i <= P; i++) s[i] = wasm_v128_load(input + 2 * i * row + x);
     divide(P, &k, s, 1, &first, even);
-    for (int i = 0; i < P; i++)
-      s[i] = wasm_v128_load(input + (ptrdiff_t)(2 * i + 1) * row_floats + x);
-    s[P] = wasm_v128_load(input + (ptrdiff_t)end * row_floats + x);
+    for (int i = 0; i < P; i++) s[i] = wasm_v128_load(input + (2 * i + 1) * row + x);
+    s[P] = wasm_v128_load(input + end * row + x);
     divide(P, &k, s, 0, &last, odd);
-    watch = madd(nothing, first, madd(nothing, last, watch));
+    watch = wasm_f32x4_add(watch, wasm_f32x4_add(first, last));
     wasm_v128_store(v + x, first);
     wasm_v128_store(v + end * v_row + x, last);
     for (int i = 0; i < P; i++) {
@@ -122,77 +145,80 @@ INLINE v128_t inputs(const int P, const toomcook *t, const float *input, int32_t
       wasm_v128_store(v + (2 * i + 2) * v_row + x, wasm_f32x4_sub(even[i], o));
     }
   }
-  return watch;
-}
-
-/* out[i] += A' M, i < 4. infinity: 1, or 0 where the row at end is not its. */
-INLINE void transform_back(const int P, const v128_t *p, v128_t infinity, int32_t end,
-                           const float *products, size_t m_row, v128_t out[TOOM_TILE]) {
-  out[0] = wasm_f32x4_add(out[0], wasm_v128_load(products));
-  out[3] = madd(infinity, wasm_v128_load(products + end * m_row), out[3]);
-  for (int j = 0; j < P; j++) {
-    const v128_t plus = wasm_v128_load(products + (2 * j + 1) * m_row);
-    const v128_t minus = wasm_v128_load(products + (2 * j + 2) * m_row);
-    v128_t even = wasm_f32x4_add(plus, minus);
-    v128_t odd = wasm_f32x4_mul(p[j], wasm_f32x4_sub(plus, minus));
-    out[0] = wasm_f32x4_add(out[0], even);
-    out[1] = wasm_f32x4_add(out[1], odd);
-    even = wasm_f32x4_mul(p[j], even), odd = wasm_f32x4_mul(p[j], odd);
-    out[2] = madd(p[j], even, out[2]);
-    out[3] = madd(p[j], odd, out[3]);
-  }
+  return wasm_f32x4_mul(wasm_f32x4_splat(0), watch);
 }
 
 /* Whole vectors of four whole rows; add: the addend. */
-INLINE void outputs(const int P, const bool add, const toomcook *t, const float *products,
-                    size_t m_row, const float *addend, float bias, int32_t columns, float *y,
-                    size_t y_row) {
-  const v128_t b = wasm_f32x4_splat(bias), infinity = wasm_f32x4_splat(t->infinity);
-  const int32_t end = t->n - 1;
-  v128_t p[TOOM_PAIRS], out[TOOM_TILE];
-  for (int j = 0; j < P; j++) p[j] = wasm_v128_load32_splat(&t->point[j]);
+INLINE void outputs(const int P, const bool add, const output_columns *b) {
+  const toomcook *t = b->t;
+  const v128_t bias = wasm_f32x4_splat(b->bias);
+  const v128_t infinity = wasm_f32x4_splat(t->infinity); /* 0: the row at end is not infinity's */
+  v128_t point[TOOM_PAIRS], square[TOOM_PAIRS];
+  for (int j = 0; j < P; j++) {
+    point[j] = wasm_v128_load32_splat(&t->point[j]);
+    square[j] = wasm_f32x4_mul(point[j], point[j]);
+  }
+  const int32_t columns = b->columns, end = t->n - 1;
+  const float *products = b->products, *addend = b->addend;
+  float *y = b->y;
+  const size_t m_row = b->m_row, y_row = b->y_row;
 #pragma clang loop unroll(disable)
   for (int32_t x = 0; x < columns; x += 4) {
+    const float *m = products + x;
+    v128_t out[TOOM_TILE];
     for (int i = 0; i < TOOM_TILE; i++)
-      out[i] = add ? wasm_f32x4_add(b, wasm_v128_load(addend + i * m_row + x)) : b;
-    transform_back(P, p, infinity, end, products + x, m_row, out);
+      out[i] = add ? wasm_f32x4_add(bias, wasm_v128_load(addend + i * m_row + x)) : bias;
+    out[0] = wasm_f32x4_add(out[0], wasm_v128_load(m));
+    out[3] = madd(infinity, wasm_v128_load(m + end * m_row), out[3]);
+    for (int j = 0; j < P; j++) {
+      const v128_t plus = wasm_v128_load(m + (2 * j + 1) * m_row);
+      const v128_t minus = wasm_v128_load(m + (2 * j + 2) * m_row);
+      const v128_t even = wasm_f32x4_add(plus, minus);
+      const v128_t odd = wasm_f32x4_mul(point[j], wasm_f32x4_sub(plus, minus));
+      out[0] = wasm_f32x4_add(out[0], even);
+      out[1] = wasm_f32x4_add(out[1], odd);
+      out[2] = madd(square[j], even, out[2]);
+      out[3] = madd(square[j], odd, out[3]);
+    }
     for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row + x, out[i]);
   }
 }
 
-static void whole_outputs(const toomcook *t, const float *products, size_t m_row,
-                          const float *addend, float bias, int32_t columns, float *y,
-                          size_t y_row) {
-  if (addend && t->pairs == 2)
-    outputs(2, true, t, products, m_row, addend, bias, columns, y, y_row);
-  else if (addend)
-    outputs(3, true, t, products, m_row, addend, bias, columns, y, y_row);
-  else if (t->pairs == 2)
-    outputs(2, false, t, products, m_row, addend, bias, columns, y, y_row);
-  else if (t->pairs == 3)
-    outputs(3, false, t, products, m_row, addend, bias, columns, y, y_row);
-  else if (t->pairs == 4)
-    outputs(4, false, t, products, m_row, addend, bias, columns, y, y_row);
-  else
-    outputs(5, false, t, products, m_row, addend, bias, columns, y, y_row);
-}
+static v128_t inputs_2(const input_columns *b) { return inputs(2, b); }
+static v128_t inputs_3(const input_columns *b) { return inputs(3, b); }
+static v128_t inputs_4(const input_columns *b) { return inputs(4, b); }
+static v128_t inputs_5(const input_columns *b) { return inputs(5, b); }
+static void outputs_2(const output_columns *b) { outputs(2, false, b); }
+static void outputs_3(const output_columns *b) { outputs(3, false, b); }
+static void outputs_4(const output_columns *b) { outputs(4, false, b); }
+static void outputs_5(const output_columns *b) { outputs(5, false, b); }
+static void add_outputs_2(const output_columns *b) { outputs(2, true, b); }
+static void add_outputs_3(const output_columns *b) { outputs(3, true, b); }
 
 v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns,
                        float *v, size_t v_row) {
-  if (t->pairs == 2) return inputs(2, t, input, row_floats, columns, v, v_row);
-  if (t->pairs == 3) return inputs(3, t, input, row_floats, columns, v, v_row);
-  if (t->pairs == 4) return inputs(4, t, input, row_floats, columns, v, v_row);
-  return inputs(5, t, input, row_floats, columns, v, v_row);
+  static v128_t (*const of_pairs[])(const input_columns *) = {
+      [2] = inputs_2, [3] = inputs_3, [4] = inputs_4, [5] = inputs_5};
+  return of_pairs[t->pairs](&(input_columns){t, input, row_floats, columns, v, v_row});
 }
 
 void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row,
                           const float *addend, float bias, int32_t columns, int32_t rows, float *y,
                           size_t y_row) {
+  static void (*const of_pairs[2][TOOM_PAIRS + 1])(const output_columns *) = {
+      {[2] = outputs_2, [3] = outputs_3, [4] = outputs_4, [5] = outputs_5},
+      {[2] = add_outputs_2, [3] = add_outputs_3},
+  };
+  void (*const transform)(const output_columns *) = of_pairs[addend != NULL][t->pairs];
   const int32_t whole = rows == TOOM_TILE ? columns / 4 * 4 : 0;
-  whole_outputs(t, products, m_row, addend, bias, whole, y, y_row);
+  output_columns b = {t, products, addend, m_row, bias, whole, y, y_row};
+  transform(&b);
   for (int32_t x = whole; x < columns; x += 4) {
     float tile[TOOM_TILE][4];
-    whole_outputs(t, products + x, m_row, addend ? addend + x : NULL, bias, 4, tile[0], 4);
+    b.products = products + x;
+    if (addend) b.addend = addend + x;
+    b.columns = 4, b.y = tile[0], b.y_row = 4;
+    transform(&b);
     for (int i = 0; i < rows; i++)
       memcpy(y + i * y_row + x, tile[i], sizeof(float) * (size_t)min_i32(4, columns - x));
   }

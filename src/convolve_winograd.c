@@ -137,7 +137,7 @@ INLINE void multiply_tiles(const int T, const int halves, const float *v, const 
   for (int first = 0; first < 4; first++) { /* every fourth channel, so that strides are even */
     const float *w = v + first, *x = u + first * 2 * U_HALF;
 #pragma clang loop unroll(disable)
-    for (int32_t c = 0; c < channels; c += 4, w += 16, x += 4 * 2 * U_HALF) {
+    for (const float *end = w + channels * 4; w != end; w += 16, x += 4 * 2 * U_HALF) {
       v128_t kernel[2];
       for (int h = 0; h < halves; h++) kernel[h] = wasm_v128_load(x + h * U_HALF);
       for (int i = 0; i < T; i++) {

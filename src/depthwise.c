@@ -36,11 +36,12 @@ INLINE void store_columns(const int width, const v128_t *sum, int32_t columns, f
 INLINE void add_input_row(const int first, const int last, const int width, int32_t R,
                           const float *input, const float *weight, v128_t sum[ROWS][2]) {
 #pragma clang loop unroll(disable)
-  for (int32_t q = 0; q < R; q++, weight += LANES) {
+  for (const float *end = input + R; input != end; input++, weight += LANES) {
     v128_t x[2];
-    for (int v = 0; v < width; v++) x[v] = wasm_v128_load(input + q + 4 * v);
-    for (int y = first; y <= last; y++) {
-      const v128_t w = wasm_v128_load32_splat(weight - (ptrdiff_t)y * R * LANES);
+    for (int v = 0; v < width; v++) x[v] = wasm_v128_load(input + 4 * v);
+    const float *tap = weight - (ptrdiff_t)first * R * LANES;
+    for (int y = first; y <= last; y++, tap -= R * LANES) {
+      const v128_t w = wasm_v128_load32_splat(tap);
       for (int v = 0; v < width; v++) sum[y][v] = madd(w, x[v], sum[y][v]);
     }
   }
@@ -84,10 +85,11 @@ INLINE void any_block(const int height, const int width, const depthwise_strip *
   for (int i = 0; i < height; i++)
     for (int v = 0; v < width; v++) sum[i][v] = wasm_f32x4_splat(b->bias);
 
+  const int32_t *offset = b->offset;
 #pragma clang loop unroll(disable)
-  for (int32_t tap = 0; tap < taps; tap++, weight += LANES) {
+  for (const float *end = weight + taps * LANES; weight != end; weight += LANES) {
     const v128_t w = wasm_v128_load32_splat(weight);
-    const float *in = input + b->offset[tap];
+    const float *in = input + *offset++;
     for (int i = 0; i < height; i++, in += row_step)
       for (int v = 0; v < width; v++) sum[i][v] = madd(w, wasm_v128_load(in + 4 * v), sum[i][v]);
   }

@@ -17,9 +17,10 @@ INLINE void convolve_block(const int M, const int V, const direct_rows *b, const
     for (int j = 0; j < V; j++)
       sum[m][j] = b->bias ? wasm_v128_load32_splat(b->bias + m) : wasm_f32x4_splat(0);
 
+  const int32_t *offset = b->offset;
 #pragma clang loop unroll(disable)
-  for (int32_t i = 0; i < b->taps; i++, w += LANES) {
-    const float *tap = input + b->offset[i];
+  for (const float *end = w + b->taps * LANES; w != end; w += LANES) {
+    const float *tap = input + *offset++;
     v128_t x[6];
     for (int j = 0; j < V; j++) x[j] = wasm_v128_load(tap + 4 * j);
     for (int m = 0; m < M; m++) {

@@ -21,14 +21,16 @@ INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *
   for (int32_t i = 0; i < rows; i++, input += input_row, weight += weight_row, y += y_row) {
     v128_t w[MOST_WEIGHTS];
     for (int j = 0; j < C * R; j++) w[j] = wasm_v128_load32_splat(weight + j * LANES);
+    const float *x = input;
+    float *to = y, *const end = y + columns;
 #pragma clang loop unroll(disable)
-    for (int32_t x = 0; x < columns; x += 4) {
-      v128_t sum = add ? madd(w[0], wasm_v128_load(input + x), wasm_v128_load(y + x))
-                       : wasm_f32x4_mul(w[0], wasm_v128_load(input + x));
-      for (int c = 0; c < C; c++)
-        for (int q = c ? 0 : 1; q < R; q++)
-          sum = madd(w[c * R + q], wasm_v128_load(input + c * channel + x + q), sum);
-      wasm_v128_store(y + x, sum);
+    for (; to < end; x += 4, to += 4) {
+      v128_t sum = add ? madd(w[0], wasm_v128_load(x), wasm_v128_load(to))
+                       : wasm_f32x4_mul(w[0], wasm_v128_load(x));
+      const float *row = x;
+      for (int c = 0; c < C; c++, row += channel)
+        for (int q = c ? 0 : 1; q < R; q++) sum = madd(w[c * R + q], wasm_v128_load(row + q), sum);
+      wasm_v128_store(to, sum);
     }
   }
 }

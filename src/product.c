@@ -32,7 +32,7 @@ INLINE void block(const int M, const int V, const operands *p, int32_t column, i
     for (int v = 0; v < V; v++) sum[m][v] = wasm_v128_load32_splat(p->bias + m);
 
 #pragma clang loop unroll(disable)
-  for (int32_t c = 0; c < p->depth; c++, input += x_row, weight += LANES) {
+  for (const float *end = weight + p->depth * LANES; weight != end; input += x_row, weight += LANES) {
     v128_t x[4];
     for (int v = 0; v < V; v++) x[v] = wasm_v128_load(input + 4 * v);
     for (int m = 0; m < M; m++) {

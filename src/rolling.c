@@ -53,7 +53,7 @@ INLINE void roll_down(const edges at, const rolling_plane *b, int32_t first, int
   const int32_t below = b->H - 2 - top; /* input rows from the third row of taps on */
   const int32_t rows = end - first < below ? end - first : below;
 #pragma clang loop unroll(disable)
-  for (int32_t row = 0; row < rows; row++, y += Wo) {
+  for (float *const last = y + (ptrdiff_t)rows * Wo; y < last; y += Wo) {
     x += W;
     const v128_t done = wasm_f32x4_add(upper, dot3(at, w + 6, x));
     upper = wasm_f32x4_add(lower, dot3(at, w + 3, x));

@@ -131,18 +131,21 @@ INLINE v128_t inputs(const int P, const input_columns *b) {
   for (int32_t j = 0; j < columns; j += 4) {
     const int32_t x = min_i32(j, columns - 4); /* the last vector ends with the row */
     v128_t s[TOOM_PAIRS + 1], first, last, even[TOOM_PAIRS], odd[TOOM_PAIRS];
-    for (int i = 0; i <= P; i++) s[i] = wasm_v128_load(input + 2 * i * row + x);
+    const float *from = input + x;
+    for (int i = 0; i <= P; i++, from += 2 * row) s[i] = wasm_v128_load(from);
     divide(P, &k, s, 1, &first, even);
-    for (int i = 0; i < P; i++) s[i] = wasm_v128_load(input + (2 * i + 1) * row + x);
+    from = input + row + x;
+    for (int i = 0; i < P; i++, from += 2 * row) s[i] = wasm_v128_load(from);
     s[P] = wasm_v128_load(input + end * row + x);
     divide(P, &k, s, 0, &last, odd);
     watch = wasm_f32x4_add(watch, wasm_f32x4_add(first, last));
-    wasm_v128_store(v + x, first);
-    wasm_v128_store(v + end * v_row + x, last);
+    float *to = v + x;
+    wasm_v128_store(to, first);
+    wasm_v128_store(to + end * v_row, last);
     for (int i = 0; i < P; i++) {
       const v128_t o = wasm_f32x4_mul(k.point[i], odd[i]);
-      wasm_v128_store(v + (2 * i + 1) * v_row + x, wasm_f32x4_add(even[i], o));
-      wasm_v128_store(v + (2 * i + 2) * v_row + x, wasm_f32x4_sub(even[i], o));
+      wasm_v128_store(to += v_row, wasm_f32x4_add(even[i], o));
+      wasm_v128_store(to += v_row, wasm_f32x4_sub(even[i], o));
     }
   }
   return wasm_f32x4_mul(wasm_f32x4_splat(0), watch);
@@ -171,8 +174,7 @@ INLINE void outputs(const int P, const bool add, const output_columns *b) {
     out[0] = wasm_f32x4_add(out[0], wasm_v128_load(m));
     out[3] = madd(infinity, wasm_v128_load(m + end * m_row), out[3]);
     for (int j = 0; j < P; j++) {
-      const v128_t plus = wasm_v128_load(m + (2 * j + 1) * m_row);
-      const v128_t minus = wasm_v128_load(m + (2 * j + 2) * m_row);
+      const v128_t plus = wasm_v128_load(m += m_row), minus = wasm_v128_load(m += m_row);
       const v128_t even = wasm_f32x4_add(plus, minus);
       const v128_t odd = wasm_f32x4_mul(point[j], wasm_f32x4_sub(plus, minus));
       out[0] = wasm_f32x4_add(out[0], even);
@@ -180,7 +182,8 @@ INLINE void outputs(const int P, const bool add, const output_columns *b) {
       out[2] = madd(square[j], even, out[2]);
       out[3] = madd(square[j], odd, out[3]);
     }
-    for (int i = 0; i < TOOM_TILE; i++) wasm_v128_store(y + i * y_row + x, out[i]);
+    float *to = y + x;
+    for (int i = 0; i < TOOM_TILE; i++, to += y_row) wasm_v128_store(to, out[i]);
   }
 }
 

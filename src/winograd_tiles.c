@@ -25,23 +25,27 @@ WINOGRAD_INLINE void transform_inputs(const tile_shape f, const tiling *t, const
 #pragma clang loop unroll(disable)
     for (int q = 0; q < n; q++, pixel += column) {
       v128_t d[MOST_N], b[MOST_N];
-      for (int r = 0; r < n; r++) d[r] = wasm_v128_load(pixel + r * row);
+      const float *from = pixel;
+      for (int r = 0; r < n; r++, from += row) d[r] = wasm_v128_load(from);
       winograd_input(n, d, b);
       for (int r = 0; r < n; r++) down[r][q] = b[r];
     }
 
     float *plane = v;
+    const v128_t(*line)[MOST_N] = down;
 #pragma clang loop unroll(disable)
-    for (int r = 0; r < n; r++) {
+    for (int r = 0; r < n; r++, line++) {
       v128_t b[MOST_N];
-      winograd_input(n, down[r], b);
-      const int32_t *to = place->v + 2 * t->down.skip[r];
-      const int32_t more = to[0], first = to[skip_first], last = to[skip_last];
-      for (int q = 0; q < n; q++, plane += v_plane) {
+      winograd_input(n, *line, b);
+      const int32_t *at = place->v + 2 * t->down.skip[r];
+      const ptrdiff_t first = at[skip_first] - at[0], last = at[skip_last] - at[0];
+      float *to = plane + at[0];
+      for (int q = 0; q < n; q++, to += v_plane) {
         const winograd_part part = winograd_part_of(n, q);
-        const int32_t at = part == FIRST_OUTPUT ? first : part == LAST_OUTPUT ? last : more;
-        wasm_v128_store(plane + at, b[q]);
+        wasm_v128_store(part == FIRST_OUTPUT ? to + first : part == LAST_OUTPUT ? to + last : to,
+                        b[q]);
       }
+      plane += n * v_plane;
     }
   }
 }
@@ -109,12 +113,14 @@ WINOGRAD_INLINE void transform_outputs(const tile_shape f, const geometry *s, co
 #pragma clang loop unroll(disable)
     for (int q = 0; q < n; q++, plane += m_plane) {
       v128_t v[MOST_N], a[MOST_M];
-      const int32_t *from = place->m + t->across.skip[q];
-      const int32_t more = from[0], first = from[skip_first], last = from[skip_last];
-      for (int r = 0; r < n; r++) {
+      const int32_t *at = place->m + t->across.skip[q];
+      const ptrdiff_t first = at[skip_first] - at[0], last = at[skip_last] - at[0];
+      const float *from = plane + at[0];
+      for (int r = 0; r < n; r++, from += row) {
         const winograd_part part = winograd_part_of(n, r);
-        const int32_t at = part == FIRST_OUTPUT ? first : part == LAST_OUTPUT ? last : more;
-        v[r] = wasm_v128_load(plane + r * row + at);
+        v[r] = wasm_v128_load(part == FIRST_OUTPUT  ? from + first
+                              : part == LAST_OUTPUT ? from + last
+                                                    : from);
       }
       winograd_output(n, v, a);
       for (int r = 0; r < m; r++) down[r][q] = a[r];

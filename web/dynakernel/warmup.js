@@ -10,9 +10,8 @@ import { ALGORITHMS } from './abi.js';
 /** @typedef {import('./heap.js').Heap} Heap */
 
 const CALLS = 250;
-/** At most: enough for the functions that take longest to be noticed. More delays the first image by
- * what it saves. */
-const MILLISECONDS = 3;
+/** At most: enough for engines to notice what runs. More delays the first image by what it saves. */
+const MILLISECONDS = 1.5;
 const LARGEST_REACH = 32; // kernels beyond take so long that a call is no longer quick
 
 /** The kinds that a heap's module has run. @type {WeakMap<Heap, Set<string>>} */

@@ -24,14 +24,16 @@ INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *
     const float *x = input;
     float *to = y, *const end = y + columns;
 #pragma clang loop unroll(disable)
-    for (; to < end; x += 4, to += 4) {
-      v128_t sum = add ? madd(w[0], wasm_v128_load(x), wasm_v128_load(to))
-                       : wasm_f32x4_mul(w[0], wasm_v128_load(x));
-      const float *row = x;
-      for (int c = 0; c < C; c++, row += channel)
-        for (int q = c ? 0 : 1; q < R; q++) sum = madd(w[c * R + q], wasm_v128_load(row + q), sum);
-      wasm_v128_store(to, sum);
-    }
+    for (; to < end; x += 8, to += 8)
+      for (int v = 0; v < 8; v += 4) {
+        const float *row = x + v;
+        v128_t sum = add ? madd(w[0], wasm_v128_load(row), wasm_v128_load(to + v))
+                         : wasm_f32x4_mul(w[0], wasm_v128_load(row));
+        for (int c = 0; c < C; c++, row += channel)
+          for (int q = c ? 0 : 1; q < R; q++)
+            sum = madd(w[c * R + q], wasm_v128_load(row + q), sum);
+        wasm_v128_store(to + v, sum);
+      }
   }
 }
 

@@ -22,7 +22,7 @@ bool few_taps_pay(int32_t channels, int32_t R);
 
 /* y[i * y_row + x] = sum over channels c and taps q of
  *     weight[i][c][q][0] * input[i * input_row + c * input_channel + q + x],
- * for x < columns, rounded up to a multiple of 4. */
+ * for x < columns, rounded up to a multiple of 8. */
 void few_taps_convolve(const few_taps_rows *rows);
 
 #endif

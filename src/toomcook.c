@@ -120,26 +120,26 @@ INLINE v128_t inputs(const int P, const input_columns *b) {
   }
   for (int i = 0; i < P / 2; i++) k.low[i] = wasm_v128_load32_splat(&t->low[i]);
   for (int i = 0; i < P - P / 2; i++) k.high[i] = wasm_v128_load32_splat(&t->high[i]);
-  const int32_t columns = b->columns, end = t->n - 1; /* infinity's row; where R is even, it is
-                                                         written over below */
+  const int32_t end = t->n - 1; /* infinity's row; where R is even, it is written over below */
   const float *input = b->input;
   const ptrdiff_t row = b->row;
   float *v = b->v;
   const size_t v_row = b->v_row;
   v128_t watch = wasm_f32x4_splat(0);
+  int32_t left = b->columns;
 #pragma clang loop unroll(disable)
-  for (int32_t j = 0; j < columns; j += 4) {
-    const int32_t x = min_i32(j, columns - 4); /* the last vector ends with the row */
+  for (int32_t step = 0; left > 0; left -= 4) {
+    input += step, v += step;
     v128_t s[TOOM_PAIRS + 1], first, last, even[TOOM_PAIRS], odd[TOOM_PAIRS];
-    const float *from = input + x;
+    const float *from = input;
     for (int i = 0; i <= P; i++, from += 2 * row) s[i] = wasm_v128_load(from);
     divide(P, &k, s, 1, &first, even);
-    from = input + row + x;
+    from = input + row;
     for (int i = 0; i < P; i++, from += 2 * row) s[i] = wasm_v128_load(from);
-    s[P] = wasm_v128_load(input + end * row + x);
+    s[P] = wasm_v128_load(input + end * row);
     divide(P, &k, s, 0, &last, odd);
     watch = wasm_f32x4_add(watch, wasm_f32x4_add(first, last));
-    float *to = v + x;
+    float *to = v;
     wasm_v128_store(to, first);
     wasm_v128_store(to + end * v_row, last);
     for (int i = 0; i < P; i++) {
@@ -147,6 +147,7 @@ INLINE v128_t inputs(const int P, const input_columns *b) {
       wasm_v128_store(to += v_row, wasm_f32x4_add(even[i], o));
       wasm_v128_store(to += v_row, wasm_f32x4_sub(even[i], o));
     }
+    step = min_i32(left - 4, 4); /* the last vector ends with the row */
   }
   return wasm_f32x4_mul(wasm_f32x4_splat(0), watch);
 }

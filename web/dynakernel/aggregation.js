@@ -40,6 +40,13 @@ const SLICE = 2 ** 18;
 export let noteForward;
 
 /**
+ * [N, C, H, W] -> [N, O, Ho, Wo], as convolvedShape; what it answered last is kept.
+ *
+ * @type {(aggregation: KernelAggregation, shape: readonly number[]) => readonly number[]}
+ */
+export let outputShape;
+
+/**
  * For each image n the kernels are mixed, w[n] = sum over k of a[n, k] * weight[k] and likewise the
  * biases, and the image is convolved with the mixture. Made by dk.kernelAggregation, or as
  * `block.aggregation`.
@@ -49,6 +56,8 @@ export class KernelAggregation extends Module {
   #config;
   /** @type {readonly number[] | null} */
   #latest = null;
+  /** @type {{ input: readonly number[], output: readonly number[] }} */
+  #shapes = { input: [], output: [] };
   /** The gradient of the attention, [N, K].
    * @type {Tensor | null} */
   #attentionGradient = null;
@@ -56,6 +65,12 @@ export class KernelAggregation extends Module {
   static {
     noteForward = (aggregation, shape) => {
       aggregation.#latest = shape;
+    };
+    outputShape = (aggregation, input) => {
+      if (aggregation.#shapes.input !== input) { // tensors' shapes are frozen: the same array is the same shape
+        aggregation.#shapes = { input, output: convolvedShape(aggregation.#config, input) };
+      }
+      return aggregation.#shapes.output;
     };
   }
 
@@ -127,7 +142,7 @@ export class KernelAggregation extends Module {
     const aggregation = handleOf(this);
     const input = pointerOf(this.#heap, x, 'x');
     const weights = pointerOf(this.#heap, attention, 'attention');
-    const shape = convolvedShape(this.#config, x.shape);
+    const shape = outputShape(this, x.shape);
     checkAttention(attention.shape, x.shape[0], this.#config.numKernels);
     const [N, , H, W] = x.shape;
     const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {

@@ -1,11 +1,11 @@
 /** DynamicKernelAggregation: attention and aggregation as one. */
 import { checkStatus } from './abi.js';
-import { KernelAggregation, convolutionText, noteForward } from './aggregation.js';
+import { KernelAggregation, convolutionText, noteForward, outputShape } from './aggregation.js';
 import { KernelAttention, checkBatch } from './attention.js';
 import { backwardPass } from './backward.js';
 import { readOptions } from './check.js';
 import { Module, gradientsOf, handleOf, recordOf } from './module.js';
-import { convolvedShape, sameShape, sizeOf } from './shape.js';
+import { sameShape, sizeOf } from './shape.js';
 import { emptyTensor, pointerOf, produceInto } from './tensor.js';
 
 /** @typedef {import('./aggregation.js').Plan} Plan */
@@ -91,7 +91,7 @@ export class DynamicKernelAggregation extends Module {
     const { config } = this.#aggregation;
     const training = this.#attention.training;
     const input = pointerOf(this.#heap, x, 'x');
-    const shape = convolvedShape(config, x.shape);
+    const shape = outputShape(this.#aggregation, x.shape);
     checkBatch(training, x.shape);
     const [N, , H, W] = x.shape;
 

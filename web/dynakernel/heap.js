@@ -3,8 +3,9 @@
  * the allocator.
  *
  * Two rules keep it sound. Views are made afresh for each use, because memory that grows detaches
- * the old ones. What is allocated has one owner from its first moment: a scope that frees it, the
- * scratch, an object that guards it, or the heap, with which it ends.
+ * the old ones; a tensor alone keeps the view that it handed out, until it finds it detached. What is
+ * allocated has one owner from its first moment: a scope that frees it, the scratch, an object that
+ * guards it, or the heap, with which it ends.
  */
 import { DynakernelError, byteText } from './errors.js';
 

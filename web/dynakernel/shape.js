@@ -8,7 +8,11 @@ import { DynakernelError, byteText, given } from './errors.js';
  * @param {readonly number[]} shape
  * @returns {number} elements
  */
-export const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
+export function sizeOf(shape) {
+  let product = 1;
+  for (let i = 0; i < shape.length; i++) product *= shape[i];
+  return product;
+}
 
 /** @param {readonly number[]} shape */
 export const shapeText = (shape) => `[${shape.join(', ')}]`;
@@ -17,8 +21,12 @@ export const shapeText = (shape) => `[${shape.join(', ')}]`;
  * @param {readonly number[]} a
  * @param {readonly number[]} b
  */
-export const sameShape = (a, b) =>
-  a.length === b.length && a.every((length, i) => length === b[i]);
+export function sameShape(a, b) {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
 /**
  * @param {unknown} shape

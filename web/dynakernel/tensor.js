@@ -64,6 +64,9 @@ export class Tensor {
   /** @type {Loan | null} */
   #loan;
   #disposed = false;
+  /** The view of `data`, which takes longer to make than a small layer to compute.
+   * @type {Floats | null} */
+  #handedOut = null;
 
   static {
     locate = (heap, tensor, what) => {
@@ -106,9 +109,14 @@ export class Tensor {
    * @returns {Floats}
    */
   get data() {
-    const view = this.#view();
+    this.#check('the tensor');
     this.#loan?.written?.();
-    keepers.set(view, this);
+    let view = this.#handedOut;
+    if (view === null || view.length === 0) { // the first, or memory has grown and detached the last
+      view = this.#view();
+      keepers.set(view, this);
+      this.#handedOut = view;
+    }
     return view;
   }
 

@@ -1,9 +1,9 @@
 /* Depthwise convolution: every output channel reads one input channel (C/G = 1), any multiplier,
  * kernel size, stride and dilation.
  *
- * 3x3 kernels with a padding of 0 or 1, which nearly all are, read a channel where it lies (rolling.h).
- * Otherwise it goes through in strips of rows, written out with their padding (strip.h) into the
- * first-level cache; depthwise.h has the kernels that convolve a strip. */
+ * 3x3 kernels with a stride of 1 or 2 and a padding of 0 or 1, which nearly all are, read a channel
+ * where it lies (rolling.h). Otherwise it goes through in strips of rows, written out with their padding
+ * (strip.h) into the first-level cache; depthwise.h has the kernels that convolve a strip. */
 #include "convolution.h"
 #include "depthwise.h"
 #include "rolling.h"
@@ -25,7 +25,7 @@ static uint64_t workspace(const geometry *s) {
 
 /* Whether rolling.h covers the shape. */
 static bool rolls(const geometry *s) {
-  return s->R == 3 && s->stride == 1 && s->dilation == 1 && s->padding <= 1 && s->Wo > 4;
+  return s->R == 3 && s->stride <= 2 && s->dilation == 1 && s->padding <= 1 && s->Wo > 4;
 }
 
 /* One output channel, strip by strip. */
@@ -63,9 +63,17 @@ static void convolve(const convolution *work) {
       const float *x = work->x + (size_t)(o / multiplier) * s->H * s->W;
       float *y = work->y + (size_t)o * s->Ho * s->Wo;
       if (rolls(s))
-        rolling_convolve(&(rolling_plane){
-            .x = x, .H = s->H, .W = s->W, .padding = s->padding, .weight = mixed + lane,
-            .bias = bias[lane], .y = y, .first_row = work->first_row, .end_row = work->end_row});
+        rolling_convolve(&(rolling_plane){.x = x,
+                                          .H = s->H,
+                                          .W = s->W,
+                                          .padding = s->padding,
+                                          .stride = s->stride,
+                                          .weight = mixed + lane,
+                                          .bias = bias[lane],
+                                          .y = y,
+                                          .Wo = s->Wo,
+                                          .first_row = work->first_row,
+                                          .end_row = work->end_row});
       else
         convolve_strips(work, &t, x, offset, mixed + lane, bias[lane], y, padded);
     }

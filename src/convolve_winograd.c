@@ -172,6 +172,11 @@ typedef struct strip_work {
   float *space;
 } strip_work;
 
+/* How many tiles product (r, q) is computed for. */
+static int32_t product_tiles(const strip_work *b, int r, int q) {
+  return b->tiles[2 * b->tiling->down.skip[r] + b->tiling->across.skip[q]];
+}
+
 /* All products of one chunk of channels. */
 static void multiply_chunk(const strip_work *b, const float *v, int32_t channels, int32_t count,
                            bool add) {
@@ -181,7 +186,7 @@ static void multiply_chunk(const strip_work *b, const float *v, int32_t channels
   float *m = b->space + t->products;
   for (int r = 0; r < t->n; r++)
     for (int q = 0; q < t->n; q++, v += t->v_plane, m += t->m_plane) {
-      const int32_t tiles = b->tiles[2 * t->down.skip[r] + t->across.skip[q]];
+      const int32_t tiles = product_tiles(b, r, q);
       const float *kernel = u + (min_i32(r, last) * values + min_i32(q, last)) * 4;
       multiply(v, t->v_block, kernel, channels, tiles, count, add, m);
     }
@@ -214,16 +219,17 @@ static void convolve_block(const strip_work *b, int32_t block) {
                        work->y + (size_t)(o.first + i) * s->Ho * s->Wo);
 }
 
-/* V's last tiles of four where a set has fewer: whatever was there, numbers close to zero perhaps,
+/* V's last tiles of four where there are fewer: whatever was there, numbers close to zero perhaps,
  * with which processors are slow. */
 SMALL static void clear_spare_tiles(const strip_work *b) {
   const tiling *t = b->tiling;
   float *v = b->space + t->v;
   for (int32_t c = 0; c < b->channels; c += t->chunk)
-    for (int p = 0; p < t->n * t->n; p++, v += t->v_plane)
-      for (int i = 0; i < TILE_SETS; i++)
-        if (b->tiles[i] % 4)
-          memset(v + b->tiles[i] / 4 * t->v_block, 0, sizeof(float) * t->v_block);
+    for (int r = 0; r < t->n; r++)
+      for (int q = 0; q < t->n; q++, v += t->v_plane) {
+        const int32_t tiles = product_tiles(b, r, q);
+        if (tiles % 4) memset(v + tiles / 4 * t->v_block, 0, sizeof(float) * t->v_block);
+      }
 }
 
 static void convolve_tiles(const scheme *f, const convolution *work) {

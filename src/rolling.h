@@ -1,4 +1,5 @@
-/* One channel, convolved with one 3x3 kernel, stride 1, no dilation: straight from its plane. */
+/* One channel, convolved with one 3x3 kernel, stride 1 or 2, no dilation: straight from its plane.
+ */
 #ifndef DK_ROLLING_H
 #define DK_ROLLING_H
 
@@ -6,10 +7,12 @@
 
 typedef struct rolling_plane {
   const float *x;             /* [H, W] */
-  int32_t H, W, padding;      /* padding 0 or 1 */
+  int32_t H, W;
+  int32_t padding, stride;    /* padding 0 or 1, stride 1 or 2 */
   const float *weight;        /* [9], LANES apart */
   float bias;
-  float *y;                   /* [Ho, Wo], Wo > 4 */
+  float *y;                   /* [Ho, Wo] */
+  int32_t Wo;                 /* more than 4 */
   int32_t first_row, end_row; /* of Ho, to be written */
 } rolling_plane;
 

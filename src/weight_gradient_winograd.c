@@ -124,11 +124,12 @@ WINOGRAD_INLINE v128_t transform_inputs(const float *padded, size_t step, float 
 
 /* z [6] = A y, y [4]: the transpose of winograd_output. */
 WINOGRAD_INLINE void output_transposed(const v128_t y[M], v128_t z[N]) {
-  const v128_t even_a = madd(wasm_f32x4_splat(A2), y[2], y[0]);
-  const v128_t odd_a = combine(POINT_A, y[1], POINT_A * A2, y[3]);
-  const v128_t even_b = madd(wasm_f32x4_splat(B2), y[2], y[0]);
-  const v128_t odd_b = combine(POINT_B, y[1], POINT_B * B2, y[3]);
-  z[0] = y[0];
+  const float a = POINT_A, b = POINT_B;
+  const v128_t even_a = combine(SCALE_A, y[0], A2 * SCALE_A, y[2]);
+  const v128_t odd_a = combine(a * SCALE_A, y[1], a * A2 * SCALE_A, y[3]);
+  const v128_t even_b = combine(SCALE_B, y[0], B2 * SCALE_B, y[2]);
+  const v128_t odd_b = combine(b * SCALE_B, y[1], b * B2 * SCALE_B, y[3]);
+  z[0] = scale(SCALE_0, y[0]);
   z[1] = wasm_f32x4_add(even_a, odd_a);
   z[2] = wasm_f32x4_sub(even_a, odd_a);
   z[3] = wasm_f32x4_add(even_b, odd_b);

@@ -5,19 +5,23 @@
  *
  *     F(2, 3)      m = 2, n = 4
  *     F(4, 3)      m = 4, n = 6
- *     polyphase    m = 4, n = 9: four outputs of stride 2. Even inputs meet the outer taps, a two-tap
- *                  kernel, by F(4, 2), five multiplications; odd inputs meet the middle tap, without a
+ *     polyphase    m = 4, n = 9: four outputs of stride 2. Even inputs meet the outer taps, a
+ * two-tap kernel, by F(4, 2), five multiplications; odd inputs meet the middle tap, without a
  *                  transform, four
  *
- * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
- * TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3) are 0,
- * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2), 0,
- * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point, both of 1/2, 5/8 .. 2
- * (64 channels, random numbers). The divisors that textbooks put into G stand in B' here, since kernels
- * are transformed for every image.
+ * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al.,
+ * ACM TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3)
+ * are 0,
+ * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2),
+ * 0,
+ * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point, both of 1/2, 5/8
+ * .. 2 (64 channels, random numbers). The divisors that textbooks put into G stand elsewhere here,
+ * since kernels are transformed for every image: those of F(4, 3) in A', where half of them come
+ * free, and B' then needs four constants only, which with its inputs fit the registers; the others'
+ * in B'.
  *
- * The product at 0 is part of the first output only, and that at infinity of the last only: who does
- * not want that output need not multiply.
+ * The product at 0 is part of the first output only, and that at infinity of the last only: who
+ * does not want that output need not multiply.
  *
  * n is a constant wherever these are inlined, and says which of the three is meant. */
 #ifndef DK_WINOGRAD_H
@@ -38,6 +42,11 @@ WINOGRAD_INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
 #define POINT_B 1.5f
 #define A2 (POINT_A * POINT_A)
 #define B2 (POINT_B * POINT_B)
+
+/* The divisors of F(4, 3): Lagrange's at a and -a, at b and -b, at 0. */
+#define SCALE_A (1 / (2 * A2 * (A2 - B2)))
+#define SCALE_B (1 / (2 * B2 * (B2 - A2)))
+#define SCALE_0 (1 / (A2 * B2))
 
 /* Values of a tile's kernel along an axis: of the polyphase tile's nine the last four are the same. */
 WINOGRAD_INLINE int winograd_kernel_values(const int n) { return n == 9 ? 6 : n; }
@@ -100,18 +109,18 @@ WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
     v[2] = scale(0.5f, wasm_f32x4_sub(d[2], d[1]));
     v[3] = wasm_f32x4_sub(d[3], d[1]);
   } else {
-    /* Lagrange's basis at a and -a: (x^4 +- a x^3 - b^2 x^2 -+ a b^2 x) / (2 a^2 (a^2 - b^2)). */
-    const float ka = 1 / (2 * A2 * (A2 - B2)), kb = 1 / (2 * B2 * (B2 - A2));
-    const v128_t even_a = combine(ka, d[4], -ka * B2, d[2]);
-    const v128_t odd_a = combine(ka * POINT_A, d[3], -ka * POINT_A * B2, d[1]);
-    const v128_t even_b = combine(kb, d[4], -kb * A2, d[2]);
-    const v128_t odd_b = combine(kb * POINT_B, d[3], -kb * POINT_B * A2, d[1]);
-    v[0] = wasm_f32x4_add(d[0], combine(1 / (A2 * B2), d[4], -(A2 + B2) / (A2 * B2), d[2]));
+    /* Lagrange's basis without its divisors: (x^2 - a^2) (x^2 - b^2) at 0, x times that at
+     * infinity, x (x +- a) (x^2 - b^2) at +-a, x (x +- b) (x^2 - a^2) at +-b. */
+    const v128_t minus_a2 = wasm_f32x4_splat(-A2), minus_b2 = wasm_f32x4_splat(-B2);
+    const v128_t even_a = madd(minus_b2, d[2], d[4]), even_b = madd(minus_a2, d[2], d[4]);
+    const v128_t x_b = madd(minus_a2, d[1], d[3]);
+    const v128_t odd_a = scale(POINT_A, madd(minus_b2, d[1], d[3])), odd_b = scale(POINT_B, x_b);
+    v[0] = madd(minus_b2, madd(minus_a2, d[0], d[2]), even_b);
     v[1] = wasm_f32x4_add(even_a, odd_a);
     v[2] = wasm_f32x4_sub(even_a, odd_a);
     v[3] = wasm_f32x4_add(even_b, odd_b);
     v[4] = wasm_f32x4_sub(even_b, odd_b);
-    v[5] = wasm_f32x4_add(d[5], combine(A2 * B2, d[1], -(A2 + B2), d[3]));
+    v[5] = madd(minus_b2, x_b, madd(minus_a2, d[3], d[5]));
   }
 }
 
@@ -128,11 +137,13 @@ WINOGRAD_INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
     y[0] = wasm_f32x4_add(v[0], even_a);
     y[1] = wasm_f32x4_add(odd_a, v[3]);
   } else {
+    /* b^2 times the divisor at b is -a^2 times that at a, so that these factor out. */
     const v128_t even_b = wasm_f32x4_add(v[3], v[4]), odd_b = wasm_f32x4_sub(v[3], v[4]);
-    y[0] = wasm_f32x4_add(v[0], wasm_f32x4_add(even_a, even_b));
-    y[1] = combine(POINT_A, odd_a, POINT_B, odd_b);
-    y[2] = combine(A2, even_a, B2, even_b);
-    y[3] = wasm_f32x4_add(v[5], combine(POINT_A * A2, odd_a, POINT_B * B2, odd_b));
+    y[0] = combine(SCALE_0, v[0], SCALE_A, madd(wasm_f32x4_splat(-A2 / B2), even_b, even_a));
+    y[1] = scale(POINT_A * SCALE_A, madd(wasm_f32x4_splat(-POINT_A / POINT_B), odd_b, odd_a));
+    y[2] = scale(A2 * SCALE_A, wasm_f32x4_sub(even_a, even_b));
+    y[3] = madd(wasm_f32x4_splat(POINT_A * A2 * SCALE_A),
+                madd(wasm_f32x4_splat(-POINT_B / POINT_A), odd_b, odd_a), v[5]);
   }
 }
 

@@ -149,36 +149,45 @@ static bool check_mixing(const problem *p, const data *d) {
   return ok;
 }
 
+/* Every algorithm on one problem, with random data; returns how many failed, and counts those that
+ * were compared. */
+static int check_problem(dk_context *context, random_state *random, const problem *p, uint32_t seed,
+                         int index, int compared[COUNT(names)]) {
+  data d = random_data(random, p);
+  size_t values = 0;
+  int failures = 0;
+  bool ok;
+  float *want = run(context, p, &d, DK_ALGORITHM_REFERENCE, &values, &ok);
+  if (!want || !ok) {
+    print_problem(p, "reference", seed, index);
+    failures++;
+  }
+  if (!check_mixing(p, &d)) {
+    print_problem(p, "mixing", seed, index);
+    failures++;
+  }
+  for (int32_t id = 0; want && id < COUNT(names); id++) {
+    if (id == DK_ALGORITHM_REFERENCE) continue;
+    float *y = run(context, p, &d, (dk_algorithm)id, &values, &ok);
+    if (!ok || (!y && id == DK_ALGORITHM_AUTO) ||
+        (y && !close_to(y, want, values, TOLERANCE, names[id]))) {
+      print_problem(p, names[id], seed, index);
+      failures++;
+    }
+    if (y) compared[id]++, guarded_free(y);
+  }
+  if (want) guarded_free(want);
+  free_data(&d);
+  return failures;
+}
+
 int check_convolution(uint32_t seed, int count) {
   random_state random = {seed};
   int failures = 0, compared[COUNT(names)] = {0};
   dk_context *context = dk_context_create();
   for (int i = 0; i < count; i++) {
     const problem p = random_problem(&random);
-    data d = random_data(&random, &p);
-    size_t values = 0;
-    bool ok;
-    float *want = run(context, &p, &d, DK_ALGORITHM_REFERENCE, &values, &ok);
-    if (!want || !ok) {
-      print_problem(&p, "reference", seed, i);
-      failures++;
-    }
-    if (!check_mixing(&p, &d)) {
-      print_problem(&p, "mixing", seed, i);
-      failures++;
-    }
-    for (int32_t id = 0; want && id < COUNT(names); id++) {
-      if (id == DK_ALGORITHM_REFERENCE) continue;
-      float *y = run(context, &p, &d, (dk_algorithm)id, &values, &ok);
-      if (!ok || (!y && id == DK_ALGORITHM_AUTO) ||
-          (y && !close_to(y, want, values, TOLERANCE, names[id]))) {
-        print_problem(&p, names[id], seed, i);
-        failures++;
-      }
-      if (y) compared[id]++, guarded_free(y);
-    }
-    if (want) guarded_free(want);
-    free_data(&d);
+    failures += check_problem(context, &random, &p, seed, i, compared);
   }
   dk_context_destroy(context);
   for (int32_t id = 0; id < COUNT(names); id++) {
@@ -188,6 +197,26 @@ int check_convolution(uint32_t seed, int count) {
     if (count >= 100 && !compared[id]) failures++; /* a check that met nothing is none */
   }
   return failures;
+}
+
+int check_rolling(uint32_t seed) {
+  random_state random = {seed};
+  int failures = 0, number = 0, compared[COUNT(names)] = {0};
+  dk_context *context = dk_context_create();
+  for (int32_t stride = 1; stride <= 2; stride++)
+    for (int32_t padding = 0; padding <= 1; padding++)
+      for (int32_t H = 3 - 2 * padding; H <= 7; H++)
+        for (int32_t W = 3 - 2 * padding; W <= 8 * stride + 4; W++, number++) {
+          const problem p = {.config = {.in_channels = 2, .out_channels = 2, .groups = 2,
+                                        .num_kernels = 2, .kernel_size = 3, .stride = stride,
+                                        .padding = padding, .dilation = 1, .bias = 1},
+                             .N = 1, .H = H, .W = W};
+          failures += check_problem(context, &random, &p, seed, number, compared);
+        }
+  dk_context_destroy(context);
+  printf("depthwise 3x3 compared with the reference at %d of %d sizes\n",
+         compared[DK_ALGORITHM_DEPTHWISE], number);
+  return failures + (compared[DK_ALGORITHM_DEPTHWISE] != number);
 }
 
 int check_pool(uint32_t seed, int count) {

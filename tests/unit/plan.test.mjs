@@ -58,10 +58,13 @@ for (const [algorithm, config] of [...Object.entries(forced), ['toomcook', toomc
 }
 
 // Larger than the random configurations of the native checks: several strips of tile rows, several
-// chunks of input channels, the last of them ragged, and an output block of few channels.
+// chunks of input channels or of columns, the last of them ragged, planes far apart, and an output block
+// of few channels.
 for (const [algorithm, inChannels, height, width, extra] of [
   ['winograd4', 70, 58, 63, {}], ['winograd4', 70, 41, 62, { dilation: 3 }], ['winograd4', 521, 7, 6, {}],
   ['winograd2', 70, 37, 35, {}], ['polyphase', 70, 107, 118, { stride: 2 }], ['polyphase', 521, 13, 11, { stride: 2 }],
+  ['pointwise', 70, 33, 37, { kernelSize: 1, padding: 0 }], ['toomcook', 3, 9, 1103, {}],
+  ['toomcook', 3, 9, 1029, { kernelSize: 7, padding: 3 }],
 ]) {
   const title = `algorithm: '${algorithm}', ${inChannels} channels of ${height}×${width}, ${JSON.stringify(extra)}`;
   test(`${title}, answers what direct convolution does`, () => {

@@ -70,6 +70,7 @@ extern const algorithm winograd4_algorithm;
 extern const algorithm polyphase_algorithm;
 extern const algorithm toomcook_algorithm; /* convolve_toomcook.c */
 extern const algorithm depthwise_toomcook_algorithm; /* convolve_depthwise_toomcook.c */
+extern const algorithm karatsuba_algorithm; /* convolve_karatsuba.c */
 
 /* The first algorithm of the planner's table that covers this shape and pays, or the forced one;
  * NULL where the forced one does not cover it. */

@@ -128,7 +128,8 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
   DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7 (5 and 7 with stride 2
-                                  too), and 9 if depthwise; Toom 1963, Cook 1966 */
+                                  too), and 9 if depthwise; F(2, 2) of even rows for 3x3 with
+                                  stride 2; Karatsuba 1962, Toom 1963, Cook 1966 */
   DK_ALGORITHM_POLYPHASE = 8,  /* F(4x4) of 3x3 with stride 2, by even and odd rows and columns */
 } dk_algorithm;
 

@@ -10,6 +10,7 @@ static const algorithm *const table[] = {
     &winograd2_algorithm,          /* the same, so many that 4x4 tiles would be too inexact */
     &polyphase_algorithm,          /* 3x3, stride 2, many channels */
     &toomcook_algorithm,           /* 5x5 and 7x7, stride 1 or 2; 3x3 of few channels */
+    &karatsuba_algorithm,          /* 3x3, stride 2, few channels */
     &direct_algorithm,             /* everything else */
     &reference_algorithm,          /* what is extreme() */
 };

@@ -44,9 +44,11 @@ const forced = {
 test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));
 
 const toomcookStride2 = { ...forced.toomcook, stride: 2 };
+const karatsuba = { ...forced.toomcook, kernelSize: 3, padding: 1, stride: 2 };
 
-for (const [algorithm, config] of [...Object.entries(forced), ['toomcook', toomcookStride2]]) {
-  test(`algorithm: '${algorithm}', stride ${config.stride ?? 1}, answers what the reference does`, () => {
+for (const [algorithm, config] of [...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba]]) {
+  const { kernelSize, stride = 1 } = config;
+  test(`algorithm: '${algorithm}', kernel size ${kernelSize}, stride ${stride}, answers what the reference does`, () => {
     const x = randomTensor(dk, [2, config.inChannels, 21, 18]);
     const [block, reference] = [algorithm, 'reference'].map((name) =>
       dk.dynamicKernelAggregation({ ...config, seed: 5, algorithm: name }));

@@ -44,7 +44,8 @@ export function warmUp(heap, config, aggregation, create) {
       padding: 0, bias: false, algorithm,
     });
     try {
-      runOften(heap, small, channels, reach + 12);
+      // Nine output columns or more, which every kernel covers.
+      runOften(heap, small, channels, reach + 4 + 8 * Math.min(config.stride, 2));
     } finally {
       heap.c.dk_aggregation_destroy(small);
     }

@@ -42,12 +42,15 @@ static void mix_four(const float *w, size_t stride, int32_t floats, const float 
   const v128_t a0 = wasm_v128_load32_splat(a), a1 = wasm_v128_load32_splat(a + 1);
   const v128_t a2 = wasm_v128_load32_splat(a + 2), a3 = wasm_v128_load32_splat(a + 3);
   const float *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
-#pragma clang loop unroll_count(2)
-  for (int32_t i = 0; i < floats; i += 4) {
-    v128_t s = wasm_f32x4_mul(a0, wasm_v128_load(w + i));
-    s = madd(a1, wasm_v128_load(w1 + i), s);
-    s = madd(a2, wasm_v128_load(w2 + i), s);
-    wasm_v128_store(mixed + i, madd(a3, wasm_v128_load(w3 + i), s));
+#pragma clang loop unroll(disable)
+  for (float *const end = mixed + floats; mixed != end; mixed += LANES) {
+    for (int half = 0; half < LANES; half += 4) {
+      v128_t s = wasm_f32x4_mul(a0, wasm_v128_load(w + half));
+      s = madd(a1, wasm_v128_load(w1 + half), s);
+      s = madd(a2, wasm_v128_load(w2 + half), s);
+      wasm_v128_store(mixed + half, madd(a3, wasm_v128_load(w3 + half), s));
+    }
+    w += LANES, w1 += LANES, w2 += LANES, w3 += LANES;
   }
 }
 

@@ -172,7 +172,8 @@ static void convolve(const convolution *work) {
     const int32_t first_block = group_first_block(work, g);
     const int32_t blocks = group_end_block(work, g) - first_block;
     transform_kernels(work, &t, toom, first_block, blocks, space);
-    for (int32_t oy = work->first_row; oy < work->end_row; oy += TOOM_TILE)
+    for (int32_t row = work->first_row; row < work->end_row; row += TOOM_TILE) {
+      const int32_t oy = toomcook_first_row(row, work->first_row, work->end_row);
       for (int32_t ox = 0; ox < s->Wo; ox += t.chunk) {
         v128_t watch = wasm_f32x4_splat(0);
         for (int32_t c = 0; c < channels; c++) {
@@ -205,6 +206,7 @@ static void convolve(const convolution *work) {
           }
         }
       }
+    }
   }
 }
 

@@ -152,7 +152,7 @@ INLINE v128_t inputs(const int P, const input_columns *b) {
   return wasm_f32x4_mul(wasm_f32x4_splat(0), watch);
 }
 
-/* Whole vectors of four whole rows; add: the addend. */
+/* Four whole rows of four columns or more; add: the addend. */
 INLINE void outputs(const int P, const bool add, const output_columns *b) {
   const toomcook *t = b->t;
   const v128_t bias = wasm_f32x4_splat(b->bias);
@@ -162,16 +162,19 @@ INLINE void outputs(const int P, const bool add, const output_columns *b) {
     point[j] = wasm_v128_load32_splat(&t->point[j]);
     square[j] = wasm_f32x4_mul(point[j], point[j]);
   }
-  const int32_t columns = b->columns, end = t->n - 1;
+  const int32_t end = t->n - 1;
   const float *products = b->products, *addend = b->addend;
   float *y = b->y;
   const size_t m_row = b->m_row, y_row = b->y_row;
+  int32_t left = b->columns;
 #pragma clang loop unroll(disable)
-  for (int32_t x = 0; x < columns; x += 4) {
-    const float *m = products + x;
+  for (int32_t step = 0; left > 0; left -= 4) {
+    products += step, y += step;
+    const float *m = products;
     v128_t out[TOOM_TILE];
+    if (add) addend += step;
     for (int i = 0; i < TOOM_TILE; i++)
-      out[i] = add ? wasm_f32x4_add(bias, wasm_v128_load(addend + i * m_row + x)) : bias;
+      out[i] = add ? wasm_f32x4_add(bias, wasm_v128_load(addend + i * m_row)) : bias;
     out[0] = wasm_f32x4_add(out[0], wasm_v128_load(m));
     out[3] = madd(infinity, wasm_v128_load(m + end * m_row), out[3]);
     for (int j = 0; j < P; j++) {
@@ -183,8 +186,9 @@ INLINE void outputs(const int P, const bool add, const output_columns *b) {
       out[2] = madd(square[j], even, out[2]);
       out[3] = madd(square[j], odd, out[3]);
     }
-    float *to = y + x;
+    float *to = y;
     for (int i = 0; i < TOOM_TILE; i++, to += y_row) wasm_v128_store(to, out[i]);
+    step = min_i32(left - 4, 4); /* the last vector ends with the row */
   }
 }
 
@@ -214,10 +218,10 @@ void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row
       {[2] = add_outputs_2, [3] = add_outputs_3},
   };
   void (*const transform)(const output_columns *) = of_pairs[addend != NULL][t->pairs];
-  const int32_t whole = rows == TOOM_TILE ? columns / 4 * 4 : 0;
-  output_columns b = {t, products, addend, m_row, bias, whole, y, y_row};
-  transform(&b);
-  for (int32_t x = whole; x < columns; x += 4) {
+  const bool whole = rows == TOOM_TILE && columns >= 4;
+  output_columns b = {t, products, addend, m_row, bias, columns, y, y_row};
+  if (whole) transform(&b);
+  for (int32_t x = whole ? columns : 0; x < columns; x += 4) {
     float tile[TOOM_TILE][4];
     b.products = products + x;
     if (addend) b.addend = addend + x;

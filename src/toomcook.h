@@ -28,6 +28,13 @@ typedef struct toomcook {
 
 toomcook toomcook_for(int32_t R);
 
+/* Where the four output rows of the tile begin that covers row, of first .. end - 1. The last four
+ * end with the others and compute some once more, which is sooner done than fewer are stored. */
+static inline int32_t toomcook_first_row(int32_t row, int32_t first, int32_t end) {
+  const int32_t last = end - TOOM_TILE > first ? end - TOOM_TILE : first;
+  return row < last ? row : last;
+}
+
 /* The order of the n rows: 0, then p and -p of each pair, then infinity if any. */
 
 /* V[row][x] = B' d, d[i] at input + i * row_floats + x, for x < columns, which are 4 or more; rows

@@ -1,12 +1,11 @@
 /* The mixture's gradient: from the mixed kernel's to the K kernels' and to their weights'. */
 #include "gradient.h"
 #include "simd.h"
-#include "small.h"
 #include "transpose.h"
 
 /* Sum of x * y, of count floats, a multiple of 8; blocks are added in float32, the blocks in
  * double. */
-SMALL static double dot(const float *x, const float *y, size_t count) {
+static double dot(const float *x, const float *y, size_t count) {
   enum { BLOCK = 1024 };
   double sum = 0;
   for (size_t i = 0; i < count;) {
@@ -25,7 +24,7 @@ SMALL static double dot(const float *x, const float *y, size_t count) {
 }
 
 /* to [count] += scale * from [count] */
-SMALL static void add_scaled(float scale, const float *from, int32_t count, float *to) {
+static void add_scaled(float scale, const float *from, int32_t count, float *to) {
   const v128_t s = wasm_f32x4_splat(scale);
   int32_t i = 0;
 #pragma clang loop unroll(disable)
@@ -35,7 +34,7 @@ SMALL static void add_scaled(float scale, const float *from, int32_t count, floa
 }
 
 /* A block [depth, 8] -> one output channel after the other, [8, depth]. */
-SMALL static void unpack(const float *block, int32_t depth, float *out) {
+static void unpack(const float *block, int32_t depth, float *out) {
   for (int32_t lane = 0; lane < LANES; lane += 4) {
     const float *from = block + lane;
     float *to = out + (size_t)lane * depth;
@@ -51,9 +50,9 @@ SMALL static void unpack(const float *block, int32_t depth, float *out) {
   }
 }
 
-SMALL void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw,
-                            int32_t first_block, int32_t end_block, const float *a, double *ga,
-                            float *weight, float *scratch) {
+void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
+                      int32_t end_block, const float *a, double *ga, float *weight,
+                      float *scratch) {
   const int32_t K = kernels->K, depth = kernels->depth;
   const size_t floats = (size_t)depth * LANES;
   for (int32_t block = first_block; block < end_block; block++) {

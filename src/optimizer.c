@@ -76,9 +76,9 @@ SMALL void dk_sgd_step(float *parameter, const float *gradient, float *velocity,
                      lr, momentum, weight_decay, step);
 }
 
-SMALL void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count,
-                        double lr, double beta1, double beta2, double eps, double weight_decay,
-                        int32_t step) {
+void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count,
+                  double lr, double beta1, double beta2, double eps, double weight_decay,
+                  int32_t step) {
   /* m / bias1 / (sqrt(v / bias2) + eps) = m * sqrt(bias2) / bias1 / (sqrt(v) + eps * sqrt(bias2)):
    * one square root and one division a value. */
   const double root = sqrt(1 - power(beta2, step));
@@ -87,6 +87,7 @@ SMALL void dk_adam_step(float *parameter, const float *gradient, float *m, float
   const v128_t keep1 = splat(beta1), take1 = splat(1 - beta1);
   const v128_t keep2 = splat(beta2), take2 = splat(1 - beta2);
   size_t i = 0;
+#pragma clang loop unroll(disable)
   for (; i + 4 <= count; i += 4) {
     const v128_t p = wasm_v128_load(parameter + i);
     const v128_t g = madd(decay, p, wasm_v128_load(gradient + i));

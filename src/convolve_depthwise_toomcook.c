@@ -27,7 +27,7 @@ typedef struct band_layout {
 static band_layout plan(const geometry *s) {
   const size_t taps = (size_t)s->R * s->R;
   band_layout t = {.n = s->R + TOOM_TILE - 1, .u_row = (size_t)s->R * LANES};
-  /* A cache line more, lest n rows share cache sets. */
+  /* A cache line more, lest n rows share cache sets; few_taps.h goes beyond a row by less. */
   t.v_row = round_up((size_t)s->W + 2 * (size_t)s->padding, 16) + 16;
   t.m_row = round_up((size_t)s->Wo, 16) + 16;
   t.mixed = 0;

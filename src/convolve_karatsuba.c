@@ -18,11 +18,9 @@
  *
  * As in convolve_winograd.c, a sample that is not finite is convolved directly. */
 #include "convolution.h"
-#include "simd.h"
 #include "small.h"
 #include "strip.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "taps.h"
 
 enum {
   COLUMNS = 8, CHANNELS = 4, /* of a register block of outputs */
@@ -114,23 +112,6 @@ typedef struct pair_lanes {
   size_t y_plane, y_row;
 } pair_lanes;
 
-typedef v128_t block_sums[CHANNELS][COLUMNS / 4];
-
-/* sum += what so many taps add; input is the first column's. */
-INLINE void add_taps(const float *input, const int32_t *offset, const float *u, int32_t taps,
-                     block_sums sum) {
-#pragma clang loop unroll(disable)
-  for (const float *end = u + taps * LANES; u != end; u += LANES) {
-    const float *x = input + *offset++;
-    const v128_t x0 = wasm_v128_load(x), x1 = wasm_v128_load(x + 4);
-    for (int m = 0; m < CHANNELS; m++) {
-      const v128_t weight = wasm_v128_load32_splat(u + m);
-      sum[m][0] = madd(weight, x0, sum[m][0]);
-      sum[m][1] = madd(weight, x1, sum[m][1]);
-    }
-  }
-}
-
 /* COLUMNS columns; input and y are the first one's. Not a part of convolve, which is compiled for
  * size. */
 __attribute__((noinline)) static void convolve_columns(const pair_lanes *b, const float *input,
@@ -138,15 +119,15 @@ __attribute__((noinline)) static void convolve_columns(const pair_lanes *b, cons
   const int32_t shared = 3 * b->channels, own = 6 * b->channels;
   const int32_t *offset = b->offset;
   const float *u = b->u;
-  block_sums start, sum;
+  tap_sums start, sum;
   for (int m = 0; m < CHANNELS; m++)
     start[m][0] = start[m][1] = wasm_v128_load32_splat(b->bias + m);
-  add_taps(input, offset, u, shared, start);
+  add_taps(CHANNELS, COLUMNS / 4, input, offset, u, shared, start);
   offset += shared, u += shared * LANES;
 #pragma clang loop unroll(disable)
   for (int32_t row = 0; row < b->rows; row++, offset += own, u += own * LANES, y += b->y_row) {
     for (int m = 0; m < CHANNELS; m++) sum[m][0] = start[m][0], sum[m][1] = start[m][1];
-    add_taps(input, offset, u, own, sum);
+    add_taps(CHANNELS, COLUMNS / 4, input, offset, u, own, sum);
     float *to = y;
     for (int m = 0; m < CHANNELS && m < b->lanes; m++, to += b->y_plane) {
       wasm_v128_store(to, sum[m][0]);

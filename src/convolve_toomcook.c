@@ -27,7 +27,7 @@ enum {
   MOST_CHUNK = 512, /* the longer, the fewer places to which outputs are stored at a time */
   V_FLOATS = 16384, /* of a chunk, close to the first-level cache */
   MOST_U = 2 * 1024 * 1024 / 4, /* floats */
-  CACHE_LINE = 16,  /* floats */
+  CACHE_LINE = 16,  /* floats; more than few_taps.h goes beyond a row */
 };
 
 /* The workspace's layout, in floats. */

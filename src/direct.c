@@ -3,31 +3,18 @@
 
 #include <string.h>
 
-#include "kernels.h"
-#include "simd.h"
+#include "taps.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
 /* M output channels of V vectors of columns; both are constants wherever this is inlined. */
 INLINE void convolve_block(const int M, const int V, const direct_rows *b, const float *input,
                            float *y) {
-  const float *w = b->weight;
-  v128_t sum[4][6];
+  tap_sums sum;
   for (int m = 0; m < M; m++)
     for (int j = 0; j < V; j++)
       sum[m][j] = b->bias ? wasm_v128_load32_splat(b->bias + m) : wasm_f32x4_splat(0);
-
-  const int32_t *offset = b->offset;
-#pragma clang loop unroll(disable)
-  for (const float *end = w + b->taps * LANES; w != end; w += LANES) {
-    const float *tap = input + *offset++;
-    v128_t x[6];
-    for (int j = 0; j < V; j++) x[j] = wasm_v128_load(tap + 4 * j);
-    for (int m = 0; m < M; m++) {
-      const v128_t weight = wasm_v128_load32_splat(w + m);
-      for (int j = 0; j < V; j++) sum[m][j] = madd(weight, x[j], sum[m][j]);
-    }
-  }
+  add_taps(M, V, input, b->offset, b->weight, b->taps, sum);
 
   for (int m = 0; m < M; m++, y += b->y_plane) {
     if (b->Wo >= 4 * V) {

@@ -37,6 +37,7 @@ INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *
   }
 }
 
+/* The first pass writes y, the next ones add to it. */
 INLINE void first_or_next(const int C, const int R, const few_taps_rows *b, int32_t first) {
   if (first)
     pass(C, R, true, b, first);

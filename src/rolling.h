@@ -1,5 +1,4 @@
-/* One channel, convolved with one 3x3 kernel, stride 1 or 2, no dilation: straight from its plane.
- */
+/* One channel, convolved with one 3x3 kernel without dilation: straight from its plane. */
 #ifndef DK_ROLLING_H
 #define DK_ROLLING_H
 

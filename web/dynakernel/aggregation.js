@@ -67,7 +67,8 @@ export class KernelAggregation extends Module {
       aggregation.#latest = shape;
     };
     outputShape = (aggregation, input) => {
-      if (aggregation.#shapes.input !== input) { // tensors' shapes are frozen: the same array is the same shape
+      // Tensors' shapes are frozen: the same array is the same shape.
+      if (aggregation.#shapes.input !== input) {
         aggregation.#shapes = { input, output: convolvedShape(aggregation.#config, input) };
       }
       return aggregation.#shapes.output;

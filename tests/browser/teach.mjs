@@ -10,10 +10,22 @@ export async function openTeach(session, { wanted = ['ready'], ...options } = {}
   return page;
 }
 
-/** Waits until the page is in one of these states. */
-export function state(page, ...wanted) {
-  const is = (names) => names.includes(document.getElementById('teach').dataset.state);
-  return page.waitForFunction(is, { timeout: 120_000 }, wanted);
+/** Waits until the page is in one of these states; where it gets into none, says what it shows instead. */
+export async function state(page, ...wanted) {
+  const isAny = (names) => names.includes(document.getElementById('teach').dataset.state);
+  try {
+    await page.waitForFunction(isAny, { timeout: 120_000, polling: 50 }, wanted);
+  } catch (cause) {
+    const shown = await page.evaluate(() => ({
+      state: document.getElementById('teach').dataset.state,
+      step: document.getElementById('teach').dataset.step,
+      errors: ['fatal-error', 'lesson-error'].map((id) => document.getElementById(id)?.textContent),
+      visibility: document.visibilityState,
+      loaded: performance.getEntriesByType('resource').map(({ name }) => name.split('/').pop()),
+    }));
+    throw new Error(`Teach it is not ${wanted.join(' or ')} but ${JSON.stringify({ ...shown, problems: page.problems })}`,
+      { cause });
+  }
 }
 
 /** Does something that gives a new lesson, and waits for it. */

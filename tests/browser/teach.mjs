@@ -3,25 +3,37 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from './support.mjs';
 
-/** The page with its first lesson ready, or another state. */
+/**
+ * The page with its first lesson ready, or another state. In Firefox 153 the page's worker sometimes never answers
+ * (three times in some 200 openings, the processors idle; why is not known): the page is then loaded once more, and
+ * that is said.
+ */
 export async function openTeach(session, { wanted = ['ready'], ...options } = {}) {
   const page = await session.open({ ...options, path: 'web/teach.html' });
-  await state(page, ...wanted);
+  try {
+    await inState(page, wanted, 40_000);
+  } catch (error) {
+    console.error(`# loaded once more: ${error.message}`);
+    await page.reload();
+    await state(page, ...wanted);
+  }
   return page;
 }
 
-/** Waits until the page is in one of these states; where it gets into none, says what it shows instead. */
-export async function state(page, ...wanted) {
+/** Waits until the page is in one of these states. */
+export const state = (page, ...wanted) => inState(page, wanted, 120_000);
+
+/** The same within a time; where the page gets into none of the states, says what it shows instead. */
+async function inState(page, wanted, timeout) {
   const isAny = (names) => names.includes(document.getElementById('teach').dataset.state);
   try {
-    await page.waitForFunction(isAny, { timeout: 120_000, polling: 50 }, wanted);
+    await page.waitForFunction(isAny, { timeout, polling: 50 }, wanted);
   } catch (cause) {
     const shown = await page.evaluate(() => ({
       state: document.getElementById('teach').dataset.state,
       step: document.getElementById('teach').dataset.step,
       errors: ['fatal-error', 'lesson-error'].map((id) => document.getElementById(id)?.textContent),
       visibility: document.visibilityState,
-      loaded: performance.getEntriesByType('resource').map(({ name }) => name.split('/').pop()),
     }));
     throw new Error(`Teach it is not ${wanted.join(' or ')} but ${JSON.stringify({ ...shown, problems: page.problems })}`,
       { cause });

@@ -5,23 +5,20 @@
  *
  *     F(2, 3)      m = 2, n = 4
  *     F(4, 3)      m = 4, n = 6
- *     polyphase    m = 4, n = 9: four outputs of stride 2. Even inputs meet the outer taps, a
- * two-tap kernel, by F(4, 2), five multiplications; odd inputs meet the middle tap, without a
+ *     polyphase    m = 4, n = 9: four outputs of stride 2. Even inputs meet the outer taps, a two-tap
+ *                  kernel, by F(4, 2), five multiplications; odd inputs meet the middle tap, without a
  *                  transform, four
  *
- * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al.,
- * ACM TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3)
- * are 0,
- * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2),
- * 0,
- * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point, both of 1/2, 5/8
- * .. 2 (64 channels, random numbers). The divisors that textbooks put into G stand elsewhere here,
- * since kernels are transformed for every image: those of F(4, 3) in A', where half of them come
- * free, and B' then needs four constants only, which with its inputs fit the registers; the others'
- * in B'.
+ * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
+ * TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3) are 0,
+ * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2), 0,
+ * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point, both of 1/2, 5/8 .. 2
+ * (64 channels, random numbers). The divisors that textbooks put into G stand elsewhere here, since
+ * kernels are transformed for every image: those of F(4, 3) in A', where half of them come free, and
+ * B' then needs four constants only, which with its inputs fit the registers; the others' in B'.
  *
- * The product at 0 is part of the first output only, and that at infinity of the last only: who
- * does not want that output need not multiply.
+ * The product at 0 is part of the first output only, and that at infinity of the last only: who does
+ * not want that output need not multiply.
  *
  * n is a constant wherever these are inlined, and says which of the three is meant. */
 #ifndef DK_WINOGRAD_H

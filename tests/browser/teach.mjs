@@ -5,8 +5,8 @@ import { text } from './support.mjs';
 
 /**
  * The page with its first lesson ready, or another state. In Firefox 153 the page's worker sometimes never answers
- * (three times in some 200 openings, the processors idle; why is not known): the page is then loaded once more, and
- * that is said.
+ * (three times in some 200 openings; the one that was looked at left the processors idle; why is not known): the page
+ * is then loaded once more, and that is said.
  */
 export async function openTeach(session, { wanted = ['ready'], ...options } = {}) {
   const page = await session.open({ ...options, path: 'web/teach.html' });

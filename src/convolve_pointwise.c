@@ -1,12 +1,16 @@
-/* Pointwise convolution: R = 1, no padding, any stride. A matrix product [O, C] x [C, Ho*Wo] for each
- * group, straight from the input's planes into the output's.
+/* Pointwise convolution: R = 1, any stride; and larger kernels whose stride is such that they do not
+ * overlap, as those that cut an image into patches. For each group a matrix product
+ * [O, depth] x [depth, Ho*Wo], where a row of the second is what one tap of one input channel reads: for
+ * R = 1 and stride 1 a plane of the input as it lies.
  *
- * Pixels go through in panels whose C channels stay in a cache while all output channels are computed
- * from them; kernels are mixed again for each panel, which costs K multiply-adds a weight against the
- * panel's hundreds. A panel is read where it lies, or copied first: where there is a stride, or planes
- * are so far apart that the same pixel of all channels falls into a few sets of the first-level
+ * Pixels go through in panels whose rows stay in a cache while all output channels are computed from
+ * them; kernels are mixed again for each panel, which costs K multiply-adds a weight against the
+ * panel's hundreds. A panel is read where it lies, or copied first: where a tap's pixels are apart, or
+ * planes are so far apart that the same pixel of all channels falls into a few sets of the first-level
  * cache or on more pages than the processor has addresses of at hand (128 channels of 59x53 pixels:
  * copied 1.16 times as fast, 64 of 112x112 as fast). */
+#include <string.h>
+
 #include "convolution.h"
 #include "product.h"
 #include "strip.h"
@@ -22,9 +26,9 @@ enum {
 
 /* How panels are laid out. */
 typedef struct panels {
-  int32_t pixels; /* of a panel: a multiple of 8, whole rows if there is a stride, or all there are */
-  bool copied;
-  size_t row; /* floats from a channel to the next, of a copy */
+  int32_t pixels; /* of a panel: a multiple of 8, whole rows if pixels are gathered, or all there are */
+  bool copied, gathered; /* a copy, of pixels that are apart */
+  size_t row; /* floats from a tap to the next, of a copy */
 } panels;
 
 /* Whether one pixel of every channel is more than the sets that it falls into, or the TLB, can hold. */
@@ -36,40 +40,69 @@ static bool scattered(int32_t channels, int32_t pixels) {
   return channels > sets * CACHE_WAYS;
 }
 
+static int32_t depth(const geometry *s) { return s->C / s->G * s->R * s->R; }
+
 static panels plan(const geometry *s) {
-  const int32_t channels = s->C / s->G, pixels = s->Ho * s->Wo;
-  const bool copied = s->stride > 1 || pixels < COLUMNS || scattered(channels, pixels);
-  const int32_t fit = (copied ? COPY_FLOATS : PANEL_FLOATS) / channels / COLUMNS * COLUMNS;
+  const int32_t pixels = s->Ho * s->Wo;
+  const bool gathered = s->R > 1 || s->stride > 1 || s->padding > 0;
+  const bool copied = gathered || pixels < COLUMNS || scattered(s->C / s->G, pixels);
+  const int32_t fit = (copied ? COPY_FLOATS : PANEL_FLOATS) / depth(s) / COLUMNS * COLUMNS;
   int32_t panel = min_i32(max_i32(fit, LEAST_PANEL), pixels);
-  if (s->stride > 1) panel = max_i32(panel / s->Wo, 1) * s->Wo;
-  return (panels){panel, copied, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
+  if (gathered) panel = max_i32(panel / s->Wo, 1) * s->Wo;
+  return (panels){panel, copied, gathered, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
 }
 
-/* The workspace: mixed [C/G, 8], copy [C/G, row]. */
-static size_t mixed_floats(const geometry *s) { return (size_t)(s->C / s->G) * LANES; }
+/* The workspace: mixed [depth, 8], copy [depth, row]. */
+static size_t mixed_floats(const geometry *s) { return (size_t)depth(s) * LANES; }
 
 static uint64_t workspace(const geometry *s) {
   const panels p = plan(s);
-  return sizeof(float) * ((uint64_t)mixed_floats(s) + (p.copied ? s->C / s->G * p.row : 0));
+  return sizeof(float) * ((uint64_t)mixed_floats(s) + (p.copied ? (uint64_t)depth(s) * p.row : 0));
 }
 
-/* Output pixels first .. first + count - 1 of one channel: x [H, W] -> out [count]. */
-static void copy_pixels(const geometry *s, const float *x, int32_t first, int32_t count, float *out) {
-  if (s->stride == 1) {
-    copy_row(x + first, 1, count, out);
-    return;
+/* Along one axis, outputs begin .. end - 1 of a tap read the input: output i at i * stride + first. */
+typedef struct tap_axis {
+  int32_t first, begin, end;
+} tap_axis;
+
+static tap_axis tap_along(const geometry *s, int32_t tap, int32_t length, int32_t outputs) {
+  const int32_t first = tap * s->dilation - s->padding;
+  const int32_t end = first < length ? (length - 1 - first) / s->stride + 1 : 0;
+  const int32_t begin = first < 0 ? (-first - 1) / s->stride + 1 : 0;
+  return (tap_axis){first, min_i32(begin, outputs), min_i32(end, outputs)};
+}
+
+/* What a tap of x [H, W] reads for `rows` rows of outputs from oy on: out [rows, Wo]. */
+static void gather(const geometry *s, const float *x, int32_t tap, int32_t oy, int32_t rows, float *out) {
+  const tap_axis down = tap_along(s, tap / s->R, s->H, s->Ho);
+  const tap_axis across = tap_along(s, tap % s->R, s->W, s->Wo);
+  const int32_t count = across.end - across.begin;
+  for (const int32_t end = oy + rows; oy < end; oy++, out += s->Wo) {
+    if (count < s->Wo || oy < down.begin || oy >= down.end) memset(out, 0, sizeof(float) * s->Wo);
+    if (count > 0 && oy >= down.begin && oy < down.end)
+      copy_row(x + (size_t)(oy * s->stride + down.first) * s->W + across.begin * s->stride + across.first,
+               s->stride, count, out + across.begin);
   }
-  for (int32_t oy = first / s->Wo; count > 0; oy++, count -= s->Wo, out += s->Wo)
-    copy_row(x + (size_t)oy * s->stride * s->W, s->stride, s->Wo, out);
+}
+
+/* Pixels first .. first + count - 1 of every tap of the group x [C/G, H, W] into copy. */
+static void copy_panel(const geometry *s, const panels *p, const float *x, int32_t first, int32_t count,
+                       float *copy) {
+  for (int32_t c = 0; c < s->C / s->G; c++, x += (size_t)s->H * s->W)
+    for (int32_t tap = 0; tap < s->R * s->R; tap++, copy += p->row) {
+      if (p->gathered)
+        gather(s, x, tap, first / s->Wo, count / s->Wo, copy);
+      else
+        copy_row(x + first, 1, count, copy);
+    }
 }
 
 static void convolve(const convolution *work) {
   const geometry *s = work->shape;
   const packed_kernels *kernels = work->kernels;
   const panels p = plan(s);
-  const int32_t channels = s->C / s->G, pixels = s->Ho * s->Wo;
+  const int32_t pixels = s->Ho * s->Wo, end = work->end_row * s->Wo;
   const size_t x_plane = (size_t)s->H * s->W;
-  const int32_t end = work->end_row * s->Wo;
   float *mixed = work->workspace, *copy = mixed + mixed_floats(s);
 
   for (int32_t g = first_group(work); g < end_group(work); g++)
@@ -77,30 +110,22 @@ static void convolve(const convolution *work) {
       /* The last panel may be narrower than the 8 columns that product reads: let it begin earlier. */
       const int32_t from = p.copied ? begin : min_i32(begin, end - COLUMNS);
       const int32_t columns = min_i32(begin + p.pixels, end) - from;
-      const float *x = work->x + (size_t)g * channels * x_plane;
-      if (p.copied)
-        for (int32_t c = 0; c < channels; c++)
-          copy_pixels(s, x + c * x_plane, from, columns, copy + c * p.row);
+      const float *x = work->x + (size_t)g * (s->C / s->G) * x_plane;
+      if (p.copied) copy_panel(s, &p, x, from, columns, copy);
 
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         const channel_block o = kernels_block(kernels, block);
         float bias[LANES];
-        kernels_mix(kernels, block, 0, channels, work->a, mixed);
+        kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-        product(mixed, bias, p.copied ? copy : x + from, p.copied ? p.row : x_plane, channels, columns,
-                o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
+        product(mixed, bias, p.copied ? copy : x + from, p.copied ? p.row : x_plane, kernels->depth,
+                columns, o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
       }
     }
 }
 
 static bool covers(const geometry *s) {
-  return s->R == 1 && s->padding == 0 && (s->G == 1 || s->C > s->G);
+  return s->dilation * (s->R - 1) < s->stride && (s->G == 1 || s->C > s->G);
 }
 
-static bool pays(const geometry *s) {
-  (void)s;
-  return true;
-}
-
-const algorithm pointwise_algorithm = {DK_ALGORITHM_POINTWISE, 1, covers, pays, workspace,
-                                       convolve};
+const algorithm pointwise_algorithm = {DK_ALGORITHM_POINTWISE, 1, covers, covers, workspace, convolve};

@@ -5,7 +5,7 @@
 static const algorithm *const table[] = {
     &depthwise_toomcook_algorithm, /* one input channel per output channel: 5x5 to 9x9, stride 1 */
     &depthwise_algorithm,          /* the same, any kernel and stride */
-    &pointwise_algorithm,          /* 1x1, no padding: a matrix product */
+    &pointwise_algorithm,          /* 1x1, and kernels that do not overlap: a matrix product */
     &winograd4_algorithm,          /* 3x3, stride 1, many channels */
     &winograd2_algorithm,          /* the same, so many that 4x4 tiles would be too inexact */
     &polyphase_algorithm,          /* 3x3, stride 2, many channels */

@@ -39,8 +39,14 @@ WITHOUT_CALLS void copy_row(const float *input, int32_t step, int32_t count, flo
     wasm_v128_store(out + last, wasm_i32x4_shuffle(wasm_v128_load(input + 2 * last),
                                                    wasm_v128_load(input + 2 * last + 3), 0, 2, 5, 7));
   } else {
+    const float *from = input;
 #pragma clang loop unroll(disable)
-    for (; i < count; i++) out[i] = input[(size_t)i * step];
+    for (; i < last; i += 4, from += 4 * step) {
+      const float a = from[0], b = from[step], c = from[2 * step], d = from[3 * step];
+      out[i] = a, out[i + 1] = b, out[i + 2] = c, out[i + 3] = d;
+    }
+#pragma clang loop unroll(disable)
+    for (; i < count; i++, from += step) out[i] = *from;
   }
 }
 

@@ -45,8 +45,11 @@ test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALG
 
 const toomcookStride2 = { ...forced.toomcook, stride: 2 };
 const karatsuba = { ...forced.toomcook, kernelSize: 3, padding: 1, stride: 2 };
+const patches = { ...forced.pointwise, kernelSize: 2, stride: 3, padding: 1 };
 
-for (const [algorithm, config] of [...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba]]) {
+for (const [algorithm, config] of [
+  ...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba], ['pointwise', patches],
+]) {
   const { kernelSize, stride = 1 } = config;
   test(`algorithm: '${algorithm}', kernel size ${kernelSize}, stride ${stride}, answers what the reference does`, () => {
     const x = randomTensor(dk, [2, config.inChannels, 21, 18]);
@@ -65,7 +68,8 @@ for (const [algorithm, config] of [...Object.entries(forced), ['toomcook', toomc
 for (const [algorithm, inChannels, height, width, extra] of [
   ['winograd4', 70, 58, 63, {}], ['winograd4', 70, 41, 62, { dilation: 3 }], ['winograd4', 521, 7, 6, {}],
   ['winograd2', 70, 37, 35, {}], ['polyphase', 70, 107, 118, { stride: 2 }], ['polyphase', 521, 13, 11, { stride: 2 }],
-  ['pointwise', 70, 33, 37, { kernelSize: 1, padding: 0 }], ['toomcook', 3, 9, 1103, {}],
+  ['pointwise', 70, 33, 37, { kernelSize: 1, padding: 0 }], ['pointwise', 3, 131, 118, { kernelSize: 4, stride: 4 }],
+  ['pointwise', 33, 67, 41, { kernelSize: 2, stride: 2 }], ['toomcook', 3, 9, 1103, {}],
   ['toomcook', 3, 9, 1029, { kernelSize: 7, padding: 3 }],
 ]) {
   const title = `algorithm: '${algorithm}', ${inChannels} channels of ${height}×${width}, ${JSON.stringify(extra)}`;

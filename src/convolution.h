@@ -63,7 +63,8 @@ typedef struct algorithm {
 
 extern const algorithm reference_algorithm; /* convolve_reference.c */
 extern const algorithm direct_algorithm;    /* convolve_direct.c */
-extern const algorithm pointwise_algorithm; /* convolve_pointwise.c */
+extern const algorithm im2col_algorithm;    /* convolve_im2col.c */
+extern const algorithm pointwise_algorithm;
 extern const algorithm depthwise_algorithm; /* convolve_depthwise.c */
 extern const algorithm winograd2_algorithm; /* convolve_winograd.c */
 extern const algorithm winograd4_algorithm;

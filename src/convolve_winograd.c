@@ -311,8 +311,11 @@ static bool pays(const geometry *s) {
   const int64_t channels = s->C / s->G, outputs = s->O / s->G;
   const int64_t lanes = (channels + 3) / 4 * 4 * ((outputs + 7) / 8 * 8);
   return channels >= 8 && outputs >= 8 && 7 * channels * outputs - 3 * lanes >= 424 &&
-         4 * (int64_t)s->Ho * s->Wo >= room(s->Ho, s->dilation) * room(s->Wo, s->dilation);
+         4 * (int64_t)s->Ho * s->Wo > room(s->Ho, s->dilation) * room(s->Wo, s->dilation);
 }
+
+/* At stride 2 kernels are transformed to 81 values for 9: 5x5 pixels are sooner computed from copies. */
+static bool pays_polyphase(const geometry *s) { return pays(s) && s->Ho * s->Wo > 25; }
 
 /* The error of F(4x4) grows with the channels added up: at 4,096 it takes a third of what the
  * library promises, on weights and inputs of either sign. */
@@ -323,4 +326,4 @@ const algorithm winograd2_algorithm = {
 const algorithm winograd4_algorithm = {
     DK_ALGORITHM_WINOGRAD_4, 4, covers, pays_f4, workspace_f4, convolve_f4};
 const algorithm polyphase_algorithm = {
-    DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, pays, workspace_polyphase, convolve_polyphase};
+    DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, pays_polyphase, workspace_polyphase, convolve_polyphase};

@@ -123,7 +123,7 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_AUTO = 0,      /* the planner chooses */
   DK_ALGORITHM_REFERENCE = 1, /* portable C, double precision: slow, for comparison */
   DK_ALGORITHM_DIRECT = 2,
-  DK_ALGORITHM_POINTWISE = 3, /* R = 1, and kernels that do not overlap: one matrix product */
+  DK_ALGORITHM_POINTWISE = 3, /* R = 1, a matrix product */
   DK_ALGORITHM_DEPTHWISE = 4,
   DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
@@ -131,6 +131,7 @@ typedef enum dk_algorithm {
                                   too), and 9 if depthwise; F(2, 2) of even rows for 3x3 with
                                   stride 2; Karatsuba 1962, Toom 1963, Cook 1966 */
   DK_ALGORITHM_POLYPHASE = 8,  /* F(4x4) of 3x3 with stride 2, by even and odd rows and columns */
+  DK_ALGORITHM_IM2COL = 9,     /* a matrix product; Chellapilla, Puri & Simard, IWFHR 2006 */
 } dk_algorithm;
 
 typedef struct dk_aggregation_config {

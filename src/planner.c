@@ -5,12 +5,13 @@
 static const algorithm *const table[] = {
     &depthwise_toomcook_algorithm, /* one input channel per output channel: 5x5 to 9x9, stride 1 */
     &depthwise_algorithm,          /* the same, any kernel and stride */
-    &pointwise_algorithm,          /* 1x1, and kernels that do not overlap: a matrix product */
+    &pointwise_algorithm,          /* 1x1: a matrix product */
     &winograd4_algorithm,          /* 3x3, stride 1, many channels */
     &winograd2_algorithm,          /* the same, so many that 4x4 tiles would be too inexact */
     &polyphase_algorithm,          /* 3x3, stride 2, many channels */
     &toomcook_algorithm,           /* 5x5 and 7x7, stride 1 or 2; 3x3 of few channels */
     &karatsuba_algorithm,          /* 3x3, stride 2, few channels */
+    &im2col_algorithm,             /* kernels that do not overlap; short rows, many outputs */
     &direct_algorithm,             /* everything else */
     &reference_algorithm,          /* what is extreme() */
 };

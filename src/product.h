@@ -1,4 +1,4 @@
-/* The matrix product inside pointwise convolution. */
+/* The matrix product inside im2col and pointwise convolution. */
 #ifndef DK_PRODUCT_H
 #define DK_PRODUCT_H
 

@@ -21,7 +21,8 @@ typedef struct problem {
 } problem;
 
 static const char *const names[] = {"auto",      "reference", "direct",   "pointwise",
-                                    "depthwise", "winograd2", "winograd4", "toomcook", "polyphase"};
+                                    "depthwise", "winograd2", "winograd4", "toomcook", "polyphase",
+                                    "im2col"};
 
 static void print_problem(const problem *p, const char *what, uint32_t seed, int index) {
   const dk_aggregation_config *c = &p->config;

@@ -39,16 +39,17 @@ const forced = {
   winograd4: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
   toomcook: { inChannels: 3, outChannels: 8, kernelSize: 7, padding: 3 },
   polyphase: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1, stride: 2 },
+  im2col: { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
 };
 
 test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));
 
 const toomcookStride2 = { ...forced.toomcook, stride: 2 };
 const karatsuba = { ...forced.toomcook, kernelSize: 3, padding: 1, stride: 2 };
-const patches = { ...forced.pointwise, kernelSize: 2, stride: 3, padding: 1 };
+const patches = { ...forced.im2col, kernelSize: 2, stride: 3, padding: 1, dilation: 1 };
 
 for (const [algorithm, config] of [
-  ...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba], ['pointwise', patches],
+  ...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba], ['im2col', patches],
 ]) {
   const { kernelSize, stride = 1 } = config;
   test(`algorithm: '${algorithm}', kernel size ${kernelSize}, stride ${stride}, answers what the reference does`, () => {
@@ -68,8 +69,8 @@ for (const [algorithm, config] of [
 for (const [algorithm, inChannels, height, width, extra] of [
   ['winograd4', 70, 58, 63, {}], ['winograd4', 70, 41, 62, { dilation: 3 }], ['winograd4', 521, 7, 6, {}],
   ['winograd2', 70, 37, 35, {}], ['polyphase', 70, 107, 118, { stride: 2 }], ['polyphase', 521, 13, 11, { stride: 2 }],
-  ['pointwise', 70, 33, 37, { kernelSize: 1, padding: 0 }], ['pointwise', 3, 131, 118, { kernelSize: 4, stride: 4 }],
-  ['pointwise', 33, 67, 41, { kernelSize: 2, stride: 2 }], ['toomcook', 3, 9, 1103, {}],
+  ['pointwise', 70, 33, 37, { kernelSize: 1, padding: 0 }], ['im2col', 3, 131, 118, { kernelSize: 4, stride: 4 }],
+  ['im2col', 150, 33, 37, {}], ['toomcook', 3, 9, 1103, {}],
   ['toomcook', 3, 9, 1029, { kernelSize: 7, padding: 3 }],
 ]) {
   const title = `algorithm: '${algorithm}', ${inChannels} channels of ${height}×${width}, ${JSON.stringify(extra)}`;

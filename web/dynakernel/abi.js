@@ -38,7 +38,7 @@ export const MAX_EXTENT = 2 ** 15;
 /** In the order of dk_algorithm. */
 export const ALGORITHMS = /** @type {const} */ ([
   'auto', 'reference', 'direct', 'pointwise', 'depthwise', 'winograd2', 'winograd4', 'toomcook',
-  'polyphase',
+  'polyphase', 'im2col',
 ]);
 
 /** @typedef {typeof ALGORITHMS[number]} Algorithm */

@@ -9,6 +9,7 @@ const ALGORITHMS = {
   reference: 'reference',
   direct: 'direct',
   pointwise: 'pointwise',
+  im2col: 'im2col',
   depthwise: 'depthwise',
   winograd2: 'Winograd F(2×2)',
   winograd4: 'Winograd F(4×4)',

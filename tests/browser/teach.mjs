@@ -3,31 +3,18 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from './support.mjs';
 
-/**
- * The page with its first lesson ready, or another state. In Firefox 153 the page's worker sometimes never answers
- * (three times in some 200 openings; the one that was looked at left the processors idle; why is not known): the page
- * is then loaded once more, and that is said.
- */
+/** The page with its first lesson ready, or another state. */
 export async function openTeach(session, { wanted = ['ready'], ...options } = {}) {
   const page = await session.open({ ...options, path: 'web/teach.html' });
-  try {
-    await inState(page, wanted, 40_000);
-  } catch (error) {
-    console.error(`# loaded once more: ${error.message}`);
-    await page.reload();
-    await state(page, ...wanted);
-  }
+  await state(page, ...wanted);
   return page;
 }
 
-/** Waits until the page is in one of these states. */
-export const state = (page, ...wanted) => inState(page, wanted, 120_000);
-
-/** The same within a time; where the page gets into none of the states, says what it shows instead. */
-async function inState(page, wanted, timeout) {
+/** Waits until the page is in one of these states; where it gets into none, says what it shows instead. */
+export async function state(page, ...wanted) {
   const isAny = (names) => names.includes(document.getElementById('teach').dataset.state);
   try {
-    await page.waitForFunction(isAny, { timeout, polling: 50 }, wanted);
+    await page.waitForFunction(isAny, { timeout: 120_000, polling: 50 }, wanted);
   } catch (cause) {
     const shown = await page.evaluate(() => ({
       state: document.getElementById('teach').dataset.state,

@@ -25,6 +25,10 @@ describe(`Teach it in ${browserName}`, () => {
     assert.deepEqual((await samples(page)).map(({ name }) => name), ['Astronaut', 'Cat', 'Coffee', 'Rocket']);
     assert.equal(await text(page, '#steps'), '0 of 2000');
     assert.match(await text(page, '#build'), /^\d+\.\d+\.\d+ · (baseline|relaxed) SIMD · \d+ threads?$/);
+    // A worker of Firefox starts no workers by default, which may block it.
+    const processors = await page.evaluate(() => navigator.hardwareConcurrency);
+    const threads = browserName === 'firefox' ? 1 : Math.min(processors, 4);
+    assert.match(await text(page, '#build'), new RegExp(` ${threads} threads?$`));
     assert.equal(await page.$$eval('.error:not([hidden])', (list) => list.length), 0);
     assert.equal(await page.$eval('#reset', (button) => button.disabled), true);
     assert.deepEqual(page.problems, []);

@@ -17,8 +17,9 @@ import {
  * @property {'auto' | 'baseline' | 'relaxed'} [simd] the build: 'relaxed' uses fused multiply-add,
  *   where the engine has it; 'auto' is the fastest that it can run ('auto')
  * @property {number | 'auto'} [threads] how many threads at most, 1 to 16, the calling one among
- *   them; 'auto' is one for each processor, 4 at most. More than one needs a page that is
- *   cross-origin isolated; elsewhere there is one, and a warning on the console ('auto')
+ *   them; 'auto' is one for each processor, 4 at most, and in a worker of Firefox one, since there
+ *   starting workers can block for ever. More than one needs a page that is cross-origin isolated;
+ *   elsewhere there is one, and a warning on the console ('auto')
  * @property {string | URL | Response | BufferSource | WebAssembly.Module} [wasm] instead of the
  *   file that comes with the package
  * @property {AbortSignal} [signal] gives up loading

@@ -50,8 +50,16 @@ export function whyNoThreads() {
   return null;
 }
 
+/**
+ * Whether a worker that starts another may never get on: Firefox 153 now and then does not come back
+ * from `new Worker` in a worker, whatever that is to run (1 of some 200 pages that do nothing else).
+ */
+const workersMayBlock = () => !inNode && 'importScripts' in globalThis &&
+  /\bFirefox\//.test(globalThis.navigator.userAgent);
+
 /** How many threads 'auto' means. */
 export async function defaultThreads() {
+  if (workersMayBlock()) return 1;
   const processors = inNode
     ? (await nodeModule('node:os')).availableParallelism()
     : globalThis.navigator?.hardwareConcurrency ?? 1;

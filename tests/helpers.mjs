@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { DynakernelError, load, parseSafetensors } from '../web/dynakernel/index.js';
+import { Random } from '../web/random.js';
 
 /** The build that DYNAKERNEL_SIMD names. */
 export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';
@@ -11,22 +12,11 @@ export const threads = Number(process.env.DYNAKERNEL_THREADS ?? 1);
 
 export const loadRuntime = () => load({ simd, threads });
 
-/** mulberry32: the same numbers from the same seed, from 0 to 1. */
-export function random(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A tensor of numbers from -1 to 1. */
 export function randomTensor(dk, shape, seed = 1) {
-  const next = random(seed);
+  const random = new Random(seed);
   const size = shape.reduce((product, length) => product * length, 1);
-  return dk.tensor(Float32Array.from({ length: size }, () => 2 * next() - 1), shape);
+  return dk.tensor(Float32Array.from({ length: size }, () => random.between(-1, 1)), shape);
 }
 
 /** Within 2e-5 * (1 + max|expected|), the tolerance of every output; not-a-number only where expected. */

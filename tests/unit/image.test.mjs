@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { afterEach, beforeEach, test } from 'node:test';
-import { assertRefused, loadRuntime, random } from '../helpers.mjs';
+import { Random } from '../../web/random.js';
+import { assertRefused, loadRuntime } from '../helpers.mjs';
 
 let dk;
 beforeEach(async () => { // a new one each time, since a runtime keeps the canvas it draws on
@@ -15,8 +16,8 @@ afterEach(() => {
 
 /** An opaque picture of seeded noise. */
 function noise(width, height, seed = 1) {
-  const next = random(seed);
-  const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i % 4 === 3 ? 255 : next() * 256));
+  const random = new Random(seed);
+  const data = Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i % 4 === 3 ? 255 : random.below(256)));
   return { data, width, height };
 }
 

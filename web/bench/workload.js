@@ -1,4 +1,5 @@
 /** Workloads: a block at one input size, with the numbers that every engine computes it on. */
+import { Random } from '../random.js';
 
 /**
  * As workloads.json writes one.
@@ -112,18 +113,6 @@ export function kindOf({ N, C, O, G, R, stride, dilation }) {
   return stride > 1 ? 'Strided' : 'Dense';
 }
 
-/** mulberry32: the same numbers from the same seed, from 0 to 1.
- * @param {number} seed */
-function random(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /**
  * An input and a state dict in which everything matters: batch norm shifts and scales, every bias differs, and the
  * attention is well inside 0 to 1.
@@ -132,10 +121,10 @@ function random(seed) {
  * @returns {Numbers}
  */
 export function makeNumbers({ N, C, O, G, K, M, R, H, W, bias }) {
-  const next = random(1);
+  const random = new Random(1);
   const between = (/** @type {number} */ low, /** @type {number} */ high, /** @type {number[]} */ ...shape) => {
     const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
-    for (let i = 0; i < data.length; i++) data[i] = low + (high - low) * next();
+    for (let i = 0; i < data.length; i++) data[i] = random.between(low, high);
     return { shape, data };
   };
   const fanIn = (C / G) * R * R;

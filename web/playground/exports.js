@@ -60,7 +60,7 @@ export function saveMaps(model, source, y, view) {
 
 /** @param {Model} model */
 export function saveState(model) {
-  const bytes = writeBlock(model.block.stateDict(), model.definition.config);
+  const bytes = writeBlock(model.block);
   download(new Blob([bytes]), `${model.definition.id}.safetensors`);
 }
 

@@ -2,7 +2,7 @@
  * What a .safetensors file says about the block that it belongs to: the shapes give the channels and sizes, and
  * `__metadata__.config`, where there is one, what no shape shows: stride, padding and dilation.
  *
- * @import { Definition, StateDict } from './types.js'
+ * @import { Block, Definition, StateDict } from './types.js'
  */
 import { parseSafetensors, toSafetensors } from '../dynakernel/index.js';
 import { stem } from './format.js';
@@ -143,10 +143,11 @@ function readConfig(metadata) {
 /**
  * The block as a .safetensors file, with the arguments of the reference's module as metadata.
  *
- * @param {StateDict} state
- * @param {Definition['config']} config
+ * @param {Block} block
+ * @param {Record<string, string>} [metadata] what else the file says
  */
-export function writeBlock(state, config) {
+export function writeBlock(block, metadata = {}) {
+  const { config } = block;
   const reference = {
     in_channels: config.inChannels,
     out_channels: config.outChannels,
@@ -157,8 +158,9 @@ export function writeBlock(state, config) {
     groups: config.groups,
     bias: config.bias,
     num_kernels: config.numKernels,
+    mid_channels: config.midChannels,
   };
-  return toSafetensors(state, { config: JSON.stringify(reference) });
+  return toSafetensors(block.stateDict(), { config: JSON.stringify(reference), ...metadata });
 }
 
 /**

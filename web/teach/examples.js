@@ -1,5 +1,5 @@
 /** @import { Lesson, Photo } from './types.js' */
-import { Random } from './random.js';
+import { Random } from '../random.js';
 
 /** Mean luma of dark and of bright pictures. Nothing lies between, so that there is a right answer for each. */
 const DARK = [0.1, 0.25];

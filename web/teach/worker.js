@@ -3,7 +3,8 @@
 /** @import { Runtime } from '../playground/types.js' */
 /** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
 import { load } from '../dynakernel/index.js';
-import { saveBlock } from './save.js';
+import { writeBlock } from '../playground/statedict.js';
+import { NORMALISATION } from './gallery.js';
 import { Trainer } from './trainer.js';
 
 /** Milliseconds between looks at the messages. */
@@ -103,7 +104,9 @@ function perform(runtime, request) {
       trainer.gallery.channel = request.channel;
       return introduce(false);
     case 'export': {
-      const bytes = trainer?.dynamic && saveBlock(trainer.dynamic.block);
+      // No shape shows how pixels were normalised.
+      const bytes = trainer?.dynamic && writeBlock(trainer.dynamic.block,
+        { mean: String(NORMALISATION.mean), std: String(NORMALISATION.std) });
       if (bytes) answer({ type: 'state', bytes }, [bytes.buffer]);
     }
   }

@@ -1,4 +1,4 @@
-/** Random numbers from a seed, so that a lesson can be repeated. */
+/** Random numbers from a seed, so that what they made can be made again. */
 export class Random {
   /** @param {number} seed */
   constructor(seed) {

@@ -19,13 +19,13 @@ normalisation normalisation_make(int32_t unit, float mean, float std) {
  * halves picks a channel or weighs them. Masking would do for picking, but LLVM then knows that the
  * integer is not negative and converts it as unsigned, which takes x86 eight instructions. */
 static inline v128_t red_blue_halves(v128_t pixels) {
-  return wasm_v128_and(pixels, wasm_i32x4_splat(0x00ff00ff));
+  return wasm_v128_and(pixels, steady_i32(0x00ff00ff));
 }
 
 static inline v128_t green_alpha_halves(v128_t pixels) { return wasm_u16x8_shr(pixels, 8); }
 
 static inline v128_t weigh(v128_t halves, int32_t low, int32_t high) {
-  return wasm_i32x4_dot_i16x8(halves, wasm_i32x4_splat(high << 16 | low));
+  return wasm_i32x4_dot_i16x8(halves, steady_i32(high << 16 | low));
 }
 
 static inline v128_t red_of(v128_t pixels) {

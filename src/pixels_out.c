@@ -74,13 +74,20 @@ static spread spread_make(float low, float high) {
   return (spread){low, high, (float)unit, (float)(low * unit), (float)(255.0 / (width * unit))};
 }
 
+/* A spread in registers. */
+typedef struct levels {
+  v128_t low, high, unit, origin, scale;
+} levels;
+
+static inline levels levels_make(const spread *s) {
+  return (levels){steady_f32(s->low), steady_f32(s->high), steady_f32(s->unit), steady_f32(s->origin),
+                  steady_f32(s->scale)};
+}
+
 /* NaN stays NaN: pmax(a, b) is a < b ? b : a. */
-static inline v128_t level_of(v128_t value, const spread *s) {
-  value = wasm_f32x4_pmax(value, wasm_f32x4_splat(s->low));
-  value = wasm_f32x4_pmin(value, wasm_f32x4_splat(s->high));
-  v128_t offset =
-      wasm_f32x4_sub(wasm_f32x4_mul(value, wasm_f32x4_splat(s->unit)), wasm_f32x4_splat(s->origin));
-  return wasm_f32x4_mul(offset, wasm_f32x4_splat(s->scale));
+static inline v128_t level_of(v128_t value, const levels *s) {
+  value = wasm_f32x4_pmin(wasm_f32x4_pmax(value, s->low), s->high);
+  return wasm_f32x4_mul(wasm_f32x4_sub(wasm_f32x4_mul(value, s->unit), s->origin), s->scale);
 }
 
 /* 2^23 + level is rounded to an integer, the low bits of the float: 0x4b000000 + integer. */
@@ -94,41 +101,50 @@ static inline v128_t load_tail(const float *plane, size_t pixels) {
 
 /* -(2^23 + 1 + level), rounded: 0xcb000001 + level as an integer. A negative float falls as its bits
  * rise, so pmax gives NaN a number of the caller's choice above all of these: pmax(a, NaN) is a. */
-static inline v128_t level_bits(v128_t value, const spread *s, v128_t nan) {
-  v128_t negated = wasm_f32x4_sub(wasm_f32x4_splat(-BIAS - 1.0f), level_of(value, s));
-  return wasm_f32x4_pmax(nan, negated);
+static inline v128_t level_bits(v128_t value, const levels *s, v128_t bias, v128_t nan) {
+  return wasm_f32x4_pmax(nan, wasm_f32x4_sub(bias, level_of(value, s)));
 }
 
-/* level * 0x010101 + 0xff000000; NaN, 0xcc000001, comes to 0 modulo 2^32. */
-static inline v128_t gray_pixels(v128_t value, const spread *s) {
-  v128_t bits = level_bits(value, s, wasm_i32x4_splat((int32_t)0xcc000001));
-  return wasm_i32x4_add(wasm_i32x4_mul(bits, wasm_i32x4_splat(0x010101)),
-                        wasm_i32x4_splat(0x33fefeff));
+/* Whole fours of pixels: level * 0x010101 + 0xff000000; NaN, 0xcc000001, comes to 0 modulo 2^32. */
+static void gray_fours(const float *map, size_t pixels, const spread *s, uint8_t *rgba) {
+  const levels l = levels_make(s);
+  const v128_t bias = steady_f32(-BIAS - 1.0f), nan = steady_i32((int32_t)0xcc000001);
+  const v128_t gray = steady_i32(0x010101), opaque = steady_i32(0x33fefeff);
+#pragma clang loop unroll(disable)
+  for (const float *end = map + pixels; map != end; map += 4, rgba += 16) {
+    const v128_t bits = level_bits(wasm_v128_load(map), &l, bias, nan);
+    wasm_v128_store(rgba, wasm_i32x4_add(wasm_i32x4_mul(bits, gray), opaque));
+  }
 }
 
-/* table [258, 4]: the palette from entry 1 on, then the colour of NaN. Loads into lanes, with the
- * offsets taken out of the vector in pairs, are the fastest gather that wasm has. */
-static inline v128_t palette_pixels(v128_t value, const spread *s, const uint8_t *table) {
-  v128_t bits = level_bits(value, s, wasm_i32x4_splat((int32_t)0xcb000101));
-  v128_t offsets = wasm_v128_and(wasm_i32x4_shl(bits, 2), wasm_i32x4_splat(4 * 511));
-  uint64_t first = (uint64_t)wasm_i64x2_extract_lane(offsets, 0);
-  uint64_t second = (uint64_t)wasm_i64x2_extract_lane(offsets, 1);
-  v128_t pixels = wasm_v128_load32_zero(table + (uint32_t)first);
-  pixels = wasm_v128_load32_lane(table + (first >> 32), pixels, 1);
-  pixels = wasm_v128_load32_lane(table + (uint32_t)second, pixels, 2);
-  return wasm_v128_load32_lane(table + (second >> 32), pixels, 3);
+/* Whole fours of pixels. table [258, 4]: the palette from entry 1 on, then the colour of NaN. Loads into
+ * lanes, with the offsets taken out of the vector in pairs, are the fastest gather that wasm has. */
+static void palette_fours(const float *map, size_t pixels, const spread *s, const uint8_t *table,
+                          uint8_t *rgba) {
+  const levels l = levels_make(s);
+  const v128_t bias = steady_f32(-BIAS - 1.0f), nan = steady_i32((int32_t)0xcb000101);
+  const v128_t mask = steady_i32(4 * 511);
+#pragma clang loop unroll(disable)
+  for (const float *end = map + pixels; map != end; map += 4, rgba += 16) {
+    const v128_t bits = level_bits(wasm_v128_load(map), &l, bias, nan);
+    const v128_t offsets = wasm_v128_and(wasm_i32x4_shl(bits, 2), mask);
+    const uint64_t first = (uint64_t)wasm_i64x2_extract_lane(offsets, 0);
+    const uint64_t second = (uint64_t)wasm_i64x2_extract_lane(offsets, 1);
+    v128_t colours = wasm_v128_load32_zero(table + (uint32_t)first);
+    colours = wasm_v128_load32_lane(table + (first >> 32), colours, 1);
+    colours = wasm_v128_load32_lane(table + (uint32_t)second, colours, 2);
+    wasm_v128_store(rgba, wasm_v128_load32_lane(table + (second >> 32), colours, 3));
+  }
 }
 
-/* Whole fours of pixels, gray where there is no table. Not inlined: it is large, and called once a
- * row and once for what remains of it. */
+/* Gray where there is no table. Not inlined: it is large, and called once a row and once for what
+ * remains of it. */
 __attribute__((noinline)) static void colour_fours(const float *map, size_t pixels, const spread *s,
                                                    const uint8_t *table, uint8_t *rgba) {
   if (table)
-    for (size_t i = 0; i < pixels; i += 4)
-      wasm_v128_store(rgba + 4 * i, palette_pixels(wasm_v128_load(map + i), s, table));
+    palette_fours(map, pixels, s, table, rgba);
   else
-    for (size_t i = 0; i < pixels; i += 4)
-      wasm_v128_store(rgba + 4 * i, gray_pixels(wasm_v128_load(map + i), s));
+    gray_fours(map, pixels, s, rgba);
 }
 
 static void colour_row(const float *map, size_t pixels, const spread *s, const uint8_t *table,
@@ -174,13 +190,13 @@ void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, cons
 }
 
 /* pmax(0, NaN) is 0 */
-static inline v128_t byte_biased(v128_t value, const spread *s) {
+static inline v128_t byte_biased(v128_t value, const levels *s) {
   v128_t level = wasm_f32x4_pmax(wasm_f32x4_splat(0.0f), level_of(value, s));
   return wasm_f32x4_add(level, wasm_f32x4_splat(BIAS));
 }
 
 /* Shifting a byte to its channel drops the bias above it; red's is covered by alpha. */
-static inline v128_t rgb_pixels(v128_t red, v128_t green, v128_t blue, const spread *s) {
+static inline v128_t rgb_pixels(v128_t red, v128_t green, v128_t blue, const levels *s) {
   v128_t r = byte_biased(red, s);
   v128_t g = wasm_i32x4_shl(byte_biased(green, s), 8);
   v128_t b = wasm_i32x4_shl(byte_biased(blue, s), 16);
@@ -190,7 +206,8 @@ static inline v128_t rgb_pixels(v128_t red, v128_t green, v128_t blue, const spr
 
 void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low,
                        float high, uint8_t *rgba) {
-  spread s = spread_make(low, high);
+  const spread range = spread_make(low, high);
+  const levels s = levels_make(&range);
   const float *greens = planes + plane_stride, *blues = planes + 2 * plane_stride;
   size_t i = 0;
   for (; i + 4 <= pixels; i += 4)

@@ -29,9 +29,9 @@
 #define WINOGRAD_INLINE static inline __attribute__((always_inline))
 
 /* c * v; c1 * v1 + c2 * v2 */
-WINOGRAD_INLINE v128_t scale(float c, v128_t v) { return wasm_f32x4_mul(wasm_f32x4_splat(c), v); }
+WINOGRAD_INLINE v128_t scale(float c, v128_t v) { return wasm_f32x4_mul(steady_f32(c), v); }
 WINOGRAD_INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
-  return madd(wasm_f32x4_splat(c2), v2, scale(c1, v1));
+  return madd(steady_f32(c2), v2, scale(c1, v1));
 }
 
 /* The squares of the points a = 3/4 and b = 3/2. */
@@ -63,7 +63,7 @@ WINOGRAD_INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) 
     u[0] = g[0];
     u[1] = wasm_f32x4_add(g[0], odd_a);
     u[2] = wasm_f32x4_sub(g[0], odd_a);
-    u[3] = madd(wasm_f32x4_splat(-POINT_B), g[2], g[0]);
+    u[3] = madd(steady_f32(-POINT_B), g[2], g[0]);
     u[4] = g[2];
     u[5] = g[1];
   } else if (n == 4) {
@@ -73,8 +73,8 @@ WINOGRAD_INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) 
     u[2] = wasm_f32x4_sub(even, g[1]);
     u[3] = g[2];
   } else {
-    const v128_t even_a = madd(wasm_f32x4_splat(A2), g[2], g[0]), odd_a = scale(POINT_A, g[1]);
-    const v128_t even_b = madd(wasm_f32x4_splat(B2), g[2], g[0]), odd_b = scale(POINT_B, g[1]);
+    const v128_t even_a = madd(steady_f32(A2), g[2], g[0]), odd_a = scale(POINT_A, g[1]);
+    const v128_t even_b = madd(steady_f32(B2), g[2], g[0]), odd_b = scale(POINT_B, g[1]);
     u[0] = g[0];
     u[1] = wasm_f32x4_add(even_a, odd_a);
     u[2] = wasm_f32x4_sub(even_a, odd_a);
@@ -89,8 +89,8 @@ WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
   if (n == 9) {
     /* Lagrange's basis, of (x^2 - a^2) (x + b) at 0, x (x +- a) (x + b) at +-a, x (x^2 - a^2) at -b. */
     const float a = POINT_A, b = POINT_B;
-    const v128_t high = madd(wasm_f32x4_splat(-A2), d[2], d[6]); /* x^3 - a^2 x */
-    const v128_t low = madd(wasm_f32x4_splat(-A2), d[0], d[4]);  /* x^2 - a^2 */
+    const v128_t high = madd(steady_f32(-A2), d[2], d[6]); /* x^3 - a^2 x */
+    const v128_t low = madd(steady_f32(-A2), d[0], d[4]);  /* x^2 - a^2 */
     v[0] = combine(-1 / (A2 * b), high, -1 / A2, low);
     const v128_t plus = combine(1 / (2 * A2 * (b + a)), d[6], b / (2 * a * (b + a)), d[2]);
     const v128_t minus = combine(1 / (2 * A2 * (b - a)), d[6], -b / (2 * a * (b - a)), d[2]);
@@ -98,7 +98,7 @@ WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
     v[1] = wasm_f32x4_add(plus, square);
     v[2] = wasm_f32x4_add(minus, square);
     v[3] = scale(-1 / (b * (B2 - A2)), high);
-    v[4] = madd(wasm_f32x4_splat(b), high, madd(wasm_f32x4_splat(-A2), d[4], d[8]));
+    v[4] = madd(steady_f32(b), high, madd(steady_f32(-A2), d[4], d[8]));
     for (int i = 0; i < 4; i++) v[5 + i] = d[2 * i + 1];
   } else if (n == 4) {
     v[0] = wasm_f32x4_sub(d[0], d[2]);
@@ -108,7 +108,7 @@ WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
   } else {
     /* Lagrange's basis without its divisors: (x^2 - a^2) (x^2 - b^2) at 0, x times that at
      * infinity, x (x +- a) (x^2 - b^2) at +-a, x (x +- b) (x^2 - a^2) at +-b. */
-    const v128_t minus_a2 = wasm_f32x4_splat(-A2), minus_b2 = wasm_f32x4_splat(-B2);
+    const v128_t minus_a2 = steady_f32(-A2), minus_b2 = steady_f32(-B2);
     const v128_t even_a = madd(minus_b2, d[2], d[4]), even_b = madd(minus_a2, d[2], d[4]);
     const v128_t x_b = madd(minus_a2, d[1], d[3]);
     const v128_t odd_a = scale(POINT_A, madd(minus_b2, d[1], d[3])), odd_b = scale(POINT_B, x_b);
@@ -136,11 +136,11 @@ WINOGRAD_INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
   } else {
     /* b^2 times the divisor at b is -a^2 times that at a, so that these factor out. */
     const v128_t even_b = wasm_f32x4_add(v[3], v[4]), odd_b = wasm_f32x4_sub(v[3], v[4]);
-    y[0] = combine(SCALE_0, v[0], SCALE_A, madd(wasm_f32x4_splat(-A2 / B2), even_b, even_a));
-    y[1] = scale(POINT_A * SCALE_A, madd(wasm_f32x4_splat(-POINT_A / POINT_B), odd_b, odd_a));
+    y[0] = combine(SCALE_0, v[0], SCALE_A, madd(steady_f32(-A2 / B2), even_b, even_a));
+    y[1] = scale(POINT_A * SCALE_A, madd(steady_f32(-POINT_A / POINT_B), odd_b, odd_a));
     y[2] = scale(A2 * SCALE_A, wasm_f32x4_sub(even_a, even_b));
-    y[3] = madd(wasm_f32x4_splat(POINT_A * A2 * SCALE_A),
-                madd(wasm_f32x4_splat(-POINT_B / POINT_A), odd_b, odd_a), v[5]);
+    y[3] = madd(steady_f32(POINT_A * A2 * SCALE_A),
+                madd(steady_f32(-POINT_B / POINT_A), odd_b, odd_a), v[5]);
   }
 }
 

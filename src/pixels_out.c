@@ -80,8 +80,8 @@ typedef struct levels {
 } levels;
 
 static inline levels levels_make(const spread *s) {
-  return (levels){steady_f32(s->low), steady_f32(s->high), steady_f32(s->unit), steady_f32(s->origin),
-                  steady_f32(s->scale)};
+  return (levels){wasm_f32x4_splat(s->low), wasm_f32x4_splat(s->high), wasm_f32x4_splat(s->unit),
+                  wasm_f32x4_splat(s->origin), wasm_f32x4_splat(s->scale)};
 }
 
 /* NaN stays NaN: pmax(a, b) is a < b ? b : a. */
@@ -117,8 +117,9 @@ static void gray_fours(const float *map, size_t pixels, const spread *s, uint8_t
   }
 }
 
-/* Whole fours of pixels. table [258, 4]: the palette from entry 1 on, then the colour of NaN. Loads into
- * lanes, with the offsets taken out of the vector in pairs, are the fastest gather that wasm has. */
+/* Whole fours of pixels. table [258, 4]: the palette from entry 1 on, then the colour of NaN. Loads
+ * into lanes, with the offsets taken out of the vector in pairs, are the fastest gather that wasm
+ * has. */
 static void palette_fours(const float *map, size_t pixels, const spread *s, const uint8_t *table,
                           uint8_t *rgba) {
   const levels l = levels_make(s);

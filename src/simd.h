@@ -9,8 +9,8 @@
 #include <simde/wasm/simd128.h>
 #endif
 
-/* A number in every lane, which a loop keeps in a register: constants that the engine knows, V8 of late
- * makes anew in every turn, by three instructions each. */
+/* A number in every lane, which a loop keeps in a register: constants that the engine knows, V8 of
+ * late makes anew in every turn, by three instructions each. */
 static inline v128_t steady_f32(float number) {
 #if defined(__wasm__)
   __asm__("" : "+r"(number));

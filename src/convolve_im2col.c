@@ -42,13 +42,18 @@ static bool scattered(int32_t channels, int32_t pixels) {
 
 static int32_t depth(const geometry *s) { return s->C / s->G * s->R * s->R; }
 
+/* Pixels of which so many floats hold every tap. */
+static int32_t fitting(const geometry *s, int32_t floats) {
+  return floats / depth(s) / COLUMNS * COLUMNS;
+}
+
 static panels plan(const geometry *s) {
   const int32_t pixels = s->Ho * s->Wo;
   const bool gathered = s->R > 1 || s->stride > 1 || s->padding > 0;
   const bool copied = gathered || pixels < COLUMNS || scattered(s->C / s->G, pixels);
-  const int32_t fit = (copied ? COPY_FLOATS : PANEL_FLOATS) / depth(s) / COLUMNS * COLUMNS;
-  const int32_t least = max_i32(min_i32(LEAST_PANEL, MOST_COPY / depth(s)), LEAST_PANEL / 4);
-  int32_t panel = min_i32(max_i32(fit, least), pixels);
+  const int32_t least = max_i32(min_i32(LEAST_PANEL, fitting(s, MOST_COPY)), LEAST_PANEL / 4);
+  int32_t panel = max_i32(fitting(s, copied ? COPY_FLOATS : PANEL_FLOATS), least);
+  panel = min_i32(panel, pixels);
   if (gathered) panel = max_i32(panel / s->Wo, 1) * s->Wo;
   return (panels){panel, copied, gathered, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
 }
@@ -74,15 +79,18 @@ static tap_axis tap_along(const geometry *s, int32_t tap, int32_t length, int32_
 }
 
 /* What a tap of x [H, W] reads for `rows` rows of outputs from oy on: out [rows, Wo]. */
-static void gather(const geometry *s, const float *x, int32_t tap, int32_t oy, int32_t rows, float *out) {
+static void gather(const geometry *s, const float *x, int32_t tap, int32_t oy, int32_t rows,
+                   float *out) {
   const tap_axis down = tap_along(s, tap / s->R, s->H, s->Ho);
   const tap_axis across = tap_along(s, tap % s->R, s->W, s->Wo);
   const int32_t count = across.end - across.begin;
+  const int32_t column = across.begin * s->stride + across.first; /* of x, where there are any */
   for (const int32_t end = oy + rows; oy < end; oy++, out += s->Wo) {
-    if (count < s->Wo || oy < down.begin || oy >= down.end) memset(out, 0, sizeof(float) * s->Wo);
-    if (count > 0 && oy >= down.begin && oy < down.end)
-      copy_row(x + (size_t)(oy * s->stride + down.first) * s->W + across.begin * s->stride + across.first,
-               s->stride, count, out + across.begin);
+    const bool inside = oy >= down.begin && oy < down.end && count > 0;
+    if (!inside || count < s->Wo) memset(out, 0, sizeof(float) * s->Wo);
+    if (inside)
+      copy_row(x + (size_t)(oy * s->stride + down.first) * s->W + column, s->stride, count,
+               out + across.begin);
   }
 }
 

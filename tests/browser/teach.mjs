@@ -89,7 +89,10 @@ export async function pixels(page, sample, figure) {
   const data = await page.evaluate(
     (n, f) => {
       const canvas = document.querySelectorAll('.sample')[n].querySelectorAll('figure')[f].querySelector('canvas');
-      return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data];
+      const { width, height } = canvas; // Chromium warns on the console of canvases that are read often
+      const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      return [...copy.getImageData(0, 0, width, height).data];
     },
     sample,
     figure,

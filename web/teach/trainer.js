@@ -1,10 +1,10 @@
 /** @import { Runtime } from '../playground/types.js' */
 /** @import { Classroom, Lesson, Photo, Snapshot, Tuning } from './types.js' */
 import { cosineSchedule } from '../dynakernel/index.js';
+import { Random } from '../random.js';
 import { example } from './examples.js';
 import { Gallery, NORMALISATION } from './gallery.js';
 import { Learner, Workspace } from './learner.js';
-import { Random } from '../random.js';
 import { Teacher } from './teacher.js';
 
 /** Examples are made once, as many as a visitor waits for without noticing, and gone through again and again. */

@@ -59,7 +59,7 @@ test('refuses what is no number of threads', async () => {
   }
 });
 
-test('a disposed runtime ends its workers, and refuses', async () => {
+test('a disposed runtime with threads refuses', async () => {
   const dk = await load({ simd, threads: 3 });
   dk.dispose();
   dk.dispose();
@@ -67,29 +67,67 @@ test('a disposed runtime ends its workers, and refuses', async () => {
 });
 
 const run = promisify(execFile);
-const script = (body) => ['--input-type=module', '--eval', `
-  import { load } from '${new URL('../../web/dynakernel/index.js', import.meta.url)}';
-  const dk = await load({ simd: '${simd}', threads: 3 });
+
+/** Runs a body in a process of its own, with load(), and answers what it prints. */
+async function runAlone(body) {
+  const source = `import { load } from '${new URL('../../web/dynakernel/index.js', import.meta.url)}';
+    const options = { simd: '${simd}', threads: 3 };
+    ${body}`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', source], { timeout: 30_000 });
+  return stdout.trim();
+}
+
+const FORWARD = `
+  const dk = await load(options);
   const block = dk.dynamicKernelAggregation({ inChannels: 16, outChannels: 16, kernelSize: 3, seed: 1 });
-  block.forward(dk.zeros([1, 16, 64, 64]));
-  ${body}
-  console.log(dk.info ? 'end' : '');`];
+  block.forward(dk.zeros([1, 16, 64, 64]));`;
+
+// Node names each thread of the process; those of workers go with them.
+const TASKS = `
+  const { readdirSync } = await import('node:fs');
+  const { setTimeout: sleep } = await import('node:timers/promises');
+  const tasks = () => readdirSync('/proc/self/task').length;
+  const tasksFallTo = async (count) => {
+    for (let wait = 0; wait < 100 && tasks() > count; wait++) await sleep(50);
+    return tasks() <= count;
+  };`;
 
 test('a process with threads ends by itself', async () => {
-  const { stdout } = await run(process.execPath, script(''), { timeout: 20_000 });
-  assert.equal(stdout, 'end\n');
+  assert.equal(await runAlone(`${FORWARD} console.log('end');`), 'end');
 });
 
 test('dispose() ends the workers', async () => {
-  // Node names each thread of the process; those of workers go with them.
-  const body = `
-    const { readdirSync } = await import('node:fs');
-    const tasks = () => readdirSync('/proc/self/task').length;
+  assert.equal(await runAlone(`${TASKS} ${FORWARD}
     const before = tasks();
     dk.dispose();
-    for (let wait = 0; wait < 100 && tasks() > before - 2; wait++) await new Promise((resolve) => setTimeout(resolve, 50));
-    console.log(before - tasks() >= 2);
-    process.exit();`;
-  const { stdout } = await run(process.execPath, script(body), { timeout: 20_000 });
-  assert.equal(stdout, 'true\n');
+    console.log(await tasksFallTo(before - 2));
+    process.exit();`), 'true');
+});
+
+test('loading that is aborted leaves no workers', async () => {
+  assert.equal(await runAlone(`${TASKS}
+    (await load(options)).dispose();
+    await sleep(500);
+    const before = tasks();
+    const codes = [];
+    for (const time of [0, 1, 2, 5, 10, 20, 30, 40]) {
+      const controller = new AbortController();
+      const loading = load({ ...options, signal: controller.signal });
+      setTimeout(() => controller.abort(), time);
+      await loading.then((dk) => dk.dispose(), ({ code }) => codes.push(code));
+    }
+    await sleep(500);
+    console.log(codes.length > 2 && codes.every((code) => code === 'ERR_LOAD'), await tasksFallTo(before));
+    process.exit();`), 'true true');
+});
+
+test('a file without threads, of which several are asked: one warning that names it', async () => {
+  const file = new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url);
+  assert.equal(await runAlone(`
+    console.warn = (message) => console.log(message.replace(/.*\\//, ''));
+    for (const threads of ['auto', 1, 4, 4]) {
+      const dk = await load({ threads, wasm: '${file}' });
+      console.log(dk.info.threads);
+      dk.dispose();
+    }`), `1\n1\ndynakernel-${simd}.wasm has no threads. load({ threads: 1 }) asks for that.\n1\n1`);
 });

@@ -4,7 +4,7 @@ import { integer, oneOf, readOptions } from './check.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { Heap } from './heap.js';
 import { className, isBuffer } from './numbers.js';
-import { Runtime } from './runtime.js';
+import { Runtime, heapOf } from './runtime.js';
 import {
   MAX_THREADS, ThreadPool, defaultThreads, sharedMemory, threadedImports, whyNoThreads,
 } from './threads.js';
@@ -22,7 +22,8 @@ import {
  *   elsewhere there is one, and a warning on the console ('auto')
  * @property {string | URL | Response | BufferSource | WebAssembly.Module} [wasm] instead of the
  *   file that comes with the package
- * @property {AbortSignal} [signal] gives up loading
+ * @property {AbortSignal} [signal] gives up loading: load() then throws ERR_LOAD, whose cause is
+ *   the signal's reason
  */
 
 /** Bundlers find the files by these very expressions. */
@@ -73,21 +74,27 @@ export async function load(options) {
   if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
     throw new DynakernelError('ERR_CONFIG', `load: signal must be an AbortSignal; got ${given(signal)}`);
   }
-  if (reason) warnOfOneThread(reason);
-  const running = wasm === undefined ? build : undefined;
-  const start = (/** @type {unknown} */ source, /** @type {number} */ threads) => {
+  const start = (/** @type {unknown} */ source, /** @type {Info['simd'] | null} */ simdOf,
+    /** @type {number} */ most) => {
     const name = sourceName(source);
     return abortable(signal, async () => startRuntime(
-      await compile(source, name, signal), name, running ?? buildOf(name), threads));
+      await compile(source, name, signal), name, simdOf ?? buildOf(name), most));
   };
-  if (wasm !== undefined) return start(wasm, count);
-  if (count === 1) return start(FILES[build](), 1);
+  if (wasm !== undefined) {
+    const runtime = await start(wasm, null, count);
+    const asked = typeof threads === 'number' && threads > 1;
+    const lacking = heapOf(runtime).shared ? reason : asked && `${sourceName(wasm)} has no threads`;
+    if (lacking) warnOfOneThread(lacking);
+    return runtime;
+  }
+  if (reason) warnOfOneThread(reason);
+  if (count === 1) return start(FILES[build](), build, 1);
   try {
-    return await start(FILES[`${build}-threads`](), count);
+    return await start(FILES[`${build}-threads`](), build, count);
   } catch (error) {
     if (!(error instanceof NoThreads)) throw error;
     warnOfOneThread(error.reason);
-    return start(FILES[build](), 1);
+    return start(FILES[build](), build, 1);
   }
 }
 
@@ -138,7 +145,7 @@ function chooseBuild(simd) {
   }
   if (!hasSimd()) {
     throw new DynakernelError('ERR_LOAD',
-      'this engine has no WebAssembly SIMD, which every current browser and Node 16 or later has');
+      'this engine has no WebAssembly SIMD, which every current browser and Node 20 or later has');
   }
   const relaxed = hasRelaxedSimd();
   if (simd === 'relaxed' && !relaxed) {
@@ -332,20 +339,21 @@ async function instantiate(module, name, imports, imported) {
 }
 
 /**
- * Runs work, unless the signal is given first.
+ * Starts a runtime, unless the signal is given first: one that comes too late is disposed of, lest
+ * its threads stay.
  *
- * @template Result
  * @param {AbortSignal | undefined} signal
- * @param {() => Promise<Result>} work
- * @returns {Promise<Result>}
+ * @param {() => Promise<Runtime>} start
+ * @returns {Promise<Runtime>}
  */
-function abortable(signal, work) {
-  if (!signal) return work();
+function abortable(signal, start) {
+  if (!signal) return start();
   return new Promise((settle, refuse) => {
     const abort = () => refuse(
       new DynakernelError('ERR_LOAD', 'loading was aborted', { cause: signal.reason }));
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
-    return work().then(settle, refuse).finally(() => signal.removeEventListener('abort', abort));
+    return start().then((runtime) => (signal.aborted ? runtime.dispose() : settle(runtime)), refuse)
+      .finally(() => signal.removeEventListener('abort', abort));
   });
 }

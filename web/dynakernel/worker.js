@@ -30,6 +30,7 @@ if (globalThis.process?.versions?.node !== undefined) {
   serve(workerData, () => parentPort?.postMessage('ready'), () => {});
 } else {
   globalThis.onmessage = ({ data }) => {
-    serve(data, () => globalThis.postMessage('ready'), () => globalThis.close());
+    serve(data, () => globalThis.postMessage('ready'), () => globalThis.close())
+      .catch((error) => setTimeout(() => { throw error; })); // only then do browsers tell the page
   };
 }

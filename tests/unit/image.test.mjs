@@ -176,6 +176,10 @@ test('out that does not fit', () => {
   refuse([2, 3, 7, 9], { batch: -1 }, 'batch', 'got -1');
   assertRefused(() => dk.fromImage(picture, { batch: 1 }), 'ERR_SHAPE', 'batch', '0 to 0');
   assertRefused(() => dk.fromImage(picture, { out: picture }), 'ERR_CONFIG', 'out must be a Tensor');
+  const attention = dk.kernelAttention({ channels: 1, midChannels: 1, numKernels: 1 });
+  const out = attention.parameters()['conv1.weight']; // [1, 1, 1, 1]
+  assertRefused(() => dk.fromImage(picture, { out, width: 1, height: 1 }), 'ERR_CONFIG', 'parameters');
+  attention.dispose();
 });
 
 test('options', () => {

@@ -268,6 +268,29 @@ test('out of memory: ERR_MEMORY with the bytes, and the runtime lives on', () =>
   assert.deepEqual(block.forward(x).toArray(), expected);
 });
 
+test('a module needs no memory for warming up', async () => {
+  const runtime = await loadRuntime(); // nothing is warm yet
+  const heap = heapOf(runtime);
+  const { c } = heap;
+  const { dk_alloc: alloc, dk_aggregation_create: create } = c;
+  let modules = 0;
+  for (const need of [1, 2, 3, 4, 5, 6, 7, 8]) {
+    const before = heap.live;
+    let needs = 0;
+    c.dk_alloc = (bytes) => (++needs === need ? 0 : alloc(bytes));
+    c.dk_aggregation_create = (...args) => (++needs === need ? 4 : create(...args)); // DK_ERROR_MEMORY
+    try {
+      runtime.kernelAggregation({ ...config, kernelSize: 1 + 2 * (need % 4) }).dispose();
+      modules++;
+    } catch (error) {
+      assert.equal(error.code, 'ERR_MEMORY', error.stack);
+    }
+    assert.equal(heap.live, before, `need ${need} was refused`);
+  }
+  assert.ok(modules >= 5, `${modules} modules`); // their own needs are the first three
+  runtime.dispose();
+});
+
 test('what is forgotten is given back', async () => {
   const before = live();
   (() => {

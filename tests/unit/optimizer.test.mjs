@@ -149,6 +149,23 @@ test('a parameter without a gradient is left alone: no decay, no momentum', () =
   dispose();
 });
 
+test('looking at a gradient that is not there: toArray() leaves it so, data counts as writing', () => {
+  const { block, dispose } = smallTraining(dk);
+  const before = copies(block.parameters());
+  const optimizer = dk.sgd(block, { lr: 0.5, weightDecay: 0.1 });
+  for (const gradient of Object.values(block.gradients())) gradient.toArray();
+  optimizer.step();
+  assert.deepEqual(copies(block.parameters()), before);
+  void block.gradients()['attention.bn.weight'].data;
+  optimizer.step();
+  const after = copies(block.parameters());
+  for (const name of Object.keys(before)) {
+    const decayed = name === 'attention.bn.weight' ? before[name].map((value) => value * (1 - 0.05)) : before[name];
+    assertWithin(after[name], decayed, () => 1e-7, name);
+  }
+  for (const thing of [optimizer, { dispose }]) thing.dispose();
+});
+
 test('the state of a parameter begins with its own first gradient', () => {
   const [early, late] = [1, 2].map(() => dk.kernelAttention({ channels: 3, seed: 1 }));
   const together = dk.adam([early, late], { lr: 0.1 });

@@ -71,6 +71,24 @@ test('backward without a forward pass that was kept', () => {
   }
 });
 
+test('a block with a disposed part changes nothing', () => {
+  for (const part of ['attention', 'aggregation']) {
+    const broken = dk.dynamicKernelAggregation(config).train();
+    broken.requiresGrad = true;
+    broken.forward(x).dispose();
+    broken.backward(gradOutput).dispose();
+    broken[part].dispose();
+    const rest = part === 'attention' ? broken.aggregation : broken.attention;
+    const gradients = copies(rest.gradients());
+    assertRefused(() => broken.eval(), 'ERR_DISPOSED', 'disposed');
+    assertRefused(() => (broken.requiresGrad = false), 'ERR_DISPOSED', 'disposed');
+    assertRefused(() => broken.zeroGrad(), 'ERR_DISPOSED', 'disposed');
+    assert.deepEqual([broken, rest].map((m) => [m.training, m.requiresGrad]), [[true, true], [true, true]]);
+    assert.deepEqual(copies(rest.gradients()), gradients);
+    broken.dispose();
+  }
+});
+
 test("a block's pass is not its parts'", () => {
   const attentionGoal = dk.zeros([2, 4]);
   assertRefused(() => block.attention.backward(attentionGoal), 'ERR_MODE', 'attention.backward');

@@ -101,6 +101,10 @@ export class KernelAggregation extends Module {
    * How the latest forward pass was done; null before the first.
    *
    * @returns {Plan | null}
+   * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * aggregation.forward(x, a);
+   * console.log(aggregation.plan?.algorithm); // 'winograd4'
    */
   get plan() {
     handleOf(this);
@@ -112,6 +116,10 @@ export class KernelAggregation extends Module {
    *
    * @param {readonly number[]} shape [N, C, H, W]
    * @returns {Plan}
+   * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG where the configuration asks for an algorithm
+   *   that cannot do it; ERR_MEMORY where the output would be larger than any tensor
+   * @example
+   * const { algorithm, workspaceBytes } = aggregation.planFor([1, 64, 56, 56]);
    */
   planFor(shape) {
     const aggregation = handleOf(this);
@@ -133,10 +141,15 @@ export class KernelAggregation extends Module {
    *
    * @param {Tensor} x
    * @param {Tensor} attention how much of each kernel goes into each image's mixture
-   * @param {{ out?: Tensor }} [options] out: a tensor [N, O, Ho, Wo] to write into, instead of a
-   *   new one
+   * @param {{ out?: Tensor | undefined }} [options] out: a tensor [N, O, Ho, Wo] to write into,
+   *   instead of a new one
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_SHAPE, ERR_MEMORY
+   * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG where an argument is no tensor of this runtime,
+   *   out is an input, or the configuration asks for an algorithm that cannot do it; ERR_MEMORY;
+   *   ERR_DISPOSED
+   * @example
+   * const a = dk.tensor([0.7, 0.1, 0.1, 0.1], [1, 4]);
+   * const y = aggregation.forward(x, a);
    */
   forward(x, attention, options) {
     const { out } = readOptions(options, 'aggregation.forward', ['out']);
@@ -163,16 +176,17 @@ export class KernelAggregation extends Module {
   }
 
   /**
-   * From the gradient of the output [N, O, Ho, Wo] of the latest forward pass to that of its input x
-   * [N, C, H, W]; `attentionGradient` then is that of its attention. Adds to the gradients of the
-   * parameters. It may be called again for the same pass, but before parameters change.
+   * Takes the gradient of the output [N, O, Ho, Wo] of the latest forward pass, and returns that of
+   * its input x [N, C, H, W]; `attentionGradient` then is that of its attention. Adds to the
+   * gradients of the parameters. It may be called again for the same pass, but before parameters
+   * change.
    *
    * @overload
    * @param {Tensor} gradOutput
    * @param {InputGradientOptions} [options]
    * @returns {Tensor}
    * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
-   *   ERR_SHAPE, ERR_MEMORY
+   *   ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * aggregation.requiresGrad = true;
    * const y = aggregation.forward(x, a);
@@ -220,6 +234,10 @@ export class KernelAggregation extends Module {
    * memory: the next backward() overwrites it, or ends it where the batch has another size.
    *
    * @returns {Tensor | null}
+   * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * aggregation.backward(gradient);
+   * attention.backward(aggregation.attentionGradient); // of a module that made the attention
    */
   get attentionGradient() {
     handleOf(this);
@@ -248,6 +266,10 @@ export class KernelAggregation extends Module {
    *
    * @param {Tensor} attention
    * @returns {{ weight: Tensor, bias: Tensor | null }}
+   * @throws {DynakernelError} ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * block.forward(x); // [1, C, H, W]
+   * const { weight } = block.aggregation.mix(dk.tensor(block.lastAttention, [1, 4]));
    */
   mix(attention) {
     const aggregation = handleOf(this);
@@ -350,7 +372,7 @@ function packedEntry(heap, aggregation, shape) {
   return {
     name: 'weight',
     shape,
-    convert: (data, dtype) => heap.settled(toFloats(data, dtype)),
+    convert: (data, dtype) => heap.copyIfOnHeap(toFloats(data, dtype)),
     prepare: scratch,
     read() {
       const values = new Float32Array(K * O * depth);

@@ -51,9 +51,14 @@ export class KernelAttention extends Module {
    * x [N, C, H, W] -> attention [N, K], each between 0 and 1.
    *
    * @param {Tensor} x
-   * @param {{ out?: Tensor }} [options] out: a tensor [N, K] to write into, instead of a new one
+   * @param {{ out?: Tensor | undefined }} [options] out: a tensor [N, K] to write into, instead of
+   *   a new one
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_MEMORY
+   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_CONFIG where an
+   *   argument is no tensor of this runtime, or out is the input; ERR_MEMORY; ERR_DISPOSED
+   * @example
+   * const a = attention.forward(x);
+   * const y = aggregation.forward(x, a);
    */
   forward(x, options) {
     const { out } = readOptions(options, 'attention.forward', ['out']);
@@ -76,17 +81,22 @@ export class KernelAttention extends Module {
   }
 
   /**
-   * From the gradient of the attention [N, K] that the latest forward pass answered to that of its
-   * input [N, C, H, W]; adds to the gradients of the parameters. In training mode, at the time of
-   * that pass, the gradient passes through the batch's mean and variance. It may be called again for
-   * the same pass, but before parameters change.
+   * Takes the gradient of the attention [N, K] that the latest forward pass answered, and returns
+   * that of its input [N, C, H, W]; adds to the gradients of the parameters. If that pass was in
+   * training mode, the gradient passes through the batch's mean and variance. It may be called again
+   * for the same pass, but before parameters change.
    *
    * @overload
    * @param {Tensor} gradOutput
    * @param {InputGradientOptions} [options]
    * @returns {Tensor}
    * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
-   *   ERR_SHAPE, ERR_MEMORY
+   *   ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * attention.requiresGrad = true;
+   * const a = attention.forward(x);
+   * const { gradient } = dk.mseLoss(a, wanted);
+   * attention.backward(gradient, { input: false });
    */
   /**
    * The same without the gradient of the input.

@@ -71,10 +71,12 @@ export class DynamicKernelAggregation extends Module {
    * leaves those statistics as they were.
    *
    * @param {Tensor} x
-   * @param {{ out?: Tensor }} [options] out: a tensor [N, O, Ho, Wo] to write into, instead of a
-   *   new one, so that a steady loop allocates nothing
+   * @param {{ out?: Tensor | undefined }} [options] out: a tensor [N, O, Ho, Wo] to write into,
+   *   instead of a new one, so that a steady loop allocates nothing
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_MEMORY
+   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_CONFIG where an
+   *   argument is no tensor of this runtime, out is the input, or the configuration asks for an
+   *   algorithm that cannot do it; ERR_MEMORY; ERR_DISPOSED
    * @example
    * let y;
    * function frame() {
@@ -122,9 +124,9 @@ export class DynamicKernelAggregation extends Module {
   }
 
   /**
-   * From the gradient of the output [N, O, Ho, Wo] of the latest forward pass to that of its input
-   * [N, C, H, W]; adds to the gradients of the parameters. In training mode, at the time of that
-   * pass, the gradient passes through the batch's mean and variance. It may be called again for the
+   * Takes the gradient of the output [N, O, Ho, Wo] of the latest forward pass, and returns that of
+   * its input [N, C, H, W]; adds to the gradients of the parameters. If that pass was in training
+   * mode, the gradient passes through the batch's mean and variance. It may be called again for the
    * same pass, but before parameters change: it computes with the parameters as they are.
    *
    * @overload
@@ -132,7 +134,7 @@ export class DynamicKernelAggregation extends Module {
    * @param {InputGradientOptions} [options]
    * @returns {Tensor}
    * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
-   *   ERR_SHAPE, ERR_MEMORY
+   *   ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.requiresGrad = true;
    * const optimizer = dk.adam(block.train(), { lr: 1e-2 });
@@ -180,6 +182,10 @@ export class DynamicKernelAggregation extends Module {
    * A copy of the attention of the latest forward pass, [N * K]; null before the first.
    *
    * @returns {Floats | null}
+   * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * block.forward(x); // [1, C, H, W], 4 kernels
+   * console.log(block.lastAttention); // Float32Array(4) [0.31, 0.87, 0.52, 0.44]
    */
   get lastAttention() {
     this.#check();
@@ -190,6 +196,7 @@ export class DynamicKernelAggregation extends Module {
    * How the latest forward pass convolved; null before the first.
    *
    * @returns {Plan | null}
+   * @throws {DynakernelError} ERR_DISPOSED
    */
   get plan() {
     this.#check();

@@ -13,9 +13,9 @@ import { checkSize } from './shape.js';
  * @property {number} channels C, channels of the input
  * @property {number} [reduction] C / reduction hidden channels, rounded down (4)
  * @property {number} [numKernels] K, weights to answer (4)
- * @property {number} [midChannels] hidden channels, instead of the rule: K where C is 3, else
+ * @property {number | undefined} [midChannels] hidden channels, instead of the rule: K where C is 3, else
  *   C / reduction, at least 1
- * @property {number} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
+ * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
  */
 
 /**
@@ -29,20 +29,21 @@ import { checkSize } from './shape.js';
  * @property {number} [padding] zeros on each side, in pixels (0)
  * @property {number} [dilation] pixels from one tap to the next (1)
  * @property {number} [groups] G, a divisor of C and of O (1)
- * @property {boolean} [bias] (true)
+ * @property {boolean} [bias] whether each kernel has a bias for every output channel (true)
  * @property {number} [numKernels] K, kernels to mix (4)
  * @property {Algorithm} [algorithm] forces one instead of the planner's choice ('auto')
- * @property {number} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
+ * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
  */
 
 /**
- * What dk.dynamicKernelAggregation takes.
+ * What dk.dynamicKernelAggregation takes. Of one seed the aggregation takes the seed itself, the
+ * attention its bitwise complement, ~seed >>> 0.
  *
  * @typedef {AggregationOptions & Pick<AttentionOptions, 'reduction' | 'midChannels'>} BlockOptions
  */
 
-/** @typedef {Readonly<Required<Omit<AttentionOptions, 'reduction'>>>} AttentionConfig */
-/** @typedef {Readonly<Required<AggregationOptions>>} AggregationConfig */
+/** @typedef {Readonly<{ channels: number, numKernels: number, midChannels: number, seed: number }>} AttentionConfig */
+/** @typedef {Readonly<Required<Omit<AggregationOptions, 'seed'>> & { seed: number }>} AggregationConfig */
 
 const ATTENTION_NAMES = /** @type {const} */ (
   ['channels', 'reduction', 'numKernels', 'midChannels', 'seed']);

@@ -19,7 +19,8 @@
  */
 
 /**
- * The one class of errors that the library throws. A call that throws has changed nothing.
+ * The one class of errors that the library throws. A call that throws has changed nothing, but for
+ * fromImage with `out`, which may have written rows of a picture that cannot be read to its end.
  *
  * @example
  * try {

@@ -142,13 +142,13 @@ export class Heap {
   }
 
   /**
-   * A view that no allocation detaches: a copy where the view lies on this heap.
+   * A view that no allocation detaches.
    *
    * @template {ArrayBufferView & { slice(): any }} View
    * @param {View} view
    * @returns {View}
    */
-  settled(view) {
+  copyIfOnHeap(view) {
     return view.buffer === this.c.memory.buffer ? view.slice() : view;
   }
 

@@ -4,7 +4,7 @@ import { index, integer, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { shapeText } from './shape.js';
 import { sliceRows } from './source.js';
-import { pointerOf, produce } from './tensor.js';
+import { outPointerOf, produce } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
@@ -14,16 +14,16 @@ import { pointerOf, produce } from './tensor.js';
 
 /**
  * @typedef {object} ImageOptions
- * @property {number | ArrayLike<number>} [mean] taken off each channel, of values 0 to 1; one for
- *   all channels, or one each (0)
- * @property {number | ArrayLike<number>} [std] that each channel is then divided by (1)
+ * @property {number | ArrayLike<number>} [mean] subtracted from each channel (values 0 to 1); one
+ *   for all channels, or one each (0)
+ * @property {number | ArrayLike<number>} [std] each channel is then divided by this; likewise (1)
  * @property {number} [channels] 3: red, green, blue; 1: luma, 0.299 R + 0.587 G + 0.114 B (3, or
  *   what out has)
  * @property {number} [width] of the tensor; the picture is resized to it, antialiased and as a
  *   whole. Where only one of width and height is given, the other keeps the aspect ratio (the
  *   picture's own, or what out has)
  * @property {number} [height]
- * @property {Tensor} [out] a tensor [N, channels, H, W] to write into, instead of a new one
+ * @property {Tensor | undefined} [out] a tensor [N, channels, H, W] to write into, instead of a new one
  * @property {number} [batch] which image of out to write (0)
  */
 
@@ -37,7 +37,7 @@ import { pointerOf, produce } from './tensor.js';
 export function fromImage(heap, reader, source, options) {
   const { mean = 0, std = 1, channels, width, height, out, batch = 0 } = readOptions(options,
     'fromImage', ['mean', 'std', 'channels', 'width', 'height', 'out', 'batch']);
-  const place = out === undefined ? 0 : pointerOf(heap, out, 'out');
+  const place = out === undefined ? 0 : outPointerOf(heap, out);
   const [N, C, outH, outW] = out === undefined ? [1, 3] : imageShape(out);
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new DynakernelError('ERR_CONFIG',
@@ -130,7 +130,7 @@ function convert(heap, source, norm, planes, channels, H, W) {
     for (let top = 0; top < height; top += bandRows) {
       const rows = Math.min(bandRows, height - top);
       const pixels = source.read(top, rows);
-      const band = heap.settled(pixels);
+      const band = heap.copyIfOnHeap(pixels);
       for (let row = 0; row < rows; row += stripRows) {
         const count = Math.min(stripRows, rows - row);
         const strip = heap.scratch(count * rowBytes);

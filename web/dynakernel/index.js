@@ -32,12 +32,16 @@ export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
 /** @typedef {import('./draw.js').GridOptions} GridOptions */
 /** @typedef {import('./draw.js').MapOptions} MapOptions */
 /** @typedef {import('./draw.js').Picture} Picture */
+/** @typedef {import('./draw.js').Range} Range */
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */
 /** @typedef {import('./load.js').LoadOptions} LoadOptions */
 /** @typedef {import('./loss.js').HuberOptions} HuberOptions */
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */
+/** @typedef {import('./module.js').Module} Module */
+/** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
+/** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./optimizer.js').AdamOptions} AdamOptions */
 /** @typedef {import('./optimizer.js').Optimizer} Optimizer */
 /** @typedef {import('./optimizer.js').SgdOptions} SgdOptions */
@@ -46,7 +50,9 @@ export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
 /** @typedef {import('./safetensors.js').SafetensorsFile} SafetensorsFile */
 /** @typedef {import('./schedules.js').Schedule} Schedule */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
-/** @typedef {import('./state.js').LoadOptions} LoadStateOptions */
+/** @typedef {import('./state.js').LoadResult} LoadResult */
+/** @typedef {import('./state.js').LoadStateOptions} LoadStateOptions */
 /** @typedef {import('./state.js').StateDict} StateDict */
 /** @typedef {import('./state.js').StateSource} StateSource */
+/** @typedef {import('./state.js').StateValue} StateValue */
 /** @typedef {import('./tensor.js').Tensor} Tensor */

@@ -9,8 +9,8 @@ import { pointerOf, produceInto } from './tensor.js';
 
 /**
  * @typedef {object} LossOptions
- * @property {Tensor} [out] a tensor of y's shape that the gradient is written into, instead of a new
- *   one; y itself is allowed, where it is not needed any more
+ * @property {Tensor | undefined} [out] a tensor of y's shape that the gradient is written into,
+ *   instead of a new one; y itself is allowed, where it is not needed any more
  */
 
 /** @typedef {LossOptions & { delta?: number }} HuberOptions delta: where it turns linear (1) */

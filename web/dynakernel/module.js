@@ -14,7 +14,7 @@ import { DISPOSE } from './tensor.js';
 /** @typedef {import('./state.js').StateEntry} StateEntry */
 /** @typedef {import('./state.js').StateDict} StateDict */
 /** @typedef {import('./state.js').StateSource} StateSource */
-/** @typedef {import('./state.js').LoadOptions} LoadOptions */
+/** @typedef {import('./state.js').LoadStateOptions} LoadStateOptions */
 /** @typedef {import('./state.js').LoadResult} LoadResult */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
@@ -125,9 +125,12 @@ export class Module {
    *
    * @param {boolean} [mode] false is eval()
    * @returns {this}
+   * @throws {DynakernelError} ERR_CONFIG where mode is no boolean; ERR_DISPOSED
+   * @example
+   * const optimizer = dk.adam(block.train(), { lr: 1e-3 });
    */
   train(mode = true) {
-    this.#check();
+    this.#checkAll();
     this.#training = boolean(mode, 'mode');
     for (const child of Object.values(this.#children)) child.train(mode);
     return this;
@@ -137,16 +140,17 @@ export class Module {
    * Evaluation mode, for this module and those in it: batch norm uses its running statistics.
    *
    * @returns {this}
+   * @throws {DynakernelError} ERR_DISPOSED
    */
   eval() {
     return this.train(false);
   }
 
   /**
-   * Whether each forward pass keeps what backward() needs. False at first: nothing is kept. Set on a
-   * block it also sets both parts; a part that is then set to false is frozen: the block's backward
-   * pass computes no gradients of that part's parameters. Set to false it forgets the latest forward
-   * pass and gives the memory of it back; gradients stay.
+   * Whether each forward pass keeps what backward() needs. False at first: nothing is kept. Setting
+   * it on a block sets it on both parts; a part where it is then set to false is frozen: the block's
+   * backward pass computes no gradients of that part's parameters. Setting it to false forgets the
+   * latest forward pass and gives its memory back; gradients stay.
    *
    * What it costs, in bytes: 4 * N * C * H * W for a copy of the input and 8 * (N * (C + 2 * M + K)
    * + M) for the attention, as much as the largest pass so far needed; 4 for each parameter for the
@@ -154,6 +158,7 @@ export class Module {
    * 4 * K * O * C/G * R * R, and adds its own state: twice as much as the gradients for Adam, once
    * for SGD with momentum.
    *
+   * @throws {DynakernelError} ERR_CONFIG where it is set to what is no boolean; ERR_DISPOSED
    * @example
    * block.requiresGrad = true;
    * const y = block.forward(x);
@@ -165,7 +170,7 @@ export class Module {
   }
 
   set requiresGrad(value) {
-    this.#check();
+    this.#checkAll();
     this.#requiresGrad = boolean(value, 'requiresGrad');
     if (!value) this.#record.dispose();
     for (const child of Object.values(this.#children)) child.requiresGrad = value;
@@ -176,6 +181,9 @@ export class Module {
    * 'attention.conv1.weight'. toSafetensors writes it to a file that PyTorch reads.
    *
    * @returns {StateDict}
+   * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const file = new Blob([toSafetensors(block.stateDict())]);
    */
   stateDict() {
     return stateDict(this.#entries());
@@ -187,10 +195,10 @@ export class Module {
    * converted. A source that is refused changes nothing.
    *
    * @param {StateSource} source
-   * @param {LoadOptions} [options]
+   * @param {LoadStateOptions} [options]
    * @returns {LoadResult} the names that were missing and unexpected; none if strict
    * @throws {DynakernelError} ERR_STATE lists every name that is missing, unexpected or of another
-   *   shape; ERR_SAFETENSORS where the bytes are no such file
+   *   shape; ERR_SAFETENSORS where the bytes are no such file; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.loadStateDict(bytes, { prefix: 'backbone.stage2.0.' });
    */
@@ -205,6 +213,9 @@ export class Module {
    * memory.
    *
    * @returns {{ [name: string]: Tensor }}
+   * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * block.parameters()['attention.conv2.bias'].data.fill(0);
    */
   parameters() {
     /** @type {{ [name: string]: Tensor }} */
@@ -218,10 +229,11 @@ export class Module {
   /**
    * What backward() has added up for each parameter, by the names that parameters() has: live
    * tensors, which the next backward() adds to and zeroGrad() clears; zeros before the first. What is
-   * written into one, a clipped gradient for example, is what an optimizer's step() takes.
+   * written into one, a clipped gradient for example, is what an optimizer's step() takes. Fetching
+   * `data` counts as writing, also where there is no gradient yet: to look, take toArray().
    *
    * @returns {{ [name: string]: Tensor }}
-   * @throws {DynakernelError} ERR_MEMORY
+   * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
    * @example
    * const { 'aggregation.weight': gradient } = block.gradients();
    * gradient.data.forEach((value, i, all) => { all[i] = Math.max(-1, Math.min(1, value)); });
@@ -240,9 +252,13 @@ export class Module {
   /**
    * Clears the gradients. Until the next backward() an optimizer leaves the parameters alone, as
    * PyTorch's do after zero_grad().
+   *
+   * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * block.zeroGrad(); // or optimizer.zeroGrad()
    */
   zeroGrad() {
-    this.#check();
+    this.#checkAll();
     this.#gradients.zero();
     for (const child of Object.values(this.#children)) child.zeroGrad();
   }
@@ -269,6 +285,12 @@ export class Module {
     if (!this.disposed) return;
     throw new DynakernelError('ERR_DISPOSED', `the ${this.#kind} can no longer be used: ` +
       `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
+  }
+
+  /** Refuses before anything is changed. */
+  #checkAll() {
+    this.#check();
+    for (const child of Object.values(this.#children)) child.#checkAll();
   }
 
   /** @returns {StateEntry[]} its own, and those of the modules in it under their names */

@@ -74,7 +74,14 @@ export class Optimizer {
       ({ leaf, name, parameter: null, state: null, steps: 0 })));
   }
 
-  /** The learning rate, 0 or more. What is set here counts from the next step on. */
+  /**
+   * The learning rate, 0 or more. What is set here counts from the next step on.
+   *
+   * @throws {DynakernelError} ERR_CONFIG where it is set to what is no such number; ERR_DISPOSED
+   * @example
+   * const schedule = cosineSchedule({ lr: 1e-2, steps: 1000 });
+   * optimizer.lr = schedule(step); // before each step
+   */
   get lr() {
     return this.#lr;
   }
@@ -91,6 +98,10 @@ export class Optimizer {
    *
    * @throws {DynakernelError} ERR_DISPOSED where one of the modules is; ERR_MEMORY. No parameter
    *   has changed then.
+   * @example
+   * optimizer.zeroGrad();
+   * block.backward(gradient, { input: false });
+   * optimizer.step();
    */
   step() {
     this.#check();
@@ -111,6 +122,8 @@ export class Optimizer {
    * zeroGrad() of all its modules.
    *
    * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * optimizer.zeroGrad(); // else the next backward() adds to what is there
    */
   zeroGrad() {
     this.#check();

@@ -70,6 +70,10 @@ export class Runtime {
    * What is really running, and how much memory it takes.
    *
    * @returns {Info}
+   * @throws {import('./errors.js').DynakernelError} ERR_DISPOSED
+   * @example
+   * const { simd, threads, heapBytes } = dk.info;
+   * console.log(`${simd} SIMD, ${threads} threads, ${(heapBytes / 1e6).toFixed(1)} MB`);
    */
   get info() {
     const { simd, threads } = this.#build;
@@ -94,8 +98,11 @@ export class Runtime {
   /**
    * A tensor of zeros.
    *
-   * @param {readonly number[]} shape
+   * @param {readonly number[]} shape of any number of dimensions; [] is one number
    * @returns {Tensor}
+   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE, ERR_MEMORY
+   * @example
+   * const x = dk.zeros([1, 3, 224, 224]); // for fromImage(video, { out: x })
    */
   zeros(shape) {
     return zeros(this.#heap, shape);
@@ -190,6 +197,8 @@ export class Runtime {
    * @param {LossOptions} [options]
    * @returns {LossResult}
    * @throws {import('./errors.js').DynakernelError} as mseLoss
+   * @example
+   * const { loss, gradient } = dk.l1Loss(y, target);
    */
   l1Loss(y, target, options) {
     return l1Loss(this.#heap, y, target, options);

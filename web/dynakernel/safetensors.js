@@ -183,16 +183,12 @@ function repeatedKey(json) {
  */
 function readPlace(name, entry) {
   const { dtype, shape, data_offsets: offsets } = entry ?? {};
-  const whole = (/** @type {unknown} */ list) =>
-    Array.isArray(list) && list.every((item) => Number.isSafeInteger(item) && item >= 0);
   if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype)) {
     throw refusal(`${given(name)} must have one of the types ${Object.keys(ARRAYS).join(', ')}; ` +
       `got ${given(dtype)}`);
   }
-  if (!whole(shape)) {
-    throw refusal(`the shape of ${given(name)} must be whole numbers; got ${given(shape)}`);
-  }
-  if (!whole(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
+  checkShape(name, shape);
+  if (!isWhole(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
     throw refusal(`data_offsets of ${given(name)} must be [begin, end]; got ${given(offsets)}`);
   }
   const kind = /** @type {Dtype} */ (dtype);
@@ -203,6 +199,19 @@ function readPlace(name, entry) {
       `data_offsets ${given(offsets)} span ${end - begin}`);
   }
   return { dtype: kind, shape, begin, end };
+}
+
+/** @param {unknown} list */
+const isWhole = (list) =>
+  Array.isArray(list) && list.every((item) => Number.isSafeInteger(item) && item >= 0);
+
+/**
+ * @param {string} name
+ * @param {unknown} shape
+ */
+function checkShape(name, shape) {
+  if (isWhole(shape)) return;
+  throw refusal(`the shape of ${given(name)} must be whole numbers; got ${given(shape)}`);
 }
 
 /**
@@ -265,6 +274,7 @@ function readArray(name, value) {
   if (!Object.hasOwn(ARRAYS, dtype) || className(data) !== ARRAYS[/** @type {Dtype} */ (dtype)].name) {
     throw refusal(`${given(name)} holds ${given(data)}, which is not the type ${given(dtype)}`);
   }
+  checkShape(name, shape);
   if (data.length !== sizeOf(shape)) {
     throw refusal(`${given(name)} has ${data.length} numbers; the shape ${given(shape)} ` +
       `needs ${sizeOf(shape)}`);

@@ -14,7 +14,8 @@ import { className } from './numbers.js';
 /**
  * A picture of a browser, or a canvas of a package for Node.
  *
- * @typedef {PixelData | CanvasImageSource
+ * @typedef {PixelData | HTMLCanvasElement | OffscreenCanvas | HTMLImageElement | ImageBitmap
+ *   | HTMLVideoElement | VideoFrame
  *   | { width: number, height: number, getContext: (kind: '2d') => any }} ImageSource
  */
 

@@ -28,7 +28,7 @@ import { Tensor } from './tensor.js';
  */
 
 /**
- * @typedef {object} LoadOptions
+ * @typedef {object} LoadStateOptions
  * @property {boolean} [strict] refuse names that are missing or unexpected (true)
  * @property {string} [prefix] take only names that begin with this, without it: the module's place
  *   in a larger model, with the dot ('')
@@ -66,7 +66,7 @@ export function floatEntry(heap, name, shape, pointer) {
     name,
     shape,
     read: () => heap.floats(pointer, length).slice(),
-    convert: (data, dtype) => heap.settled(toFloats(data, dtype)),
+    convert: (data, dtype) => heap.copyIfOnHeap(toFloats(data, dtype)),
     write: (values) => heap.floats(pointer, length).set(values),
   };
 }
@@ -124,7 +124,7 @@ export function stateDict(entries) {
  *
  * @param {readonly StateEntry[]} entries
  * @param {StateSource} source
- * @param {LoadOptions} [options]
+ * @param {LoadStateOptions} [options]
  * @returns {LoadResult}
  */
 export function loadStateDict(entries, source, options) {
@@ -173,7 +173,7 @@ export function loadStateDict(entries, source, options) {
  */
 const isScalar = (expected, shape) => expected.length === 0 && shape.length === 1 && shape[0] === 1;
 
-/** @param {LoadOptions | undefined} options */
+/** @param {LoadStateOptions | undefined} options */
 function readLoadOptions(options) {
   const { strict = true, prefix = '' } = readOptions(options, 'loadStateDict', ['strict', 'prefix']);
   if (typeof prefix !== 'string') {

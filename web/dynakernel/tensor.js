@@ -102,11 +102,16 @@ export class Tensor {
   }
 
   /**
-   * The numbers, live: what is written here is what the next call computes with. Any call that
-   * needs memory may move the heap and leave this view empty, so fetch it again after every other
-   * call; keep toArray() instead where a copy will do.
+   * The numbers, live and flat: what is written here is what the next call computes with. Any call
+   * that needs memory may move the heap and leave this view empty, so fetch it again after every
+   * other call; keep toArray() instead where a copy will do. On a module's parameter or gradient,
+   * fetching counts as writing, since a view cannot tell: to look, take toArray().
    *
    * @returns {Floats}
+   * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * const x = dk.zeros([1, 1, 8, 8]);
+   * x.data[8 * 3 + 4] = 1; // row 3, column 4
    */
   get data() {
     this.#check('the tensor');
@@ -121,9 +126,12 @@ export class Tensor {
   }
 
   /**
-   * A copy of the numbers, flat.
+   * A copy of the numbers, flat, which no other call changes.
    *
    * @returns {Floats}
+   * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * const largest = y.toArray().reduce((most, value) => Math.max(most, value));
    */
   toArray() {
     return this.#view().slice();
@@ -135,6 +143,8 @@ export class Tensor {
    *
    * @param {MapOptions} [options]
    * @returns {Picture}
+   * @throws {DynakernelError} ERR_SHAPE where the tensor is not [N, C, H, W], or has no such batch
+   *   or channel; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * context.putImageData(y.toImageData({ channel: 2, colormap: 'coolwarm' }), 0, 0);
    */
@@ -150,6 +160,9 @@ export class Tensor {
    * @param {DrawableCanvas} canvas
    * @param {MapOptions} [options]
    * @returns {[number, number]}
+   * @throws {DynakernelError} as toImageData; ERR_IMAGE where the canvas cannot be drawn on
+   * @example
+   * const [low, high] = y.drawMap(canvas, { channel: 2, colormap: 'coolwarm' });
    */
   drawMap(canvas, options) {
     this.#check('the tensor');
@@ -163,6 +176,9 @@ export class Tensor {
    * @param {DrawableCanvas} canvas
    * @param {GridOptions} [options]
    * @returns {[number, number][]}
+   * @throws {DynakernelError} as drawMap
+   * @example
+   * y.drawMaps(canvas, { columns: 4, gap: 2, range: 'shared' });
    */
   drawMaps(canvas, options) {
     this.#check('the tensor');
@@ -214,6 +230,21 @@ export function pointerOf(heap, value, what) {
 }
 
 /**
+ * The same of a tensor that a result is to be written into: not one that shows a module's memory.
+ *
+ * @param {Heap} heap
+ * @param {unknown} out
+ */
+export function outPointerOf(heap, out) {
+  const pointer = pointerOf(heap, out, 'out');
+  if (isOnLoan(/** @type {Tensor} */ (out))) {
+    throw new DynakernelError('ERR_CONFIG',
+      "out must be a tensor of its own, not a view on a module's parameters or gradients");
+  }
+  return pointer;
+}
+
+/**
  * A tensor that nothing is written in yet.
  *
  * @param {Heap} heap
@@ -257,17 +288,13 @@ export function produce(heap, shape, what, work) {
  */
 export function produceInto(heap, shape, out, inputs, work, what = 'the output') {
   if (out === undefined) return produce(heap, shape, what, work);
-  const pointer = pointerOf(heap, out, 'out');
+  const pointer = outPointerOf(heap, out);
   if (!sameShape(out.shape, shape)) {
     throw new DynakernelError('ERR_SHAPE',
       `out must have the shape of ${what}, ${shapeText(shape)}; got ${shapeText(out.shape)}`);
   }
   if (inputs.includes(out)) {
     throw new DynakernelError('ERR_CONFIG', 'out must be another tensor than the input of this call');
-  }
-  if (isOnLoan(out)) {
-    throw new DynakernelError('ERR_CONFIG',
-      "out must be a tensor of its own, not a view on a module's parameters or gradients");
   }
   work(pointer);
   return out;
@@ -290,7 +317,7 @@ export function tensorFrom(heap, data, shape) {
     throw new DynakernelError('ERR_SHAPE',
       `the shape ${shapeText(dims)} needs ${sizeOf(dims)} numbers; got ${values.length}`);
   }
-  const floats = heap.settled(toFloats(values));
+  const floats = heap.copyIfOnHeap(toFloats(values));
   return produce(heap, dims, 'a tensor', (pointer) => {
     heap.floats(pointer, floats.length).set(floats);
   });

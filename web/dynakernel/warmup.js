@@ -5,6 +5,7 @@
  * it; the engine compiles in the background meanwhile.
  */
 import { ALGORITHMS } from './abi.js';
+import { DynakernelError } from './errors.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -19,7 +20,7 @@ const warmed = new WeakMap();
 
 /**
  * Runs what a module's forward pass would, on small images and on larger ones, unless that has been
- * done.
+ * done, or there is no memory for it: the module can do without.
  *
  * @param {Heap} heap
  * @param {AggregationConfig} config
@@ -29,26 +30,41 @@ const warmed = new WeakMap();
 export function warmUp(heap, config, aggregation, create) {
   const reach = config.dilation * (config.kernelSize - 1) + 1;
   if (reach > LARGEST_REACH || config.stride > LARGEST_REACH) return;
+  try {
+    for (const image of [reach + 64, reach + 6]) {
+      const algorithm = plannedAlgorithm(heap, aggregation, image);
+      if (algorithm !== 'reference') warmUpKind(heap, { ...config, algorithm }, reach, create);
+    }
+  } catch (error) {
+    if (!(error instanceof DynakernelError && error.code === 'ERR_MEMORY')) throw error;
+  }
+}
+
+/**
+ * @param {Heap} heap
+ * @param {AggregationConfig} config
+ * @param {number} reach pixels that a kernel spans
+ * @param {(heap: Heap, config: AggregationConfig) => number} create
+ */
+function warmUpKind(heap, config, reach, create) {
+  const { algorithm, kernelSize, stride } = config;
   const depthwise = config.groups === config.inChannels && config.groups > 1;
+  const own = depthwise || algorithm === 'toomcook'; // functions for each kernel size and stride
+  const kind = own ? `${algorithm} ${depthwise} ${kernelSize} ${stride}` : algorithm;
   const kinds = warmed.get(heap) ?? new Set();
   warmed.set(heap, kinds);
-  for (const image of [reach + 64, reach + 6]) {
-    const algorithm = plannedAlgorithm(heap, aggregation, image);
-    const own = depthwise || algorithm === 'toomcook'; // functions for each kernel size and stride
-    const kind = own ? `${algorithm} ${depthwise} ${config.kernelSize} ${config.stride}` : algorithm;
-    if (algorithm === 'reference' || kinds.has(kind)) continue;
-    kinds.add(kind);
-    const channels = depthwise ? 8 : 4;
-    const small = create(heap, {
-      ...config, inChannels: channels, outChannels: 8, groups: depthwise ? 8 : 1, numKernels: 2,
-      padding: 0, bias: false, algorithm,
-    });
-    try {
-      // Nine output columns or more, which every kernel covers.
-      runOften(heap, small, channels, reach + 4 + 8 * Math.min(config.stride, 2));
-    } finally {
-      heap.c.dk_aggregation_destroy(small);
-    }
+  if (kinds.has(kind)) return;
+  kinds.add(kind);
+  const channels = depthwise ? 8 : 4;
+  const small = create(heap, {
+    ...config, inChannels: channels, outChannels: 8, groups: depthwise ? 8 : 1, numKernels: 2,
+    padding: 0, bias: false,
+  });
+  try {
+    // Nine output columns or more, which every kernel covers.
+    runOften(heap, small, channels, reach + 4 + 8 * Math.min(stride, 2));
+  } finally {
+    heap.c.dk_aggregation_destroy(small);
   }
 }
 

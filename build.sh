@@ -14,9 +14,10 @@ usage: ./build.sh [--force] [TARGET...]
   wasm      of those, the WebAssembly only
   bundle    of those, the wrapper in one file only
   types     of those, the TypeScript declarations only
-  debug     the same two modules with assertions and debug information, in build/debug/
+  debug     baseline and relaxed without threads, with debug information, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/
-  native    the same programs for this machine under AddressSanitizer and UBSan, in build/native/
+  native    the same programs for this machine under AddressSanitizer and UBSan, and one with threads under
+            ThreadSanitizer, in build/native/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
 
   --force   builds again even when no source has changed
@@ -33,17 +34,18 @@ missing() { printf 'build.sh: %s\n' "$*" >&2; exit 2; }
 
 sources=(src/*.c)
 headers=(src/*.h)
-mapfile -t programs < <(grep -lE '^int main\(' tests/native/*.c 2>/dev/null)
+threads=tests/native/threads.c # WASI has none: for this machine only
+mapfile -t programs < <(grep -lE '^int main\(' tests/native/*.c 2>/dev/null | grep -vxF "$threads")
 mapfile -t shared < <(grep -LE '^int main\(' tests/native/*.c 2>/dev/null) # linked into every program
 
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 common=(
-  -std=c11                # the language of the sources; no GNU extensions are relied on
+  -std=c11                # the language of the sources, with attributes and pragmas that clang and gcc know
   -ffp-contract=off       # a*b+c is fused only where the source says so: the same numbers from every compiler
   -Wall -Wextra -Werror   # a warning is an error
   -Wno-unknown-pragmas    # gcc does not know the loop pragmas, which are for LLVM's WebAssembly
-  -Isrc                   # for the tests, which include the public header
+  -Isrc                   # for the tests, which include the library's headers
   "-ffile-prefix-map=$PWD=." # no path of this machine in the output
 )
 # shellcheck disable=SC2034 # the two are used by name
@@ -54,7 +56,6 @@ simd_baseline=(
 simd_relaxed=(
   -msimd128
   -mrelaxed-simd          # fused multiply-add where the processor has it
-  -DDK_RELAXED=1          # lets the sources know
 )
 module=(
   -sSTRICT                # no deprecated behaviour, no implicit settings
@@ -86,13 +87,12 @@ library=(
   -sSTACK_SIZE=64KB       # no large arrays live on the stack
 )
 program=(
-  -sINITIAL_MEMORY=64MB
-  -sSTACK_SIZE=1MB
+  -sINITIAL_MEMORY=64MB   # so that no check waits for memory to grow
+  -sSTACK_SIZE=1MB        # checks keep their small arrays there
 )
 optimised=(
   -O2                     # as fast as -O3, which unrolls more and is an eighth larger
   -fno-vectorize -fno-slp-vectorize # what is hot is vectorised by hand; the rest would only grow, by a fortieth
-  -DNDEBUG                # no assertions
 )
 debuggable=(
   -O1                     # readable, yet the intrinsics are still one instruction each
@@ -103,6 +103,11 @@ sanitized=(
   -O1 -g -fno-omit-frame-pointer # quick enough, with whole stack traces
   -fsanitize=address,undefined   # out-of-bounds, leaks, overflow, misalignment, ...
   -fno-sanitize-recover=all      # the first finding ends the program with an error
+)
+# shellcheck disable=SC2054
+watched=(
+  -O1 -g -pthread
+  -fsanitize=thread       # data races
 )
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
@@ -169,20 +174,17 @@ build_debug() {
 
 build_check() {
   need_sources
-  # Optimised like the release, but with assertions.
   for file in ${programs[@]+"${programs[@]}"}; do
     wasm_pair "build/check/$(basename "$file" .c)" "" "$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])" \
-      -O3 "${module[@]}" "${standalone[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
+      "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
   done
 }
 
-# find_cc: the first compiler that can link a sanitized program; clang's runtimes may be a package of their own.
+# find_cc: the first compiler that can link sanitized programs; clang's runtimes may be a package of their own.
 find_cc() {
   local candidate
   for candidate in ${CC:-clang gcc}; do
-    if echo 'int main(void) { return 0; }' |
-      "$candidate" -fsanitize=address,undefined -x c - -o build/native/.probe 2> /dev/null; then
-      rm -f build/native/.probe
+    if links "$candidate" -fsanitize=address,undefined && links "$candidate" -fsanitize=thread; then
       cc=$candidate
       return
     fi
@@ -190,19 +192,24 @@ find_cc() {
   missing "no C compiler with sanitizers for the native build: apt-get install clang, or set CC."
 }
 
+links() {
+  echo 'int main(void) { return 0; }' | "$@" -x c - -o build/native/.probe 2> /dev/null && rm -f build/native/.probe
+}
+
 build_native() {
   need_sources
-  local cc simde key output pids=() status=0
+  local cc simde key output flags pids=() status=0
   mkdir -p build/native
   find_cc
   simde=$(scripts/simde.sh) || exit 2
   key=$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])
-  for file in ${programs[@]+"${programs[@]}"}; do
+  for file in ${programs[@]+"${programs[@]}"} "$threads"; do
     output=build/native/$(basename "$file" .c)
     if up_to_date "$output" "$key"; then continue; fi
     echo "building $output"
+    if [ "$file" = "$threads" ]; then flags=("${watched[@]}"); else flags=("${sanitized[@]}"); fi
     # SIMDe stands in for wasm_simd128.h; -isystem keeps our warnings off its headers.
-    { "$cc" "${common[@]}" "${sanitized[@]}" -isystem "$simde" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}" \
+    { "$cc" "${common[@]}" "${flags[@]}" -isystem "$simde" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}" \
       -lm -o "$output.new" &&
       mv "$output.new" "$output" && remember "$output" "$key"; } &
     pids+=($!)

@@ -125,7 +125,8 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
   *shape = (geometry){
       .N = N, .C = c->in_channels, .O = c->out_channels, .G = c->groups,
       .K = c->num_kernels, .R = c->kernel_size,
-      .stride = c->stride, .padding = c->padding, .dilation = c->dilation,
+      .stride = c->stride, .padding = c->padding,
+      .dilation = c->kernel_size > 1 ? c->dilation : 1, /* one tap is no distance from itself */
       .H = H, .W = W, .Ho = Ho, .Wo = Wo,
   };
   return DK_OK;
@@ -138,7 +139,7 @@ static dk_status prepare(const dk_aggregation *aggregation, int32_t N, int32_t H
   if (status) return status;
   *chosen = plan_convolution(shape, (dk_algorithm)aggregation->config.algorithm);
   if (!*chosen) return DK_ERROR_CONFIG;
-  return (*chosen)->workspace(shape) > INT32_MAX / MAX_THREADS ? DK_ERROR_MEMORY : DK_OK;
+  return (*chosen)->workspace(shape) > MOST_WORKSPACE ? DK_ERROR_MEMORY : DK_OK;
 }
 
 dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
@@ -165,7 +166,7 @@ dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregatio
   const algorithm *chosen;
   dk_status status = prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
-  void *workspace = workspace_reserve(context, batch_workspace(context, chosen, &shape));
+  void *workspace = workspace_reserve(context, (size_t)batch_workspace(context, chosen, &shape));
   if (!workspace) return DK_ERROR_MEMORY;
   convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
   return DK_OK;
@@ -209,7 +210,7 @@ dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
   if (attention->C != shape.C || attention->K != shape.K) return DK_ERROR_CONFIG;
 
   size_t bytes = tape ? 0 : attention_tape_bytes(attention, N);
-  const size_t batch = batch_workspace(context, chosen, &shape);
+  const size_t batch = (size_t)batch_workspace(context, chosen, &shape);
   if (bytes < batch) bytes = batch;
   void *workspace = workspace_reserve(context, bytes);
   if (!workspace) return DK_ERROR_MEMORY;

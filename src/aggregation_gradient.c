@@ -27,20 +27,21 @@ typedef struct backward {
   input_gradient input;
   packed_kernels gw; /* of one sample, K = 1 */
   int32_t parts;     /* into which the kernels' gradient is divided */
-  size_t totals, gw_bytes, part,
-      step; /* bytes of workspace: ga of each part, gw, of one part, step */
+  size_t totals;     /* bytes of the workspace: ga of all parts, ... */
+  size_t gw_bytes;   /* ... gw, ... */
+  size_t step;       /* ... and what one step computes in after the other, ... */
+  size_t part;       /* ... so much of it for each part */
 } backward;
 
 static const dk_aggregation_gradients no_gradients = {0};
 
-static size_t part_totals(const backward *b) {
-  return round_up((size_t)b->shape.K, 8);
-} /* doubles */
+/* Doubles of one part's ga. */
+static size_t part_totals(const backward *b) { return round_up((size_t)b->shape.K, 8); }
 
-/* The kernels' gradient, of one part. */
-static size_t part_workspace(const backward *b) {
-  const size_t unpacked = sizeof(float) * (size_t)b->gw.depth * LANES;
-  const size_t correlated = b->reference ? 0 : weight_gradient_workspace(&b->shape, &b->gw);
+/* Bytes in which one part of the kernels' gradient is computed. */
+static uint64_t part_workspace(const backward *b) {
+  const uint64_t unpacked = sizeof(float) * (uint64_t)b->gw.depth * LANES;
+  const uint64_t correlated = b->reference ? 0 : weight_gradient_workspace(&b->shape, &b->gw);
   return round_up(unpacked > correlated ? unpacked : correlated, 64);
 }
 
@@ -60,13 +61,13 @@ SMALL static dk_status prepare(const dk_context *context, dk_aggregation *aggreg
   b->totals = round_up(sizeof(double) * part_totals(b) * (size_t)b->parts, 64);
   b->gw_bytes = round_up(sizeof(float) * b->gw.blocks * b->gw.depth * LANES, 64);
 
-  b->part = part_workspace(b);
-  uint64_t step = (uint64_t)b->part * (uint32_t)b->parts;
+  const uint64_t part = part_workspace(b);
+  uint64_t step = part * (uint32_t)b->parts;
   if (b->grad_x && step < b->input.bytes) step = b->input.bytes;
   if (b->reference && step < convolution_reference_workspace(s))
     step = convolution_reference_workspace(s);
   if (step + b->totals + b->gw_bytes > INT32_MAX) return DK_ERROR_MEMORY;
-  b->step = (size_t)step;
+  b->step = (size_t)step, b->part = (size_t)part;
   return DK_OK;
 }
 
@@ -201,8 +202,9 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
   char *workspace = workspace_reserve(context, grad_a_bytes + steps);
   if (!workspace) return DK_ERROR_MEMORY;
 
-  b.grad_a = (float *)workspace;
+  if (grad_x || attention_gradients) b.grad_a = (float *)workspace;
   compute(context, &b, aggregation, workspace + grad_a_bytes);
+  if (!b.grad_a) return DK_OK;
   const double *gp = attention_gradient(attention, training, tape, N, b.grad_a, attention_gradients,
                                         workspace + grad_a_bytes);
   if (grad_x) add_to_planes(gp, (size_t)N * b.shape.C, (size_t)H * W, grad_x);

@@ -94,7 +94,8 @@ attention_tape attention_tape_view(const dk_attention *attention, int32_t N, voi
 dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H,
                           int32_t W) {
   if (N < 1 || H < 1 || W < 1) return DK_ERROR_SHAPE;
-  if ((uint64_t)H * W * attention->C > (uint64_t)MAX_ELEMENTS / (uint32_t)N) return DK_ERROR_SHAPE;
+  if ((uint64_t)H * (uint32_t)W > (uint32_t)MAX_ELEMENTS / (uint32_t)N / (uint32_t)attention->C)
+    return DK_ERROR_SHAPE;
   if (training && N == 1) return DK_ERROR_MODE;
   return tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }

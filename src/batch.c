@@ -67,8 +67,13 @@ static void divide(batch *b, int32_t threads) {
   b->parts = min_i32(threads, b->by_rows ? row_steps : blocks);
 }
 
-size_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape) {
-  return round_up((size_t)chosen->workspace(shape), 64) * (size_t)parallel_threads(context);
+/* Of one thread: parts begin at whole cache lines. */
+static uint64_t part_workspace(const algorithm *chosen, const geometry *shape) {
+  return round_up(chosen->workspace(shape), 64);
+}
+
+uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape) {
+  return part_workspace(chosen, shape) * (uint32_t)parallel_threads(context);
 }
 
 void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
@@ -78,7 +83,7 @@ void convolve_batch(dk_context *context, const algorithm *chosen, const geometry
              .first = {.shape = shape, .end_block = kernels->blocks, .end_row = shape->Ho,
                        .kernels = kernels, .bias = bias, .x = x, .a = a, .y = y,
                        .workspace = workspace},
-             .workspace = round_up((size_t)chosen->workspace(shape), 64)};
+             .workspace = (size_t)part_workspace(chosen, shape)};
   divide(&b, parallel_threads(context));
   const double work = (double)shape->Ho * shape->Wo * shape->O * kernels->depth * shape->N;
   if (work < LEAST_WORK)

@@ -57,7 +57,7 @@ typedef struct algorithm {
   int32_t tile;
   bool (*covers)(const geometry *shape);      /* can it do this at all? */
   bool (*pays)(const geometry *shape);        /* is it the fastest of those after it? */
-  uint64_t (*workspace)(const geometry *shape); /* bytes, for a shape that the planner accepts */
+  uint64_t (*workspace)(const geometry *shape); /* bytes, for a shape that is not extreme */
   void (*convolve)(const convolution *work);
 } algorithm;
 
@@ -73,8 +73,15 @@ extern const algorithm toomcook_algorithm; /* convolve_toomcook.c */
 extern const algorithm depthwise_toomcook_algorithm; /* convolve_depthwise_toomcook.c */
 extern const algorithm karatsuba_algorithm; /* convolve_karatsuba.c */
 
-/* The first algorithm of the planner's table that covers this shape and pays, or the forced one;
- * NULL where the forced one does not cover it. */
+/* What one thread computes in at most, bytes. */
+enum { MOST_WORKSPACE = INT32_MAX / MAX_THREADS };
+
+/* Whether one group's padded input has more than 2^28 values, as paddings, dilations and strides of
+ * thousands make it: sizes that follow from it may then not fit 32 bits. */
+bool extreme(const geometry *shape);
+
+/* The first algorithm of the planner's table that covers this shape, has room and pays, or the forced
+ * one, whether or not it has room; NULL where that does not cover it. */
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 
 /* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL ->
@@ -82,11 +89,11 @@ const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
                     const packed_kernels *kernels, const float *bias, const float *x,
                     const float *a, float *y, void *workspace);
-size_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape);
+uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape);
 
 static inline int32_t min_i32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t max_i32(int32_t a, int32_t b) { return a > b ? a : b; }
-static inline size_t round_up(size_t value, size_t multiple) {
+static inline uint64_t round_up(uint64_t value, uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 

@@ -278,8 +278,11 @@ static void convolve_polyphase(const convolution *work) {
 
 /* Also what direct convolution needs, should the input not be finite. */
 static uint64_t workspace(const geometry *s, tile_shape f) {
-  const uint64_t own = (uint64_t)sizeof(float) * plan_tiles(s, f).total;
-  const uint64_t direct = direct_algorithm.workspace(s);
+  const tiling t = plan_tiles(s, f);
+  const uint64_t tiles = (uint64_t)t.d * (uint32_t)t.d * (uint32_t)(t.strip_rows * t.across.tiles);
+  const uint64_t transformed = sizeof(float) * f.n * f.n * tiles * (uint32_t)(s->C / s->G + LANES);
+  if (transformed > MOST_WORKSPACE) return transformed; /* the layout's own sums may have overflown */
+  const uint64_t own = (uint64_t)sizeof(float) * t.total, direct = direct_algorithm.workspace(s);
   return own > direct ? own : direct;
 }
 

@@ -22,7 +22,7 @@ static double power_of_two(int64_t n) {
 /* x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its series, of which the term after the last is below
  * 2^-57. */
 SMALL double exponential(double x) {
-  if (!(x < 709.7)) return x != x ? x : INFINITY;
+  if (!(x < 709.4)) return x != x ? x : INFINITY; /* n is 1023 at most */
   if (x < -708) return 0;
   const double n = floor(x / (LN2_HIGH + LN2_LOW) + 0.5);
   const double r = (x - n * LN2_HIGH) - n * LN2_LOW;

@@ -4,7 +4,7 @@
 #ifndef DK_ELEMENTARY_H
 #define DK_ELEMENTARY_H
 
-double exponential(double x); /* 0 below the normal numbers, infinity above */
+double exponential(double x); /* 0 below -708, infinity from 709.4 on */
 double logarithm(double x);   /* x from 2^-1022 to 2^1022 */
 
 #endif

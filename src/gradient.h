@@ -8,7 +8,7 @@
 
 /* gw: packed as kernels are, for one kernel (K = 1). x [C, H, W], gy [O, Ho, Wo]; blocks
  * first_block .. end_block - 1 of gw are written. workspace is aligned to 64. */
-size_t weight_gradient_workspace(const geometry *shape, const packed_kernels *gw); /* bytes */
+uint64_t weight_gradient_workspace(const geometry *shape, const packed_kernels *gw); /* bytes */
 void weight_gradient(const geometry *shape, const float *x, const float *gy,
                      const packed_kernels *gw, int32_t first_block, int32_t end_block,
                      void *workspace);
@@ -18,7 +18,7 @@ void weight_gradient(const geometry *shape, const float *x, const float *gy,
 /* The same for at most blocks blocks, added to what gw holds. Returns false where a value is not
  * finite, having left anything in gw. */
 bool weight_gradient_winograd_pays(const geometry *shape);
-size_t weight_gradient_winograd_workspace(const geometry *shape, int32_t blocks);
+uint64_t weight_gradient_winograd_workspace(const geometry *shape, int32_t blocks);
 bool weight_gradient_winograd(const geometry *shape, const float *x, const float *gy,
                               const packed_kernels *gw, int32_t first_block, int32_t end_block,
                               void *workspace);

@@ -1,5 +1,5 @@
-/* The planner: one table, read from the top. The first row that covers the shape and pays is taken;
- * the last pays always. When each pays is said beside its algorithm, with the measurement. */
+/* The planner: one table, read from the top. The first row that covers the shape, has room and pays is
+ * taken; the last pays always. When each pays is said beside its algorithm, with the measurement. */
 #include "convolution.h"
 
 static const algorithm *const table[] = {
@@ -13,14 +13,12 @@ static const algorithm *const table[] = {
     &karatsuba_algorithm,          /* 3x3, stride 2, few channels */
     &im2col_algorithm,             /* kernels that do not overlap; short rows, many outputs */
     &direct_algorithm,             /* everything else */
-    &reference_algorithm,          /* what is extreme() */
+    &reference_algorithm,          /* what is extreme */
 };
 
 enum { ROWS = sizeof table / sizeof *table };
 
-/* Whether one group's input, with its padding and what a strip may add to it, has so many values that
- * the fast algorithms' 32-bit plans could overflow: paddings, dilations and strides of thousands. */
-static bool extreme(const geometry *s) {
+bool extreme(const geometry *s) {
   const double edge = 2.0 * s->padding + (double)s->dilation * (s->R - 1) + 16.0 * s->stride;
   return (s->H + edge) * (s->W + edge) * (s->C / s->G) > 1 << 28;
 }
@@ -28,8 +26,10 @@ static bool extreme(const geometry *s) {
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced) {
   for (int32_t i = 0; i < ROWS; i++) {
     const algorithm *row = table[i];
-    if (row != &reference_algorithm && (!row->covers(shape) || extreme(shape))) continue;
-    if (forced ? row->id == forced : row->pays(shape)) return row;
+    const bool last = row == &reference_algorithm;
+    if (!last && (!row->covers(shape) || extreme(shape))) continue;
+    if (forced && row->id == forced) return row;
+    if (!forced && row->pays(shape) && (last || row->workspace(shape) <= MOST_WORKSPACE)) return row;
   }
   return NULL;
 }

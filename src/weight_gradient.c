@@ -39,15 +39,15 @@ typedef struct panels {
   int32_t depth;          /* taps of one input channel */
   int32_t group, outputs; /* input, output channels of a group */
   int32_t chunk;          /* input channels at a time */
-  size_t channel;         /* floats of a laid-out channel; of x's, PLANES */
-  size_t packed;          /* floats of four packed output channels, or of one where group is 1 */
+  uint64_t channel;       /* floats of a laid-out channel; of x's, PLANES */
+  uint64_t packed;        /* floats of four packed output channels, or of one where group is 1 */
   int32_t step;           /* those four or one */
 } panels;
 
 SMALL static source choose_source(const geometry *s) {
   const bool pointwise = s->R == 1 && s->stride == 1 && s->padding == 0;
   if (pointwise && (int64_t)s->H * s->W >= VECTOR) return PLANES;
-  if (s->R == 1 || s->Wo < VECTOR) return COLUMNS;
+  if (s->R == 1 || s->Wo < VECTOR || extreme(s)) return COLUMNS;
   return s->Wo < NARROW && s->O / s->G >= NARROW_OUTPUTS ? COLUMNS : STRIP;
 }
 
@@ -69,22 +69,24 @@ SMALL static panels plan(const geometry *s) {
     p.pixels = (int32_t)(plane < PANEL_PIXELS + VECTOR ? plane : PANEL_PIXELS);
     /* A cache line more, lest taps a power of two apart share cache sets. */
     const size_t pitch = round_up((size_t)p.pixels + VECTOR, 16) + 16;
-    p.channel = p.source == PLANES ? (size_t)plane : pitch * p.depth;
+    p.channel = p.source == PLANES ? (uint64_t)plane : (uint64_t)pitch * p.depth;
     p.packed = correlate_packed_floats(1, p.pixels + VECTOR, p.step);
   }
-  const size_t read = p.source == PLANES ? (size_t)p.pixels : p.channel; /* of one channel */
+  const uint64_t read = p.source == PLANES ? (uint64_t)p.pixels : p.channel; /* of one channel */
   p.chunk = min_i32(p.group, max_i32(1, (int32_t)(CHUNK_FLOATS / read)));
   return p;
 }
 
-static size_t pitch(const panels *p) { return p->channel / p->depth; } /* COLUMNS */
+static size_t pitch(const panels *p) { return (size_t)(p->channel / p->depth); } /* COLUMNS */
 
 /* The workspace: offsets [chunk, R*R], packed gradients of a group, laid-out input. */
-static size_t offset_floats(const panels *p) { return round_up((size_t)p->chunk * p->depth, 16); }
-static size_t packed_floats(const panels *p) {
+static uint64_t offset_floats(const panels *p) {
+  return round_up((uint64_t)p->chunk * p->depth, 16);
+}
+static uint64_t packed_floats(const panels *p) {
   return round_up(p->packed * ((p->outputs - 1) / p->step + 1), 16);
 }
-static size_t input_floats(const panels *p) {
+static uint64_t input_floats(const panels *p) {
   return p->source == PLANES ? 0 : p->channel * p->chunk;
 }
 
@@ -93,7 +95,7 @@ SMALL static void fill_offsets(const geometry *s, const panels *p, int32_t *offs
     strip_taps(s, &p->strip, p->chunk, offset);
     return;
   }
-  const size_t step = p->source == PLANES ? p->channel : pitch(p);
+  const size_t step = p->source == PLANES ? (size_t)p->channel : pitch(p);
   for (int32_t i = 0; i < p->chunk * p->depth; i++) offset[i] = (int32_t)(i * step);
 }
 
@@ -192,10 +194,10 @@ SMALL static void correlate_blocks(const geometry *s, const float *x, const floa
                     min_i32(end, (g + 1) * p.outputs), offset, packed, laid_out);
 }
 
-SMALL size_t weight_gradient_workspace(const geometry *s, const packed_kernels *gw) {
+SMALL uint64_t weight_gradient_workspace(const geometry *s, const packed_kernels *gw) {
   const panels p = plan(s);
-  const size_t floats = offset_floats(&p) + packed_floats(&p) + input_floats(&p);
-  const size_t winograd =
+  const uint64_t floats = offset_floats(&p) + packed_floats(&p) + input_floats(&p);
+  const uint64_t winograd =
       weight_gradient_winograd_pays(s) ? weight_gradient_winograd_workspace(s, gw->blocks) : 0;
   return winograd > sizeof(float) * floats ? winograd : sizeof(float) * floats;
 }

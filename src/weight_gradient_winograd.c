@@ -58,7 +58,7 @@ SMALL static layout plan(const geometry *s, int32_t blocks) {
   t.tile_rows = ((s->Ho - 1) / d) / M + 1;
   t.tile_columns = ((s->Wo - 1) / d) / M + 1;
   const int64_t row_tiles = (int64_t)d * d * t.tile_columns;
-  const int64_t fit = V_FLOATS / (NN * channels * row_tiles),
+  const int64_t fit = V_FLOATS / ((int64_t)NN * channels * row_tiles),
                 least = (LEAST_TILES - 1) / row_tiles + 1;
   const int64_t want = fit > least ? fit : least;
   const int32_t strips = (int32_t)((t.tile_rows - 1) / want) + 1;
@@ -85,8 +85,13 @@ bool weight_gradient_winograd_pays(const geometry *s) {
   const int32_t d = s->dilation;
   const int64_t tiles = (int64_t)d * d * (((s->Ho - 1) / d) / M + 1) * (((s->Wo - 1) / d) / M + 1);
   const int64_t least = tiles * M * M / 4; /* pixels, of those that the tiles have room for */
-  return s->R == 3 && s->stride == 1 && s->C / s->G >= 16 && s->O / s->G >= 8 &&
-         tiles >= LEAST_TILES && (int64_t)s->Ho * s->Wo >= least;
+  const int32_t channels = s->C / s->G;
+  if (s->R != 3 || s->stride != 1 || channels < 16 || s->O / s->G < 8 || tiles < LEAST_TILES ||
+      (int64_t)s->Ho * s->Wo < least || extreme(s))
+    return false;
+  const layout t = plan(s, 1);
+  const uint64_t strip = (uint64_t)d * d * t.strip_rows * t.tile_columns;
+  return sizeof(float) * NN * strip * (channels + LANES) <= MOST_WORKSPACE; /* V and Z */
 }
 
 /* The columns of four tiles side by side, from one row of their inputs, x from the first tile's column
@@ -236,8 +241,8 @@ SMALL static void add_products(const layout *t, int32_t tiles, int32_t channels,
 
 static size_t offset_floats(const geometry *s) { return round_up((size_t)(s->C / s->G), 16); }
 
-SMALL size_t weight_gradient_winograd_workspace(const geometry *s, int32_t blocks) {
-  return sizeof(float) * (offset_floats(s) + plan(s, blocks).total);
+SMALL uint64_t weight_gradient_winograd_workspace(const geometry *s, int32_t blocks) {
+  return sizeof(float) * (uint64_t)(offset_floats(s) + plan(s, blocks).total);
 }
 
 SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const float *gy,

@@ -3,6 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runProgram, variants } from './programs.mjs';
 
+test('threads answer what one does, and race for nothing', () => {
+  const { status, stdout, stderr } = runProgram('threads', variants[0]);
+  assert.equal(status, 0, `${stdout}\n${stderr}`);
+  assert.match(stdout.toString(), /^0 failures, seed 1, 4 threads$/m);
+});
+
 for (const variant of variants)
   test(`fast paths agree with the portable reference: ${variant}`, () => {
     const { status, stdout, stderr } = runProgram('check', variant, { args: ['20261124', '2000'] });

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD = 64, FILL = 0xA5, GUARD_FILL = 0x5B, SHOWN = 4 };
+enum { GUARD = 64, FILL = 0xFF, GUARD_FILL = 0x5B, SHOWN = 4 };
 
 /* splitmix64 (Steele et al., 2014) */
 uint32_t random_u32(random_state *random) {

@@ -18,7 +18,7 @@ void random_fill(random_state *random, float *x, size_t count);
 /* One of count values. */
 int32_t random_of(random_state *random, const int32_t *values, int32_t count);
 
-/* bytes of memory, filled with 0xA5, between two runs of guard bytes. */
+/* bytes of memory, which as floats read as NaN, between two runs of guard bytes. */
 void *guarded_alloc(size_t bytes);
 /* Whether the guards are whole; says so where not. */
 bool guards_hold(const void *memory, size_t bytes, const char *what);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ALGORITHMS } from '../../web/dynakernel/abi.js';
-import { assertClose, loadRuntime, randomTensor } from '../helpers.mjs';
+import { assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
 
 let dk;
 before(async () => {
@@ -88,6 +88,24 @@ test('the planner leaves tiles that dilation would empty to direct convolution',
     inChannels: 16, outChannels: 16, kernelSize: 3, padding: dilation, dilation,
   }).aggregation.planFor([1, 16, 28, 28]).algorithm);
   assert.deepEqual(chosen, ['winograd4', 'winograd4', 'direct']);
+});
+
+test('the planner passes over algorithms that have no room to compute in', () => {
+  for (const [inChannels, outChannels, dilation, height, width] of [
+    [2048, 256, 24, 65, 65], // DeepLab's spatial pyramid
+    [64, 64, 64, 512, 2048], [1, 1, 3000, 100, 100], [1, 1, 4000, 100, 100], [1, 1, 2700, 5401, 5401],
+  ]) {
+    const title = JSON.stringify({ inChannels, outChannels, dilation, height, width });
+    const config = { inChannels, outChannels, kernelSize: 3, padding: dilation, dilation, numKernels: 1 };
+    const conv = dk.kernelAggregation(config);
+    const { algorithm, workspaceBytes } = conv.planFor([1, inChannels, height, width]);
+    assert.ok(workspaceBytes <= 2 ** 27, `${title}: ${algorithm} in ${workspaceBytes} bytes`);
+    conv.dispose();
+    // Forced, an algorithm refuses what it has no room for.
+    const forced = dk.kernelAggregation({ ...config, algorithm: 'winograd4' });
+    assertRefused(() => forced.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd4');
+    forced.dispose();
+  }
 });
 
 test('NaN and infinity pass through as they do in PyTorch', () => {

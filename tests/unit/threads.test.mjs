@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { ALGORITHMS } from '../../web/dynakernel/abi.js';
 import { load } from '../../web/dynakernel/index.js';
 import { assertRejected, assertRefused, randomTensor, simd } from '../helpers.mjs';
 
-// Large enough to be divided: by rows, by blocks of output channels, by samples; one of each algorithm.
+// Large enough to be divided: by rows, by blocks of output channels, by samples; each algorithm among them.
 const LAYERS = [
   { inChannels: 3, outChannels: 5, kernelSize: 3, padding: 1, image: [1, 3, 130, 131] },
   { inChannels: 3, outChannels: 4, kernelSize: 7, padding: 3, image: [1, 3, 70, 90] },
@@ -16,7 +17,19 @@ const LAYERS = [
   { inChannels: 24, outChannels: 24, kernelSize: 5, padding: 2, groups: 24, image: [1, 24, 50, 47] },
   { inChannels: 24, outChannels: 24, kernelSize: 3, padding: 1, stride: 2, groups: 3, image: [3, 24, 60, 61] },
   { inChannels: 48, outChannels: 50, kernelSize: 1, image: [5, 48, 33, 31] },
+  { inChannels: 32, outChannels: 32, kernelSize: 3, padding: 1, stride: 2, image: [1, 32, 81, 83] },
+  { inChannels: 24, outChannels: 24, kernelSize: 3, padding: 1, groups: 24, image: [1, 24, 120, 130] },
+  { inChannels: 9, outChannels: 20, kernelSize: 4, padding: 1, image: [1, 9, 90, 91] },
+  { inChannels: 12, outChannels: 40, kernelSize: 4, stride: 4, image: [1, 12, 130, 131] },
+  { inChannels: 16, outChannels: 24, kernelSize: 3, algorithm: 'winograd2', image: [1, 16, 41, 43] },
 ];
+
+test('every algorithm is among the layers', async () => {
+  const dk = await load({ simd, threads: 1 });
+  const planned = LAYERS.map(({ image, ...config }) => dk.kernelAggregation(config).planFor(image).algorithm);
+  assert.deepEqual(ALGORITHMS.filter((name) => !planned.includes(name)), ['auto', 'reference']);
+  dk.dispose();
+});
 
 for (const count of [2, 3, 4])
   test(`${count} threads answer what one does, to the last bit`, async () => {

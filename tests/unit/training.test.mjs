@@ -103,6 +103,26 @@ test('the gradient of the attention says how the output answers to it', () => {
   aggregation.dispose();
 });
 
+test('dilations of thousands: only the middle tap reads the image', () => {
+  for (const dilation of [300, 3000, 16384, 16500]) {
+    const conv = dk.kernelAggregation({
+      inChannels: 1, outChannels: 1, kernelSize: 3, padding: dilation, dilation, numKernels: 1, bias: false,
+    });
+    conv.loadStateDict({ weight: { shape: [1, 1, 1, 3, 3], data: [1, 2, 3, 4, 5, 6, 7, 8, 9] } });
+    conv.requiresGrad = true;
+    const [x, gradOutput, one] = [randomTensor(dk, [1, 1, 100, 90], 1), randomTensor(dk, [1, 1, 100, 90], 2),
+      dk.tensor([1], [1, 1])];
+    const y = conv.forward(x, one);
+    const gradInput = conv.backward(gradOutput);
+    const times5 = (tensor) => tensor.toArray().map((value) => 5 * value);
+    assertGradient(y.data, times5(x), `y, dilation ${dilation}`);
+    assertGradient(gradInput.data, times5(gradOutput), `input, dilation ${dilation}`);
+    const middle = dot(x.toArray(), gradOutput.toArray());
+    assertGradient(conv.gradients().weight.data, [0, 0, 0, 0, middle, 0, 0, 0, 0], `weight, dilation ${dilation}`);
+    for (const thing of [conv, x, gradOutput, one, y, gradInput]) thing.dispose();
+  }
+});
+
 test('gradients add up until zeroGrad, and are live', () => {
   const { block, accumulate, dispose } = smallTraining(dk);
   const parts = [block, block.attention, block.aggregation];

@@ -255,7 +255,7 @@ test('what cannot be drawn', () => {
   everywhere({ batch: '0' }, 'ERR_CONFIG', 'batch', '"0"');
   everywhere({ colormap: 'jet' }, 'ERR_CONFIG', 'colormap', "'viridis'", '"jet"');
   everywhere({ colourmap: 'gray' }, 'ERR_CONFIG', '"colourmap"', 'colormap');
-  for (const range of ['all', 5, null, [1], [1, 2, 3], [2, 1], [NaN, 1], [0, Infinity], ['0', 1], [0, 1e39], {}]) {
+  for (const range of ['all', 5, null, [1], [1, 2, 3], [2, 1], [NaN, 1], [0, Infinity], ['0', 1], [0, 1e39], {}, Array(2)]) {
     everywhere({ range }, 'ERR_CONFIG', 'range', "'shared'");
     assertRefused(() => t.drawMaps(canvas, { range }), 'ERR_CONFIG', 'range');
   }
@@ -280,6 +280,7 @@ test('where nothing can be drawn on', () => {
     assertRefused(() => t.drawMap(canvas), 'ERR_IMAGE', 'canvas');
     assertRefused(() => t.drawMaps(canvas), 'ERR_IMAGE', 'canvas');
   }
+  assertRefused(() => t.drawMap({ getContext: () => ({}), width: 4, height: 4 }), 'ERR_IMAGE', 'cannot be drawn on');
   assertRefused(() => t.drawMap({ getContext: () => null, width: 4, height: 4 }), 'ERR_IMAGE', 'another kind than 2d');
   const transferred = { width: 4, height: 4, getContext() { throw new Error('control was transferred'); } };
   assertRefused(() => t.drawMap(transferred), 'ERR_IMAGE', 'control was transferred');

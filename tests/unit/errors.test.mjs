@@ -101,6 +101,8 @@ test('configurations: names', () => {
     }
     for (const options of [null, 3, 'x', [], true]) assertRefused(() => make(options), 'ERR_CONFIG', what, 'object');
   }
+  assertRefused(() => dk.dynamicKernelAggregation({ ...config, inChannels: undefined }), 'ERR_CONFIG',
+    'needs inChannels; got an object with outChannels');
   const unknown = (name, hint) =>
     assertRefused(() => dk.dynamicKernelAggregation({ ...config, [name]: 1 }), 'ERR_CONFIG', `"${name}"`, hint);
   unknown('in_channels', 'did you mean inChannels?');

@@ -227,6 +227,7 @@ test('refused options', () => {
   for (const betas of [0.9, [0.9], [0.9, 0.99, 0.999], null, '0.9', new Float64Array(2)]) {
     assertRefused(() => dk.adam(module, { betas }), 'ERR_CONFIG', 'betas', 'two numbers');
   }
+  assertRefused(() => dk.adam(module, { betas: Array(2) }), 'ERR_CONFIG', 'betas[0]', 'undefined');
   for (const beta of [-0.1, 1, NaN, '0.9']) {
     assertRefused(() => dk.adam(module, { betas: [beta, 0.999] }), 'ERR_CONFIG', 'betas[0]', 'below 1');
     assertRefused(() => dk.adam(module, { betas: [0.9, beta] }), 'ERR_CONFIG', 'betas[1]', 'below 1');

@@ -191,7 +191,7 @@ test('what cannot be written', () => {
     assertRefused(() => toSafetensors(dict, metadata), 'ERR_SAFETENSORS', ...words);
   write(null, undefined, 'null');
   write({ a: { shape: [2], data } }, undefined, '"a"', '1 numbers', '2');
-  for (const shape of [[-1, -1], [2, 0.5], ['1'], [NaN]]) write({ a: { shape, data } }, undefined, '"a"', 'whole');
+  for (const shape of [[-1, -1], [2, 0.5], ['1'], [NaN], Array(1)]) write({ a: { shape, data } }, undefined, '"a"', 'whole');
   write({ a: { shape: [1], data: [1] } }, undefined, '"a"', 'typed array');
   write({ a: { shape: [1], data, dtype: 'F16' } }, undefined, '"F16"', 'Float32Array');
   write({ a: { shape: [1], data: new Uint8ClampedArray(1) } }, undefined, 'Uint8ClampedArray');

@@ -123,6 +123,14 @@ test('numbers of other types are converted', () => {
   assertRefused(() => load(weight(new Uint8Array(8), 'F8_E4M3')), 'ERR_STATE', 'weight', 'F8_E4M3');
 });
 
+test('arrays with holes are no numbers', () => {
+  const conv = dk.kernelAggregation({ inChannels: 1, outChannels: 1, kernelSize: 1, numKernels: 2, bias: false });
+  for (const value of [{ shape: [2, 1, 1, 1, 1], data: Array(2) }, { shape: Array(5), data: new Float32Array(2) }]) {
+    assertRefused(() => conv.loadStateDict({ weight: value }), 'ERR_STATE', 'weight', 'typed array');
+  }
+  conv.dispose();
+});
+
 test('num_batches_tracked may be [1] and is a whole number', () => {
   const block = makeBlock(1);
   const tracked = 'attention.bn.num_batches_tracked';
@@ -132,7 +140,8 @@ test('num_batches_tracked may be [1] and is a whole number', () => {
   };
   assert.deepEqual(load([1], BigInt64Array.of(7n)), { shape: [], data: BigInt64Array.of(7n) });
   assert.deepEqual(load([], [12345678901]), { shape: [], data: BigInt64Array.of(12345678901n) }, 'beyond 32 bits');
-  assertRefused(() => load([], [1.5]), 'ERR_STATE', 'tracked', '1.5');
+  assertRefused(() => load([], [1.5]), 'ERR_STATE', tracked, '1.5');
+  assertRefused(() => load([], BigUint64Array.of(2n ** 63n)), 'ERR_STATE', tracked, '64 bits', `${2n ** 63n}n`);
   assertRefused(() => load([1, 1], [1]), 'ERR_STATE', '[1, 1]');
 });
 

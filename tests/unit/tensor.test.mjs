@@ -48,7 +48,7 @@ test('the data must be what the shape needs', () => {
 });
 
 test('a shape is an array of whole numbers', () => {
-  for (const shape of [undefined, null, 4, '1', [-1], [1.5], [NaN], ['2'], [1, null], {}, [2 ** 53]]) {
+  for (const shape of [undefined, null, 4, '1', [-1], [1.5], [NaN], ['2'], [1, null], {}, [2 ** 53], Array(2)]) {
     assertRefused(() => dk.zeros(shape), 'ERR_SHAPE', 'whole numbers');
     assertRefused(() => dk.tensor([1], shape), 'ERR_SHAPE', 'whole numbers');
   }

@@ -77,6 +77,15 @@ export function boolean(value, what) {
 }
 
 /**
+ * An array of which every item passes; unlike every(), over holes too.
+ *
+ * @param {unknown} value
+ * @param {(item: any) => boolean} passes
+ * @returns {value is any[]}
+ */
+export const isListOf = (value, passes) => Array.isArray(value) && Array.from(value).every(passes);
+
+/**
  * @template {string} Choice
  * @param {unknown} value
  * @param {string} what

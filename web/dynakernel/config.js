@@ -165,7 +165,7 @@ function readRequired(value, what, names, required) {
   const missing = required.filter((name) => !(name in options));
   if (missing.length > 0) {
     throw new DynakernelError('ERR_CONFIG', `${what} needs ${missing.join(', ')}; ` +
-      `got ${value === undefined ? 'no options' : given(value)}`);
+      `got ${value === undefined ? 'no options' : given(options)}`);
   }
   return options;
 }

@@ -1,9 +1,12 @@
 /** Maps as pictures: one map, or all of them, through a colour map or as RGB. */
-import { index, integer, oneOf, readOptions } from './check.js';
+import { index, integer, isListOf, oneOf, readOptions } from './check.js';
+import { MAX_SIDE, contextOf, putRows } from './canvas.js';
 import { COLORMAPS, palette } from './colormaps.js';
-import { DynakernelError, given, messageOf } from './errors.js';
+import { DynakernelError, given } from './errors.js';
 import { shapeText } from './shape.js';
 
+/** @typedef {import('./canvas.js').DrawableCanvas} DrawableCanvas */
+/** @typedef {import('./canvas.js').Picture} Picture */
 /** @typedef {import('./colormaps.js').Colormap} Colormap */
 /** @typedef {import('./heap.js').Heap} Heap */
 
@@ -35,33 +38,6 @@ import { shapeText } from './shape.js';
  * @property {Range} [range] ('auto')
  */
 
-/**
- * RGBA, 8 bits a channel.
- *
- * @typedef {object} Picture
- * @property {Uint8ClampedArray<ArrayBuffer>} data
- * @property {number} width
- * @property {number} height
- * @property {PredefinedColorSpace} colorSpace 'srgb'
- */
-
-/**
- * What the pictures are put on: the part of a 2d context that is used here.
- *
- * @typedef {object} DrawableContext
- * @property {(width: number, height: number, settings?: any) => any} createImageData
- * @property {(picture: any, x: number, y: number) => void} putImageData
- */
-
-/**
- * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a package for Node.
- *
- * @typedef {object} DrawableCanvas
- * @property {number} width
- * @property {number} height
- * @property {(kind: '2d', settings?: any) => any} getContext
- */
-
 /** The tensor's maps, as seen by this file.
  * @typedef {{ heap: Heap, pointer: number, N: number, C: number, pixels: number, width: number,
  *   height: number }} Maps */
@@ -76,16 +52,9 @@ import { shapeText } from './shape.js';
 /** Pixels that pass through the heap's scratch at a time: 1 MB, which the cache holds. */
 const STRIP = 2 ** 18;
 
-/** The longest side that canvases of all engines have. */
-const MAX_SIDE = 32767;
-
 /** Palettes in the heap; they end with it.
  * @type {WeakMap<Heap, Map<Colormap, number>>} */
 const palettes = new WeakMap();
-
-/** The picture that was last put on a context, to be filled again.
- * @type {WeakMap<object, Picture>} */
-const pictures = new WeakMap();
 
 /**
  * @param {Heap} heap
@@ -205,9 +174,9 @@ function readRange({ heap, pointer, N, C, pixels }, range, what, first, count) {
       return [low, high];
     });
   }
-  const isPair = Array.isArray(range) && range.length === 2 &&
-    range.every((end) => typeof end === 'number' && Number.isFinite(Math.fround(end)));
-  if (!isPair || range[0] > range[1]) {
+  const isEnd = (/** @type {unknown} */ end) =>
+    typeof end === 'number' && Number.isFinite(Math.fround(end));
+  if (!isListOf(range, isEnd) || range.length !== 2 || range[0] > range[1]) {
     throw new DynakernelError('ERR_CONFIG',
       `${what}: range must be 'auto', 'shared' or [low, high], two numbers in this order; ` +
       `got ${given(range)}`);
@@ -239,20 +208,13 @@ function sheetOf(maps, views, columns = 1, gap = 0) {
  * @param {Sheet} sheet
  */
 function put(canvas, sheet) {
-  const { maps: { heap }, width, height } = sheet;
+  const { width, height } = sheet;
   const context = contextOf(canvas, width, height);
   const rows = stripRows(sheet);
   for (let next = 0; next < height; next += rows) {
     const top = Math.min(next, height - rows); // strips of one size: the last may overlap another
     const colours = colour(sheet, top, rows);
-    const length = rows * width * 4;
-    if (typeof ImageData !== 'function' || heap.shared) {
-      const picture = pictureFor(context, width, rows);
-      picture.data.set(heap.bytes(colours, length));
-      context.putImageData(picture, 0, top);
-    } else { // a picture that shows the heap itself saves a copy
-      context.putImageData(new ImageData(heap.clampedBytes(colours, length), width), 0, top);
-    }
+    putRows(context, sheet.maps.heap, colours, width, top, rows);
   }
 }
 
@@ -341,53 +303,4 @@ function paletteIn(heap, name) {
     loaded.set(name, pointer);
   }
   return pointer;
-}
-
-/**
- * The canvas's context, once the canvas has the size.
- *
- * @param {DrawableCanvas} canvas
- * @param {number} width
- * @param {number} height
- * @returns {DrawableContext}
- */
-function contextOf(canvas, width, height) {
-  if (typeof canvas?.getContext !== 'function') {
-    throw new DynakernelError('ERR_IMAGE', `a canvas to draw on is needed; got ${given(canvas)}`);
-  }
-  if (width > MAX_SIDE || height > MAX_SIDE) {
-    throw new DynakernelError('ERR_IMAGE',
-      `a picture of ${width}x${height} is too large for a canvas: at most ${MAX_SIDE} on each side`);
-  }
-  let context;
-  try {
-    context = canvas.getContext('2d');
-    // Only where it differs, since setting a size clears the canvas and allocates anew.
-    if (canvas.width !== width) canvas.width = width;
-    if (canvas.height !== height) canvas.height = height;
-  } catch (error) {
-    throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: ${messageOf(error)}`,
-      { cause: error });
-  }
-  if (!context) {
-    throw new DynakernelError('ERR_IMAGE',
-      'the canvas cannot be drawn on: it has a context of another kind than 2d');
-  }
-  return context;
-}
-
-/**
- * @param {DrawableContext} context
- * @param {number} width
- * @param {number} height
- * @returns {Picture}
- */
-function pictureFor(context, width, height) {
-  const former = pictures.get(context);
-  if (former?.width === width && former.height === height) return former;
-  const usual = context.createImageData(width, height); // in the canvas's colour space
-  const picture = (usual.colorSpace ?? 'srgb') === 'srgb' ? usual
-    : context.createImageData(width, height, { colorSpace: 'srgb' });
-  pictures.set(context, picture);
-  return picture;
 }

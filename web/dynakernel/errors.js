@@ -71,7 +71,7 @@ export function given(value) {
 function givenObject(value) {
   if (Array.isArray(value)) {
     const short = value.length <= 8 && value.every((item) => typeof item !== 'object');
-    return short ? `[${value.map(given).join(', ')}]` : `an array of ${value.length}`;
+    return short ? `[${Array.from(value, given).join(', ')}]` : `an array of ${value.length}`;
   }
   const name = value.constructor?.name || 'Object';
   if (name === 'Object') return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;

@@ -24,14 +24,14 @@ export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
 /** @typedef {import('./attention.js').KernelAttention} KernelAttention */
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
 /** @typedef {import('./block.js').DynamicKernelAggregation} DynamicKernelAggregation */
+/** @typedef {import('./canvas.js').DrawableCanvas} DrawableCanvas */
+/** @typedef {import('./canvas.js').Picture} Picture */
 /** @typedef {import('./colormaps.js').Colormap} Colormap */
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
 /** @typedef {import('./config.js').AttentionOptions} AttentionOptions */
 /** @typedef {import('./config.js').BlockOptions} BlockOptions */
-/** @typedef {import('./draw.js').DrawableCanvas} DrawableCanvas */
 /** @typedef {import('./draw.js').GridOptions} GridOptions */
 /** @typedef {import('./draw.js').MapOptions} MapOptions */
-/** @typedef {import('./draw.js').Picture} Picture */
 /** @typedef {import('./draw.js').Range} Range */
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */

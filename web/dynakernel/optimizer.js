@@ -240,7 +240,7 @@ function readBetas(betas) {
     throw new DynakernelError('ERR_CONFIG',
       `adam: betas must be an array of two numbers, such as [0.9, 0.999]; got ${given(betas)}`);
   }
-  return betas.map((beta, i) => real(beta, `adam: betas[${i}]`, 'from 0 to below 1',
+  return Array.from(betas, (beta, i) => real(beta, `adam: betas[${i}]`, 'from 0 to below 1',
     (value) => value >= 0 && value < 1));
 }
 

@@ -69,7 +69,7 @@ export class Runtime {
   /**
    * What is really running, and how much memory it takes.
    *
-   * @returns {Info}
+   * @returns {Readonly<Info>}
    * @throws {import('./errors.js').DynakernelError} ERR_DISPOSED
    * @example
    * const { simd, threads, heapBytes } = dk.info;

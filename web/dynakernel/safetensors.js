@@ -3,9 +3,10 @@
  * they lie, and their bytes. Numbers are little-endian, as typed arrays are wherever WebAssembly
  * runs.
  */
+import { isListOf } from './check.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { className, isBuffer, isTypedArray } from './numbers.js';
-import { sizeOf } from './shape.js';
+import { isLength, sizeOf } from './shape.js';
 
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./state.js').StateValue} StateValue */
@@ -75,7 +76,7 @@ export function parseSafetensors(bytes) {
  * of their elements, so that all are aligned, then by name.
  *
  * @param {{ readonly [name: string]: { readonly shape: readonly number[], readonly data: TypedArray,
- *   readonly dtype?: string } }} dict as stateDict() and parseSafetensors answer it; values may be
+ *   readonly dtype?: string | undefined } }} dict as stateDict() and parseSafetensors answer it; values may be
  *   tensors too
  * @param {Metadata} [metadata] strings to go with it
  * @returns {Uint8Array<ArrayBuffer>}
@@ -188,7 +189,7 @@ function readPlace(name, entry) {
       `got ${given(dtype)}`);
   }
   checkShape(name, shape);
-  if (!isWhole(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
+  if (!isListOf(offsets, isLength) || offsets.length !== 2 || offsets[0] > offsets[1]) {
     throw refusal(`data_offsets of ${given(name)} must be [begin, end]; got ${given(offsets)}`);
   }
   const kind = /** @type {Dtype} */ (dtype);
@@ -201,16 +202,12 @@ function readPlace(name, entry) {
   return { dtype: kind, shape, begin, end };
 }
 
-/** @param {unknown} list */
-const isWhole = (list) =>
-  Array.isArray(list) && list.every((item) => Number.isSafeInteger(item) && item >= 0);
-
 /**
  * @param {string} name
  * @param {unknown} shape
  */
 function checkShape(name, shape) {
-  if (isWhole(shape)) return;
+  if (isListOf(shape, isLength)) return;
   throw refusal(`the shape of ${given(name)} must be whole numbers; got ${given(shape)}`);
 }
 

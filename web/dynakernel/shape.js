@@ -1,5 +1,6 @@
 /** Shapes: reading them, and the shape that a convolution answers. */
 import { MAX_ELEMENTS } from './abi.js';
+import { isListOf } from './check.js';
 import { DynakernelError, byteText, given } from './errors.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
@@ -28,20 +29,19 @@ export function sameShape(a, b) {
   return true;
 }
 
+/** @param {unknown} item whether it can be the length of a dimension */
+export const isLength = (item) => Number.isSafeInteger(item) && Number(item) >= 0;
+
 /**
  * @param {unknown} shape
  * @param {string} what
  * @returns {number[]}
  */
 export function readShape(shape, what) {
-  const isShape = Array.isArray(shape) &&
-    shape.every((length) => Number.isSafeInteger(length) && length >= 0);
-  if (!isShape) {
-    throw new DynakernelError('ERR_SHAPE',
-      `${what} must be an array of whole numbers, 0 or more, such as [1, 3, 224, 224]; ` +
-      `got ${given(shape)}`);
-  }
-  return [...shape];
+  if (isListOf(shape, isLength)) return [...shape];
+  throw new DynakernelError('ERR_SHAPE',
+    `${what} must be an array of whole numbers, 0 or more, such as [1, 3, 224, 224]; ` +
+    `got ${given(shape)}`);
 }
 
 /**

@@ -1,9 +1,9 @@
 /** State dicts: a module's parameters and running statistics by PyTorch's names. */
-import { boolean, readOptions } from './check.js';
+import { boolean, isListOf, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { isBuffer, isTypedArray, toFloats } from './numbers.js';
 import { parseSafetensors } from './safetensors.js';
-import { sameShape, shapeText, sizeOf } from './shape.js';
+import { isLength, sameShape, shapeText, sizeOf } from './shape.js';
 import { Tensor } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -43,8 +43,8 @@ import { Tensor } from './tensor.js';
  * @property {string} name
  * @property {readonly number[]} shape
  * @property {() => TypedArray} read a copy
- * @property {(data: TypedArray, dtype?: string) => TypedArray} convert what a caller brings into
- *   what write takes, which no growth of the heap detaches
+ * @property {(data: TypedArray, dtype: string | undefined, name: string) => TypedArray} convert what
+ *   a caller brings under this name into what write takes, which no growth of the heap detaches
  * @property {() => void} [prepare] allocates what write needs
  * @property {(values: any) => void} write
  * @property {(owner: Module) => Tensor} [tensor] of a parameter: the array itself
@@ -100,11 +100,11 @@ export function countEntry(heap, name, pointer) {
     name,
     shape: [],
     read: () => heap.longs(pointer, 1).slice(),
-    convert([count]) {
-      if (typeof count === 'bigint' || Number.isSafeInteger(count)) {
-        return BigInt64Array.of(BigInt(count));
-      }
-      throw new DynakernelError('ERR_STATE', `${name} must be a whole number; got ${given(count)}`);
+    convert([count], dtype, fullName) {
+      const whole = typeof count === 'bigint' || Number.isSafeInteger(count) ? BigInt(count) : null;
+      if (whole !== null && whole === BigInt.asIntN(64, whole)) return BigInt64Array.of(whole);
+      throw new DynakernelError('ERR_STATE',
+        `${fullName} must be a whole number of 64 bits; got ${given(count)}`);
     },
     write: (values) => heap.longs(pointer, 1).set(values),
   };
@@ -144,7 +144,7 @@ export function loadStateDict(entries, source, options) {
     }
     const { shape, data, dtype } = readValue(name, values[name]);
     if (sameShape(shape, entry.shape) || isScalar(entry.shape, shape)) {
-      writes.push({ entry, converted: entry.convert(data, dtype) });
+      writes.push({ entry, converted: entry.convert(data, dtype, name) });
     } else {
       misfits.push(`${name} is ${shapeText(shape)}, expected ${shapeText(entry.shape)}`);
     }
@@ -204,9 +204,8 @@ function readSource(source) {
  */
 function readValue(name, value) {
   const { shape, data, dtype } = /** @type {{ [field: string]: any }} */ (value ?? {});
-  const numbers = Array.isArray(data) && data.every((item) => typeof item === 'number')
-    ? Float64Array.from(data) : data;
-  if (!Array.isArray(shape) || !isTypedArray(numbers)) {
+  const numbers = isListOf(data, (item) => typeof item === 'number') ? Float64Array.from(data) : data;
+  if (!isListOf(shape, isLength) || !isTypedArray(numbers)) {
     throw new DynakernelError('ERR_STATE',
       `${name} must be { shape, data } with a typed array, or a Tensor; got ${given(value)}`);
   }

@@ -8,8 +8,8 @@ import { checkSize, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 /** @typedef {import('./heap.js').Floats} Floats */
 /** @typedef {import('./draw.js').MapOptions} MapOptions */
 /** @typedef {import('./draw.js').GridOptions} GridOptions */
-/** @typedef {import('./draw.js').Picture} Picture */
-/** @typedef {import('./draw.js').DrawableCanvas} DrawableCanvas */
+/** @typedef {import('./canvas.js').Picture} Picture */
+/** @typedef {import('./canvas.js').DrawableCanvas} DrawableCanvas */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 

@@ -9,7 +9,7 @@
  *   c. outputs   y                     transformed back, bias added
  *
  * Columns of padding are zeros, and so are their transforms: margins of V that are written once. As in
- * convolve_winograd.c, a sample that is not finite is convolved directly. */
+ * convolve_winograd.c, a sample that is not finite, or huge, is convolved directly. */
 #include <string.h>
 
 #include "convolution.h"
@@ -39,7 +39,7 @@ static band_layout plan(const geometry *s) {
   return t;
 }
 
-/* One output channel. False where the input is not finite. */
+/* One output channel. False where the watch over the input does not hold. */
 static bool convolve_channel(const convolution *work, const band_layout *t, const toomcook *toom,
                              const float *x, const float *u, float bias, float *y, float *space) {
   const geometry *s = work->shape;
@@ -49,7 +49,7 @@ static bool convolve_channel(const convolution *work, const band_layout *t, cons
     const window d = pad_window(x, s->H, s->W, oy - s->padding, 0, t->n, s->W, space + t->window);
     const v128_t watch =
         toomcook_inputs(toom, d.data, d.row, s->W, v + s->padding, t->v_row);
-    if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) return false;
+    if (!watch_holds(watch)) return false;
     few_taps_convolve(&(few_taps_rows){.input = v, .input_row = t->v_row, .weight = u,
                                        .rows = t->n, .channels = 1, .R = s->R, .columns = s->Wo,
                                        .y = products, .y_row = t->m_row});

@@ -16,7 +16,7 @@
  *                                           even and odd columns as in strip.h
  *      b. outputs  y                        four output channels by eight columns at a time
  *
- * As in convolve_winograd.c, a sample that is not finite is convolved directly. */
+ * As in convolve_winograd.c, a sample that is not finite, or huge, is convolved directly. */
 #include "convolution.h"
 #include "small.h"
 #include "strip.h"
@@ -83,8 +83,8 @@ SMALL static void order_taps(int32_t channels, const float *mixed, float *u) {
       }
 }
 
-/* The input rows of the pair of output rows from oy on, of one channel x [H, W]. Returns zero
- * lanes, or NaN where an even row was not finite. */
+/* The input rows of the pair of output rows from oy on, of one channel x [H, W]. Returns a watch
+ * (simd.h) over the even ones. */
 SMALL static v128_t fill_rows(const geometry *s, const layout *t, const float *x, int32_t oy,
                               float *rows) {
   pad_rows(x, s->H, s->W, s->padding, 2 * oy, INPUT_ROWS, 2, t->width, rows);
@@ -99,7 +99,7 @@ SMALL static v128_t fill_rows(const geometry *s, const layout *t, const float *x
     wasm_v128_store(third, lower);
     watch = wasm_f32x4_add(watch, wasm_f32x4_add(upper, lower));
   }
-  return wasm_f32x4_mul(wasm_f32x4_splat(0), watch);
+  return watch;
 }
 
 /* Some output channels of a pair of rows. */
@@ -157,7 +157,7 @@ SMALL static void convolve(const convolution *work) {
       for (int32_t c = 0; c < t.channels; c++)
         watch = wasm_f32x4_add(watch, fill_rows(s, &t, x + (size_t)c * s->H * s->W, oy,
                                                 space + t.rows + c * t.channel));
-      if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
+      if (!watch_holds(watch)) {
         direct_algorithm.convolve(work);
         return;
       }

@@ -15,7 +15,7 @@
  *      b. products  M[n][1 or 4][chunk]     for each row of n a direct convolution with R taps
  *      c. outputs   y                       transformed back, bias added
  *
- * As in convolve_winograd.c, a sample that is not finite is convolved directly. */
+ * As in convolve_winograd.c, a sample that is not finite, or huge, is convolved directly. */
 #include "convolution.h"
 #include "direct.h"
 #include "few_taps.h"
@@ -99,8 +99,7 @@ static void transform_kernels(const convolution *work, const chunk_layout *t, co
 }
 
 /* One channel's V for output rows oy .. oy + 3, columns from ox on: columns beyond the image are
- * zero, before the transform as after it. Returns zero lanes, or NaN where a value was not finite.
- */
+ * zero, before the transform as after it. Returns a watch (simd.h) over its inputs. */
 static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const toomcook *toom,
                                const float *x, int32_t oy, int32_t ox, float *padded, float *v) {
   const int32_t left = ox - s->padding; /* where the columns of V begin in x */
@@ -182,7 +181,7 @@ static void convolve(const convolution *work) {
                                             s, &t, toom, x, oy, ox, space + t.padded,
                                             v + c * t.v_channel));
         }
-        if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
+        if (!watch_holds(watch)) {
           direct_algorithm.convolve(work);
           return;
         }

@@ -21,7 +21,8 @@
  * is a convolution without dilation.
  *
  * One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels
- * only: padding watches for it, and the sample is then convolved directly. */
+ * only, and one close to the largest float would overflow: padding watches for them (simd.h), and the
+ * sample is then convolved directly. */
 #include <string.h>
 
 #include "convolution.h"
@@ -260,7 +261,7 @@ static void convolve_tiles(const scheme *f, const convolution *work) {
         f->inputs(&t, places, b.tiles[0], padded,
                   space + t.v + c / t.chunk * t.v_chunk + c % t.chunk * 4);
       }
-      if (!wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch))) {
+      if (!watch_holds(watch)) {
         direct_algorithm.convolve(work);
         return;
       }
@@ -276,7 +277,7 @@ static void convolve_polyphase(const convolution *work) {
   convolve_tiles(&winograd_polyphase, work);
 }
 
-/* Also what direct convolution needs, should the input not be finite. */
+/* Also what direct convolution needs, should the watch not hold. */
 static uint64_t workspace(const geometry *s, tile_shape f) {
   const tiling t = plan_tiles(s, f);
   const uint64_t tiles = (uint64_t)t.d * (uint32_t)t.d * (uint32_t)(t.strip_rows * t.across.tiles);

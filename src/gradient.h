@@ -16,7 +16,7 @@ void weight_gradient(const geometry *shape, const float *x, const float *gy,
 /* ---------------------------------------------------------- weight_gradient_winograd.c */
 
 /* The same for at most blocks blocks, added to what gw holds. Returns false where a value is not
- * finite, having left anything in gw. */
+ * finite, or huge, having left anything in gw. */
 bool weight_gradient_winograd_pays(const geometry *shape);
 uint64_t weight_gradient_winograd_workspace(const geometry *shape, int32_t blocks);
 bool weight_gradient_winograd(const geometry *shape, const float *x, const float *gy,

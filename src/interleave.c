@@ -30,7 +30,7 @@ v128_t interleave(const float *const x[4], int32_t H, int32_t W, int32_t top, in
       v128_t v[4] = {wasm_v128_load(x0 + from), wasm_v128_load(x1 + from),
                      wasm_v128_load(x2 + from), wasm_v128_load(x3 + from)};
       const v128_t sum = wasm_f32x4_add(wasm_f32x4_add(v[0], v[1]), wasm_f32x4_add(v[2], v[3]));
-      watch = madd(wasm_f32x4_splat(0), sum, watch);
+      watch = wasm_f32x4_add(watch, sum);
       transpose4(v);
       for (int k = 0; k < 4; k++) wasm_v128_store(out + 4 * (column + k), v[k]);
     }
@@ -38,7 +38,7 @@ v128_t interleave(const float *const x[4], int32_t H, int32_t W, int32_t top, in
     for (; i < end; i++) { /* rows of fewer than four */
       const size_t from = at + (size_t)(i + left);
       const v128_t v = wasm_f32x4_make(x0[from], x1[from], x2[from], x3[from]);
-      watch = madd(wasm_f32x4_splat(0), v, watch);
+      watch = wasm_f32x4_add(watch, v);
       wasm_v128_store(out + 4 * i, v);
     }
   }

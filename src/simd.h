@@ -2,6 +2,8 @@
 #ifndef DK_SIMD_H
 #define DK_SIMD_H
 
+#include <stdbool.h>
+
 #if defined(__wasm_simd128__)
 #include <wasm_simd128.h>
 #else
@@ -9,8 +11,8 @@
 #include <simde/wasm/simd128.h>
 #endif
 
-/* A number in every lane, which a loop keeps in a register: constants that the engine knows, V8 of
- * late makes anew in every turn, by three instructions each. */
+/* A constant in every lane, hidden from the compiler: recent V8 makes vector constants that it knows
+ * anew in every turn of a loop, in three instructions. */
 static inline v128_t steady_f32(float number) {
 #if defined(__wasm__)
   __asm__("" : "+r"(number));
@@ -31,6 +33,16 @@ static inline v128_t madd(v128_t a, v128_t b, v128_t acc) {
 #else
   return wasm_f32x4_add(acc, wasm_f32x4_mul(a, b));
 #endif
+}
+
+/* A watch is a sum of what a transform reads, kept because transforms spread a value that is not finite
+ * over a whole tile, and turn one that is huge into one. It holds where the sum is below 2^101: no
+ * product of such values comes near overflowing, and huge values of either sign leave a sum beyond it,
+ * unless they happen to cancel each other to the last bit. */
+static inline bool watch_holds(v128_t watch) {
+  const v128_t infinite = wasm_f32x4_mul(wasm_f32x4_splat(0x1p27f), watch);
+  const v128_t zero = wasm_f32x4_mul(wasm_f32x4_splat(0), infinite); /* or NaN */
+  return wasm_i32x4_all_true(wasm_f32x4_eq(zero, zero));
 }
 
 #endif

@@ -138,7 +138,7 @@ INLINE v128_t inputs(const int P, const input_columns *b) {
     for (int i = 0; i < P; i++, from += 2 * row) s[i] = wasm_v128_load(from);
     s[P] = wasm_v128_load(input + end * row);
     divide(P, &k, s, 0, &last, odd);
-    watch = wasm_f32x4_add(watch, wasm_f32x4_add(first, last));
+    watch = wasm_f32x4_add(watch, wasm_f32x4_add(first, last)); /* even inputs, odd inputs */
     float *to = v;
     wasm_v128_store(to, first);
     wasm_v128_store(to + end * v_row, last);
@@ -149,7 +149,7 @@ INLINE v128_t inputs(const int P, const input_columns *b) {
     }
     step = min_i32(left - 4, 4); /* the last vector ends with the row */
   }
-  return wasm_f32x4_mul(wasm_f32x4_splat(0), watch);
+  return watch;
 }
 
 /* Four whole rows of four columns or more; add: the addend. */

@@ -38,8 +38,7 @@ static inline int32_t toomcook_first_row(int32_t row, int32_t first, int32_t end
 /* The order of the n rows: 0, then p and -p of each pair, then infinity if any. */
 
 /* V[row][x] = B' d, d[i] at input + i * row_floats + x, for x < columns, which are 4 or more; rows
- * of V are v_row floats apart. Returns zero lanes, or NaN where a value, or a sum of them, was not
- * finite. */
+ * of V are v_row floats apart. Returns a watch (simd.h) over sums of d. */
 v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns,
                        float *v, size_t v_row);
 

@@ -16,8 +16,8 @@
  *
  * Here vectors run over tiles, side by side, since the sums do. Tiles are numbered by tile row, phase
  * row, phase column (a dilation d splits the image into d x d phases), tile column. As in
- * convolve_winograd.c, one value that is not finite would spoil more than it should: the transforms
- * watch for it. */
+ * convolve_winograd.c, one value that is not finite, or huge, would spoil more than it should: the
+ * transforms watch for it (simd.h). */
 #include <string.h>
 
 #include "correlate.h"
@@ -107,16 +107,15 @@ WINOGRAD_INLINE void gather_columns(const v128_t r[5], v128_t column[N]) {
 }
 
 /* Four tiles side by side: B' of both axes. padded: their inputs, rows step apart. Writes a vector of
- * tiles every plane floats of out, and returns zeros, or NaN where a value was not finite. */
+ * tiles every plane floats of out, and returns a watch (simd.h) over them. */
 WINOGRAD_INLINE v128_t transform_inputs(const float *padded, size_t step, float *out, size_t plane) {
-  const v128_t zero = wasm_f32x4_splat(0);
-  v128_t down[N][5], watch = zero; /* B' down the columns, before they are taken apart */
+  v128_t down[N][5], watch = wasm_f32x4_splat(0); /* B' down the columns, before they are taken apart */
   for (int i = 0; i < 5; i++) {
     v128_t d[N], v[N];
     for (int r = 0; r < N; r++) d[r] = wasm_v128_load(padded + r * step + 4 * i);
     winograd_input(N, d, v);
     for (int r = 0; r < N; r++) down[r][i] = v[r];
-    watch = madd(zero, v[0], madd(zero, v[N - 1], watch)); /* even inputs, odd inputs */
+    watch = wasm_f32x4_add(watch, wasm_f32x4_add(v[0], v[N - 1])); /* even inputs, odd inputs */
   }
   for (int r = 0; r < N; r++) {
     v128_t column[N], v[N];
@@ -152,15 +151,14 @@ WINOGRAD_INLINE void kernel_transposed(const v128_t u[N], v128_t g[3]) {
 }
 
 /* Four tiles side by side: A of both axes. g: their gradients, rows step apart. Writes a vector of
- * tiles every plane floats of out, and returns zeros, or NaN where a value was not finite. */
+ * tiles every plane floats of out, and returns a watch (simd.h) over them. */
 WINOGRAD_INLINE v128_t transform_gradients(const float *g, size_t step, float *out, size_t plane) {
-  const v128_t zero = wasm_f32x4_splat(0);
-  v128_t down[N][M], watch = zero;
+  v128_t down[N][M], watch = wasm_f32x4_splat(0);
   for (int i = 0; i < 4; i++) {
     v128_t column[M], z[N];
     for (int r = 0; r < M; r++) {
       column[r] = wasm_v128_load(g + r * step + 4 * i);
-      watch = madd(zero, column[r], watch);
+      watch = wasm_f32x4_add(watch, column[r]);
     }
     output_transposed(column, z);
     for (int r = 0; r < N; r++) down[r][i] = z[r];
@@ -192,8 +190,6 @@ SMALL static v128_t transform_channel(const layout *t, int32_t rows, const float
     }
   return watch;
 }
-
-static bool finite(v128_t watch) { return wasm_i32x4_all_true(wasm_f32x4_eq(watch, watch)); }
 
 /* gw [channels, 9, 8] += G' dU */
 static void transform_sums(size_t u_plane, int32_t channels, const float *u, float *gw) {
@@ -275,7 +271,7 @@ SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const flo
           watch = wasm_f32x4_add(
               watch, transform_channel(t, rows, padded, true, workspace + t->z + i * t->v_row));
         }
-        if (!finite(watch)) return false;
+        if (!watch_holds(watch)) return false;
         const bool one_strip = t->strip_rows == t->tile_rows;
         float *sums =
             workspace + t->u + (one_strip ? 0 : t->u_block * (size_t)(block - first_block));

@@ -92,9 +92,9 @@ static data random_data(random_state *random, const problem *p) {
   random_fill(random, d.bias, d.biases);
   random_fill(random, d.x, d.inputs);
   for (int32_t i = 0; i < p->N * c->num_kernels; i++) d.a[i] = 0.5f + 0.5f * random_float(random);
-  if (random_between(random, 0, 15) == 0) { /* one value that is not finite */
-    static const float odd[] = {NAN, INFINITY, -INFINITY};
-    d.x[random_u32(random) % d.inputs] = odd[random_between(random, 0, 2)];
+  if (random_between(random, 0, 15) == 0) { /* one value that is not finite, or close to it */
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 1e38f};
+    d.x[random_u32(random) % d.inputs] = odd[random_between(random, 0, 3)];
   }
   return d;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ALGORITHMS } from '../../web/dynakernel/abi.js';
+import { Random } from '../../web/random.js';
 import { assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
 
 let dk;
@@ -105,6 +106,26 @@ test('the planner passes over algorithms that have no room to compute in', () =>
     const forced = dk.kernelAggregation({ ...config, algorithm: 'winograd4' });
     assertRefused(() => forced.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd4');
     forced.dispose();
+  }
+});
+
+test('numbers close to the largest stay finite, whatever the algorithm', () => {
+  const random = new Random(1);
+  for (const [name, config] of [...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba]]) {
+    const C = config.inChannels;
+    const [conv, reference] = [name, 'reference'].map((algorithm) =>
+      dk.kernelAggregation({ ...config, numKernels: 1, seed: 5, algorithm }));
+    const one = dk.tensor([1], [1, 1]), x = dk.zeros([1, C, 21, 18]);
+    const patterns = {
+      'one value': (i) => (i === 100 ? 3e38 : 0), 'all alike': () => 1e36, noise: () => random.between(-2e36, 2e36),
+    };
+    for (const [pattern, valueAt] of Object.entries(patterns)) {
+      x.data.forEach((_, i, all) => { all[i] = valueAt(i); });
+      const y = conv.forward(x, one).toArray();
+      assert.ok(y.every(Number.isFinite), `${name}, ${pattern}: ${y.filter((value) => !Number.isFinite(value)).length}`);
+      assertClose(y, reference.forward(x, one).toArray(), `${name}, ${pattern}`);
+    }
+    for (const thing of [conv, reference, one, x]) thing.dispose();
   }
 });
 

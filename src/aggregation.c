@@ -1,13 +1,12 @@
-/* KernelAggregation, and the block of attention and aggregation. */
+/* KernelAggregation. */
 #include <string.h>
 
 #include "aggregation.h"
-#include "attention.h"
 #include "small.h"
 #include "workspace.h"
 
 static dk_status check_config(const dk_aggregation_config *c) {
-  const int32_t limit = 1 << 15; /* of one dimension, so that products of three fit in int64_t */
+  const int32_t limit = 1 << 15; /* so that dilation * (R - 1) fits in int32_t */
   const int32_t G = c->groups;
   if (c->in_channels < 1 || c->out_channels < 1 || c->kernel_size < 1 || c->stride < 1 ||
       c->padding < 0 || c->dilation < 1 || G < 1 || c->num_kernels < 1)
@@ -28,14 +27,11 @@ SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config,
 
   const int32_t C = config->in_channels, O = config->out_channels, G = config->groups;
   const int32_t R = config->kernel_size, K = config->num_kernels;
-  const int32_t run = C == G ? O : O / G;
-  const int32_t run_blocks = (run - 1) / LANES + 1;
   const uint64_t depth = (uint64_t)(C / G) * (uint32_t)R * (uint32_t)R;
-  const uint64_t blocks = (uint64_t)run_blocks * (uint32_t)(O / run);
-  if (depth > MAX_ELEMENTS || blocks * LANES > MAX_ELEMENTS / depth / (uint32_t)K)
-    return DK_ERROR_MEMORY;
+  packed_kernels kernels;
+  if (!kernels_layout(K, O, G, depth, C == G, &kernels)) return DK_ERROR_MEMORY;
 
-  const size_t floats = (size_t)(blocks * (uint32_t)K * depth * LANES);
+  const size_t floats = (size_t)kernels.blocks * K * kernels.depth * LANES;
   dk_aggregation *made = dk_alloc(sizeof *made);
   float *data = dk_alloc(floats * sizeof(float));
   float *bias = config->bias ? dk_alloc(sizeof(float) * K * O) : NULL;
@@ -43,13 +39,10 @@ SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config,
     dk_free(made), dk_free(data), dk_free(bias);
     return DK_ERROR_MEMORY;
   }
+  kernels.data = data;
   memset(data, 0, floats * sizeof(float));
   if (bias) memset(bias, 0, sizeof(float) * K * O);
-  *made = (dk_aggregation){
-      .config = *config,
-      .kernels = {K, O, (int32_t)depth, run, run_blocks, (int32_t)blocks, data},
-      .bias = bias,
-  };
+  *made = (dk_aggregation){.config = *config, .kernels = kernels, .bias = bias};
   *aggregation = made;
   return DK_OK;
 }
@@ -132,9 +125,8 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
   return DK_OK;
 }
 
-/* The geometry and the algorithm for one shape. */
-static dk_status prepare(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
-                         geometry *shape, const algorithm **chosen) {
+dk_status aggregation_prepare(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+                              geometry *shape, const algorithm **chosen) {
   dk_status status = aggregation_geometry(aggregation, N, H, W, shape);
   if (status) return status;
   *chosen = plan_convolution(shape, (dk_algorithm)aggregation->config.algorithm);
@@ -146,16 +138,16 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
                               dk_plan *plan) {
   geometry shape;
   const algorithm *chosen;
-  dk_status status = prepare(aggregation, N, H, W, &shape, &chosen);
+  dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
   *plan = (dk_plan){(int32_t)chosen->id, chosen->tile, shape.Ho, shape.Wo,
                     (int32_t)chosen->workspace(&shape)};
   return DK_OK;
 }
 
-static void convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
-                     const geometry *shape, const float *x, const float *a, float *y,
-                     void *workspace) {
+void aggregation_convolve(dk_context *context, dk_aggregation *aggregation,
+                          const algorithm *chosen, const geometry *shape, const float *x,
+                          const float *a, float *y, void *workspace) {
   aggregation_pack(aggregation);
   convolve_batch(context, chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
 }
@@ -164,11 +156,11 @@ dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregatio
                                  const float *a, int32_t N, int32_t H, int32_t W, float *y) {
   geometry shape;
   const algorithm *chosen;
-  dk_status status = prepare(aggregation, N, H, W, &shape, &chosen);
+  dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
   void *workspace = workspace_reserve(context, (size_t)batch_workspace(context, chosen, &shape));
   if (!workspace) return DK_ERROR_MEMORY;
-  convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
+  aggregation_convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
   return DK_OK;
 }
 
@@ -191,31 +183,4 @@ SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32
       memcpy(bias + (size_t)n * kernels->O + channels.first, mixed,
              sizeof(float) * (size_t)channels.count);
     }
-}
-
-dk_status dk_block_forward(dk_context *context, dk_attention *attention,
-                           dk_aggregation *aggregation, int32_t training, const float *x, int32_t N,
-                           int32_t H, int32_t W, float *a, float *y) {
-  return dk_block_forward_taped(context, attention, aggregation, training, x, N, H, W, a, y, NULL);
-}
-
-dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
-                                 dk_aggregation *aggregation, int32_t training, const float *x,
-                                 int32_t N, int32_t H, int32_t W, float *a, float *y, void *tape) {
-  geometry shape;
-  const algorithm *chosen;
-  dk_status status = attention_check(attention, training, N, H, W);
-  if (!status) status = prepare(aggregation, N, H, W, &shape, &chosen);
-  if (status) return status;
-  if (attention->C != shape.C || attention->K != shape.K) return DK_ERROR_CONFIG;
-
-  size_t bytes = tape ? 0 : attention_tape_bytes(attention, N);
-  const size_t batch = (size_t)batch_workspace(context, chosen, &shape);
-  if (bytes < batch) bytes = batch;
-  void *workspace = workspace_reserve(context, bytes);
-  if (!workspace) return DK_ERROR_MEMORY;
-
-  attention_compute(context, attention, training, x, N, H, W, a, tape ? tape : workspace);
-  convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
-  return DK_OK;
 }

@@ -24,4 +24,13 @@ void aggregation_pack(dk_aggregation *aggregation);
 dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                                geometry *shape);
 
+/* dk_aggregation_forward in parts, so that a block can check everything before it changes anything:
+ * the geometry and the algorithm for a shape (errors: SHAPE, CONFIG, MEMORY), and the convolution in
+ * batch_workspace's many bytes. */
+dk_status aggregation_prepare(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+                              geometry *shape, const algorithm **chosen);
+void aggregation_convolve(dk_context *context, dk_aggregation *aggregation,
+                          const algorithm *chosen, const geometry *shape, const float *x,
+                          const float *a, float *y, void *workspace);
+
 #endif

@@ -1,13 +1,12 @@
-/* The backward pass of KernelAggregation, and of the block. Sample by sample:
+/* The backward pass of KernelAggregation. Sample by sample:
  *
  *   1. the gradient of the input, with the kernels as this sample mixed them (input_gradient.c)
  *   2. the gradient of its mixed kernel (weight_gradient.c) and bias
  *   3. from there to the K kernels, K biases and K weights of the mixture (mixture_gradient.c) */
+#include "aggregation_gradient.h"
+
 #include <string.h>
 
-#include "aggregation.h"
-#include "attention_gradient.h"
-#include "gradient.h"
 #include "gradient_reference.h"
 #include "parallel.h"
 #include "pool.h"
@@ -18,35 +17,19 @@ enum {
   LEAST_WORK = 1 << 20, /* multiply-adds: below, handing work over costs more than it saves */
 };
 
-/* What is to be computed. */
-typedef struct backward {
-  geometry shape;
-  bool reference;
-  const float *x, *a, *grad_y;
-  float *grad_x, *grad_a, *grad_weight, *grad_bias; /* each NULL where it is not wanted */
-  input_gradient input;
-  packed_kernels gw; /* of one sample, K = 1 */
-  int32_t parts;     /* into which the kernels' gradient is divided */
-  size_t totals;     /* bytes of the workspace: ga of all parts, ... */
-  size_t gw_bytes;   /* ... gw, ... */
-  size_t step;       /* ... and what one step computes in after the other, ... */
-  size_t part;       /* ... so much of it for each part */
-} backward;
-
-static const dk_aggregation_gradients no_gradients = {0};
-
 /* Doubles of one part's ga. */
-static size_t part_totals(const backward *b) { return round_up((size_t)b->shape.K, 8); }
+static size_t part_totals(const aggregation_backward *b) { return round_up((size_t)b->shape.K, 8); }
 
 /* Bytes in which one part of the kernels' gradient is computed. */
-static uint64_t part_workspace(const backward *b) {
+static uint64_t part_workspace(const aggregation_backward *b) {
   const uint64_t unpacked = sizeof(float) * (uint64_t)b->gw.depth * LANES;
   const uint64_t correlated = b->reference ? 0 : weight_gradient_workspace(&b->shape, &b->gw);
-  return round_up(unpacked > correlated ? unpacked : correlated, 64);
+  return round_up(max_u64(unpacked, correlated), 64);
 }
 
-SMALL static dk_status prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
-                               int32_t H, int32_t W, backward *b) {
+SMALL dk_status aggregation_gradient_prepare(const dk_context *context, dk_aggregation *aggregation,
+                                             int32_t N, int32_t H, int32_t W,
+                                             aggregation_backward *b) {
   dk_status status = aggregation_geometry(aggregation, N, H, W, &b->shape);
   if (status) return status;
   const geometry *s = &b->shape;
@@ -63,19 +46,20 @@ SMALL static dk_status prepare(const dk_context *context, dk_aggregation *aggreg
 
   const uint64_t part = part_workspace(b);
   uint64_t step = part * (uint32_t)b->parts;
-  if (b->grad_x && step < b->input.bytes) step = b->input.bytes;
-  if (b->reference && step < convolution_reference_workspace(s))
-    step = convolution_reference_workspace(s);
+  if (b->grad_x) step = max_u64(step, b->input.bytes);
+  if (b->reference) step = max_u64(step, convolution_reference_workspace(s));
   if (step + b->totals + b->gw_bytes > INT32_MAX) return DK_ERROR_MEMORY;
   b->step = (size_t)step, b->part = (size_t)part;
   return DK_OK;
 }
 
-static size_t workspace_bytes(const backward *b) { return b->totals + b->gw_bytes + b->step; }
+size_t aggregation_gradient_workspace(const aggregation_backward *b) {
+  return b->totals + b->gw_bytes + b->step;
+}
 
 /* One sample's part in a gradient, and where its steps compute. */
 typedef struct sample {
-  const backward *backward;
+  const aggregation_backward *backward;
   const dk_aggregation *aggregation;
   packed_kernels gw;
   const float *x, *gy, *a;
@@ -87,7 +71,7 @@ typedef struct sample {
 /* Blocks of output channels of the kernels' gradient, for one thread. */
 SMALL static void kernel_gradients(const void *argument, int32_t index, int32_t thread) {
   const sample *n = argument;
-  const backward *b = n->backward;
+  const aggregation_backward *b = n->backward;
   const int32_t first = (int32_t)((int64_t)n->gw.blocks * index / b->parts);
   const int32_t end = (int32_t)((int64_t)n->gw.blocks * (index + 1) / b->parts);
   void *scratch = n->scratch + (size_t)index * b->part;
@@ -100,7 +84,7 @@ SMALL static void kernel_gradients(const void *argument, int32_t index, int32_t 
 
 /* Through the mixed bias: ga [K]. */
 SMALL static void bias_gradient(const sample *n, double *ga) {
-  const backward *b = n->backward;
+  const aggregation_backward *b = n->backward;
   const int32_t K = b->shape.K, O = b->shape.O;
   const size_t plane = (size_t)b->shape.Ho * b->shape.Wo;
   const float *bias = n->aggregation->bias;
@@ -115,7 +99,7 @@ SMALL static void bias_gradient(const sample *n, double *ga) {
 }
 
 SMALL static void compute_sample(dk_context *context, const sample *n) {
-  const backward *b = n->backward;
+  const aggregation_backward *b = n->backward;
   const geometry *s = &b->shape;
   const packed_kernels *kernels = &n->aggregation->kernels;
   memset(n->ga, 0, b->totals);
@@ -127,8 +111,8 @@ SMALL static void compute_sample(dk_context *context, const sample *n) {
   if (n->aggregation->bias && (b->grad_a || b->grad_bias)) bias_gradient(n, n->ga);
 }
 
-SMALL static void compute(dk_context *context, const backward *b, dk_aggregation *aggregation,
-                          void *workspace) {
+SMALL void aggregation_gradient_compute(dk_context *context, const aggregation_backward *b,
+                                        dk_aggregation *aggregation, void *workspace) {
   const geometry *s = &b->shape;
   const size_t inputs = (size_t)s->C * s->H * s->W, outputs = (size_t)s->O * s->Ho * s->Wo;
   const int32_t K = s->K;
@@ -153,60 +137,15 @@ SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *agg
                                         const float *x, const float *a, int32_t N, int32_t H,
                                         int32_t W, const float *grad_y, float *grad_x,
                                         float *grad_a, const dk_aggregation_gradients *gradients) {
-  if (!gradients) gradients = &no_gradients;
-  backward b = {.x = x,
-                .a = a,
-                .grad_y = grad_y,
-                .grad_x = grad_x,
-                .grad_a = grad_a,
-                .grad_weight = gradients->weight,
-                .grad_bias = gradients->bias};
-  dk_status status = prepare(context, aggregation, N, H, W, &b);
+  aggregation_backward b = {
+      .x = x, .a = a, .grad_y = grad_y, .grad_x = grad_x, .grad_a = grad_a,
+      .grad_weight = gradients ? gradients->weight : NULL,
+      .grad_bias = gradients ? gradients->bias : NULL,
+  };
+  dk_status status = aggregation_gradient_prepare(context, aggregation, N, H, W, &b);
   if (status) return status;
-  void *workspace = workspace_reserve(context, workspace_bytes(&b));
+  void *workspace = workspace_reserve(context, aggregation_gradient_workspace(&b));
   if (!workspace) return DK_ERROR_MEMORY;
-  compute(context, &b, aggregation, workspace);
-  return DK_OK;
-}
-
-static void add_to_planes(const double *gp, size_t planes, size_t plane, float *gx) {
-  for (size_t i = 0; i < planes; i++) { /* each pixel had its part in the mean */
-    const float share = (float)(gp[i] / (double)plane);
-    for (size_t j = 0; j < plane; j++) gx[i * plane + j] += share;
-  }
-}
-
-SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
-                                  dk_aggregation *aggregation, int32_t training, const void *tape,
-                                  const float *x, const float *a, int32_t N, int32_t H, int32_t W,
-                                  const float *grad_y, float *grad_x,
-                                  const dk_attention_gradients *attention_gradients,
-                                  const dk_aggregation_gradients *aggregation_gradients) {
-  if (!aggregation_gradients) aggregation_gradients = &no_gradients;
-  backward b = {.x = x,
-                .a = a,
-                .grad_y = grad_y,
-                .grad_x = grad_x,
-                .grad_weight = aggregation_gradients->weight,
-                .grad_bias = aggregation_gradients->bias};
-  dk_status status = attention_check(attention, training, N, H, W);
-  if (!status) status = prepare(context, aggregation, N, H, W, &b);
-  if (status) return status;
-  if (attention->C != b.shape.C || attention->K != b.shape.K) return DK_ERROR_CONFIG;
-
-  /* grad_a first, then the steps of one module and of the other in the same place. */
-  const size_t grad_a_bytes = round_up(sizeof(float) * N * b.shape.K, 64);
-  size_t steps = workspace_bytes(&b);
-  const size_t branch = attention_gradient_workspace(attention, N);
-  if (steps < branch) steps = branch;
-  char *workspace = workspace_reserve(context, grad_a_bytes + steps);
-  if (!workspace) return DK_ERROR_MEMORY;
-
-  if (grad_x || attention_gradients) b.grad_a = (float *)workspace;
-  compute(context, &b, aggregation, workspace + grad_a_bytes);
-  if (!b.grad_a) return DK_OK;
-  const double *gp = attention_gradient(attention, training, tape, N, b.grad_a, attention_gradients,
-                                        workspace + grad_a_bytes);
-  if (grad_x) add_to_planes(gp, (size_t)N * b.shape.C, (size_t)H * W, grad_x);
+  aggregation_gradient_compute(context, &b, aggregation, workspace);
   return DK_OK;
 }

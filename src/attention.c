@@ -9,6 +9,7 @@
 
 #include "elementary.h"
 #include "pool.h"
+#include "sizes.h"
 #include "small.h"
 #include "workspace.h"
 
@@ -73,12 +74,8 @@ static uint64_t tape_values(const dk_attention *attention, int32_t N) {
   return (uint32_t)N * ((uint32_t)attention->C + 2 * M + (uint32_t)attention->K) + M;
 }
 
-size_t attention_tape_bytes(const dk_attention *attention, int32_t N) {
-  return sizeof(double) * (size_t)tape_values(attention, N);
-}
-
 size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N) {
-  return attention_tape_bytes(attention, N);
+  return sizeof(double) * (size_t)tape_values(attention, N);
 }
 
 attention_tape attention_tape_view(const dk_attention *attention, int32_t N, void *memory) {
@@ -154,7 +151,7 @@ dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attentio
                                      void *tape) {
   dk_status status = attention_check(attention, training, N, H, W);
   if (status) return status;
-  if (!tape) tape = workspace_reserve(context, attention_tape_bytes(attention, N));
+  if (!tape) tape = workspace_reserve(context, dk_attention_tape_bytes(attention, N));
   if (!tape) return DK_ERROR_MEMORY;
   attention_compute(context, attention, training, x, N, H, W, a, tape);
   return DK_OK;

@@ -4,8 +4,6 @@
 
 #include "dynakernel.h"
 
-enum { MAX_ELEMENTS = 1 << 29 }; /* of a tensor: 2 GiB of float32 */
-
 dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H,
                           int32_t W);
 
@@ -18,12 +16,10 @@ typedef struct attention_tape {
   double *inverse;    /* [M], 1 / sqrt(variance + eps) */
 } attention_tape;
 
-size_t attention_tape_bytes(const dk_attention *attention, int32_t N);
-
-/* The tape in attention_tape_bytes of memory, aligned to 8 bytes. */
+/* The tape in dk_attention_tape_bytes of memory, aligned to 8 bytes. */
 attention_tape attention_tape_view(const dk_attention *attention, int32_t N, void *memory);
 
-/* dk_attention_forward without its checks; tape is attention_tape_bytes of memory. */
+/* dk_attention_forward without its checks; tape is dk_attention_tape_bytes of memory. */
 void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
                        const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape);
 

@@ -2,10 +2,11 @@
  * norm, conv1 and pooling. In double precision, as the forward pass (attention.c): in training mode
  * with few samples batch norm's gradient is a small difference of large numbers. */
 #include "attention_gradient.h"
-#include "small.h"
 
 #include <string.h>
 
+#include "pool.h"
+#include "small.h"
 #include "workspace.h"
 
 /* Sums over the batch go to the caller's float32 in one rounding. */
@@ -44,9 +45,11 @@ SMALL static void through_conv2(const dk_attention *attention, const attention_t
     }
 }
 
-/* gz [N, M] in place: of batch norm's output -> of its input. With z^ = normalised, g = gz *
- * weight, eval      gz = g * inverse training  gz = inverse * (g - mean(g) - z^ * mean(g * z^)),
- * means over the batch */
+/* gz [N, M] in place: of batch norm's output -> of its input. With z^ = normalised and
+ * g = gz * weight, means over the batch:
+ *
+ *     eval      gz = g * inverse
+ *     training  gz = inverse * (g - mean(g) - z^ * mean(g * z^)) */
 SMALL static void through_batch_norm(const dk_attention *attention, int32_t training,
                                      const attention_tape *t, int32_t N, double *gz,
                                      const dk_attention_gradients *gradients) {
@@ -91,7 +94,7 @@ SMALL static void through_conv1(const dk_attention *attention, const attention_t
 }
 
 size_t attention_gradient_workspace(const dk_attention *attention, int32_t N) {
-  return attention_tape_bytes(attention, N); /* gs, gz, gp are no more */
+  return dk_attention_tape_bytes(attention, N); /* gs, gz, gp are no more */
 }
 
 SMALL const double *attention_gradient(const dk_attention *attention, int32_t training,
@@ -120,10 +123,8 @@ dk_status dk_attention_backward(dk_context *context, const dk_attention *attenti
   if (!workspace) return DK_ERROR_MEMORY;
   const double *gp = attention_gradient(attention, training, tape, N, grad_a, gradients, workspace);
   if (!grad_x) return DK_OK;
-  const size_t plane = (size_t)H * W;
-  for (size_t i = 0; i < (size_t)N * attention->C; i++) { /* each pixel had its part in the mean */
-    const float share = (float)(gp[i] / (double)plane);
-    for (size_t j = 0; j < plane; j++) grad_x[i * plane + j] = share;
-  }
+  const size_t planes = (size_t)N * attention->C, plane = (size_t)H * W;
+  memset(grad_x, 0, sizeof(float) * planes * plane);
+  pool_add_gradient(gp, planes, plane, grad_x);
   return DK_OK;
 }

@@ -8,6 +8,7 @@
 #include "dynakernel.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "sizes.h"
 
 typedef struct geometry {
   int32_t N, C, O, G, K, R;
@@ -90,11 +91,5 @@ void convolve_batch(dk_context *context, const algorithm *chosen, const geometry
                     const packed_kernels *kernels, const float *bias, const float *x,
                     const float *a, float *y, void *workspace);
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape);
-
-static inline int32_t min_i32(int32_t a, int32_t b) { return a < b ? a : b; }
-static inline int32_t max_i32(int32_t a, int32_t b) { return a > b ? a : b; }
-static inline uint64_t round_up(uint64_t value, uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 #endif

@@ -2,11 +2,11 @@
  * kernel size, stride and dilation.
  *
  * 3x3 kernels with a stride of 1 or 2 and a padding of 0 or 1, which nearly all are, read a channel
- * where it lies (rolling.h). Otherwise it goes through in strips of rows, written out with their padding
+ * where it lies (depthwise_3x3.h). Otherwise it goes through in strips of rows, written out with their padding
  * (strip.h) into the first-level cache; depthwise.h has the kernels that convolve a strip. */
 #include "convolution.h"
 #include "depthwise.h"
-#include "rolling.h"
+#include "depthwise_3x3.h"
 #include "strip.h"
 
 enum { STRIP_FLOATS = 24 * 1024 / 4 }; /* of padded input */
@@ -23,8 +23,8 @@ static uint64_t workspace(const geometry *s) {
   return (uint64_t)sizeof(float) * (offset_floats(s) + mixed_floats(s) + plan(s).plane);
 }
 
-/* Whether rolling.h covers the shape. */
-static bool rolls(const geometry *s) {
+/* Whether depthwise_3x3.h covers the shape. */
+static bool reads_planes(const geometry *s) {
   return s->R == 3 && s->stride <= 2 && s->dilation == 1 && s->padding <= 1 && s->Wo > 4;
 }
 
@@ -48,10 +48,11 @@ static void convolve(const convolution *work) {
   const packed_kernels *kernels = work->kernels;
   const strip t = plan(s);
   const int32_t multiplier = s->O / s->G;
+  const bool planes = reads_planes(s);
   int32_t *offset = work->workspace;
   float *mixed = (float *)work->workspace + offset_floats(s);
   float *padded = mixed + mixed_floats(s);
-  strip_taps(s, &t, 1, offset);
+  if (!planes) strip_taps(s, &t, 1, offset);
 
   for (int32_t block = work->first_block; block < work->end_block; block++) {
     const channel_block channels = kernels_block(kernels, block);
@@ -62,8 +63,8 @@ static void convolve(const convolution *work) {
       const int32_t o = channels.first + lane;
       const float *x = work->x + (size_t)(o / multiplier) * s->H * s->W;
       float *y = work->y + (size_t)o * s->Ho * s->Wo;
-      if (rolls(s))
-        rolling_convolve(&(rolling_plane){.x = x,
+      if (planes)
+        depthwise_3x3_convolve(&(depthwise_3x3_plane){.x = x,
                                           .H = s->H,
                                           .W = s->W,
                                           .padding = s->padding,

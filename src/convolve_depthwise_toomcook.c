@@ -14,7 +14,7 @@
 
 #include "convolution.h"
 #include "few_taps.h"
-#include "strip.h"
+#include "pad.h"
 #include "toomcook.h"
 
 /* The workspace's layout, in floats. */
@@ -88,9 +88,7 @@ static void convolve(const convolution *work) {
 }
 
 static uint64_t workspace(const geometry *s) {
-  const uint64_t own = (uint64_t)sizeof(float) * plan(s).total;
-  const uint64_t direct = depthwise_algorithm.workspace(s);
-  return own > direct ? own : direct;
+  return max_u64((uint64_t)sizeof(float) * plan(s).total, depthwise_algorithm.workspace(s));
 }
 
 static bool covers(const geometry *s) {

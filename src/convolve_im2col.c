@@ -1,5 +1,5 @@
-/* im2col: convolution as a matrix product, [O, depth] x [depth, Ho*Wo] for each group, where a row of
- * the second matrix is what one tap of one input channel reads. Pointwise convolution is the same with
+/* im2col: convolution as a matrix product for each group, [O/G, depth] x [depth, Ho*Wo], depth
+ * C/G*R*R, where a row of the second matrix is what one tap of one input channel reads. Pointwise convolution is the same with
  * R = 1: at stride 1 the rows are the planes of the input as they lie.
  *
  * Pixels go through in panels whose rows stay in a cache while all output channels are computed from
@@ -11,14 +11,15 @@
 #include <string.h>
 
 #include "convolution.h"
+#include "pad.h"
 #include "product.h"
-#include "strip.h"
 
 enum {
   PANEL_FLOATS = 384 * 1024 / 4, /* of input */
   COPY_FLOATS = 32 * 1024 / 4,   /* of a copied panel */
-  LEAST_PANEL = 256,             /* pixels, lest mixing show, */
-  MOST_COPY = 1024 * 1024 / 4,   /* unless the copy would leave the second-level cache */
+  LEAST_PANEL = 256,             /* pixels, lest mixing show */
+  MOST_COPY = 1024 * 1024 / 4,   /* floats of a copy of so many: it stays in the second-level cache */
+  LEAST_LARGE = 64,              /* pixels where it would not */
   COLUMNS = 8,                   /* that product reads at a time */
   CACHE_SETS = 64, CACHE_WAYS = 8, LINE_FLOATS = 16, /* the least that processors have */
   PAGES = 64, PAGE_FLOATS = 4096 / 4, /* of the first-level TLB */
@@ -51,10 +52,10 @@ static panels plan(const geometry *s) {
   const int32_t pixels = s->Ho * s->Wo;
   const bool gathered = s->R > 1 || s->stride > 1 || s->padding > 0;
   const bool copied = gathered || pixels < COLUMNS || scattered(s->C / s->G, pixels);
-  const int32_t least = max_i32(min_i32(LEAST_PANEL, fitting(s, MOST_COPY)), LEAST_PANEL / 4);
+  const int32_t least = max_i32(min_i32(LEAST_PANEL, fitting(s, MOST_COPY)), LEAST_LARGE);
   int32_t panel = max_i32(fitting(s, copied ? COPY_FLOATS : PANEL_FLOATS), least);
   panel = min_i32(panel, pixels);
-  if (gathered) panel = max_i32(panel / s->Wo, 1) * s->Wo;
+  if (gathered) panel = max_i32(panel / s->Wo, 1) * s->Wo; /* a row at least, however long */
   return (panels){panel, copied, gathered, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
 }
 
@@ -133,7 +134,7 @@ static void convolve(const convolution *work) {
     }
 }
 
-static bool covers(const geometry *s) { return s->G == 1 || s->C > s->G; }
+static bool covers(const geometry *s) { return direct_algorithm.covers(s); }
 
 static bool covers_pointwise(const geometry *s) { return s->R == 1 && covers(s); }
 

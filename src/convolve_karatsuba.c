@@ -13,13 +13,13 @@
  *   1. kernels   U[blocks][15 C/G][8]       mixed; the taps of the shared sum, of y0, of y1
  *   2. for each pair of output rows
  *      a. inputs   rows[C/G][5][2][width]   e0 - e1, o0, e1, o1, e2 - e1, padded, and split into
- *                                           even and odd columns as in strip.h
+ *                                           even and odd columns as in pad.h
  *      b. outputs  y                        four output channels by eight columns at a time
  *
  * As in convolve_winograd.c, a sample that is not finite, or huge, is convolved directly. */
 #include "convolution.h"
+#include "pad.h"
 #include "small.h"
-#include "strip.h"
 #include "taps.h"
 
 enum {
@@ -184,10 +184,9 @@ SMALL static void convolve(const convolution *work) {
   }
 }
 
+/* Also what direct convolution needs, should the watch not hold. */
 static uint64_t workspace(const geometry *s) {
-  const uint64_t own = (uint64_t)sizeof(float) * plan(s).total;
-  const uint64_t direct = direct_algorithm.workspace(s);
-  return own > direct ? own : direct;
+  return max_u64((uint64_t)sizeof(float) * plan(s).total, direct_algorithm.workspace(s));
 }
 
 static bool covers(const geometry *s) {

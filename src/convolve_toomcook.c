@@ -6,7 +6,7 @@
  * rows the convolution stays direct. At stride 2 there are two phases: the even of n = R + 6 input rows
  * meet the even taps of a column, the odd rows the odd taps, each as at stride 1, and their outputs are
  * added up. Products are 11 rather than 20 rows (R = 5), 13 rather than 28 (R = 7). The columns of V
- * are then split into even and odd ones, as in strip.h. For each sample and group:
+ * are then split into even and odd ones, as in pad.h. For each sample and group:
  *
  *   1. kernels   U[blocks][n][C/G][R][8]   mixed, transformed, all of them
  *   2. for every four output rows, a chunk of columns at a time, as many as the caches hold:
@@ -19,7 +19,7 @@
 #include "convolution.h"
 #include "direct.h"
 #include "few_taps.h"
-#include "strip.h"
+#include "pad.h"
 #include "toomcook.h"
 
 enum {
@@ -209,10 +209,9 @@ static void convolve(const convolution *work) {
   }
 }
 
+/* Also what direct convolution needs, should the watch not hold. */
 static uint64_t workspace(const geometry *s) {
-  const uint64_t own = (uint64_t)sizeof(float) * plan(s).total,
-                 direct = direct_algorithm.workspace(s);
-  return own > direct ? own : direct;
+  return max_u64((uint64_t)sizeof(float) * plan(s).total, direct_algorithm.workspace(s));
 }
 
 static bool covers(const geometry *s) {

@@ -31,16 +31,11 @@
 #include "winograd.h"
 #include "winograd_tiles.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum {
   STRIP_FLOATS = 1600 * 1024 / 4, /* of V and M */
   CHUNK = 64,                     /* channels */
   MIX_CHANNELS = 512,             /* whose mixed kernels take little of a second-level cache */
 };
-
-/* A cache line more than a plane needs, lest n*n streams share cache sets. */
-static size_t plane_floats(size_t floats) { return round_up(floats, 16) + 16; }
 
 SMALL static tile_axis plan_axis(int32_t length, tile_shape f, int32_t d) {
   tile_axis axis = {.tiles = ((length - 1) / d) / f.m + 1};
@@ -283,8 +278,7 @@ static uint64_t workspace(const geometry *s, tile_shape f) {
   const uint64_t tiles = (uint64_t)t.d * (uint32_t)t.d * (uint32_t)(t.strip_rows * t.across.tiles);
   const uint64_t transformed = sizeof(float) * f.n * f.n * tiles * (uint32_t)(s->C / s->G + LANES);
   if (transformed > MOST_WORKSPACE) return transformed; /* the layout's own sums may have overflown */
-  const uint64_t own = (uint64_t)sizeof(float) * t.total, direct = direct_algorithm.workspace(s);
-  return own > direct ? own : direct;
+  return max_u64((uint64_t)sizeof(float) * t.total, direct_algorithm.workspace(s));
 }
 
 static uint64_t workspace_f2(const geometry *s) { return workspace(s, winograd_f2.tile); }

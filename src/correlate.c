@@ -9,8 +9,7 @@
 
 #include "kernels.h"
 #include "simd.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "small.h"
 
 enum { MOST_TAPS = 9 }; /* of a register block */
 

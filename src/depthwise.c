@@ -13,10 +13,9 @@
 
 #include "kernels.h"
 #include "simd.h"
+#include "small.h"
 
 enum { ROWS = DEPTHWISE_ROWS, COLUMNS = DEPTHWISE_COLUMNS };
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* The first columns of width vectors into y. */
 INLINE void store_columns(const int width, const v128_t *sum, int32_t columns, float *y) {

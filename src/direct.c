@@ -3,9 +3,8 @@
 
 #include <string.h>
 
+#include "small.h"
 #include "taps.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* M output channels of V vectors of columns; both are constants wherever this is inlined. */
 INLINE void convolve_block(const int M, const int V, const direct_rows *b, const float *input,

@@ -5,8 +5,7 @@
 
 #include "kernels.h"
 #include "simd.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "small.h"
 
 enum { MOST_WEIGHTS = 10 }; /* in registers: sixteen less the sums and what is being multiplied */
 

@@ -1,4 +1,4 @@
-/* The two gradients of a convolution y = conv2d(x, w), of one sample. */
+/* The gradients of a convolution y = conv2d(x, w), of one sample. */
 #ifndef DK_GRADIENT_H
 #define DK_GRADIENT_H
 
@@ -25,19 +25,19 @@ bool weight_gradient_winograd(const geometry *shape, const float *x, const float
 
 /* -------------------------------------------------------------------- input_gradient.c */
 
-/* The transposed convolution, as a convolution of stride 1 that the planner has an algorithm for.
- */
+/* The transposed convolution, as a convolution of stride 1 that the planner has an algorithm for. */
 typedef struct input_gradient {
   geometry forward;
   geometry shape;             /* of the convolution that computes it */
   const algorithm *algorithm; /* for it */
-  int32_t every;              /* taps that far apart read the same rows modulo the stride, ... */
-  int32_t phases;             /* ... so that there are so many kinds of rows that taps read */
+  int32_t period;             /* taps r and r + period read the same rows modulo the stride */
+  int32_t phases;             /* residues of rows that some tap reads */
   int32_t margin;             /* rows and columns of zeros before gy; below 0: that many cut off */
   bool framed;                /* gy must be copied with its zeros */
   size_t frame, output;       /* floats of that copy, of output before its phases interleave */
   packed_kernels kernels;     /* data NULL */
-  size_t kernel_floats, bytes /* of workspace */;
+  size_t kernel_floats;       /* of theirs */
+  size_t bytes;               /* of workspace */
 } input_gradient;
 
 /* Errors: MEMORY. */

@@ -23,7 +23,7 @@
 static int32_t common_divisor(int32_t a, int32_t b) { return b ? common_divisor(b, a % b) : a; }
 
 /* The taps' residues r*d (mod s) repeat after s / gcd(s, d) taps. */
-static int32_t period(const geometry *f) {
+static int32_t period_of(const geometry *f) {
   return f->stride / common_divisor(f->stride, f->dilation);
 }
 
@@ -36,11 +36,11 @@ static int32_t places(const geometry *f, int32_t length) {
 SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f,
                                     input_gradient *plan) {
   const int64_t reach = (int64_t)f->dilation * (f->R - 1);
-  const int32_t every = period(f);
-  const bool one_phase = every == 1;
+  const int32_t period = period_of(f);
+  const bool one_phase = period == 1;
   const int32_t R = one_phase ? f->R : (int32_t)(reach / f->stride) + 1;
   const int32_t D = one_phase ? f->dilation / f->stride : 1;
-  const int32_t phases = min_i32(f->R, every);
+  const int32_t phases = min_i32(f->R, period);
   const int32_t rows = places(f, f->H), columns = places(f, f->W);
   const int32_t margin = D * (R - 1) - first_place(f);
 
@@ -51,7 +51,7 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
   const uint64_t output = f->stride == 1 ? 0 : (uint64_t)rows * (uint32_t)columns;
   if (channels > limit || depth > limit || output > limit / channels) return DK_ERROR_MEMORY;
 
-  input_gradient p = {.forward = *f, .phases = phases, .every = every, .margin = margin};
+  input_gradient p = {.forward = *f, .phases = phases, .period = period, .margin = margin};
   p.framed = f->stride > 1 || margin < 0;
   p.shape = (geometry){
       .N = 1,
@@ -70,28 +70,19 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
   };
   const uint64_t frame = p.framed ? (uint64_t)H * (uint32_t)W : 0;
   if (frame > limit / (uint32_t)f->O) return DK_ERROR_MEMORY;
-  p.frame = (size_t)round_up((size_t)frame * f->O, 16);
-  p.output = (size_t)round_up((size_t)(output * channels), 16);
+  p.frame = round_up(frame * (uint32_t)f->O, 16);
+  p.output = round_up(output * channels, 16);
 
-  const int32_t run = f->O == f->G ? (int32_t)channels : (int32_t)channels / f->G;
-  const int32_t run_blocks = (run - 1) / LANES + 1;
-  const uint64_t blocks = (uint64_t)run_blocks * (uint32_t)((int32_t)channels / run);
-  if (blocks * LANES > limit / depth) return DK_ERROR_MEMORY;
-  p.kernels = (packed_kernels){.K = 1,
-                               .O = (int32_t)channels,
-                               .depth = (int32_t)depth,
-                               .run = run,
-                               .run_blocks = run_blocks,
-                               .blocks = (int32_t)blocks};
-  p.kernel_floats = (size_t)round_up((size_t)(blocks * LANES * depth), 16);
+  if (!kernels_layout(1, (int32_t)channels, f->G, depth, f->O == f->G, &p.kernels))
+    return DK_ERROR_MEMORY;
+  p.kernel_floats = round_up((uint64_t)p.kernels.blocks * LANES * depth, 16);
 
   p.algorithm = plan_convolution(&p.shape, DK_ALGORITHM_AUTO);
   const uint64_t mixed = (uint64_t)(f->C / f->G) * (uint32_t)f->R * (uint32_t)f->R * LANES;
   const uint64_t floats = (uint64_t)p.kernel_floats + p.frame + p.output;
   const uint64_t scratch =
       batch_workspace(context, p.algorithm, &p.shape); /* also holds a mixed block */
-  const uint64_t bytes =
-      sizeof(float) * floats + (scratch > sizeof(float) * mixed ? scratch : sizeof(float) * mixed);
+  const uint64_t bytes = sizeof(float) * floats + max_u64(scratch, sizeof(float) * mixed);
   if (bytes > INT32_MAX) return DK_ERROR_MEMORY;
   p.bytes = (size_t)bytes;
   *plan = p;
@@ -101,7 +92,7 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
 /* Where tap r of a phase stands in the flipped kernel, along one axis. */
 static int32_t flipped(const input_gradient *p, int32_t r) {
   const geometry *f = &p->forward;
-  const int32_t e = p->every == 1 ? r : (int32_t)((int64_t)r * f->dilation / f->stride);
+  const int32_t e = p->period == 1 ? r : (int32_t)((int64_t)r * f->dilation / f->stride);
   return p->shape.R - 1 - e;
 }
 
@@ -138,9 +129,9 @@ static void exchange_four(const exchange *x, size_t from, size_t to) {
 SMALL static void exchange_phase(const input_gradient *p, const exchange *x, bool four, int32_t fr,
                                  int32_t fq) {
   const int32_t R = p->forward.R;
-  for (int32_t r = fr; r < R; r += p->every) {
+  for (int32_t r = fr; r < R; r += p->period) {
     const int32_t row = flipped(p, r) * p->shape.R;
-    for (int32_t q = fq; q < R; q += p->every) {
+    for (int32_t q = fq; q < R; q += p->period) {
       const size_t from = ((size_t)r * R + q) * LANES, to = (size_t)(row + flipped(p, q)) * LANES;
       if (four)
         exchange_four(x, from, to);
@@ -201,7 +192,7 @@ SMALL static void frame(const input_gradient *p, const float *gy, float *out) {
 }
 
 /* Phases [G, F, F, C/G, rows, columns] -> gx [C, H, W]. */
-SMALL static void interleave(const input_gradient *p, const float *phases, float *gx) {
+SMALL static void join_phases(const input_gradient *p, const float *phases, float *gx) {
   const geometry *f = &p->forward;
   const int32_t s = f->stride, rows = p->shape.Ho, columns = p->shape.Wo, F = p->phases;
   const int32_t group = f->C / f->G;
@@ -233,5 +224,5 @@ SMALL void input_gradient_compute(dk_context *context, const input_gradient *pla
   const bool phased = p.forward.stride > 1;
   convolve_batch(context, p.algorithm, &p.shape, &p.kernels, NULL, p.framed ? framed : gy, &one,
                  phased ? output : gx, scratch);
-  if (phased) interleave(&p, output, gx);
+  if (phased) join_phases(&p, output, gx);
 }

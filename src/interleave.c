@@ -1,7 +1,7 @@
 /* See interleave.h. */
 #include "interleave.h"
 
-#include "convolution.h"
+#include "sizes.h"
 #include "transpose.h"
 
 static void zero(float *out, int32_t pixels) {

@@ -2,6 +2,17 @@
 #include "kernels.h"
 
 #include "simd.h"
+#include "sizes.h"
+#include "small.h"
+
+SMALL bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t depth, bool depthwise,
+                          packed_kernels *kernels) {
+  const int32_t run = depthwise ? O : O / G, run_blocks = (run - 1) / LANES + 1;
+  const uint64_t blocks = (uint64_t)run_blocks * (uint32_t)(O / run);
+  if (depth > MAX_ELEMENTS || blocks * LANES > MAX_ELEMENTS / depth / (uint32_t)K) return false;
+  *kernels = (packed_kernels){K, O, (int32_t)depth, run, run_blocks, (int32_t)blocks, NULL};
+  return true;
+}
 
 float *kernels_channel(const packed_kernels *kernels, int32_t k, int32_t o) {
   int32_t within = o % kernels->run;

@@ -11,6 +11,7 @@
 #ifndef DK_KERNELS_H
 #define DK_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,12 @@ typedef struct packed_kernels {
 typedef struct channel_block {
   int32_t first, count;
 } channel_block;
+
+/* The layout of K kernels of O output channels in G groups, with data NULL. depth: taps of an output
+ * channel; depthwise: all of one input channel. Returns false where they would be more than
+ * MAX_ELEMENTS. */
+bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t depth, bool depthwise,
+                    packed_kernels *kernels);
 
 static inline channel_block kernels_block(const packed_kernels *kernels, int32_t block) {
   int32_t run = block / kernels->run_blocks;

@@ -5,10 +5,9 @@
 #include <math.h>
 
 #include "simd.h"
+#include "small.h"
 
 enum { BLOCK = 1024 };
-
-#define INLINE static inline __attribute__((always_inline))
 
 typedef enum kind { MSE, L1, HUBER } kind;
 
@@ -67,11 +66,6 @@ INLINE v128_t loss_of(const kind which, v128_t d, v128_t delta, v128_t *slope) {
   return wasm_f32x4_mul(s, wasm_f32x4_sub(d, wasm_f32x4_mul(s, wasm_f32x4_splat(0.5f))));
 }
 
-INLINE double lanes_sum(v128_t v) {
-  return (double)wasm_f32x4_extract_lane(v, 0) + (double)wasm_f32x4_extract_lane(v, 1) +
-         (double)wasm_f32x4_extract_lane(v, 2) + (double)wasm_f32x4_extract_lane(v, 3);
-}
-
 /* Sum over the values that fill whole vectors; *done of them. */
 INLINE double sum_vectors(const kind which, const float *y, const float *target, size_t count,
                           double delta, float *grad, size_t *done) {
@@ -88,7 +82,7 @@ INLINE double sum_vectors(const kind which, const float *y, const float *target,
       block = wasm_f32x4_add(block, loss_of(which, d, limit, &slope));
       if (grad) wasm_v128_store(grad + i, wasm_f32x4_mul(slope, share));
     }
-    sum += lanes_sum(block);
+    sum += sum_lanes(block);
   }
   *done = whole;
   return sum;
@@ -104,7 +98,7 @@ INLINE double loss(const kind which, const float *y, const float *target, size_t
     v128_t slope;
     for (size_t j = i; j < count; j++) rest_y[j - i] = y[j], rest_target[j - i] = target[j];
     const v128_t d = wasm_f32x4_sub(wasm_v128_load(rest_y), wasm_v128_load(rest_target));
-    sum += lanes_sum(loss_of(which, d, wasm_f32x4_splat((float)delta), &slope));
+    sum += sum_lanes(loss_of(which, d, wasm_f32x4_splat((float)delta), &slope));
     wasm_v128_store(slopes, wasm_f32x4_mul(slope, wasm_f32x4_splat((float)(1 / (double)count))));
     for (size_t j = i; grad && j < count; j++) grad[j] = slopes[j - i];
   }

@@ -17,8 +17,7 @@ static double dot(const float *x, const float *y, size_t count) {
       s1 = madd(wasm_v128_load(x + i + 4), wasm_v128_load(y + i + 4), s1);
     }
     const v128_t s = wasm_f32x4_add(s0, s1);
-    sum += (double)wasm_f32x4_extract_lane(s, 0) + (double)wasm_f32x4_extract_lane(s, 1) +
-           (double)wasm_f32x4_extract_lane(s, 2) + (double)wasm_f32x4_extract_lane(s, 3);
+    sum += sum_lanes(s);
   }
   return sum;
 }

@@ -7,8 +7,6 @@
 #include "simd.h"
 #include "small.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* base^exponent, exponent >= 0; the tables of pow() would be a tenth of the module. */
 static double power(double base, int32_t exponent) {
   double product = 1;

@@ -30,8 +30,7 @@ double pool_sum(const float *x, size_t count) {
       s3 = wasm_f32x4_add(s3, wasm_v128_load(x + i + 12));
     }
     v128_t s = wasm_f32x4_add(wasm_f32x4_add(s0, s1), wasm_f32x4_add(s2, s3));
-    sum += (double)wasm_f32x4_extract_lane(s, 0) + (double)wasm_f32x4_extract_lane(s, 1) +
-           (double)wasm_f32x4_extract_lane(s, 2) + (double)wasm_f32x4_extract_lane(s, 3);
+    sum += sum_lanes(s);
   }
   return sum + pool_sum_reference(x + i, count - i);
 }
@@ -57,4 +56,11 @@ void pool_means(dk_context *context, const float *x, int32_t planes, size_t plan
   const int32_t threads = divided ? parallel_threads(context) : 1;
   const pooling p = {x, planes, planes < threads ? planes : threads, plane, mean};
   parallel_for(context, p.parts, pool_part, &p);
+}
+
+void pool_add_gradient(const double *gp, size_t planes, size_t plane, float *gx) {
+  for (size_t i = 0; i < planes; i++) { /* each pixel had its part in the mean */
+    const float share = (float)(gp[i] / (double)plane);
+    for (size_t j = 0; j < plane; j++) gx[i * plane + j] += share;
+  }
 }

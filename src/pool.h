@@ -15,4 +15,7 @@ double pool_sum_reference(const float *x, size_t count);
 /* The mean of each plane: x [planes, plane] -> mean [planes]. Planes are divided among threads. */
 void pool_means(dk_context *context, const float *x, int32_t planes, size_t plane, double *mean);
 
+/* The gradient of each mean, gp [planes], added to that of x: gx [planes, plane]. */
+void pool_add_gradient(const double *gp, size_t planes, size_t plane, float *gx);
+
 #endif

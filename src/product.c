@@ -10,8 +10,7 @@
 
 #include "kernels.h"
 #include "simd.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "small.h"
 
 /* The operands of product. */
 typedef struct operands {
@@ -24,7 +23,8 @@ typedef struct operands {
 
 /* Rows 0 .. M - 1, of which those below count are stored; `columns` columns from `column` on, 4 * V at
  * most. */
-INLINE void block(const int M, const int V, const operands *p, int32_t column, int32_t columns) {
+INLINE void multiply_block(const int M, const int V, const operands *p, int32_t column,
+                           int32_t columns) {
   const float *input = p->x + column, *weight = p->w;
   const size_t x_row = p->x_row, y_row = p->y_row;
   v128_t sum[4][4];
@@ -55,19 +55,19 @@ INLINE void block(const int M, const int V, const operands *p, int32_t column, i
 }
 
 /* columns >= 4 * V. The last block ends with the row and computes a few columns once more. */
-INLINE void rows(const int M, const int V, const operands *p, int32_t columns) {
+INLINE void multiply_rows(const int M, const int V, const operands *p, int32_t columns) {
   const int32_t width = 4 * V;
   for (int32_t column = 0; column < columns; column += width)
-    block(M, V, p, column + width <= columns ? column : columns - width, width);
+    multiply_block(M, V, p, column + width <= columns ? column : columns - width, width);
 }
 
 static void four_rows(const operands *p, int32_t columns) {
   const int32_t tail = columns % 8 <= 4 ? columns % 8 : 0, whole = columns - tail;
   if (whole >= 8)
-    rows(4, 2, p, whole);
+    multiply_rows(4, 2, p, whole);
   else if (whole)
-    block(4, 2, p, 0, whole);
-  if (tail) block(4, 1, p, columns < 4 ? 0 : columns - 4, columns < 4 ? columns : 4);
+    multiply_block(4, 2, p, 0, whole);
+  if (tail) multiply_block(4, 1, p, columns < 4 ? 0 : columns - 4, columns < 4 ? columns : 4);
 }
 
 static void next_rows(operands *p, int32_t rows) {
@@ -79,8 +79,8 @@ void product(const float *w, const float *bias, const float *x, size_t x_row, in
   operands p = {w, bias, x, x_row, depth, count, y, y_row};
   for (; p.count >= 4 || (p.count > 0 && columns < 16); next_rows(&p, 4)) four_rows(&p, columns);
   if (p.count >= 2) {
-    rows(2, 4, &p, columns);
+    multiply_rows(2, 4, &p, columns);
     next_rows(&p, 2);
   }
-  if (p.count > 0) rows(1, 4, &p, columns);
+  if (p.count > 0) multiply_rows(1, 4, &p, columns);
 }

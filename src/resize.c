@@ -33,14 +33,14 @@ static axis axis_make(int32_t source, int32_t target) {
 }
 
 /* Target pixel i is the sum over its source pixels u, first <= u < end, of window_weight(u). */
-typedef struct window {
+typedef struct filter_window {
   int32_t first, end;
   double centre;
   double peak, slope; /* weight at the centre, and its fall per source pixel */
-} window;
+} filter_window;
 
-static window window_make(const axis *a, int32_t i) {
-  window w;
+static filter_window window_make(const axis *a, int32_t i) {
+  filter_window w;
   w.centre = (i + 0.5) * a->step;
   double first = w.centre - a->radius + 0.5, end = w.centre + a->radius + 0.5;
   w.first = first > 0.0 ? (int32_t)first : 0;
@@ -60,7 +60,7 @@ static window window_make(const axis *a, int32_t i) {
   return w;
 }
 
-static float window_weight(const window *w, int32_t u) {
+static float window_weight(const filter_window *w, int32_t u) {
   double weight = w->peak - fabs(u + 0.5 - w->centre) * w->slope;
   return weight > 0.0 ? (float)weight : 0.0f;
 }
@@ -212,7 +212,7 @@ static void blend_block(const float *block, size_t row_stride, int32_t first_row
   /* The first with a share, or one that is too low. */
   double estimate = (first_row + 0.5 - vertical->radius) / vertical->step - 1.5;
   for (int32_t y = estimate > 0.0 ? (int32_t)estimate : 0; y < t->H; y++) {
-    window w = window_make(vertical, y);
+    const filter_window w = window_make(vertical, y);
     if (w.end <= first_row)
       continue;
     if (w.first >= end_row)
@@ -262,7 +262,7 @@ static int buffers_reserve(dk_context *context, const axis *horizontal, int32_t 
 static void make_taps(const axis *horizontal, int32_t W, const buffers *b) {
   float *weights = b->weights;
   for (int32_t x = 0; x < W; x++) {
-    window w = window_make(horizontal, x);
+    const filter_window w = window_make(horizontal, x);
     b->taps[x] = (tap_range){w.first, w.end - w.first};
     for (int32_t u = w.first; u < w.end; u++)
       *weights++ = window_weight(&w, u);

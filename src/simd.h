@@ -35,6 +35,12 @@ static inline v128_t madd(v128_t a, v128_t b, v128_t acc) {
 #endif
 }
 
+/* Sum of the lanes, in double precision. */
+static inline double sum_lanes(v128_t v) {
+  return (double)wasm_f32x4_extract_lane(v, 0) + (double)wasm_f32x4_extract_lane(v, 1) +
+         (double)wasm_f32x4_extract_lane(v, 2) + (double)wasm_f32x4_extract_lane(v, 3);
+}
+
 /* A watch is a sum of what a transform reads, kept because transforms spread a value that is not finite
  * over a whole tile, and turn one that is huge into one. It holds where the sum is below 2^101: no
  * product of such values comes near overflowing, and huge values of either sign leave a sum beyond it,

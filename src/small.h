@@ -1,5 +1,7 @@
 /* The size of functions.
  *
+ * INLINE is for functions whose callers give them constants, for which they are compiled anew.
+ *
  * SMALL is for functions that run a few times a call, or work on a few numbers: compiled for size.
  * Loops that the compiler would unroll and vectorise there cost a visitor download, and gain
  * nothing.
@@ -10,6 +12,8 @@
  * needs. V8 takes 25 ms for all of few_taps.c as one function, 1 ms for the kernel of 3 x 3 taps. */
 #ifndef DK_SMALL_H
 #define DK_SMALL_H
+
+#define INLINE static inline __attribute__((always_inline))
 
 #if defined(__clang__)
 #define SMALL __attribute__((minsize))

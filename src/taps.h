@@ -6,6 +6,7 @@
 
 #include "kernels.h"
 #include "simd.h"
+#include "small.h"
 
 enum { TAPS_CHANNELS = 4, TAPS_VECTORS = 6 }; /* at most */
 
@@ -13,7 +14,7 @@ typedef v128_t tap_sums[TAPS_CHANNELS][TAPS_VECTORS];
 
 /* sum[m][j] += sum over taps i of weight[i][m] * input[offset[i] + 4 j ..], weight [taps, 8]. M and V
  * are constants wherever this is inlined. */
-static inline __attribute__((always_inline)) void add_taps(const int M, const int V,
+INLINE void add_taps(const int M, const int V,
                                                            const float *input,
                                                            const int32_t *offset,
                                                            const float *weight, int32_t taps,

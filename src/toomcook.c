@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-#include "convolution.h"
+#include "sizes.h"
 #include "small.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* What the compiler would leave as loops over arrays in memory, at the size that it aims for. */
 #define UNROLL _Pragma("clang loop unroll(full)")

@@ -3,9 +3,10 @@
 #define DK_TRANSPOSE_H
 
 #include "simd.h"
+#include "small.h"
 
 /* v[row], lane = column -> v[column], lane = row. */
-static inline __attribute__((always_inline)) void transpose4(v128_t v[4]) {
+INLINE void transpose4(v128_t v[4]) {
   const v128_t low01 = wasm_i32x4_shuffle(v[0], v[1], 0, 4, 1, 5); /* 0:0 1:0 0:1 1:1 */
   const v128_t low23 = wasm_i32x4_shuffle(v[2], v[3], 0, 4, 1, 5);
   const v128_t high01 = wasm_i32x4_shuffle(v[0], v[1], 2, 6, 3, 7); /* 0:2 1:2 0:3 1:3 */

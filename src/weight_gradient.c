@@ -199,7 +199,7 @@ SMALL uint64_t weight_gradient_workspace(const geometry *s, const packed_kernels
   const uint64_t floats = offset_floats(&p) + packed_floats(&p) + input_floats(&p);
   const uint64_t winograd =
       weight_gradient_winograd_pays(s) ? weight_gradient_winograd_workspace(s, gw->blocks) : 0;
-  return winograd > sizeof(float) * floats ? winograd : sizeof(float) * floats;
+  return max_u64(winograd, sizeof(float) * floats);
 }
 
 void weight_gradient(const geometry *s, const float *x, const float *gy, const packed_kernels *gw,

@@ -22,8 +22,8 @@
 
 #include "correlate.h"
 #include "gradient.h"
+#include "pad.h"
 #include "small.h"
-#include "strip.h"
 #include "transpose.h"
 #include "winograd.h"
 
@@ -48,9 +48,6 @@ typedef struct layout {
   size_t padded, v, z, u, total;    /* where each begins; total floats */
   size_t packed;                    /* one of Z's planes as correlate takes it */
 } layout;
-
-/* A cache line more than a plane needs, lest 36 streams share cache sets. */
-static size_t plane_floats(size_t floats) { return round_up(floats, 16) + 16; }
 
 SMALL static layout plan(const geometry *s, int32_t blocks) {
   const int32_t channels = s->C / s->G, d = s->dilation;
@@ -99,7 +96,7 @@ bool weight_gradient_winograd_pays(const geometry *s) {
  *
  *     r0 = t0:0123   r1 = t1:0123   r2 = t2:0123   r3 = t3:0123   r4 = (t4:01..)
  *     column 0..3 = the 4x4 transpose; column 4 = t1:0 t2:0 t3:0 t4:0 = column 0 moved up by one */
-WINOGRAD_INLINE void gather_columns(const v128_t r[5], v128_t column[N]) {
+INLINE void gather_columns(const v128_t r[5], v128_t column[N]) {
   for (int i = 0; i < 4; i++) column[i] = r[i];
   transpose4(column);
   column[4] = wasm_i32x4_shuffle(column[0], r[4], 1, 2, 3, 4);
@@ -108,7 +105,7 @@ WINOGRAD_INLINE void gather_columns(const v128_t r[5], v128_t column[N]) {
 
 /* Four tiles side by side: B' of both axes. padded: their inputs, rows step apart. Writes a vector of
  * tiles every plane floats of out, and returns a watch (simd.h) over them. */
-WINOGRAD_INLINE v128_t transform_inputs(const float *padded, size_t step, float *out, size_t plane) {
+INLINE v128_t transform_inputs(const float *padded, size_t step, float *out, size_t plane) {
   v128_t down[N][5], watch = wasm_f32x4_splat(0); /* B' down the columns, before they are taken apart */
   for (int i = 0; i < 5; i++) {
     v128_t d[N], v[N];
@@ -127,7 +124,7 @@ WINOGRAD_INLINE v128_t transform_inputs(const float *padded, size_t step, float 
 }
 
 /* z [6] = A y, y [4]: the transpose of winograd_output. */
-WINOGRAD_INLINE void output_transposed(const v128_t y[M], v128_t z[N]) {
+INLINE void output_transposed(const v128_t y[M], v128_t z[N]) {
   const float a = POINT_A, b = POINT_B;
   const v128_t even_a = combine(SCALE_A, y[0], A2 * SCALE_A, y[2]);
   const v128_t odd_a = combine(a * SCALE_A, y[1], a * A2 * SCALE_A, y[3]);
@@ -142,7 +139,7 @@ WINOGRAD_INLINE void output_transposed(const v128_t y[M], v128_t z[N]) {
 }
 
 /* g [3] = G' u, u [6]: the transpose of winograd_kernel. */
-WINOGRAD_INLINE void kernel_transposed(const v128_t u[N], v128_t g[3]) {
+INLINE void kernel_transposed(const v128_t u[N], v128_t g[3]) {
   const v128_t even_a = wasm_f32x4_add(u[1], u[2]), odd_a = wasm_f32x4_sub(u[1], u[2]);
   const v128_t even_b = wasm_f32x4_add(u[3], u[4]), odd_b = wasm_f32x4_sub(u[3], u[4]);
   g[0] = wasm_f32x4_add(u[0], wasm_f32x4_add(even_a, even_b));
@@ -152,7 +149,7 @@ WINOGRAD_INLINE void kernel_transposed(const v128_t u[N], v128_t g[3]) {
 
 /* Four tiles side by side: A of both axes. g: their gradients, rows step apart. Writes a vector of
  * tiles every plane floats of out, and returns a watch (simd.h) over them. */
-WINOGRAD_INLINE v128_t transform_gradients(const float *g, size_t step, float *out, size_t plane) {
+INLINE v128_t transform_gradients(const float *g, size_t step, float *out, size_t plane) {
   v128_t down[N][M], watch = wasm_f32x4_splat(0);
   for (int i = 0; i < 4; i++) {
     v128_t column[M], z[N];

@@ -25,12 +25,12 @@
 #define DK_WINOGRAD_H
 
 #include "simd.h"
-
-#define WINOGRAD_INLINE static inline __attribute__((always_inline))
+#include "sizes.h"
+#include "small.h"
 
 /* c * v; c1 * v1 + c2 * v2 */
-WINOGRAD_INLINE v128_t scale(float c, v128_t v) { return wasm_f32x4_mul(steady_f32(c), v); }
-WINOGRAD_INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
+INLINE v128_t scale(float c, v128_t v) { return wasm_f32x4_mul(steady_f32(c), v); }
+INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
   return madd(steady_f32(c2), v2, scale(c1, v1));
 }
 
@@ -45,19 +45,23 @@ WINOGRAD_INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
 #define SCALE_B (1 / (2 * B2 * (B2 - A2)))
 #define SCALE_0 (1 / (A2 * B2))
 
+/* From one of the n*n planes of V, U or M to the next, in floats: a cache line more than a plane
+ * needs, lest so many streams share cache sets. */
+static inline size_t plane_floats(size_t floats) { return (size_t)round_up(floats, 16) + 16; }
+
 /* Values of a tile's kernel along an axis: of the polyphase tile's nine the last four are the same. */
-WINOGRAD_INLINE int winograd_kernel_values(const int n) { return n == 9 ? 6 : n; }
+INLINE int winograd_kernel_values(const int n) { return n == 9 ? 6 : n; }
 
 /* Which outputs the product at place r of n is part of. */
 typedef enum winograd_part { MORE_OUTPUTS, FIRST_OUTPUT, LAST_OUTPUT } winograd_part;
 
-WINOGRAD_INLINE winograd_part winograd_part_of(const int n, const int r) {
+INLINE winograd_part winograd_part_of(const int n, const int r) {
   if (r == 0 || (n == 9 && r == 5)) return FIRST_OUTPUT;
   return r == n - 1 || (n == 9 && r == 4) ? LAST_OUTPUT : MORE_OUTPUTS;
 }
 
 /* u [winograd_kernel_values] = G g */
-WINOGRAD_INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) {
+INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) {
   if (n == 9) {
     const v128_t odd_a = scale(POINT_A, g[2]);
     u[0] = g[0];
@@ -85,7 +89,7 @@ WINOGRAD_INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) 
 }
 
 /* v [n] = B' d, d [n] */
-WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
+INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
   if (n == 9) {
     /* Lagrange's basis, of (x^2 - a^2) (x + b) at 0, x (x +- a) (x + b) at +-a, x (x^2 - a^2) at -b. */
     const float a = POINT_A, b = POINT_B;
@@ -122,7 +126,7 @@ WINOGRAD_INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
 }
 
 /* y [m] = A' v */
-WINOGRAD_INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
+INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
   const v128_t even_a = wasm_f32x4_add(v[1], v[2]), odd_a = wasm_f32x4_sub(v[1], v[2]);
   if (n == 9) {
     y[0] = wasm_f32x4_add(wasm_f32x4_add(v[0], v[3]), wasm_f32x4_add(even_a, v[5]));

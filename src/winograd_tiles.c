@@ -14,7 +14,7 @@ static const tile_shape f2 = F2, f4 = F4, polyphase = POLYPHASE;
 
 enum { MOST_M = 4, MOST_N = 9 };
 
-WINOGRAD_INLINE void transform_inputs(const tile_shape f, const tiling *t, const tile_place *place,
+INLINE void transform_inputs(const tile_shape f, const tiling *t, const tile_place *place,
                                       int32_t tiles, const float *padded, float *v) {
   const int n = f.n;
   const size_t column = (size_t)t->d * 4, row = (size_t)t->d * t->width * 4, v_plane = t->v_plane;
@@ -51,7 +51,7 @@ WINOGRAD_INLINE void transform_inputs(const tile_shape f, const tiling *t, const
 }
 
 /* Row r of U from that row of G g. */
-WINOGRAD_INLINE void store_kernel_row(const int n, const v128_t g[3], const int r, float *u) {
+INLINE void store_kernel_row(const int n, const v128_t g[3], const int r, float *u) {
   const int values = winograd_kernel_values(n);
   v128_t across[6];
   winograd_kernel(n, g, across);
@@ -60,7 +60,7 @@ WINOGRAD_INLINE void store_kernel_row(const int n, const v128_t g[3], const int 
 
 /* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the
  * same. */
-WINOGRAD_INLINE void transform_kernel_rows(const int n, const int first, const int last,
+INLINE void transform_kernel_rows(const int n, const int first, const int last,
                                            const float *taps, float *u) {
   v128_t upper[3], lower[3];
   for (int q = 0; q < 3; q++) {
@@ -76,7 +76,7 @@ WINOGRAD_INLINE void transform_kernel_rows(const int n, const int first, const i
 
 /* One or two rows at a time, for which the taps are loaded anew, since all of G g would not fit the
  * registers. */
-WINOGRAD_INLINE void transform_kernels(const tile_shape f, int32_t channels, const float *mixed,
+INLINE void transform_kernels(const tile_shape f, int32_t channels, const float *mixed,
                                        float *u) {
   for (int32_t i = 0; i < 2 * channels; i++, u += U_HALF) {
     const float *taps = mixed + i / 2 * 9 * LANES + i % 2 * 4;
@@ -98,7 +98,7 @@ SMALL static void store_pixels(const geometry *s, const tile_place *place, int r
   }
 }
 
-WINOGRAD_INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
+INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
                                        const tile_place *place, int32_t tiles,
                                        const float *products, const float *bias, int32_t count,
                                        float *y) {

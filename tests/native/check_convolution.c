@@ -209,7 +209,7 @@ int check_convolution(uint32_t seed, int count) {
   return failures;
 }
 
-int check_rolling(uint32_t seed) {
+int check_depthwise_3x3(uint32_t seed) {
   random_state random = {seed};
   int failures = 0, number = 0, compared[COUNT(names)] = {0};
   dk_context *context = dk_context_create();

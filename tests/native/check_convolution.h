@@ -9,6 +9,6 @@ int check_convolution(uint32_t seed, int count);
 int check_pool(uint32_t seed, int count);
 
 /* Depthwise 3x3 kernels at every size around the edges of their blocks. */
-int check_rolling(uint32_t seed);
+int check_depthwise_3x3(uint32_t seed);
 
 #endif

@@ -1,15 +1,14 @@
-/* See rolling.h. Four columns at a time go from the top down. Nine weights stay in registers, and
+/* See depthwise_3x3.h. Four columns at a time go from the top down. Nine weights stay in registers, and
  * each input row is loaded once for the output rows that it touches, so that nothing is gained by a
  * copy of the input with its padding written out: rows of padding are left out, and columns of
  * padding come from shuffles. */
-#include "rolling.h"
+#include "depthwise_3x3.h"
 
 #include <stdbool.h>
 
 #include "kernels.h"
 #include "simd.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "small.h"
 
 enum { STRIP_ROWS = 64 }; /* whose lines stay in the first-level cache for the next four columns */
 
@@ -60,7 +59,7 @@ INLINE v128_t dot3(const v128_t *w, const v128_t tap[3]) {
  * and with stride 1 of the one after it, lower. An input row is the third of one output row, and
  * with stride 1 the second of the next and the first of the one after it; with stride 2 every other
  * row is the third and the first, those between are second ones. */
-INLINE void roll_down(const int stride, const edges at, const rolling_plane *b, int32_t first,
+INLINE void roll_down(const int stride, const edges at, const depthwise_3x3_plane *b, int32_t first,
                       int32_t end, int32_t column) {
   const v128_t bias = wasm_f32x4_splat(b->bias);
   v128_t w[9], tap[3];
@@ -109,33 +108,33 @@ INLINE void roll_down(const int stride, const edges at, const rolling_plane *b, 
   wasm_v128_store(y, upper);
 }
 
-static void inner_1(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+static void inner_1(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
   roll_down(1, (edges){false, false}, b, first, end, column);
 }
-static void left_1(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+static void left_1(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
   roll_down(1, (edges){true, false}, b, first, end, column);
 }
-static void right_1(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+static void right_1(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
   roll_down(1, (edges){false, true}, b, first, end, column);
 }
-static void inner_2(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+static void inner_2(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
   roll_down(2, (edges){false, false}, b, first, end, column);
 }
-static void left_2(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+static void left_2(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
   roll_down(2, (edges){true, false}, b, first, end, column);
 }
-static void right_2(const rolling_plane *b, int32_t first, int32_t end, int32_t column) {
+static void right_2(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
   roll_down(2, (edges){false, true}, b, first, end, column);
 }
 
-void rolling_convolve(const rolling_plane *b) {
+void depthwise_3x3_convolve(const depthwise_3x3_plane *b) {
   /* Through tables, so that each stays a function of its own (see small.h). */
   enum { INNER, LEFT, RIGHT };
-  static void (*const kernels[][3])(const rolling_plane *, int32_t, int32_t, int32_t) = {
+  static void (*const kernels[][3])(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) = {
       [1] = {[INNER] = inner_1, [LEFT] = left_1, [RIGHT] = right_1},
       [2] = {[INNER] = inner_2, [LEFT] = left_2, [RIGHT] = right_2},
   };
-  void (*const *const roll)(const rolling_plane *, int32_t, int32_t, int32_t) = kernels[b->stride];
+  void (*const *const roll)(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) = kernels[b->stride];
   const int32_t last = b->Wo - 4;
   const bool right = (b->Wo - 1) * b->stride + 2 - b->padding >= b->W;
   for (int32_t first = b->first_row; first < b->end_row; first += STRIP_ROWS) {

@@ -1,10 +1,10 @@
 /* One channel, convolved with one 3x3 kernel without dilation: straight from its plane. */
-#ifndef DK_ROLLING_H
-#define DK_ROLLING_H
+#ifndef DK_DEPTHWISE_3X3_H
+#define DK_DEPTHWISE_3X3_H
 
 #include <stdint.h>
 
-typedef struct rolling_plane {
+typedef struct depthwise_3x3_plane {
   const float *x;             /* [H, W] */
   int32_t H, W;
   int32_t padding, stride;    /* padding 0 or 1, stride 1 or 2 */
@@ -13,8 +13,8 @@ typedef struct rolling_plane {
   float *y;                   /* [Ho, Wo] */
   int32_t Wo;                 /* more than 4 */
   int32_t first_row, end_row; /* of Ho, to be written */
-} rolling_plane;
+} depthwise_3x3_plane;
 
-void rolling_convolve(const rolling_plane *plane);
+void depthwise_3x3_convolve(const depthwise_3x3_plane *plane);
 
 #endif

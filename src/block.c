@@ -1,0 +1,67 @@
+/* DynamicKernelAggregation: the aggregation's kernels, mixed as the attention says. Nothing changes,
+ * running statistics above all, before everything that can be refused has been checked. */
+#include "aggregation.h"
+#include "aggregation_gradient.h"
+#include "attention.h"
+#include "attention_gradient.h"
+#include "pool.h"
+#include "small.h"
+#include "workspace.h"
+
+dk_status dk_block_forward(dk_context *context, dk_attention *attention,
+                           dk_aggregation *aggregation, int32_t training, const float *x, int32_t N,
+                           int32_t H, int32_t W, float *a, float *y) {
+  return dk_block_forward_taped(context, attention, aggregation, training, x, N, H, W, a, y, NULL);
+}
+
+dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
+                                 dk_aggregation *aggregation, int32_t training, const float *x,
+                                 int32_t N, int32_t H, int32_t W, float *a, float *y, void *tape) {
+  geometry shape;
+  const algorithm *chosen;
+  dk_status status = attention_check(attention, training, N, H, W);
+  if (!status) status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
+  if (status) return status;
+  if (attention->C != shape.C || attention->K != shape.K) return DK_ERROR_CONFIG;
+
+  const uint64_t branch = tape ? 0 : dk_attention_tape_bytes(attention, N);
+  const uint64_t bytes = max_u64(branch, batch_workspace(context, chosen, &shape));
+  void *workspace = workspace_reserve(context, (size_t)bytes);
+  if (!workspace) return DK_ERROR_MEMORY;
+
+  attention_compute(context, attention, training, x, N, H, W, a, tape ? tape : workspace);
+  aggregation_convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
+  return DK_OK;
+}
+
+SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
+                                  dk_aggregation *aggregation, int32_t training, const void *tape,
+                                  const float *x, const float *a, int32_t N, int32_t H, int32_t W,
+                                  const float *grad_y, float *grad_x,
+                                  const dk_attention_gradients *attention_gradients,
+                                  const dk_aggregation_gradients *aggregation_gradients) {
+  aggregation_backward b = {
+      .x = x, .a = a, .grad_y = grad_y, .grad_x = grad_x,
+      .grad_weight = aggregation_gradients ? aggregation_gradients->weight : NULL,
+      .grad_bias = aggregation_gradients ? aggregation_gradients->bias : NULL,
+  };
+  dk_status status = attention_check(attention, training, N, H, W);
+  if (!status) status = aggregation_gradient_prepare(context, aggregation, N, H, W, &b);
+  if (status) return status;
+  if (attention->C != b.shape.C || attention->K != b.shape.K) return DK_ERROR_CONFIG;
+
+  /* grad_a first, then the steps of one module and of the other in the same place. */
+  const size_t grad_a_bytes = round_up(sizeof(float) * N * b.shape.K, 64);
+  const size_t steps = (size_t)max_u64(aggregation_gradient_workspace(&b),
+                                       attention_gradient_workspace(attention, N));
+  char *workspace = workspace_reserve(context, grad_a_bytes + steps);
+  if (!workspace) return DK_ERROR_MEMORY;
+
+  if (grad_x || attention_gradients) b.grad_a = (float *)workspace;
+  aggregation_gradient_compute(context, &b, aggregation, workspace + grad_a_bytes);
+  if (!b.grad_a) return DK_OK;
+  const double *gp = attention_gradient(attention, training, tape, N, b.grad_a, attention_gradients,
+                                        workspace + grad_a_bytes);
+  if (grad_x) pool_add_gradient(gp, (size_t)N * b.shape.C, (size_t)H * W, grad_x);
+  return DK_OK;
+}

@@ -30,7 +30,8 @@ typedef struct convolution {
   void *workspace;   /* as many bytes as the algorithm asked for, aligned to 64 */
 } convolution;
 
-/* The groups that the work touches, and one group's share of its blocks. */
+/* The groups that the work touches, and one group's share of its blocks. Not for depthwise kernels,
+ * whose blocks span groups. */
 static inline int32_t blocks_per_group(const convolution *work) {
   return work->kernels->blocks / work->shape->G;
 }

@@ -2,8 +2,9 @@
  * kernel size, stride and dilation.
  *
  * 3x3 kernels with a stride of 1 or 2 and a padding of 0 or 1, which nearly all are, read a channel
- * where it lies (depthwise_3x3.h). Otherwise it goes through in strips of rows, written out with their padding
- * (strip.h) into the first-level cache; depthwise.h has the kernels that convolve a strip. */
+ * where it lies (depthwise_3x3.h). Otherwise it goes through in strips of rows, written out with
+ * their padding (strip.h) into the first-level cache; depthwise.h has the kernels that convolve a
+ * strip. */
 #include "convolution.h"
 #include "depthwise.h"
 #include "depthwise_3x3.h"

@@ -1,5 +1,5 @@
 /* Toom-Cook convolution along the columns, F(4, R), of depthwise kernels: R = 5, 7 or 9, stride 1, no
- * dilation (toomcook.h). The channel is one, so that the transforms pay for long columns of taps only.
+ * dilation (toomcook.h). With one input channel the transforms pay from five taps a column on only.
  *
  * For each block of eight output channels U[n][R][8] is mixed and transformed. Then, for each of its
  * channels and every four output rows:

@@ -1,5 +1,5 @@
-/* Direct convolution: every output is the sum over its taps. Covers every shape but one input
- * channel per group, whose kernels are packed for convolve_depthwise.c.
+/* Direct convolution: every output is the sum over its taps. Covers every shape but
+ * depthwise with several groups, whose kernels are packed for convolve_depthwise.c.
  *
  * The input goes through in strips of rows. A strip of one group, all its channels, is written out
  * with its padding (strip.h) into a place that stays in the second-level cache; then, for each block

@@ -1,6 +1,6 @@
 /* im2col: convolution as a matrix product for each group, [O/G, depth] x [depth, Ho*Wo], depth
- * C/G*R*R, where a row of the second matrix is what one tap of one input channel reads. Pointwise convolution is the same with
- * R = 1: at stride 1 the rows are the planes of the input as they lie.
+ * C/G*R*R, where a row of the second matrix is what one tap of one input channel reads. Pointwise
+ * convolution is the same with R = 1: at stride 1 the rows are the planes of the input as they lie.
  *
  * Pixels go through in panels whose rows stay in a cache while all output channels are computed from
  * them; kernels are mixed again for each panel, which costs K multiply-adds a weight against the

@@ -1,6 +1,6 @@
 /* Toom-Cook convolution along the columns, F(4, R): R = 5 or 7, stride 1 or 2, no dilation, any
- * groups; and R = 3 at stride 1, where channels are so few that Winograd's two-dimensional tiles would
- * cost more than they save.
+ * groups but depthwise; and R = 3 at stride 1, where channels are so few that Winograd's
+ * two-dimensional tiles would cost more than they save.
  *
  * Four output rows are computed from n = R + 3 input rows, transformed down the columns; along the
  * rows the convolution stays direct. At stride 2 there are two phases: the even of n = R + 6 input rows
@@ -25,7 +25,7 @@
 enum {
   LEAST_CHUNK = 64, /* output columns */
   MOST_CHUNK = 512, /* the longer, the fewer places to which outputs are stored at a time */
-  V_FLOATS = 16384, /* of a chunk, close to the first-level cache */
+  V_FLOATS = 16384, /* of a chunk: half as many are no faster */
   MOST_U = 2 * 1024 * 1024 / 4, /* floats */
   CACHE_LINE = 16,  /* floats; more than few_taps.h goes beyond a row */
 };
@@ -42,9 +42,9 @@ typedef struct chunk_layout {
 
 /* Some output channels of a chunk. */
 typedef struct chunk_lanes {
-  int32_t R, channels, lanes, rows, columns; /* C/G; output channels, rows and columns */
-  const int32_t *offset;                     /* [C/G, R]: one loop over all taps is fastest */
-  const float *v, *u, *bias;                 /* of the first output channel */
+  int32_t R, stride, channels, lanes, rows, columns; /* C/G; output channels, rows and columns */
+  const int32_t *offset;                             /* [C/G, R] */
+  const float *v, *u, *bias;                         /* of the first output channel */
   float *products, *y;
   size_t y_plane, y_row;
 } chunk_lanes;
@@ -145,7 +145,7 @@ static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const ch
                       b->lanes);
   for (int32_t lane = 0; lane < b->lanes; lane++) {
     float *products = b->products + lane * t->m_plane, *odd = NULL;
-    if (t->n > toom->n) { /* stride 2: the odd phase first, in place */
+    if (b->stride == 2) { /* the odd phase first, in place */
       odd = products + toom->n * t->m_row;
       toomcook_outputs(&toom[1], odd, t->m_row, 0, (int32_t)round_up((size_t)b->columns, 4),
                        TOOM_TILE, odd, t->m_row);
@@ -186,7 +186,7 @@ static void convolve(const convolution *work) {
           return;
         }
 
-        chunk_lanes b = {.R = s->R, .channels = channels,
+        chunk_lanes b = {.R = s->R, .stride = s->stride, .channels = channels,
                          .rows = min_i32(TOOM_TILE, work->end_row - oy),
                          .columns = min_i32(t.chunk, s->Wo - ox),
                          .offset = offset,

@@ -1,8 +1,8 @@
-/* Winograd convolution of 3x3 kernels, any groups: F(4x4) and F(2x2) with stride 1 and any
- * dilation, polyphase F(4x4) with stride 2 (winograd.h).
+/* Winograd convolution of 3x3 kernels, any groups but depthwise: F(4x4) and F(2x2) with stride 1 and
+ * any dilation, polyphase F(4x4) with stride 2 (winograd.h).
  *
  * A tile of m x m outputs is computed in the transformed domain, where the convolution is n*n
- * products of matrices [O, C] x [C, tiles]. For each sample, group and strip of tile rows:
+ * products of matrices [O/G, C/G] x [C/G, tiles]. For each sample, group and strip of tile rows:
  *
  *   1. inputs   V[chunks][n*n][tiles / 4][chunk / 4][4 tiles][4 channels]
  *               four channels at a time, padded side by side (interleave.h), their tiles transformed
@@ -88,7 +88,8 @@ static int32_t tile_start(const tiling *t, const tile_axis *axis, int32_t tile) 
   return tile * t->m * t->d - (tile == axis->tiles - 1 ? axis->shift : 0);
 }
 
-/* Outputs of a tile along an axis of which left are left. */
+/* How many of a tile's m outputs along an axis there are, `left` pixels from its first to the image's
+ * end. */
 static int32_t tile_end(const tiling *t, int32_t left) {
   return min_i32(t->m, t->d == 1 ? left : (left + t->d - 1) / t->d);
 }
@@ -130,7 +131,7 @@ INLINE void multiply_tiles(const int T, const int halves, const float *v, const 
     for (int h = 0; h < halves; h++)
       sum[i][h] = add ? wasm_v128_load(m + i * LANES + h * 4) : wasm_f32x4_splat(0);
 #pragma clang loop unroll(disable)
-  for (int first = 0; first < 4; first++) { /* every fourth channel, so that strides are even */
+  for (int first = 0; first < 4; first++) { /* every fourth channel, for constant strides */
     const float *w = v + first, *x = u + first * 2 * U_HALF;
 #pragma clang loop unroll(disable)
     for (const float *end = w + channels * 4; w != end; w += 16, x += 4 * 2 * U_HALF) {
@@ -215,8 +216,8 @@ static void convolve_block(const strip_work *b, int32_t block) {
                        work->y + (size_t)(o.first + i) * s->Ho * s->Wo);
 }
 
-/* V's last tiles of four where there are fewer: whatever was there, numbers close to zero perhaps,
- * with which processors are slow. */
+/* Zeroes what fills up the last four tiles of each product. No output depends on it, but what was left
+ * there could be subnormal numbers, on which processors are slow. */
 SMALL static void clear_spare_tiles(const strip_work *b) {
   const tiling *t = b->tiling;
   float *v = b->space + t->v;

@@ -1,4 +1,4 @@
-/* dynakernel - dynamic-kernel convolution for WebAssembly, and for any C11 compiler.
+/* dynakernel - dynamic-kernel convolution for WebAssembly, in C11 that clang and gcc compile natively too.
  *
  * A dynamic convolution looks at the whole image through a small attention branch, mixes K kernels
  * into one with the weights that the branch answers, and convolves the image with the mixture.
@@ -23,7 +23,7 @@
  * innermost. Sizes are int32_t; a tensor has at most 2^29 elements.
  *
  * Rules that hold unless a function says otherwise: pointers are not NULL; outputs do not overlap
- * inputs; no alignment is required of the caller's pointers; a function that returns an error has
+ * inputs; no alignment is required beyond that of the pointer's type; a function that returns an error has
  * changed nothing. NaN and infinity are data, not errors: they propagate as in PyTorch. Nothing is
  * printed, nothing is global; calls that share a context or a module must not run at once.
  */
@@ -45,7 +45,8 @@ extern "C" {
 
 typedef enum dk_status {
   DK_OK = 0,
-  DK_ERROR_CONFIG = 1, /* a configuration that no convolution has: groups that do not divide, ... */
+  DK_ERROR_CONFIG = 1, /* a configuration that no convolution has: groups that do not divide, ...;
+                          an algorithm that cannot do the work; two modules that disagree */
   DK_ERROR_SHAPE = 2,  /* an empty batch or image, a kernel larger than the padded input */
   DK_ERROR_MODE = 3,   /* training mode with N = 1: one sample has no variance */
   DK_ERROR_MEMORY = 4, /* the heap cannot grow by what the call needs */
@@ -59,7 +60,7 @@ DK_API void *dk_alloc(size_t bytes);
 /* Gives memory of dk_alloc back. NULL does nothing. */
 DK_API void dk_free(void *memory);
 
-/* A context owns the workspace that forward passes compute in. It grows to the largest need met so
+/* A context owns the workspace that calls compute in. It grows to the largest need met so
  * far and stays, so that a steady forward allocates nothing; modules may share one context.
  * Returns NULL where memory is short. */
 typedef struct dk_context dk_context;
@@ -71,10 +72,11 @@ DK_API size_t dk_context_workspace(const dk_context *context);
 
 /* Threads. A context computes on the thread that calls it, and on workers that the host starts: each
  * calls dk_context_work with a number of its own, 1 .. threads - 1, and is kept there until
- * dk_context_stop, after which every worker returns and the context may be destroyed. set_threads
- * says how many there are, the caller's among them (1 at first, 16 at most); the workspace holds a
- * share for each. Answers do not depend on the number of threads. Calls from outside still come one
- * at a time. In a WebAssembly build without threads there is one, always. */
+ * dk_context_stop. That does not wait: the context may be destroyed once every call of dk_context_work
+ * has returned. set_threads says how many there are, the caller's among them (1 at first, 16 at most);
+ * the workspace holds a share for each. Of finite inputs a forward pass answers the same to the last
+ * bit whatever their number. Calls from outside still come one at a time. A WebAssembly build without
+ * threads has no workers: leave it at 1. */
 DK_API void dk_context_set_threads(dk_context *context, int32_t threads);
 DK_API void dk_context_work(dk_context *context, int32_t thread);
 DK_API void dk_context_stop(dk_context *context);
@@ -136,14 +138,15 @@ typedef enum dk_algorithm {
 
 typedef struct dk_aggregation_config {
   int32_t in_channels, out_channels; /* C, O >= 1, divided by groups */
-  int32_t kernel_size;               /* R >= 1 */
-  int32_t stride;                    /* >= 1 */
-  int32_t padding;                   /* >= 0, zeros on each side */
-  int32_t dilation;                  /* >= 1 */
+  int32_t kernel_size;               /* R, 1 .. 32768 */
+  int32_t stride;                    /* 1 .. 32768 */
+  int32_t padding;                   /* 0 .. 32768, zeros on each side */
+  int32_t dilation;                  /* 1 .. 32768 */
   int32_t groups;                    /* G >= 1 */
   int32_t num_kernels;               /* K >= 1 */
   int32_t bias;                      /* 0: none */
-  int32_t algorithm;                 /* a dk_algorithm; one that cannot do the work is refused */
+  int32_t algorithm;                 /* a dk_algorithm, of the forward pass; REFERENCE of the backward
+                                        pass too. One that cannot do the work is refused */
 } dk_aggregation_config;
 
 typedef struct dk_aggregation dk_aggregation;
@@ -175,12 +178,13 @@ DK_API void dk_aggregation_changed(dk_aggregation *aggregation);
 /* What a forward pass of this shape would do. */
 typedef struct dk_plan {
   int32_t algorithm; /* a dk_algorithm, never AUTO */
-  int32_t tile;      /* outputs computed as one along a transformed axis; 1 if there is none */
+  int32_t tile;      /* outputs along an axis that are computed as one; 1 without a transform */
   int32_t Ho, Wo;    /* floor((H + 2*padding - dilation*(R-1) - 1) / stride) + 1 */
-  int32_t workspace; /* bytes */
+  int32_t workspace; /* bytes, for each thread */
 } dk_plan;
 
-/* Errors: SHAPE, CONFIG (the algorithm that was forced does not cover this shape). */
+/* Errors: SHAPE, CONFIG (the algorithm that was forced does not cover this shape), MEMORY (it needs
+ * more than 128 MiB for a thread). */
 DK_API dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H,
                                      int32_t W, dk_plan *plan);
 
@@ -217,10 +221,11 @@ DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention,
  * training mode the gradient passes through the batch's mean and variance.
  *
  * Gradients of parameters are added to what their arrays hold, so that they accumulate over calls;
- * gradients of inputs (grad_x, grad_a) are written. Any of these pointers may be NULL: that gradient
- * is not wanted, and not computed where nothing else needs it. Parameters must be those of the
- * forward pass. Within 1e-4 * (1 + max|answer|) of PyTorch's. What is not finite in x propagates as
- * in PyTorch; what is not finite in grad_y may spread to more of the gradient. */
+ * gradients of inputs (grad_x, grad_a) are written. Any of these that is an output, and either
+ * struct of gradients, may be NULL: that gradient is not wanted, and not computed where nothing else
+ * needs it. Parameters must be those of the forward pass. Within 1e-4 * (1 + max|answer|) of
+ * PyTorch's. What is not finite in x propagates as in PyTorch; what is not finite in grad_y may
+ * spread to more of the gradient. */
 
 /* Bytes of what the attention branch leaves for a backward pass, its tape. N >= 1. */
 DK_API size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N);
@@ -266,7 +271,8 @@ DK_API dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *ag
                                          float *grad_a, const dk_aggregation_gradients *gradients);
 
 /* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], both modules' gradients. a [N, K],
- * training and tape are those of the forward pass. Errors: those of both. */
+ * training and tape are those of the forward pass. Errors: those of both, and CONFIG where the two
+ * modules disagree. */
 DK_API dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
                                    dk_aggregation *aggregation, int32_t training, const void *tape,
                                    const float *x, const float *a, int32_t N, int32_t H, int32_t W,
@@ -313,7 +319,7 @@ DK_API void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channe
                               size_t plane_stride);
 
 /* The same with resizing, src_H x src_W to H x W, fed with a few source rows at a time so that a
- * large photograph needs little memory: rows [rows, src_W, 4] are the source rows from first_row
+ * large photograph needs little memory: rgba [rows, src_W, 4] holds the source rows from first_row
  * on; calls go from row 0 to src_H - 1 without a gap, and planes [channels, H, W] is complete after
  * the last. Separable triangle filter, widened when shrinking (antialiased), half-pixel centres,
  * edges renormalised: the "bilinear" of PIL, and of PyTorch's interpolate with antialias=True.

@@ -15,7 +15,7 @@ enum {
   FEW_SPINS = 20000,    /* some 30 microseconds */
   MANY_SPINS = 1300000, /* some 2 milliseconds */
 };
-static const int64_t CLOSE = 2000000; /* nanoseconds of sleep before a job, after which it is far */
+static const int64_t CLOSE = 2000000; /* nanoseconds: a job that wakes a worker sooner is close */
 
 #if defined(__wasm_atomics__)
 /* False where the time, nanoseconds or -1 for ever, was over first. */

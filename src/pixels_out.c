@@ -100,7 +100,8 @@ static inline v128_t load_tail(const float *plane, size_t pixels) {
 }
 
 /* -(2^23 + 1 + level), rounded: 0xcb000001 + level as an integer. A negative float falls as its bits
- * rise, so pmax gives NaN a number of the caller's choice above all of these: pmax(a, NaN) is a. */
+ * rise: nan, whose bits are above all of these, is less than any, so that pmax keeps the level, and
+ * takes nan itself where the level is NaN, since pmax(a, NaN) is a. */
 static inline v128_t level_bits(v128_t value, const levels *s, v128_t bias, v128_t nan) {
   return wasm_f32x4_pmax(nan, wasm_f32x4_sub(bias, level_of(value, s)));
 }

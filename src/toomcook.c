@@ -11,7 +11,7 @@
 
 /* Pairs of points, chosen for the least error on random inputs: denominators of few bits, and
  * magnitudes on both sides of 1 so that neither high nor low powers prevail. */
-static const double points[4][TOOM_PAIRS] = {
+static const double points[4][MOST_PAIRS] = {
     {3. / 4, 3. / 2},                      /* R = 2 and 3 */
     {1. / 2, 1., 2.},                      /* R = 4 and 5 */
     {3. / 8, 4. / 5, 5. / 4, 5. / 2},      /* R = 7 */
@@ -59,7 +59,7 @@ INLINE v128_t monic(const int degree, const v128_t *c, const v128_t *s) {
 }
 
 typedef struct constants {
-  v128_t point[TOOM_PAIRS], square[TOOM_PAIRS], low[2], high[3];
+  v128_t point[MOST_PAIRS], square[MOST_PAIRS], low[2], high[3];
 } constants;
 
 /* The product over count pairs but number j, times s [count]. */
@@ -128,7 +128,7 @@ INLINE v128_t inputs(const int P, const input_columns *b) {
 #pragma clang loop unroll(disable)
   for (int32_t step = 0; left > 0; left -= 4) {
     input += step, v += step;
-    v128_t s[TOOM_PAIRS + 1], first, last, even[TOOM_PAIRS], odd[TOOM_PAIRS];
+    v128_t s[MOST_PAIRS + 1], first, last, even[MOST_PAIRS], odd[MOST_PAIRS];
     const float *from = input;
     for (int i = 0; i <= P; i++, from += 2 * row) s[i] = wasm_v128_load(from);
     divide(P, &k, s, 1, &first, even);
@@ -155,7 +155,7 @@ INLINE void outputs(const int P, const bool add, const output_columns *b) {
   const toomcook *t = b->t;
   const v128_t bias = wasm_f32x4_splat(b->bias);
   const v128_t infinity = wasm_f32x4_splat(t->infinity); /* 0: the row at end is not infinity's */
-  v128_t point[TOOM_PAIRS], square[TOOM_PAIRS];
+  v128_t point[MOST_PAIRS], square[MOST_PAIRS];
   for (int j = 0; j < P; j++) {
     point[j] = wasm_v128_load32_splat(&t->point[j]);
     square[j] = wasm_f32x4_mul(point[j], point[j]);
@@ -211,7 +211,7 @@ v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats
 void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row,
                           const float *addend, float bias, int32_t columns, int32_t rows, float *y,
                           size_t y_row) {
-  static void (*const of_pairs[2][TOOM_PAIRS + 1])(const output_columns *) = {
+  static void (*const of_pairs[2][MOST_PAIRS + 1])(const output_columns *) = {
       {[2] = outputs_2, [3] = outputs_3, [4] = outputs_4, [5] = outputs_5},
       {[2] = add_outputs_2, [3] = add_outputs_3},
   };

@@ -4,7 +4,8 @@
  *
  * with the points 0, +-p for each p of R / 2 + 1 ones, and, where R is odd, infinity (see winograd.h,
  * which is this for R = 3, in two dimensions and with its numbers written out). An even R is R + 1 with
- * a last tap of zero, which makes the product of infinity zero too. */
+ * a last tap of zero, which makes the product of infinity zero too. Rows of V, U and M are in the order
+ * 0, p and -p of each pair, infinity if any. */
 #ifndef DK_TOOMCOOK_H
 #define DK_TOOMCOOK_H
 
@@ -13,29 +14,27 @@
 
 #include "simd.h"
 
-enum { TOOM_TILE = 4, TOOM_PAIRS = 5 };
+enum { TOOM_TILE = 4, MOST_PAIRS = 5 };
 
 /* The numbers of B', A' and G for one R. */
 typedef struct toomcook {
   int32_t R, pairs, n;         /* n = R + 3 */
   float infinity;              /* 1 where it is one of the points, else 0 */
-  float point[TOOM_PAIRS];     /* p of each pair */
-  float square[TOOM_PAIRS];    /* its square, negative */
+  float point[MOST_PAIRS];     /* p of each pair */
+  float square[MOST_PAIRS];    /* its square, negative */
   float low[3], high[3];       /* products of X - p^2 over the first pairs / 2 pairs and over the
                                   others, from X^0 on; monic */
-  float scale[TOOM_PAIRS + 1]; /* of the rows of G: of +-p; of 0 */
+  float scale[MOST_PAIRS + 1]; /* of the rows of G: of +-p; of 0 */
 } toomcook;
 
 toomcook toomcook_for(int32_t R);
 
-/* Where the four output rows of the tile begin that covers row, of first .. end - 1. The last four
- * end with the others and compute some once more, which is sooner done than fewer are stored. */
+/* Where the four output rows of the tile begin that covers row, of first .. end - 1. The last tile
+ * ends with the range and computes up to three rows again, which is faster than storing a part. */
 static inline int32_t toomcook_first_row(int32_t row, int32_t first, int32_t end) {
   const int32_t last = end - TOOM_TILE > first ? end - TOOM_TILE : first;
   return row < last ? row : last;
 }
-
-/* The order of the n rows: 0, then p and -p of each pair, then infinity if any. */
 
 /* V[row][x] = B' d, d[i] at input + i * row_floats + x, for x < columns, which are 4 or more; rows
  * of V are v_row floats apart. Returns a watch (simd.h) over sums of d. */

@@ -34,7 +34,7 @@ INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
   return madd(steady_f32(c2), v2, scale(c1, v1));
 }
 
-/* The squares of the points a = 3/4 and b = 3/2. */
+/* The points a and b, and their squares. */
 #define POINT_A 0.75f
 #define POINT_B 1.5f
 #define A2 (POINT_A * POINT_A)

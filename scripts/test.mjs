@@ -50,7 +50,7 @@ function prepare() {
 
 function types() {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const pages = ['web/playground', 'web/teach'];
+  const pages = ['web/playground', 'web/teach', 'web/bench'];
   const ok = build('types') === 0 && pages.every((page) => run(process.execPath, [tsc, '--project', page]) === 0);
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], note: ok ? '' : 'TypeScript found errors' };
 }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { ALGORITHMS, FUNCTIONS, MAX_ELEMENTS, checkStatus } from '../../web/dynakernel/abi.js';
+import { ALGORITHMS, FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, checkStatus } from '../../web/dynakernel/abi.js';
+import { MAX_THREADS } from '../../web/dynakernel/threads.js';
 import { assertRefused, simd } from '../helpers.mjs';
 
 const header = readFileSync(new URL('../../src/dynakernel.h', import.meta.url), 'utf8');
@@ -58,6 +59,21 @@ test('structs: the fields that are read by position', () => {
 });
 
 test('limits', () => {
+  const source = (file) => readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8');
   assert.match(header, /a tensor has at most 2\^29 elements/);
+  assert.match(source('sizes.h'), /MAX_ELEMENTS = 1 << 29 /);
   assert.equal(MAX_ELEMENTS, 2 ** 29);
+  assert.match(header, /kernel_size; +\/\* R, 1 \.\. 32768 \*\//);
+  assert.match(source('aggregation.c'), /limit = 1 << 15;/);
+  assert.equal(MAX_EXTENT, 2 ** 15);
+  assert.match(source('parallel.h'), /MAX_THREADS = 16 /);
+  assert.equal(MAX_THREADS, 16);
+});
+
+test('a build with threads exports what starts and stops them', () => {
+  const file = new URL(`../../dist/dynakernel-${simd}-threads.wasm`, import.meta.url);
+  const exported = WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(file))).map(({ name }) => name);
+  const needed = [...FUNCTIONS, 'dk_context_set_threads', 'dk_context_work', 'dk_context_stop', '__wasm_call_ctors',
+    '__stack_pointer'];
+  assert.deepEqual(needed.filter((name) => !exported.includes(name)), []);
 });

@@ -60,7 +60,7 @@ for (const [algorithm, config] of [
     const y = block.forward(x);
     assert.equal(block.plan.algorithm, algorithm);
     assert.equal(block.config.algorithm, algorithm);
-    assertClose(y.toArray(), reference.forward(x).toArray(), algorithm);
+    assertClose(y.toArray(), reference.forward(x).toArray(), `${algorithm} ${JSON.stringify(config)}`);
   });
 }
 

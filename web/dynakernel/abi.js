@@ -60,7 +60,7 @@ export function checkStatus(status, what) {
     ERR_CONFIG: 'this configuration or the algorithm that was asked for cannot do it',
     ERR_SHAPE: 'the batch or the image is empty, or the kernel is larger than the padded input',
     ERR_MODE: 'training mode needs a batch of at least 2',
-    ERR_MEMORY: 'the heap cannot grow by what it needs',
+    ERR_MEMORY: 'it needs more memory than there can be to compute in',
   };
   throw new DynakernelError(code, `${what()}: ${reason[code]}`);
 }

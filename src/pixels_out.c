@@ -9,8 +9,7 @@
 /* pmin(a, b) is b < a ? b : a, so a NaN in b never gets into a. finite_only: x + (x - x) is x where
  * it is finite and NaN elsewhere. */
 static inline void widen(v128_t *low, v128_t *high, v128_t x, int finite_only) {
-  if (finite_only)
-    x = wasm_f32x4_add(x, wasm_f32x4_sub(x, x));
+  if (finite_only) x = wasm_f32x4_add(x, wasm_f32x4_sub(x, x));
   *low = wasm_f32x4_pmin(*low, x);
   *high = wasm_f32x4_pmax(*high, x);
 }
@@ -28,8 +27,7 @@ static inline void find_range(const float *x, size_t count, float *range, int fi
     widen(&low3, &high3, wasm_v128_load(x + i + 12), finite_only);
   }
 #pragma clang loop unroll(disable)
-  for (; i + 4 <= count; i += 4)
-    widen(&low0, &high0, wasm_v128_load(x + i), finite_only);
+  for (; i + 4 <= count; i += 4) widen(&low0, &high0, wasm_v128_load(x + i), finite_only);
   if (i < count) {
     float rest[4] = {NAN, NAN, NAN, NAN};
     memcpy(rest, x + i, (count - i) * sizeof(float));
@@ -50,10 +48,8 @@ static inline void find_range(const float *x, size_t count, float *range, int fi
 
 void dk_range(const float *x, size_t count, float *range) {
   find_range(x, count, range, 0);
-  if (range[0] == -INFINITY || range[1] == INFINITY)
-    find_range(x, count, range, 1);
-  if (range[0] > range[1])
-    range[0] = range[1] = 0.0f;
+  if (range[0] == -INFINITY || range[1] == INFINITY) find_range(x, count, range, 1);
+  if (range[0] > range[1]) range[0] = range[1] = 0.0f;
 }
 
 /* ------------------------------------------------------------------------------------- levels */
@@ -67,8 +63,7 @@ typedef struct spread {
 
 static spread spread_make(float low, float high) {
   double width = (double)high - low;
-  if (!(width > 0.0 && width < INFINITY))
-    return (spread){0.0f, 0.0f, 1.0f, -128.0f, 1.0f};
+  if (!(width > 0.0 && width < INFINITY)) return (spread){0.0f, 0.0f, 1.0f, -128.0f, 1.0f};
   int exponent = ilogb(width);
   double unit = ldexp(1.0, exponent < -126 ? 126 : exponent > 126 ? -126 : -exponent);
   return (spread){low, high, (float)unit, (float)(low * unit), (float)(255.0 / (width * unit))};

@@ -6,8 +6,7 @@
 
 /* Channel c of a pixel, 0..255; with one channel, its luma. */
 static double channel_value(const uint8_t *pixel, int32_t channels, int32_t c) {
-  if (channels == 1)
-    return 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+  if (channels == 1) return 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
   return pixel[c];
 }
 
@@ -74,11 +73,9 @@ void range_reference(const float *x, size_t count, float *range) {
 }
 
 double level_reference(float value, float low, float high) {
-  if (isnan(value))
-    return value;
+  if (isnan(value)) return value;
   double spread = (double)high - low;
-  if (!(spread > 0.0 && isfinite(spread)))
-    return 128.0;
+  if (!(spread > 0.0 && isfinite(spread))) return 128.0;
   double level = ((double)value - low) * 255.0 / spread;
   return level < 0.0 ? 0.0 : level > 255.0 ? 255.0 : level;
 }

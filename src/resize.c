@@ -148,8 +148,7 @@ typedef struct target {
 /* starts: the block holds the first source row that counts; completes: the last. */
 static inline v128_t finish_sum(v128_t before, v128_t sum, int starts, int completes,
                                 const normalisation *n) {
-  if (!starts)
-    sum = wasm_f32x4_add(before, sum);
+  if (!starts) sum = wasm_f32x4_add(before, sum);
   return completes ? normalise(sum, n) : sum;
 }
 
@@ -213,15 +212,12 @@ static void blend_block(const float *block, size_t row_stride, int32_t first_row
   double estimate = (first_row + 0.5 - vertical->radius) / vertical->step - 1.5;
   for (int32_t y = estimate > 0.0 ? (int32_t)estimate : 0; y < t->H; y++) {
     const filter_window w = window_make(vertical, y);
-    if (w.end <= first_row)
-      continue;
-    if (w.first >= end_row)
-      break;
+    if (w.end <= first_row) continue;
+    if (w.first >= end_row) break;
     int32_t first = w.first > first_row ? w.first : first_row;
     int32_t end = w.end < end_row ? w.end : end_row;
     float weights[BLOCK];
-    for (int32_t v = first; v < end; v++)
-      weights[v - first] = window_weight(&w, v);
+    for (int32_t v = first; v < end; v++) weights[v - first] = window_weight(&w, v);
     blend_rows(block + (size_t)(first - first_row) * row_stride, row_stride, weights,
                (size_t)(end - first), t, y, w.first >= first_row, w.end <= end_row);
   }
@@ -246,11 +242,9 @@ static int buffers_reserve(dk_context *context, const axis *horizontal, int32_t 
   uint64_t table = (uint64_t)W * sizeof(tap_range);
   uint64_t weights = (uint64_t)W * (uint64_t)(2.0 * horizontal->radius + 2.0) * sizeof(float);
   uint64_t bytes = columns + block + table + weights;
-  if (bytes > SIZE_MAX)
-    return 0;
+  if (bytes > SIZE_MAX) return 0;
   char *memory = workspace_reserve(context, (size_t)bytes);
-  if (!memory)
-    return 0;
+  if (!memory) return 0;
   b->columns = (float *)memory;
   b->block = (float *)(memory + columns);
   b->row_stride = (size_t)row_stride;
@@ -264,20 +258,16 @@ static void make_taps(const axis *horizontal, int32_t W, const buffers *b) {
   for (int32_t x = 0; x < W; x++) {
     const filter_window w = window_make(horizontal, x);
     b->taps[x] = (tap_range){w.first, w.end - w.first};
-    for (int32_t u = w.first; u < w.end; u++)
-      *weights++ = window_weight(&w, u);
+    for (int32_t u = w.first; u < w.end; u++) *weights++ = window_weight(&w, u);
   }
 }
 
 dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row, int32_t rows,
                          int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
                          const float *std, float *planes, int32_t H, int32_t W) {
-  if (src_H < 1 || src_W < 1 || H < 1 || W < 1 || rows < 1)
-    return DK_ERROR_SHAPE;
-  if (first_row < 0 || rows > src_H - first_row)
-    return DK_ERROR_SHAPE;
-  if (channels != 1 && channels != 3)
-    return DK_ERROR_SHAPE;
+  if (src_H < 1 || src_W < 1 || H < 1 || W < 1 || rows < 1) return DK_ERROR_SHAPE;
+  if (first_row < 0 || rows > src_H - first_row) return DK_ERROR_SHAPE;
+  if (channels != 1 && channels != 3) return DK_ERROR_SHAPE;
   size_t row_bytes = 4 * (size_t)src_W;
   if (H == src_H && W == src_W) { /* every window is one pixel */
     dk_rgba_to_planes(rgba, (size_t)rows * (size_t)W, channels, mean, std,
@@ -287,8 +277,7 @@ dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first
 
   axis horizontal = axis_make(src_W, W), vertical = axis_make(src_H, H);
   buffers b;
-  if (!buffers_reserve(context, &horizontal, W, &b))
-    return DK_ERROR_MEMORY;
+  if (!buffers_reserve(context, &horizontal, W, &b)) return DK_ERROR_MEMORY;
   make_taps(&horizontal, W, &b);
   target t = {.planes = planes, .channels = channels, .H = H, .W = W};
   for (int32_t c = 0; c < channels; c++)

@@ -1,122 +1,13 @@
+/* See check_pixels.h. Sizes around the edges of vectors, at any alignment, with every special value. */
 #include "check_pixels.h"
-#include "pixels.h"
-#include "support.h"
 
 #include <float.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------ harness */
-
-typedef struct check {
-  random_state random;
-  int failures, mismatches;
-  char configuration[256];
-} check;
-
-static int32_t below(check *c, int32_t bound) { return random_between(&c->random, 0, bound - 1); }
-
-static float uniform(check *c, double low, double high) {
-  return (float)(low + (high - low) * 0.5 * (1.0 + random_float(&c->random)));
-}
-
-/* NaN of any sign and payload, the infinities, and the extremes of what is finite. */
-static float any_special(check *c) {
-  static const float values[] = {INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, 0.0f, -0.0f, 1e-45f};
-  if (below(c, 8))
-    return values[below(c, 7)];
-  union {
-    uint32_t bits;
-    float value;
-  } nan = {random_u32(&c->random) | 0x7fc00000};
-  return nan.value;
-}
-
-/* Around the tiles of 4 and 16 pixels and the groups of 4 and blocks of 16 rows. */
-static int32_t any_size(check *c) {
-  static const int32_t edges[] = {1,  2,  3,  4,  5,  7,  8,  9,  11, 12,
-                                  13, 15, 16, 17, 31, 32, 33, 63, 64, 65};
-  return below(c, 3) ? edges[below(c, sizeof edges / sizeof *edges)] : 1 + below(c, 100);
-}
-
-static void begin(check *c, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(c->configuration, sizeof c->configuration, format, arguments);
-  va_end(arguments);
-  c->mismatches = 0;
-}
-
-static void mismatch(check *c, const char *format, ...) {
-  if (c->mismatches++ == 0) {
-    c->failures++;
-    printf("FAIL %s\n", c->configuration);
-  }
-  if (c->mismatches > 3)
-    return;
-  va_list arguments;
-  va_start(arguments, format);
-  printf("  ");
-  vprintf(format, arguments);
-  printf("\n");
-  va_end(arguments);
-}
-
-static void *allocate(size_t bytes) {
-  void *memory = malloc(bytes ? bytes : 1);
-  if (!memory) {
-    fprintf(stderr, "check_pixels: no memory for %zu bytes\n", bytes);
-    exit(2);
-  }
-  return memory;
-}
-
-/* An array that may be unaligned. It ends where its allocation does, so that the address sanitizer
- * sees a read past it; outputs are surrounded by guard bytes, which read as NaN. */
-typedef struct array {
-  uint8_t *memory, *data;
-  size_t bytes;
-} array;
-
-enum { GUARD = 64, GUARD_BYTE = 0xff };
-
-static array input_make(size_t bytes, size_t offset) {
-  array a = {allocate(bytes + offset), NULL, bytes};
-  a.data = a.memory + offset;
-  return a;
-}
-
-static array output_make(size_t bytes, size_t offset) {
-  array a = {allocate(bytes + offset + 2 * GUARD), NULL, bytes};
-  memset(a.memory, GUARD_BYTE, bytes + offset + 2 * GUARD);
-  a.data = a.memory + GUARD + offset;
-  return a;
-}
-
-static void expect_guards(check *c, const array *a, const char *name) {
-  for (const uint8_t *p = a->memory; p < a->data + a->bytes + GUARD; p++)
-    if ((p < a->data || p >= a->data + a->bytes) && *p != GUARD_BYTE)
-      mismatch(c, "%s: byte %td of %zu was written", name, p - a->data, a->bytes);
-}
-
-static void expect_float(check *c, const char *name, size_t index, float got, float expected,
-                         double tolerance) {
-  if (isnan(expected) ? isnan(got) : got == expected || fabs((double)got - expected) <= tolerance)
-    return;
-  mismatch(c, "%s[%zu]: got %.9g, expected %.9g, tolerance %.3g", name, index, got, expected,
-           tolerance);
-}
-
-static array random_bytes(check *c, size_t bytes, size_t offset) {
-  array a = input_make(bytes, offset);
-  int mode = below(c, 4); /* mostly noise; sometimes all 255, the extremes */
-  for (size_t i = 0; i < bytes; i++)
-    a.data[i] = (uint8_t)(mode == 0 ? 255 : mode == 1 ? 255 * below(c, 2) : below(c, 256));
-  return a;
-}
+#include "pixel_check.h"
+#include "pixels.h"
 
 /* ------------------------------------------------------------------------------ rgba_to_planes */
 
@@ -184,8 +75,7 @@ static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int3
     memcpy(part.data, rgba.data + (size_t)row * row_bytes, part.bytes);
     dk_status status = dk_resize_rows(context, part.data, row, rows, src_H, src_W, channels, s.mean,
                                       s.std, got, H, W);
-    if (status != DK_OK)
-      mismatch(c, "rows %d + %d: status %d", row, rows, status);
+    if (status != DK_OK) mismatch(c, "rows %d + %d: status %d", row, rows, status);
     free(part.memory);
     parts += (rows + 15) / 16;
   }
@@ -197,8 +87,7 @@ static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int3
     expect_float(c, "planes", i, got[i], expected[i], walk * tolerance_of(&s, i / plane_size));
   if (H == src_H && W == src_W) {
     dk_rgba_to_planes(rgba.data, plane_size, channels, s.mean, s.std, expected, plane_size);
-    for (size_t i = 0; i < count; i++)
-      expect_float(c, "same size", i, got[i], expected[i], 0.0);
+    for (size_t i = 0; i < count; i++) expect_float(c, "same size", i, got[i], expected[i], 0.0);
   }
   expect_guards(c, &planes, "planes");
   dk_context_destroy(context);
@@ -208,16 +97,11 @@ static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int3
 static void check_resize_random(check *c) {
   int32_t src_H = any_size(c), src_W = any_size(c), H = any_size(c), W = any_size(c);
   int mode = below(c, 8);
-  if (mode < 2)
-    H = src_H;
-  if (mode == 0 || mode == 2)
-    W = src_W;
-  if (mode == 3)
-    src_H = 200 + below(c, 2000), src_W = 1 + below(c, 9), H = 1 + below(c, 5);
-  if (mode == 4)
-    src_W = 200 + below(c, 2000), src_H = 1 + below(c, 9), W = 1 + below(c, 5);
-  if (mode == 5)
-    src_H = 1 + below(c, 2), H = 100 + below(c, 400);
+  if (mode < 2) H = src_H;
+  if (mode == 0 || mode == 2) W = src_W;
+  if (mode == 3) src_H = 200 + below(c, 2000), src_W = 1 + below(c, 9), H = 1 + below(c, 5);
+  if (mode == 4) src_W = 200 + below(c, 2000), src_H = 1 + below(c, 9), W = 1 + below(c, 5);
+  if (mode == 5) src_H = 1 + below(c, 2), H = 100 + below(c, 400);
   check_resize(c, src_H, src_W, H, W, below(c, 2) ? 3 : 1, 1 + below(c, 40));
 }
 
@@ -245,8 +129,7 @@ static void check_resize_refused(check *c) {
     dk_context *context = dk_context_create();
     dk_status status = dk_resize_rows(context, rgba, r->first_row, r->rows, r->src_H, r->src_W,
                                       r->channels, mean, std, (float *)planes.data, r->H, r->W);
-    if (status != r->expected)
-      mismatch(c, "status %d, expected %d", status, r->expected);
+    if (status != r->expected) mismatch(c, "status %d, expected %d", status, r->expected);
     expect_guards(c, &planes, "planes");
     dk_context_destroy(context);
     free(planes.memory);
@@ -264,10 +147,8 @@ static void check_range(check *c, size_t count) {
   double scale = ldexp(1.0, below(c, 200) - 100), shift = below(c, 3) - 1;
   for (size_t i = 0; i < count; i++) {
     float value = (float)(scale * (shift + uniform(c, -1, 1)));
-    if (mode == 1 && below(c, 4) == 0)
-      value = any_special(c);
-    if (mode >= 2)
-      value = mode == 2 ? NAN : below(c, 2) ? INFINITY : -INFINITY;
+    if (mode == 1 && below(c, 4) == 0) value = any_special(c);
+    if (mode >= 2) value = mode == 2 ? NAN : below(c, 2) ? INFINITY : -INFINITY;
     memcpy(x.data + i * sizeof(float), &value, sizeof value);
   }
   array range = output_make(2 * sizeof(float), 0);
@@ -290,16 +171,13 @@ static void any_bounds(check *c, float *low, float *high) {
   int choice = below(c, 20);
   *low = uniform(c, -5, 5);
   *high = *low + uniform(c, 0.001, 20);
-  if (choice < 15)
-    *low = bounds[choice][0], *high = bounds[choice][1];
+  if (choice < 15) *low = bounds[choice][0], *high = bounds[choice][1];
 }
 
 static float any_value(check *c, float low, float high) {
   int choice = below(c, 24);
-  if (choice < 8)
-    return any_special(c);
-  if (choice < 10)
-    return choice == 8 ? low : high;
+  if (choice < 8) return any_special(c);
+  if (choice < 10) return choice == 8 ? low : high;
   double share = choice < 14 ? below(c, 511) / 510.0 : uniform(c, -0.2, 1.2); /* ties, too */
   return (float)(low + share * ((double)high - low));
 }
@@ -334,8 +212,7 @@ static void check_map_to_rgba(check *c, size_t pixels) {
                          gray ? index : (uint8_t)below(c, 256), 255};
     memcpy(palette.data + 4 * i, colour, 4);
   }
-  if (other % 4 > 0)
-    palette.data[other] ^= 1;
+  if (other % 4 > 0) palette.data[other] ^= 1;
   array map = any_values(c, pixels, low, high), rgba = output_make(4 * pixels, offset);
   const float *values = (const float *)map.data;
   uint8_t *expected = allocate(4 * pixels);

@@ -122,15 +122,67 @@ describe(`files in ${browserName}`, () => {
     });
   }
 
+  it('normalises pixels as a state dict says, while its block runs', async () => {
+    const { __metadata__: metadata, ...file } = parseSafetensors(readFileSync(fixture('rgb_3x3')));
+    const state = Object.fromEntries(Object.entries(file).filter(([name]) => /^(attention|aggregation)\./.test(name)));
+    const page = await session.open();
+    const open = async (name, said) => {
+      await drop(page, [{ name, type: '', bytes: toSafetensors(state, { ...metadata, ...said }) }]);
+      await page.waitForFunction((title) => document.getElementById('preset-summary').textContent.includes(title), {}, name);
+      await rest(page);
+    };
+    const chosen = () => page.$eval('#normalisation', (field) => field.selectedOptions[0].textContent);
+    const attention = () => page.$$eval('#kernels data', (list) => list.map((element) => Number(element.value)));
+    const expected = async (options) => (await compareWithLibrary(page, {
+      state: '/tests/fixtures/golden/rgb_3x3.safetensors', picture: '/web/photos/coffee.jpg', options,
+    })).attention;
+
+    await select(page, 'range', 'auto');
+    await select(page, 'normalisation', '2');
+    await open('own.safetensors', { mean: '[0.4, 0.5, 0.6]', std: '0.2' });
+    assert.equal(await chosen(), 'as the file says');
+    assert.match(await text(page, '#preset-summary'), /by mean \[0\.4, 0\.5, 0\.6\] and standard deviation 0\.2\.$/);
+    const own = { mean: [0.4, 0.5, 0.6], std: [0.2, 0.2, 0.2] };
+    assert.deepEqual(await attention(), await expected(own));
+    await select(page, 'normalisation', '0');
+    assert.deepEqual(await attention(), await expected({}));
+    await select(page, 'normalisation', '3');
+    assert.deepEqual(await attention(), await expected(own));
+
+    const saved = parseSafetensors(readFileSync(await downloaded(page, session.downloads, '#save-state')));
+    assert.equal(saved.__metadata__.mean, '[0.4, 0.5, 0.6]');
+    assert.equal(saved.__metadata__.std, '0.2');
+
+    await open('symmetric.safetensors', { mean: '0.5', std: '0.5' });
+    assert.equal(await chosen(), 'to −1 … 1');
+    for (const [name, said] of [['silent.safetensors', {}], ['nonsense.safetensors', { mean: 'grey', std: '-1' }]]) {
+      await open(name, said);
+      assert.equal(await chosen(), 'not at all', 'as was chosen last');
+      assert.equal(await page.$$eval('#normalisation option', (list) => list.length), 3);
+    }
+    await open('own.safetensors', { mean: '[0.4, 0.5, 0.6]', std: '0.2' });
+    await choose(page, 'preset', 'classic');
+    assert.equal(await chosen(), 'not at all');
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
   it('guesses the padding of a file without metadata, and lets it be set', async () => {
     const file = parseSafetensors(readFileSync(fixture('rgb_7x7')));
     const page = await session.open();
     await drop(page, [{ name: 'plain.safetensors', type: '', bytes: toSafetensors(file) }]);
     await rest(page);
     assert.equal(await page.$eval('#padding', (input) => input.value), '3');
-    assert.match(await text(page, '#preset-summary'), /set them here/);
+    assert.match(await text(page, '#preset-summary'), /does not hold stride, padding and dilation: set them here\.$/);
     await fill(page, 'padding', 0);
     assert.equal(await text(page, '#detail-size'), '378 × 250');
+
+    await drop(page, [{ name: 'padded.safetensors', type: '', bytes: toSafetensors(file, { config: '{"padding": 1}' }) }]);
+    await page.waitForFunction(() => document.getElementById('padding').value === '1');
+    assert.match(
+      await text(page, '#preset-summary'),
+      /^From padded\.safetensors\. Padding is the file’s; it does not say stride and dilation: set them here\.$/,
+    );
     await page.close();
   });
 

@@ -100,6 +100,12 @@ export async function pixels(page, sample, figure) {
   return Uint8Array.from(data);
 }
 
+/** The picture of a sample as a PNG file. */
+export async function png(page, sample) {
+  const address = await page.$eval(`.sample:nth-child(${sample + 1}) canvas`, (canvas) => canvas.toDataURL('image/png'));
+  return Buffer.from(address.split(',')[1], 'base64');
+}
+
 /** The mean absolute difference of two pictures, in levels of 256. */
 export function distance(a, b) {
   assert.equal(a.length, b.length);

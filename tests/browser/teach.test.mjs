@@ -10,7 +10,7 @@ import { serve } from '../../scripts/serve.mjs';
 import { load, parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
 import { browserName, downloaded, drop, fixture, rest, shownError, start, text } from './support.mjs';
 import {
-  distance, figures, lesson, openTeach, option, pixels, reached, refused, relearn, samples, state, train,
+  distance, figures, lesson, openTeach, option, pixels, png, reached, refused, relearn, samples, state, train,
 } from './teach.mjs';
 
 describe(`Teach it in ${browserName}`, () => {
@@ -179,16 +179,29 @@ describe(`Teach it in ${browserName}`, () => {
     await page.close();
   });
 
-  it('opens the block in the playground', async () => {
+  it('opens the block in the playground, where it does what was taught', async () => {
     const page = await openTeach(session);
+    await train(page, 500);
+    const taught = await samples(page);
+    const pictures = await Promise.all(taught.map((_, n) => png(page, n)));
     const opened = new Promise((resolve) => page.once('popup', resolve));
     await page.click('#open');
     const playground = await opened;
     await playground.waitForSelector('#playground');
     await rest(playground);
-    const hasState = () => /-step-0\.safetensors/.test(document.getElementById('preset-summary').textContent);
+    const hasState = () => /-step-500\.safetensors/.test(document.getElementById('preset-summary').textContent);
     await playground.waitForFunction(hasState, { timeout: 20_000 });
     assert.equal(await text(playground, '#block-shape'), '3 → 3 channels, 4 kernels of 5×5.');
+    assert.match(await text(playground, '#snippet'), /mean: \[0\.5, 0\.5, 0\.5\], std: \[0\.5, 0\.5, 0\.5\]/);
+    for (const [n, { name, attention }] of taught.entries()) {
+      await drop(playground, [{ name: `${name}.png`, type: 'image/png', bytes: pictures[n] }]);
+      const isShown = (file) => document.getElementById('input-caption').textContent === `${file}.png, 128 × 128`;
+      await playground.waitForFunction(isShown, {}, name);
+      await rest(playground);
+      const shown = await playground.$$eval('#kernels data', (list) => list.map((element) => Number(element.value)));
+      shown.forEach((weight, k) =>
+        assert.ok(Math.abs(weight - attention[k]) < 0.01, `${name}, kernel ${k}: ${weight}, taught ${attention[k]}`));
+    }
     await playground.close();
     await page.close();
   });

@@ -1,5 +1,5 @@
 /** @import { Model } from './model.js' */
-/** @import { Source, Tensor, View } from './types.js' */
+/** @import { Normalisation, Source, Tensor, View } from './types.js' */
 import { byId, download, element, setText, showError } from './dom.js';
 import { sentence } from './errors.js';
 import { mapOptions } from './ranges.js';
@@ -58,9 +58,12 @@ export function saveMaps(model, source, y, view) {
   return savePng(sheet, `${source.stem}-${model.definition.id}`);
 }
 
-/** @param {Model} model */
-export function saveState(model) {
-  const bytes = writeBlock(model.block);
+/**
+ * @param {Model} model
+ * @param {Normalisation} normalisation
+ */
+export function saveState(model, normalisation) {
+  const bytes = writeBlock(model.block, normalisation);
   download(new Blob([bytes]), `${model.definition.id}.safetensors`);
 }
 

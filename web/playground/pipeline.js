@@ -1,15 +1,9 @@
 /** @import { Model } from './model.js' */
-/** @import { Normalisation, Runtime, Source, Tensor } from './types.js' */
+/** @import { Runtime, Source, Tensor } from './types.js' */
+import { UNCHANGED, changesPixels, imageOptions } from './normalisation.js';
 
 /** The first stage that has to run again; what is before it is kept. */
 export const STAGE = { pixels: 0, attention: 1, convolution: 2, drawing: 3, none: 4 };
-
-/** @type {Normalisation[]} */
-export const NORMALISATIONS = [
-  { title: 'not at all', mean: [0, 0, 0], std: [1, 1, 1] },
-  { title: 'to −1 … 1', mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
-  { title: 'as ImageNet', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-];
 
 /** @typedef {{ pixels?: number, attention?: number, convolution?: number, drawing?: number }} Times  milliseconds */
 
@@ -30,7 +24,7 @@ export class Pipeline {
     this.source = null;
     /** The longest side that the block is given; smaller images are not enlarged. */
     this.size = 384;
-    this.normalisation = NORMALISATIONS[0];
+    this.normalisation = UNCHANGED;
     /** @type {Float32Array | null} weights [K] set by hand, in place of the attention's */
     this.manual = null;
     /** What the attention says, [K], whether or not it is applied. */
@@ -96,14 +90,12 @@ export class Pipeline {
    */
   #readPixels(channels, source) {
     const { width, height } = this.inputSize;
-    const { mean, std } = this.normalisation;
     const shape = [1, channels, height, width];
     const size = { width, height, channels };
-    const normalised = mean.some((value) => value !== 0) || std.some((value) => value !== 1);
     this.#x.fill(shape, (out) =>
-      this.dk.fromImage(source.image, { ...size, mean: mean.slice(0, channels), std: std.slice(0, channels), out }),
+      this.dk.fromImage(source.image, { ...size, ...imageOptions(this.normalisation, channels), out }),
     );
-    if (normalised) this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
+    if (changesPixels(this.normalisation)) this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
     else this.#plain.clear();
   }
 

@@ -14,6 +14,7 @@ import { MapDetail } from './map-detail.js';
 import { MapsPanel } from './maps-panel.js';
 import { MixedPanel } from './mixed-panel.js';
 import { Model } from './model.js';
+import { UNCHANGED } from './normalisation.js';
 import { PerformancePanel } from './performance-panel.js';
 import { Pipeline, STAGE } from './pipeline.js';
 import { PRESETS } from './presets.js';
@@ -41,6 +42,8 @@ export class Playground {
   #blocks = [];
   /** @type {'off' | 'starting' | 'on'} */
   #webcam = 'off';
+  /** How pixels are normalised for a block that says nothing of its own: as was chosen last. */
+  #normalisation = UNCHANGED;
 
   /** @param {Runtime} dk */
   constructor(dk) {
@@ -72,14 +75,14 @@ export class Playground {
       onFiles: (files) => this.#openFiles(files),
       onWebcam: () => this.#toggleWebcam(),
       onSize: (size) => this.#setInput({ size }),
-      onNormalisation: (normalisation) => this.#setInput({ normalisation }),
+      onNormalisation: (normalisation) => this.#normalise(normalisation),
     });
     this.blocks = new BlockPanel({
       onPreset: (definition) => this.#choose(definition),
       onSteps: (steps) => this.#alter(steps),
       onSeed: (seed) => this.#alter({ seed }),
       onFile: (files) => this.#openFiles(files),
-      onSave: () => this.#save(saveState),
+      onSave: () => this.#save((model) => saveState(model, this.pipeline.normalisation)),
       onPrefix: (index) => this.#use(this.#blocks[index].definition, true),
     });
     this.#wire();
@@ -137,6 +140,13 @@ export class Playground {
   #setInput(change) {
     Object.assign(this.pipeline, change);
     this.#request(STAGE.pixels);
+  }
+
+  /** @param {Normalisation} normalisation  that a person chose */
+  #normalise(normalisation) {
+    // The block's own is for that block only.
+    if (normalisation !== this.pipeline.model?.definition.normalisation) this.#normalisation = normalisation;
+    this.#setInput({ normalisation });
   }
 
   async #toggleWebcam() {
@@ -220,7 +230,11 @@ export class Playground {
       return false;
     }
     this.pipeline.model = model;
-    if (fresh) this.pipeline.manual = null;
+    if (fresh) {
+      this.pipeline.manual = null;
+      this.pipeline.normalisation = definition.normalisation ?? this.#normalisation;
+      this.sources.setNormalisation(this.pipeline.normalisation);
+    }
     previous?.dispose();
     this.controls.setModel(model, fresh);
     this.attention.build(model);

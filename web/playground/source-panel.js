@@ -1,6 +1,6 @@
 /** @import { Source, Normalisation } from './types.js' */
 import { byId, element, setText, showError } from './dom.js';
-import { NORMALISATIONS } from './pipeline.js';
+import { NORMALISATIONS } from './normalisation.js';
 import { PHOTOS, photoAddress } from './sources.js';
 
 /** @typedef {typeof PHOTOS[number]} Photo */
@@ -21,6 +21,9 @@ export class SourcePanel {
   #photos = byId('photos', HTMLElement);
   #webcam = byId('webcam', HTMLButtonElement);
   #error = byId('source-error', HTMLElement);
+  #normalisation = byId('normalisation', HTMLSelectElement);
+  /** What #normalisation offers. */
+  #normalisations = NORMALISATIONS;
 
   /** @param {SourceEvents} events */
   constructor(events) {
@@ -47,9 +50,22 @@ export class SourcePanel {
     this.#webcam.addEventListener('click', events.onWebcam);
     const size = byId('size', HTMLSelectElement);
     size.addEventListener('change', () => events.onSize(Number(size.value)));
-    const normalisation = byId('normalisation', HTMLSelectElement);
-    normalisation.replaceChildren(...NORMALISATIONS.map(({ title }, i) => element('option', { value: i }, title)));
-    normalisation.addEventListener('change', () => events.onNormalisation(NORMALISATIONS[Number(normalisation.value)]));
+    this.#normalisation.addEventListener('change', () =>
+      events.onNormalisation(this.#normalisations[this.#normalisation.selectedIndex]),
+    );
+  }
+
+  /**
+   * Shows how pixels are normalised; one that comes with a block is offered beside the usual ones.
+   *
+   * @param {Normalisation} normalisation
+   */
+  setNormalisation(normalisation) {
+    this.#normalisations = [...new Set([...NORMALISATIONS, normalisation])];
+    this.#normalisation.replaceChildren(
+      ...this.#normalisations.map(({ title }, i) => element('option', { value: i }, title)),
+    );
+    this.#normalisation.selectedIndex = this.#normalisations.indexOf(normalisation);
   }
 
   /**

@@ -19,6 +19,7 @@
  *   & Pick<BlockConfig, 'midChannels' | 'seed'>} config
  * @property {Record<string, ArrayLike<number>>} [values]  parameters made by hand, by state dict name
  * @property {StateDict} [state]  a whole state dict; wins over values
+ * @property {Normalisation} [normalisation]  of the pixels that the block was made for, where that is known
  * @property {string[]} [kernelNames]  K
  * @property {string[]} [kernelHints]  K, what the attention looks for
  * @property {string[]} [channelNames]  O

@@ -2,6 +2,7 @@
 /** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */
+import { SYMMETRIC, imageOptions } from '../playground/normalisation.js';
 import { samples } from './examples.js';
 
 /** Pictures on screen have this many pixels a side. */
@@ -10,8 +11,8 @@ const SIDE = 128;
 /** Differences are drawn this many times as strong. */
 export const DIFFERENCE_GAIN = 2;
 
-/** Pixels are fed as −1 to 1. */
-export const NORMALISATION = { mean: 0.5, std: 0.5 };
+/** How pixels are fed. */
+export const NORMALISATION = SYMMETRIC;
 
 /** The pictures on screen: what the teacher and the learners make of them. */
 export class Gallery {
@@ -27,10 +28,11 @@ export class Gallery {
     const shown = samples(lesson.kind, photos);
     this.names = shown.map(({ name }) => name);
     this.effects = shown.map(({ effect }) => effect);
-    this.x = dk.zeros([shown.length, teacher.config.inChannels, SIDE, SIDE]);
+    const { inChannels } = teacher.config;
+    this.x = dk.zeros([shown.length, inChannels, SIDE, SIDE]);
     shown.forEach(({ data, side }, batch) => {
       dk.fromImage({ data, width: side, height: side }, {
-        ...NORMALISATION, width: SIDE, height: SIDE, out: this.x, batch,
+        ...imageOptions(NORMALISATION, inChannels), width: SIDE, height: SIDE, out: this.x, batch,
       });
     });
     this.target = teacher.answer(this.x, this.effects);

@@ -1,6 +1,7 @@
 /** @import { Runtime } from '../playground/types.js' */
 /** @import { Classroom, Lesson, Photo, Snapshot, Tuning } from './types.js' */
 import { cosineSchedule } from '../dynakernel/index.js';
+import { imageOptions } from '../playground/normalisation.js';
 import { Random } from '../random.js';
 import { example } from './examples.js';
 import { Gallery, NORMALISATION } from './gallery.js';
@@ -74,12 +75,13 @@ export class Trainer {
   /** @param {Photo[]} photos */
   #makeBatches(photos) {
     const random = new Random(1);
+    const { inChannels } = this.teacher.config;
     return Array.from({ length: BATCHES }, (_, batch) => {
-      const x = this.#own(this.dk.zeros([BATCH, this.teacher.config.inChannels, SIDE, SIDE]));
+      const x = this.#own(this.dk.zeros([BATCH, inChannels, SIDE, SIDE]));
       const effects = Array.from({ length: BATCH }, (__, n) => {
         const { data, side, effect } = example(this.lesson.kind, photos, batch * BATCH + n, random);
         this.dk.fromImage({ data, width: side, height: side }, {
-          ...NORMALISATION, width: SIDE, height: SIDE, out: x, batch: n,
+          ...imageOptions(NORMALISATION, inChannels), width: SIDE, height: SIDE, out: x, batch: n,
         });
         return effect;
       });

@@ -104,9 +104,7 @@ function perform(runtime, request) {
       trainer.gallery.channel = request.channel;
       return introduce(false);
     case 'export': {
-      // No shape shows how pixels were normalised.
-      const bytes = trainer?.dynamic && writeBlock(trainer.dynamic.block,
-        { mean: String(NORMALISATION.mean), std: String(NORMALISATION.std) });
+      const bytes = trainer?.dynamic && writeBlock(trainer.dynamic.block, NORMALISATION);
       if (bytes) answer({ type: 'state', bytes }, [bytes.buffer]);
     }
   }

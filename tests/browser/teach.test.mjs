@@ -217,6 +217,11 @@ describe(`Teach it in ${browserName}`, () => {
     await page.select('#channel', '1');
     const end = Date.now() + 20_000;
     while (before.equals(Buffer.from(await pixels(page, 0, 1)))) assert.ok(Date.now() < end, 'another target is drawn');
+    const shownChannel = () => page.$eval('#channel', (field) => field.selectedIndex);
+    assert.equal(await shownChannel(), 1);
+    await option(page, 'num-kernels', '2');
+    assert.deepEqual(Buffer.from(await pixels(page, 0, 1)), before, 'a new lesson shows its first channel');
+    assert.equal(await shownChannel(), 0);
     await page.click('#step');
     await state(page, 'paused');
     const first = await figures(page);

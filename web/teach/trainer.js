@@ -155,6 +155,7 @@ export class Trainer {
       wanted: gallery.kernels(teacher.aggregation, teacher.aggregation.parameters().weight.toArray()),
       wantedNames: teacher.names,
       outChannels,
+      channel: gallery.channel,
       shape: `${inChannels} → ${outChannels} channels, ${lesson.numKernels} ` +
         `${lesson.numKernels === 1 ? 'kernel' : 'kernels'} of ${kernelSize}×${kernelSize}`,
     };

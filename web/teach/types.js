@@ -106,6 +106,7 @@
  * @property {Kernels} wanted  the teacher's
  * @property {string[]} wantedNames
  * @property {number} outChannels
+ * @property {number} channel  the output channel on screen
  * @property {string} shape  the learner in words
  */
 

@@ -273,6 +273,29 @@ describe(`Teach it in ${browserName}`, () => {
     await page.close();
   });
 
+  it('minds the other block’s seed only where there is another block with a seed', async () => {
+    const page = await openTeach(session);
+    await lesson(page, 'model');
+    const setSeed = (id, value) => page.$eval(`#${id}`, (input, number) => {
+      input.value = number;
+      input.dispatchEvent(new Event('change', { bubbles: true }));
+    }, value);
+    await setSeed('model-seed', '-1');
+    const problem = 'The other block’s seed must be a whole number from 0 to 4294967295; got “-1”.';
+    assert.equal(await shownError(page, 'lesson-error'), problem);
+    await lesson(page, 'blur');
+    assert.equal(await page.$eval('#lesson-error', (error) => error.hidden), true);
+    await page.$eval('input[name="lesson"][value="model"]', (input) => input.click());
+    assert.equal(await shownError(page, 'lesson-error'), problem);
+    const bytes = readFileSync(fixture('rgb_3x3'));
+    await relearn(page, () => drop(page, [{ name: 'rgb.safetensors', type: '', bytes }]));
+    assert.equal(await page.$eval('#lesson-error', (error) => error.hidden), true);
+    await setSeed('seed', '1.5');
+    assert.match(await shownError(page, 'lesson-error'), /^Seed must be a whole number from 0 to .*; got “1\.5”\.$/);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
   it('needs no more memory after 5000 steps than at the beginning', async () => {
     const page = await openTeach(session);
     await option(page, 'kernel-size', '3');

@@ -1,5 +1,5 @@
 /** @import { Definition } from './types.js' */
-import { byId, element, setText, showError } from './dom.js';
+import { byId, element, numberProblem, setText, showError } from './dom.js';
 import { PRESETS, isSeeded } from './presets.js';
 
 /** @typedef {{ stride: number, padding: number, dilation: number }} Steps */
@@ -114,16 +114,4 @@ function tab(id, title) {
     element('input', { type: 'radio', name: 'preset', value: id }),
     element('span', {}, title),
   );
-}
-
-/**
- * What is wrong with a number field, as a sentence; '' where nothing is.
- *
- * @param {HTMLInputElement} input
- */
-function numberProblem(input) {
-  if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) return '';
-  const name = input.labels?.[0]?.textContent?.trim() ?? 'This';
-  const got = input.value ? `“${input.value}”` : 'nothing';
-  return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
 }

@@ -53,6 +53,18 @@ export function showError(target, message) {
 }
 
 /**
+ * What is wrong with a field for whole numbers, as a sentence; '' where nothing is.
+ *
+ * @param {HTMLInputElement} input
+ */
+export function numberProblem(input) {
+  if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) return '';
+  const name = input.labels?.[0]?.textContent?.trim() ?? 'This';
+  const got = input.value ? `“${input.value}”` : 'nothing';
+  return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
+}
+
+/**
  * Copies the pixels of one canvas into another of the same size.
  *
  * @param {HTMLCanvasElement} source

@@ -1,6 +1,6 @@
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
-import { byId, element, setText, showError } from '../playground/dom.js';
+import { byId, element, numberProblem, setText, showError } from '../playground/dom.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
 import { PhotoList } from './photo-list.js';
@@ -124,12 +124,9 @@ export class LessonPanel {
 
   /** What keeps the lesson from being given, as a sentence. */
   #problem() {
-    const seeds = /** @type {const} */ ([[this.#seed, 'The seed'], [this.#modelSeed, 'The other block’s seed']]);
-    for (const [input, name] of seeds) {
-      if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) continue;
-      const got = input.value ? `“${input.value}”` : 'nothing';
-      return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
-    }
+    const seeded = this.#offer.kind === 'model' && !this.#opened;
+    const problem = numberProblem(this.#seed) || (seeded ? numberProblem(this.#modelSeed) : '');
+    if (problem) return problem;
     const { chosen } = this.photos;
     if (chosen.length === 0) return 'No photograph is chosen: choose one to learn from.';
     if (this.#offer.kind === 'picture' && chosen.length === 1)

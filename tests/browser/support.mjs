@@ -1,9 +1,12 @@
 // A browser with the playground in it, and what the browser tests ask it.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from 'puppeteer-core';
+import sirv from 'sirv';
 import { findBrowser } from '../../scripts/browsers.mjs';
 import { root } from '../../scripts/project.mjs';
 import { serve } from '../../scripts/serve.mjs';
@@ -92,6 +95,32 @@ function launchBrowser(webcam, downloads) {
     args,
     downloadBehavior: { policy: 'allow', downloadPath: downloads },
   });
+}
+
+/**
+ * The repository, served without the headers that isolate a page, and with some files changed.
+ *
+ * @param {{ [path: string]: (text: string) => string }} [changes] what becomes of a file's text
+ * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ */
+export async function servePlainly(changes = {}) {
+  const site = sirv(root, { dev: true });
+  const server = createServer((request, response) => {
+    const change = changes[request.url.slice(1)];
+    if (!change) return site(request, response);
+    const text = readFileSync(join(root, request.url), 'utf8');
+    const changed = change(text);
+    assert.notEqual(changed, text, `${request.url} is as it was`);
+    response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(changed);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://localhost:${server.address().port}/`,
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
 
 /** Waits until the page has computed and drawn all that was asked of it, or has said what is wrong. */

@@ -1,16 +1,14 @@
 // "Teach it": blocks learn in the page, and what was learnt can be taken along. How fast is not tested.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import sirv from 'sirv';
 import { root } from '../../scripts/project.mjs';
 import { serve } from '../../scripts/serve.mjs';
-import { load, parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
-import { browserName, downloaded, drop, fixture, rest, shownError, start, text } from './support.mjs';
+import { parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
+import { browserName, drop, fixture, servePlainly, shownError, start, text } from './support.mjs';
 import {
-  distance, figures, lesson, openTeach, option, pixels, png, reached, refused, relearn, samples, state, train,
+  distance, figures, lesson, openTeach, option, pixels, reached, refused, relearn, samples, state, train,
 } from './teach.mjs';
 
 describe(`Teach it in ${browserName}`, () => {
@@ -152,60 +150,6 @@ describe(`Teach it in ${browserName}`, () => {
     await page.close();
   });
 
-  it('saves a block that the library runs with the same results', async () => {
-    const page = await openTeach(session);
-    await train(page, 500);
-    const bytes = readFileSync(await downloaded(page, session.downloads, '#save'));
-    const { __metadata__: metadata } = parseSafetensors(bytes);
-    const given = JSON.parse(metadata.config);
-    assert.deepEqual([metadata.mean, metadata.std], ['0.5', '0.5']);
-
-    const dk = await load();
-    const block = dk.dynamicKernelAggregation({
-      inChannels: given.in_channels, outChannels: given.out_channels, kernelSize: given.kernel_size,
-      stride: given.stride, padding: given.padding, dilation: given.dilation, groups: given.groups, bias: given.bias,
-      numKernels: given.num_kernels, midChannels: given.mid_channels,
-    });
-    block.loadStateDict(bytes);
-    for (const [n, { name, attention }] of (await samples(page)).entries()) {
-      const x = dk.fromImage({ data: await pixels(page, n, 0), width: 128, height: 128 }, { mean: 0.5, std: 0.5 });
-      const y = block.forward(x);
-      block.lastAttention.forEach((weight, k) =>
-        assert.ok(Math.abs(weight - attention[k]) < 0.03, `${name}, kernel ${k}: ${weight}, shown ${attention[k]}`));
-      const drawn = y.toImageData({ channel: 'rgb', range: [-1, 1] }).data;
-      assert.ok(distance(drawn, await pixels(page, n, 2)) < 2, name);
-    }
-    dk.dispose();
-    await page.close();
-  });
-
-  it('opens the block in the playground, where it does what was taught', async () => {
-    const page = await openTeach(session);
-    await train(page, 500);
-    const taught = await samples(page);
-    const pictures = await Promise.all(taught.map((_, n) => png(page, n)));
-    const opened = new Promise((resolve) => page.once('popup', resolve));
-    await page.click('#open');
-    const playground = await opened;
-    await playground.waitForSelector('#playground');
-    await rest(playground);
-    const hasState = () => /-step-500\.safetensors/.test(document.getElementById('preset-summary').textContent);
-    await playground.waitForFunction(hasState, { timeout: 20_000 });
-    assert.equal(await text(playground, '#block-shape'), '3 → 3 channels, 4 kernels of 5×5.');
-    assert.match(await text(playground, '#snippet'), /mean: \[0\.5, 0\.5, 0\.5\], std: \[0\.5, 0\.5, 0\.5\]/);
-    for (const [n, { name, attention }] of taught.entries()) {
-      await drop(playground, [{ name: `${name}.png`, type: 'image/png', bytes: pictures[n] }]);
-      const isShown = (file) => document.getElementById('input-caption').textContent === `${file}.png, 128 × 128`;
-      await playground.waitForFunction(isShown, {}, name);
-      await rest(playground);
-      const shown = await playground.$$eval('#kernels data', (list) => list.map((element) => Number(element.value)));
-      shown.forEach((weight, k) =>
-        assert.ok(Math.abs(weight - attention[k]) < 0.01, `${name}, kernel ${k}: ${weight}, taught ${attention[k]}`));
-    }
-    await playground.close();
-    await page.close();
-  });
-
   it('imitates a state dict that is dropped on it', async () => {
     const page = await openTeach(session);
     const give = (name) => drop(page, [{ name: `${name}.safetensors`, type: '', bytes: readFileSync(fixture(name)) }]);
@@ -312,12 +256,10 @@ describe(`Teach it in ${browserName}`, () => {
   });
 
   it('trains on one thread where the page is not isolated', async () => {
-    const site = sirv(root, { dev: true });
-    const server = createServer((request, response) => site(request, response));
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const site = await servePlainly();
     const page = await session.browser.newPage();
     try {
-      await page.goto(`http://localhost:${server.address().port}/web/teach.html`);
+      await page.goto(`${site.url}web/teach.html`);
       await state(page, 'ready');
       assert.equal(await page.evaluate(() => globalThis.crossOriginIsolated), false);
       assert.match(await text(page, '#build'), / · 1 thread$/);
@@ -326,8 +268,7 @@ describe(`Teach it in ${browserName}`, () => {
       assert.ok(single > 10 * dynamic, `one kernel ${single}, dynamic ${dynamic}`);
     } finally {
       await page.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await site.close();
     }
   });
 

@@ -49,7 +49,7 @@
 /**
  * @typedef {{ type: 'setup', id: number, lesson: Lesson, photos: Photo[], interval: number }
  *   | { type: 'tune', tuning: Tuning } | { type: 'channel', channel: number }
- *   | { type: 'run' | 'pause' | 'step' | 'reset' | 'export' }} Request
+ *   | { type: 'export', id: number } | { type: 'run' | 'pause' | 'step' | 'reset' }} Request
  */
 
 /**
@@ -115,7 +115,8 @@
  *
  * @typedef {{ lesson?: number } & ({ type: 'ready', fresh: boolean, classroom: Classroom, snapshot: Snapshot }
  *   | { type: 'snapshot', state: 'running' | 'paused' | 'done', snapshot: Snapshot }
- *   | { type: 'state', bytes: Uint8Array<ArrayBuffer> }
+ *   | { type: 'state', id: number, step: number, bytes: Uint8Array<ArrayBuffer> }
+ *   | { type: 'error', about: 'export', id: number, message: string }
  *   | { type: 'error', about: 'start' | 'setup' | 'training', message: string })} Answer
  */
 

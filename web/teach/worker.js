@@ -3,6 +3,7 @@
 /** @import { Runtime } from '../playground/types.js' */
 /** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
 import { load } from '../dynakernel/index.js';
+import { messageOf } from '../playground/errors.js';
 import { writeBlock } from '../playground/statedict.js';
 import { NORMALISATION } from './gallery.js';
 import { Trainer } from './trainer.js';
@@ -54,8 +55,14 @@ async function handle(request) {
   try {
     perform(dk, request);
   } catch (error) {
+    if (request.type === 'export')
+      return answer({ type: 'error', about: 'export', id: request.id, message: messageOf(error) });
     running = false;
-    fail(request.type === 'setup' ? 'setup' : 'training', error);
+    if (request.type !== 'setup' && request.type !== 'reset') return fail('training', error);
+    // What is left of the lesson can neither be shown nor trained.
+    trainer?.dispose();
+    trainer = null;
+    fail('setup', error);
   }
 }
 
@@ -104,8 +111,9 @@ function perform(runtime, request) {
       trainer.gallery.channel = request.channel;
       return introduce(false);
     case 'export': {
-      const bytes = trainer?.dynamic && writeBlock(trainer.dynamic.block, NORMALISATION);
-      if (bytes) answer({ type: 'state', bytes }, [bytes.buffer]);
+      if (!trainer?.dynamic) throw new Error('there is no block to take along');
+      const bytes = writeBlock(trainer.dynamic.block, NORMALISATION);
+      answer({ type: 'state', id: request.id, step: trainer.step, bytes }, [bytes.buffer]);
     }
   }
 }
@@ -195,5 +203,5 @@ const buffers = ({ dynamic, single }) => [dynamic, single].flatMap((/** @type {P
  * @param {unknown} error
  */
 function fail(about, error) {
-  answer({ type: 'error', about, message: error instanceof Error ? error.message : String(error) });
+  answer({ type: 'error', about, message: messageOf(error) });
 }

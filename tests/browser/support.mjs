@@ -168,20 +168,22 @@ export async function shownError(page, id) {
 /**
  * Drops files on the page: real bytes, in the events that the browser would send.
  *
- * @param {{ name: string, type: string, bytes: Uint8Array }[]} files
+ * @param {{ name: string, type: string, bytes: Uint8Array }[][]} drops  several: one after the other, without a pause
  */
-export async function drop(page, files) {
-  const encoded = files.map(({ name, type, bytes }) => ({ name, type, base64: Buffer.from(bytes).toString('base64') }));
-  await page.evaluate((list) => {
-    const transfer = new DataTransfer();
-    for (const { name, type, base64 } of list) {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      transfer.items.add(new File([bytes], name, { type }));
+export async function drop(page, ...drops) {
+  const encode = ({ name, type, bytes }) => ({ name, type, base64: Buffer.from(bytes).toString('base64') });
+  await page.evaluate((lists) => {
+    for (const list of lists) {
+      const transfer = new DataTransfer();
+      for (const { name, type, base64 } of list) {
+        const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+        transfer.items.add(new File([bytes], name, { type }));
+      }
+      for (const step of ['dragenter', 'dragover', 'drop']) {
+        document.body.dispatchEvent(new DragEvent(step, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+      }
     }
-    for (const step of ['dragenter', 'dragover', 'drop']) {
-      document.body.dispatchEvent(new DragEvent(step, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-    }
-  }, encoded);
+  }, drops.map((files) => files.map(encode)));
 }
 
 /** Lets the page use the clipboard without asking; Firefox has a preference for it. */

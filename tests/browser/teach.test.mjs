@@ -125,6 +125,28 @@ describe(`Teach it in ${browserName}`, () => {
     await page.close();
   });
 
+  it('says how many steps a run has, as soon as it is chosen', async () => {
+    const page = await openTeach(session);
+    const steps = (wanted) =>
+      page.waitForFunction((words) => document.getElementById('steps').textContent === words, { timeout: 10_000 }, wanted);
+    await page.select('#run-steps', '500');
+    await steps('0 of 500');
+    assert.equal(await page.$eval('#progress', (progress) => progress.max), 500);
+    await page.click('#step');
+    await steps('1 of 500');
+    await page.select('#run-steps', '20000');
+    await steps('1 of 20000');
+    await page.click('#run');
+    await reached(page, 600);
+    await page.click('#run');
+    await state(page, 'paused');
+    await page.select('#run-steps', '500');
+    await state(page, 'done');
+    const { step } = await figures(page);
+    await steps(`${step} of ${step}`);
+    await page.close();
+  });
+
   it('takes another rate and optimizer while it trains, and says when a rate was too high', async () => {
     const page = await openTeach(session);
     await page.select('#run-steps', '20000');
@@ -214,6 +236,16 @@ describe(`Teach it in ${browserName}`, () => {
     });
     assert.equal(await page.$eval('#lesson-error', (error) => error.hidden), true);
     assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  it('has room for eight photographs, also where more are dropped before the first are read', async () => {
+    const page = await openTeach(session);
+    const photo = readFileSync(join(root, 'web/photos/coffee.jpg'));
+    const three = [1, 2, 3].map((i) => ({ name: `cup ${i}.jpg`, type: 'image/jpeg', bytes: photo }));
+    await drop(page, three, three);
+    await refused(page, /^There is room for 8 photographs; 7 are here, and 3 more were given\.$/);
+    assert.equal(await page.$$eval('#photos .photo', (list) => list.length), 7);
     await page.close();
   });
 

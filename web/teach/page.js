@@ -104,12 +104,16 @@ export class TeachPage {
   /** @param {File[]} files */
   async #addPhotos(files) {
     const { photos } = this.lesson;
-    if (photos.count + files.length > MOST_PHOTOS) {
+    const checkRoom = () => {
+      if (photos.count + files.length <= MOST_PHOTOS) return;
       throw new Error(
         `there is room for ${MOST_PHOTOS} photographs; ${photos.count} are here, and ${files.length} more were given`,
       );
-    }
-    photos.add(await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i))));
+    };
+    checkRoom();
+    const own = await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i)));
+    checkRoom(); // others may have come while these were read
+    photos.add(own);
     this.lesson.showError('');
     this.#begin();
   }

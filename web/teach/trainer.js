@@ -119,10 +119,15 @@ export class Trainer {
     this.end = this.step + this.tuning.steps;
   }
 
-  /** @param {Tuning} tuning */
+  /**
+   * @param {Tuning} tuning
+   * @returns {boolean} whether the run now ends elsewhere
+   */
   tune(tuning) {
+    const { end } = this;
     this.tuning = tuning;
-    if (this.step < this.end) this.end = Math.max(this.step, this.start + tuning.steps);
+    if (this.step < end) this.end = Math.max(this.step, this.start + tuning.steps);
+    return this.end !== end;
   }
 
   /** One step of both learners on the next batch. @returns {boolean} whether both losses are finite */

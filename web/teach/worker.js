@@ -83,7 +83,7 @@ function perform(runtime, request) {
     }
     case 'tune':
       tuning = request.tuning;
-      trainer?.tune(tuning);
+      if (trainer?.tune(tuning) && !running) show(trainer.step < trainer.end ? 'paused' : 'done');
       return;
     case 'run':
       if (!trainer || running) return;

@@ -84,6 +84,39 @@ describe(`files in ${browserName}`, () => {
     await page.close();
   });
 
+  it('shrinks a large picture, says its own size, and keeps no copy of one that cannot be read', async () => {
+    const large = { name: 'large.png', type: 'image/png', bytes: createCanvas(3000, 1500).toBuffer('image/png') };
+    const page = await session.open();
+    await page.evaluate(() => {
+      globalThis.bitmaps = 0;
+      const { createImageBitmap: create } = globalThis;
+      const { close } = ImageBitmap.prototype;
+      globalThis.createImageBitmap = (...values) => {
+        globalThis.bitmaps++;
+        return create(...values);
+      };
+      ImageBitmap.prototype.close = function () {
+        globalThis.bitmaps--;
+        close.call(this);
+      };
+    });
+    await drop(page, [large]);
+    await page.waitForFunction(() =>
+      document.getElementById('input-caption').textContent === 'large.png, 384 × 192 of 3000 × 1500',
+    );
+    assert.equal(await page.evaluate(() => globalThis.bitmaps), 0);
+    await page.evaluate(() => {
+      CanvasRenderingContext2D.prototype.getImageData = () => {
+        throw new Error('too many pixels');
+      };
+    });
+    await drop(page, [large]);
+    assert.equal(await shownError(page, 'source-error'), 'Too many pixels.');
+    assert.equal(await page.evaluate(() => globalThis.bitmaps), 0);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
   it('says what is wrong with a file that is no image, and goes on', async () => {
     const page = await session.open();
     const caption = await text(page, '#input-caption');

@@ -42,8 +42,7 @@ export async function openPhoto(photo) {
  * @returns {Promise<Source>}
  */
 export async function openImage(blob, file, name = file) {
-  const image = await readPixels(await decode(blob, file));
-  return { kind: 'image', name, stem: stem(file), file, image, width: image.width, height: image.height };
+  return { kind: 'image', name, stem: stem(file), file, ...(await readPixels(await decode(blob, file))) };
 }
 
 /**
@@ -53,35 +52,35 @@ export async function openImage(blob, file, name = file) {
  * @returns {Promise<Source>}
  */
 export async function stillOf(video) {
-  const image = await readPixels(await createImageBitmap(video));
-  return {
-    kind: 'image',
-    name: 'Webcam still',
-    stem: 'webcam',
-    file: 'webcam.png',
-    image,
-    width: image.width,
-    height: image.height,
-  };
+  const picture = await readPixels(await createImageBitmap(video));
+  return { kind: 'image', name: 'Webcam still', stem: 'webcam', file: 'webcam.png', ...picture };
 }
 
 /**
- * The pixels of a bitmap, which is closed. Read once, since reading is what takes long and they stay the same.
+ * The pixels of a bitmap, which is closed, and the size that it had. Read once, since reading is what takes long and
+ * they stay the same.
  *
  * @param {ImageBitmap} bitmap
+ * @returns {Promise<Pick<Source, 'width' | 'height'> & { image: ImageData }>}
  */
 async function readPixels(bitmap) {
+  const { width, height } = bitmap;
   const small = await shrink(bitmap);
-  const { width, height } = small;
-  const canvas = document.createElement('canvas');
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  if (!context)
-    throw new SourceError(`This browser has no canvas of ${width} × ${height} pixels to read the picture with.`);
-  context.drawImage(small, 0, 0);
-  small.close();
-  return context.getImageData(0, 0, width, height);
+  try {
+    const canvas = document.createElement('canvas');
+    canvas.width = small.width;
+    canvas.height = small.height;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    if (!context) {
+      throw new SourceError(
+        `This browser has no canvas of ${small.width} × ${small.height} pixels to read the picture with.`,
+      );
+    }
+    context.drawImage(small, 0, 0);
+    return { image: context.getImageData(0, 0, small.width, small.height), width, height };
+  } finally {
+    small.close();
+  }
 }
 
 /**
@@ -113,18 +112,20 @@ async function decode(blob, file) {
   }
 }
 
-/** @param {ImageBitmap} bitmap */
+/** The bitmap, or a smaller one in place of it, which is closed. @param {ImageBitmap} bitmap */
 async function shrink(bitmap) {
   const longest = Math.max(bitmap.width, bitmap.height);
   if (longest <= MAX_SIDE) return bitmap;
   const side = (/** @type {number} */ length) => Math.max(1, Math.round((length * MAX_SIDE) / longest));
-  const small = await createImageBitmap(bitmap, {
-    resizeWidth: side(bitmap.width),
-    resizeHeight: side(bitmap.height),
-    resizeQuality: 'high',
-  });
-  bitmap.close();
-  return small;
+  try {
+    return await createImageBitmap(bitmap, {
+      resizeWidth: side(bitmap.width),
+      resizeHeight: side(bitmap.height),
+      resizeQuality: 'high',
+    });
+  } finally {
+    bitmap.close();
+  }
 }
 
 /** @param {Source | null} source  one that is shown no longer */

@@ -31,8 +31,8 @@
  * @property {string} name  as a person would say it
  * @property {string} stem  for file names, and for the snippet
  * @property {string} [file]  the file's own name, where there is one
- * @property {ImageData | HTMLVideoElement} image
- * @property {number} width
+ * @property {ImageData | HTMLVideoElement} image  its pixels; of large pictures fewer than they have
+ * @property {number} width  the picture's own
  * @property {number} height
  */
 

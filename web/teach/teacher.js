@@ -27,7 +27,7 @@ export class Teacher {
         });
       }
     } catch (error) {
-      this.model?.dispose();
+      this.dispose();
       throw error;
     }
     /** Of each of the teacher's kernels, for people. */
@@ -65,7 +65,7 @@ export class Teacher {
 
   dispose() {
     this.model?.dispose();
-    this.aggregation.dispose();
+    this.aggregation?.dispose();
   }
 }
 

@@ -54,8 +54,7 @@ export class Trainer {
       if (!Number.isFinite(this.gallery.peak))
         throw new Error('what is to be imitated answers with numbers that are not finite');
       this.batches = this.#makeBatches(photos);
-      const { x, target } = this.batches[0];
-      this.workspace = this.#own(new Workspace(dk, x.shape, target.shape));
+      this.workspace = this.#own(new Workspace(dk, this.batches[0].target.shape));
       this.#enrol();
     } catch (error) {
       this.dispose();

@@ -1,5 +1,6 @@
 /** @import { Definition } from './types.js' */
 import { byId, element, numberProblem, setText, showError } from './dom.js';
+import { listenForChoice } from './files.js';
 import { PRESETS, isSeeded } from './presets.js';
 
 /** @typedef {{ stride: number, padding: number, dilation: number }} Steps */
@@ -9,9 +10,9 @@ import { PRESETS, isSeeded } from './presets.js';
  * @property {(definition: Definition) => void} onPreset
  * @property {(steps: Steps) => void} onSteps
  * @property {(seed: number) => void} onSeed
- * @property {(files: File[]) => void} onFile
+ * @property {(files: File[]) => void} onFiles
  * @property {() => void} onSave
- * @property {(index: number) => void} onPrefix  another block of the same file
+ * @property {(index: number) => boolean} onPrefix  another block of the same file is wanted; whether it runs now
  */
 
 /** Above the pipeline: which block runs, and what of it can be set. */
@@ -28,6 +29,8 @@ export class BlockPanel {
   };
   #prefixGroup = byId('prefix-group', HTMLElement);
   #prefix = byId('prefix', HTMLSelectElement);
+  /** Of the block that runs. */
+  #prefixIndex = 0;
   #error = byId('block-error', HTMLElement);
 
   /** @param {BlockEvents} events */
@@ -56,13 +59,13 @@ export class BlockPanel {
       else events.onSeed(this.#seed.valueAsNumber);
     });
     byId('roll', HTMLButtonElement).addEventListener('click', () => events.onSeed(Math.floor(Math.random() * 10_000)));
-    const file = byId('state-file', HTMLInputElement);
-    file.addEventListener('change', () => {
-      events.onFile([...(file.files ?? [])]);
-      file.value = ''; // the same file may be chosen again
-    });
+    listenForChoice('state-file', events.onFiles);
     byId('save-state', HTMLButtonElement).addEventListener('click', events.onSave);
-    this.#prefix.addEventListener('change', () => events.onPrefix(this.#prefix.selectedIndex));
+    this.#prefix.addEventListener('change', () => {
+      const { selectedIndex } = this.#prefix;
+      if (events.onPrefix(selectedIndex)) this.#prefixIndex = selectedIndex;
+      else this.#prefix.selectedIndex = this.#prefixIndex;
+    });
   }
 
   /** @param {Definition} definition  the one that runs now */
@@ -89,12 +92,15 @@ export class BlockPanel {
    * Offers the blocks of a file that has several.
    *
    * @param {string[]} prefixes
+   * @param {number} index  of the one that runs
    */
-  offer(prefixes) {
+  offer(prefixes, index) {
+    this.#prefixIndex = index;
     this.#prefixGroup.hidden = prefixes.length < 2;
     this.#prefix.replaceChildren(
       ...prefixes.map((prefix) => element('option', {}, prefix.replace(/\.$/, '') || '(the file itself)')),
     );
+    this.#prefix.selectedIndex = index;
   }
 
   /** @param {string} message */

@@ -53,33 +53,48 @@ export class Pipeline {
     return this.#a.tensor;
   }
 
-  /** [1, O, Ho, Wo]; null after a frame that failed. */
+  /** [1, O, Ho, Wo]; null before the first frame, and after one that failed. */
   get y() {
     return this.#y.tensor;
   }
 
   /**
-   * Runs the stages from `first` on; y is then what they gave. Throws what the library throws.
+   * Runs the stages from `first` on, all of them where there is no y; y is then what they gave. Throws what the library
+   * throws.
    *
    * @param {number} first  a STAGE
    * @returns {Times}
    */
   run(first) {
+    const { model, source } = this;
+    if (!model || !source) return {};
+    try {
+      return this.#runStages(this.y ? first : STAGE.pixels, model, source);
+    } catch (error) {
+      this.#y.clear(); // what is there belongs to an earlier frame
+      throw error;
+    }
+  }
+
+  /**
+   * @param {number} first
+   * @param {Model} model
+   * @param {Source} source
+   */
+  #runStages(first, model, source) {
     /** @type {Times} */
     const times = {};
-    if (!this.model || !this.source) return times;
-    const start = performance.now();
-    if (first <= STAGE.pixels || !this.x) this.#readPixels(this.model.channels, this.source);
-    const read = performance.now();
-    if (first <= STAGE.pixels) times.pixels = read - start;
-    if (first <= STAGE.attention) {
-      this.#attend(this.model);
-      times.attention = performance.now() - read;
-    }
-    if (first <= STAGE.convolution) {
-      const attended = performance.now();
-      this.#convolve(this.model);
-      times.convolution = performance.now() - attended;
+    /** @type {[stage: keyof Times & keyof typeof STAGE, run: () => void][]} */
+    const stages = [
+      ['pixels', () => this.#readPixels(model.channels, source)],
+      ['attention', () => this.#attend(model)],
+      ['convolution', () => this.#convolve(model)],
+    ];
+    for (const [stage, run] of stages) {
+      if (STAGE[stage] < first) continue;
+      const start = performance.now();
+      run();
+      times[stage] = performance.now() - start;
     }
     return times;
   }
@@ -113,35 +128,25 @@ export class Pipeline {
     const x = /** @type {Tensor} */ (this.x);
     const a = /** @type {Tensor} */ (this.a);
     if (this.manual) a.data.set(this.manual);
-    const { height, width } = outputSize(model.definition.config, x.shape);
-    this.#y.fill([1, model.outChannels, height, width], (out) => block.aggregation.forward(x, a, { out }));
+    this.#y.fill([model, ...x.shape], (out) => block.aggregation.forward(x, a, { out }));
   }
 }
 
-/**
- * @param {Model['definition']['config']} config
- * @param {readonly number[]} shape  [N, C, H, W]
- */
-function outputSize({ kernelSize, stride, padding, dilation }, [, , H, W]) {
-  const side = (/** @type {number} */ length) =>
-    Math.floor((length + 2 * padding - dilation * (kernelSize - 1) - 1) / stride) + 1;
-  return { height: side(H), width: side(W) };
-}
-
-/** A tensor that is written anew for every frame, and made anew where its shape changes. */
+/** A tensor that is written anew for every frame, and made anew where what its shape follows from changes. */
 class Slot {
   /** @type {Tensor | null} */
   tensor = null;
+  /** @type {unknown[]} */
+  #key = [];
 
   /**
-   * @param {number[]} shape
+   * @param {unknown[]} key  all that the shape follows from
    * @param {(out: Tensor | undefined) => Tensor} write  into out, where there is one
    * @returns {Tensor}
    */
-  fill(shape, write) {
-    const { tensor } = this;
-    if (tensor && !(tensor.shape.length === shape.length && tensor.shape.every((side, i) => side === shape[i])))
-      this.clear();
+  fill(key, write) {
+    if (key.length !== this.#key.length || key.some((part, i) => part !== this.#key[i])) this.clear();
+    this.#key = key;
     this.tensor = write(this.tensor ?? undefined);
     return this.tensor;
   }

@@ -1,5 +1,6 @@
 /** @import { Source, Normalisation } from './types.js' */
 import { byId, element, setText, showError } from './dom.js';
+import { listenForChoice } from './files.js';
 import { NORMALISATIONS } from './normalisation.js';
 import { PHOTOS, photoAddress } from './sources.js';
 
@@ -42,11 +43,7 @@ export class SourcePanel {
       const photo = PHOTOS.find(({ file }) => event.target instanceof HTMLInputElement && event.target.value === file);
       if (photo) events.onPhoto(photo);
     });
-    const file = byId('image-file', HTMLInputElement);
-    file.addEventListener('change', () => {
-      events.onFiles([...(file.files ?? [])]);
-      file.value = ''; // the same file may be chosen again
-    });
+    listenForChoice('image-file', events.onFiles);
     this.#webcam.addEventListener('click', events.onWebcam);
     const size = byId('size', HTMLSelectElement);
     size.addEventListener('change', () => events.onSize(Number(size.value)));
@@ -79,8 +76,17 @@ export class SourcePanel {
     const text = `${source.name}, ${width} × ${height}${original}${channels === 1 ? ', luma' : ''}`;
     setText(this.#caption, text);
     if (this.canvas.getAttribute('aria-label') !== text) this.canvas.setAttribute('aria-label', text);
-    for (const input of this.#photos.querySelectorAll('input'))
-      input.checked = input.value === source.file && PHOTOS.some(({ name }) => name === source.name);
+    this.mark(source);
+  }
+
+  /**
+   * Checks the photograph that this is, and no other.
+   *
+   * @param {Source | null} source
+   */
+  mark(source) {
+    const photo = PHOTOS.find(({ file, name }) => file === source?.file && name === source.name);
+    for (const input of this.#photos.querySelectorAll('input')) input.checked = input.value === photo?.file;
   }
 
   /** @param {'off' | 'starting' | 'on'} state */

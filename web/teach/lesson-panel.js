@@ -1,6 +1,7 @@
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
 import { byId, element, numberProblem, setText, showError } from '../playground/dom.js';
+import { listenForChoice } from '../playground/files.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
 import { PhotoList } from './photo-list.js';
@@ -56,13 +57,7 @@ export class LessonPanel {
       this.#opened = null;
       changed();
     });
-    for (const id of ['state-file', 'image-file']) {
-      const file = byId(id, HTMLInputElement);
-      file.addEventListener('change', () => {
-        events.onFiles([...(file.files ?? [])]);
-        file.value = ''; // the same file may be chosen again
-      });
-    }
+    for (const id of ['state-file', 'image-file']) listenForChoice(id, events.onFiles);
     this.#showOffer();
   }
 

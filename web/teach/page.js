@@ -1,10 +1,8 @@
 /** @import { Answer, Lesson, Progress, Request, Snapshot } from './types.js' */
-import { DynakernelError } from '../dynakernel/index.js';
 import { byId, setText, showError } from '../playground/dom.js';
 import { sentence } from '../playground/errors.js';
+import { listenForFiles, readStateFile, sortFiles } from '../playground/files.js';
 import { number, stem } from '../playground/format.js';
-import { listenForFiles } from '../playground/sources.js';
-import { readBlocks, refuseFormat } from '../playground/statedict.js';
 import { startWorker } from './client.js';
 import { KernelsPanel } from './kernels-panel.js';
 import { LessonPanel } from './lesson-panel.js';
@@ -90,9 +88,7 @@ export class TeachPage {
    * @param {File[]} files
    */
   async #openFiles(files) {
-    const isState = (/** @type {File} */ file) => /\.safetensors$/i.test(file.name) || refuseFormat(file.name) !== '';
-    const state = files.find(isState);
-    const images = files.filter((file) => !isState(file));
+    const { images, state } = sortFiles(files);
     try {
       if (images.length) await this.#addPhotos(images);
       if (state) await this.#imitate(state);
@@ -120,16 +116,7 @@ export class TeachPage {
 
   /** @param {File} file  a state dict */
   async #imitate(file) {
-    const refusal = refuseFormat(file.name);
-    if (refusal) throw new Error(refusal);
-    let blocks;
-    try {
-      blocks = readBlocks(new Uint8Array(await file.arrayBuffer()), file.name);
-    } catch (error) {
-      if (!(error instanceof DynakernelError)) throw error;
-      throw new Error(`“${file.name}” cannot be read. ${sentence(error)}`);
-    }
-    const { prefix, definition: { config, state } } = blocks[0];
+    const [{ prefix, definition: { config, state } }] = await readStateFile(file);
     this.lesson.imitate({ title: prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name, config, state });
     this.#begin();
   }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { load, toSafetensors } from '../../web/dynakernel/index.js';
 import { browserName, choose, drop, rest, screenshots, select, shownError, start, text } from './support.mjs';
 
 /** Where the focus goes with each press of Tab, as `#id` or `name=`, until it comes round. */
@@ -186,6 +187,28 @@ describe(`access in ${browserName}`, () => {
     });
     await press('#webcam', ' ');
     assert.match(await text(page, '#input-caption'), /^Webcam still/);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  it('turns the pages of many maps by keyboard, to the ends', async () => {
+    const dk = await load();
+    const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 50, kernelSize: 3, seed: 1 });
+    const bytes = toSafetensors(block.stateDict());
+    dk.dispose();
+    const page = await session.open();
+    await drop(page, [{ name: 'fifty.safetensors', type: '', bytes }]);
+    const isPage = (words) => document.getElementById('page').textContent === words;
+    await page.waitForFunction(isPage, {}, 'Maps 0 to 23 of 50');
+    await page.focus('#next');
+    for (const [words, focused] of [
+      ['Maps 24 to 47 of 50', 'next'], ['Maps 48 to 49 of 50', 'previous'], ['Maps 24 to 47 of 50', 'previous'],
+      ['Maps 0 to 23 of 50', 'next'],
+    ]) {
+      await page.keyboard.press('Enter');
+      await page.waitForFunction(isPage, {}, words);
+      assert.equal(await page.evaluate(() => document.activeElement.id), focused, words);
+    }
     assert.deepEqual(page.problems, []);
     await page.close();
   });

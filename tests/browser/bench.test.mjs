@@ -75,11 +75,23 @@ describe(`benchmark page in ${browserName}`, () => {
     const { rows } = await readTable(page);
     assert.ok(rows.length >= 1 && rows.length < 18, `${rows.length} rows`);
 
+    // By keyboard alone: the focus goes to what can be pressed next, and from a field that is disabled too.
     await choose(page, few.slice(0, 1));
-    await page.focus('#run');
+    const focused = () => page.evaluate(() => document.activeElement.id);
+    for (const selector of ['#run', '#peers']) {
+      await page.focus(selector);
+      await page.keyboard.press('Enter');
+      await state(page, 'running');
+      assert.equal(await focused(), 'stop');
+      await state(page, 'done');
+      assert.equal(await focused(), 'run');
+      assert.equal((await readTable(page)).rows.length, 1);
+    }
     await page.keyboard.press('Enter');
-    await state(page, 'done');
-    assert.equal((await readTable(page)).rows.length, 1);
+    await state(page, 'running');
+    await page.keyboard.press('Enter');
+    await state(page, 'stopped');
+    assert.equal(await focused(), 'run');
     assert.deepEqual(page.problems, []);
     await page.close();
   });
@@ -110,8 +122,18 @@ describe(`benchmark page in ${browserName}`, () => {
     assert.equal(rule, '| --- | ---: | ---: | ---: |');
     assert.match(row, /^\| dw_40_3x3_32x24 \| [\d.]+ \| [\d.]+ \| \d+ % \|$/);
     const data = JSON.parse(await copied(page, 'copy-json'));
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'copy-json', 'the focus stays');
+    await page.click('#copy-json'); // while it says so
+    await page.waitForFunction(() => document.getElementById('copy-json').textContent === 'Copy as JSON');
     assert.deepEqual(data.rows.map(({ name }) => name), ['dw_40_3x3_32x24', 'pw_16_16_64x48']);
     assert.ok(data.peak > 0 && data.rows.every(({ timings }) => timings.dynakernel.samples > 0));
+    const refused = await page.evaluate(() => {
+      navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+      document.getElementById('copy-markdown').click();
+      return new Promise((resolve) => setTimeout(() => resolve(getSelection().toString()), 100));
+    });
+    assert.equal(refused.trim(), markdown.trim());
+    assert.match(await shownError(page, 'copy-error'), /^The browser refused the clipboard; the text is selected, /);
     await page.close();
   });
 

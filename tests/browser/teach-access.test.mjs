@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { browserName, drop, screenshots, shownError, start, text } from './support.mjs';
-import { composed, lesson, openTeach, state, train } from './teach.mjs';
+import { composed, lesson, openTeach, relearn, state, train } from './teach.mjs';
 
 const screens = [['desktop', 1440, 900], ['tablet', 820, 1180], ['phone', 390, 844], ['narrow', 320, 640]];
 
@@ -105,6 +105,9 @@ describe(`access to Teach it in ${browserName}`, () => {
     await page.keyboard.press(' ');
     await page.waitForFunction((n) => Number(document.getElementById('teach').dataset.step) === n, {}, step + 1);
     assert.equal(await page.evaluate(() => document.activeElement.id), 'step', 'the focus stays');
+    await page.focus('#reset');
+    await relearn(page, () => page.keyboard.press('Enter'));
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'run', 'the focus goes on');
     await page.focus('#lr');
     const before = await text(page, '#lr-value');
     await page.keyboard.press('ArrowRight');

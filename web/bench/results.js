@@ -1,4 +1,5 @@
 /** @import { Comparison, EngineInfo, Row } from './session.js' */
+import { copyText } from '../playground/clipboard.js';
 import { byId, element, setText, showError } from '../playground/dom.js';
 import { drawChart } from './chart.js';
 import { ONE_THREAD } from './engine.js';
@@ -35,7 +36,12 @@ export class Results {
    */
   #wireCopy(id, write) {
     const button = byId(id, HTMLButtonElement);
-    button.addEventListener('click', () => this.#comparison && copy(button, write(this.#comparison)));
+    button.addEventListener('click', async () => {
+      if (!this.#comparison) return;
+      const shown = byId('copy-text', HTMLElement);
+      shown.hidden = true;
+      showError(byId('copy-error', HTMLElement), await copyText(button, write(this.#comparison), shown));
+    });
   }
 
   /** @param {Omit<Comparison, 'rows'>} begin */
@@ -97,31 +103,5 @@ export class Results {
     setText(this.#caption, view === 'time'
       ? 'Milliseconds, shorter is better; each workload on a scale of its own.'
       : 'GFLOP/s, longer is better. Algorithms that need fewer operations than direct convolution can pass the line.');
-  }
-}
-
-/**
- * @param {HTMLButtonElement} button
- * @param {string} text
- */
-async function copy(button, text) {
-  const error = byId('copy-error', HTMLElement);
-  const shown = byId('copy-text', HTMLElement);
-  const label = button.textContent ?? '';
-  try {
-    await navigator.clipboard.writeText(text);
-    shown.hidden = true;
-    showError(error, '');
-    button.disabled = true;
-    setText(button, 'Copied');
-    setTimeout(() => {
-      button.disabled = false;
-      setText(button, label);
-    }, 2000);
-  } catch {
-    setText(shown, text);
-    shown.hidden = false;
-    getSelection()?.selectAllChildren(shown);
-    showError(error, 'The browser refused the clipboard; the text below is selected, copy it with Ctrl+C or ⌘C.');
   }
 }

@@ -52,6 +52,22 @@ export function showError(target, message) {
   target.hidden = message === '';
 }
 
+/** @typedef {HTMLButtonElement | HTMLInputElement | HTMLSelectElement} Control */
+
+/**
+ * Which controls of a group can be used. One that is disabled would drop the keyboard's focus: the first of the group
+ * that is not takes it over, or else the substitute.
+ *
+ * @param {readonly (readonly [control: Control, enabled: boolean])[]} group
+ * @param {HTMLElement} [substitute]
+ */
+export function setEnabled(group, substitute) {
+  for (const [control, enabled] of group) if (enabled) control.disabled = false;
+  const loses = group.some(([control, enabled]) => !enabled && control === document.activeElement);
+  if (loses) (group.find(([, enabled]) => enabled)?.[0] ?? substitute)?.focus();
+  for (const [control, enabled] of group) if (!enabled) control.disabled = true;
+}
+
 /**
  * What is wrong with a field for whole numbers, as a sentence; '' where nothing is.
  *

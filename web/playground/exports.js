@@ -1,7 +1,7 @@
 /** @import { Model } from './model.js' */
 /** @import { Normalisation, Source, Tensor, View } from './types.js' */
+import { copyText } from './clipboard.js';
 import { byId, download, element, setText, showError } from './dom.js';
-import { sentence } from './errors.js';
 import { mapOptions } from './ranges.js';
 import { writeBlock } from './statedict.js';
 
@@ -77,19 +77,9 @@ export class SnippetPanel {
   /** @param {(message: string) => void} announce */
   constructor(announce) {
     this.#button.addEventListener('click', async () => {
-      try {
-        await navigator.clipboard.writeText(this.#code.textContent ?? '');
-        showError(this.#error, '');
-        setText(this.#button, 'Copied');
-        announce('The code is on the clipboard.');
-        setTimeout(() => setText(this.#button, 'Copy'), 2000);
-      } catch (error) {
-        this.#select();
-        showError(
-          this.#error,
-          `The browser refused the clipboard; the code is selected, copy it with Ctrl+C or ⌘C. ${sentence(error)}`,
-        );
-      }
+      const refusal = await copyText(this.#button, this.#code.textContent ?? '', this.#code);
+      showError(this.#error, refusal);
+      if (!refusal) announce('The code is on the clipboard.');
     });
   }
 
@@ -103,13 +93,5 @@ export class SnippetPanel {
       this.#hint,
       `Draws the chosen map${files.length ? `; expects ${files.join(' and ')} beside your page` : ''}.`,
     );
-  }
-
-  #select() {
-    const range = document.createRange();
-    range.selectNodeContents(this.#code);
-    const selection = getSelection();
-    selection?.removeAllRanges();
-    selection?.addRange(range);
   }
 }

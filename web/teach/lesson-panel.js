@@ -1,6 +1,6 @@
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
-import { byId, element, numberProblem, setText, showError } from '../playground/dom.js';
+import { byId, element, numberProblem, setEnabled, setText, showError } from '../playground/dom.js';
 import { listenForChoice } from '../playground/files.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
@@ -133,7 +133,7 @@ export class LessonPanel {
     const { kind, summary } = this.#offer;
     this.#brightness.hidden = kind !== 'brightness';
     this.#modelGroup.hidden = kind !== 'model';
-    this.#kernelSize.disabled = kind === 'model' && this.#opened !== null;
+    setEnabled([[this.#kernelSize, !(kind === 'model' && this.#opened)]], this.#numKernels);
     this.photos.showEffects(kind === 'picture');
     setText(this.#summary, kind === 'model' && this.#opened ? `What ${this.#opened.title} does.` : summary);
   }

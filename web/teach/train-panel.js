@@ -1,5 +1,5 @@
 /** @import { Snapshot, Tuning } from './types.js' */
-import { byId, setText, showError } from '../playground/dom.js';
+import { byId, setEnabled, setText, showError } from '../playground/dom.js';
 import { bytes, number } from '../playground/format.js';
 import { drawChart, summary } from './chart.js';
 import { Curve } from './curve.js';
@@ -40,6 +40,9 @@ export class TrainPanel {
     heap: byId('heap', HTMLElement),
   };
   #curve = new Curve();
+  #section = byId('training', HTMLElement);
+  /** The section has the focus in place of its buttons, while they are disabled. */
+  #holdsFocus = false;
   /** Of the latest snapshot; there is no end before a run. */
   #reached = { step: 0, end: 0 };
   #size = { width: 0, height: 0 };
@@ -95,12 +98,18 @@ export class TrainPanel {
   /** @param {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} state */
   showState(state) {
     const waiting = state === 'loading' || state === 'failed';
+    const buttons = [this.#run, this.#step, this.#reset];
     setText(this.#run, RUN_LABELS[state] ?? 'Train');
-    this.#run.disabled = waiting;
-    // A button that is disabled would drop the keyboard's focus.
-    if (state === 'running' && document.activeElement === this.#step) this.#run.focus();
-    this.#step.disabled = waiting || state === 'running';
-    this.#reset.disabled = waiting || state === 'ready';
+    if (waiting) this.#holdsFocus ||= buttons.some((button) => button === document.activeElement);
+    setEnabled([
+      [this.#run, !waiting],
+      [this.#step, !waiting && state !== 'running'],
+      [this.#reset, !waiting && state !== 'ready'],
+    ], this.#section);
+    if (waiting) return;
+    // Back to where it was, unless it was taken elsewhere meanwhile.
+    if (this.#holdsFocus && document.activeElement === this.#section) this.#run.focus();
+    this.#holdsFocus = false;
   }
 
   /** Begins anew. */

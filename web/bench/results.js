@@ -17,6 +17,7 @@ const buildText = ({ version, simd, threads }) => `${version} · ${simd} SIMD ·
 /** The chart, the table and the ways to take them along; they grow with each row. */
 export class Results {
   #section = byId('results', HTMLElement);
+  #skip = byId('skip', HTMLElement);
   #chart = byId('chart', HTMLElement);
   #caption = byId('chart-caption', HTMLElement);
   #view = byId('view', HTMLElement);
@@ -47,18 +48,23 @@ export class Results {
   /** @param {Omit<Comparison, 'rows'>} begin */
   begin(begin) {
     this.#comparison = { ...begin, rows: [] };
-    this.#section.hidden = true;
+    this.#show(false);
     setText(byId('build', HTMLElement), buildText(begin.engines[0]));
     byId('legend', HTMLElement).replaceChildren(...(begin.engines.length > 1
       ? begin.engines.map(({ id }, i) => element('span', { class: `engine-${i}` }, nameOf(id)))
       : []));
   }
 
+  /** The section and the way to it. @param {boolean} shown */
+  #show(shown) {
+    this.#section.hidden = this.#skip.hidden = !shown;
+  }
+
   /** @param {Row} row */
   add(row) {
     if (!this.#comparison) return;
     this.#comparison.rows.push(row);
-    this.#section.hidden = false;
+    this.#show(true);
     this.#showTotals(this.#comparison);
     this.#showTable(this.#comparison);
     this.#drawChart();

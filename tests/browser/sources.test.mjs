@@ -1,6 +1,6 @@
-// Files that come in and go out: images, state dicts, maps as PNG, code.
+// Files that come in and go out: images, state dicts, maps as PNG.
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadImage, createCanvas } from '@napi-rs/canvas';
@@ -345,49 +345,4 @@ describe(`files in ${browserName}`, () => {
     assert.equal(await page.$eval('#dilation', (input) => input.value), '4');
     await page.close();
   });
-
-  for (const manual of [false, true]) {
-    it(`copies code that draws what is on screen, weights ${manual ? 'set by hand' : 'by the attention'}`, async () => {
-      const page = await session.open();
-      await allowClipboard(session);
-      await choose(page, 'photo', 'chelsea.jpg');
-      await select(page, 'normalisation', '1');
-      await select(page, 'range', 'auto');
-      await page.$eval('#maps input[value="3"]', (input) => input.click());
-      if (manual) {
-        await page.focus('#weight-1');
-        await page.keyboard.press('End');
-      }
-      await rest(page);
-      await page.bringToFront();
-      await page.click('#copy');
-      await page.waitForFunction(() => document.getElementById('copy').textContent === 'Copied');
-      const code = await page.evaluate(() => navigator.clipboard.readText());
-      assert.match(code, /^import \{ load \} from 'dynakernel';/);
-
-      const folder = join(root, 'build/test', `snippet-${browserName}`);
-      mkdirSync(folder, { recursive: true });
-      copyFileSync(join(root, 'web/photos/chelsea.jpg'), join(folder, 'chelsea.jpg'));
-      copyFileSync(await downloaded(page, session.downloads, '#save-state'), join(folder, 'classic.safetensors'));
-      writeFileSync(join(folder, 'snippet.mjs'), code);
-      writeFileSync(
-        join(folder, 'index.html'),
-        '<!doctype html><link rel="icon" href="data:,">' +
-          '<script type="importmap">{"imports":{"dynakernel":"/web/dynakernel/index.js"}}</script>' +
-          '<script type="module" src="snippet.mjs"></script>',
-      );
-      const run = await session.open({ path: `build/test/snippet-${browserName}/index.html` });
-      await run.waitForSelector('canvas');
-      const pixels = (element) => [...element.getContext('2d').getImageData(0, 0, element.width, element.height).data];
-      const expected = await page.$eval('#maps canvas[data-channel="3"]', pixels);
-      const drawn = await run.$eval('canvas', pixels);
-      assert.equal(drawn.length, expected.length);
-      // Weights are copied with four digits: colours may move by a step.
-      const worst = drawn.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
-      assert.ok(worst <= (manual ? 4 : 0), `pixels differ by ${worst}`);
-      assert.deepEqual(run.problems, []);
-      await run.close();
-      await page.close();
-    });
-  }
 });

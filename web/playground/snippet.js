@@ -95,9 +95,10 @@ function sourceLines(source) {
       'await image.play();',
     ];
   }
-  return [
-    `const image = await createImageBitmap(await (await fetch('${source.file?.replace(/[\\']/g, '\\$&')}')).blob());`,
-  ];
+  const address = encodeURIComponent(source.file ?? '').replaceAll("'", '%27');
+  if (!source.byElement)
+    return [`const image = await createImageBitmap(await (await fetch('${address}')).blob());`];
+  return ['const image = new Image();', `image.src = '${address}';`, 'await image.decode();'];
 }
 
 /** @param {Record<string, unknown>} options */

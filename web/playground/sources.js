@@ -42,7 +42,8 @@ export async function openPhoto(photo) {
  * @returns {Promise<Source>}
  */
 export async function openImage(blob, file, name = file) {
-  return { kind: 'image', name, stem: stem(file), file, ...(await readPixels(await decode(blob, file))) };
+  const { bitmap, byElement } = await decode(blob, file);
+  return { kind: 'image', name, stem: stem(file), file, byElement, ...(await readPixels(bitmap)) };
 }
 
 /**
@@ -53,7 +54,7 @@ export async function openImage(blob, file, name = file) {
  */
 export async function stillOf(video) {
   const picture = await readPixels(await createImageBitmap(video));
-  return { kind: 'image', name: 'Webcam still', stem: 'webcam', file: 'webcam.png', ...picture };
+  return { kind: 'image', name: 'Webcam still', stem: 'webcam', file: 'webcam.png', byElement: false, ...picture };
 }
 
 /**
@@ -86,12 +87,12 @@ async function readPixels(bitmap) {
 /**
  * @param {Blob} blob
  * @param {string} file
- * @returns {Promise<ImageBitmap>}
+ * @returns {Promise<{ bitmap: ImageBitmap, byElement: boolean }>}
  */
 async function decode(blob, file) {
   if (blob.size === 0) throw new SourceError(`“${file}” is empty.`);
   try {
-    return await createImageBitmap(blob);
+    return { bitmap: await createImageBitmap(blob), byElement: false };
   } catch {
     // What createImageBitmap does not take from a file, SVG above all, an element may.
   }
@@ -100,8 +101,7 @@ async function decode(blob, file) {
     const image = new Image();
     image.src = address;
     await image.decode();
-    if (!image.naturalWidth) image.width = image.height = MAX_SIDE / 4; // an SVG without a size of its own
-    return await createImageBitmap(image);
+    return { bitmap: await createImageBitmap(drawn(image)), byElement: true };
   } catch {
     const type = blob.type && !blob.type.startsWith('image/') ? ` (${blob.type})` : '';
     throw new SourceError(
@@ -110,6 +110,22 @@ async function decode(blob, file) {
   } finally {
     URL.revokeObjectURL(address);
   }
+}
+
+/**
+ * An image on a canvas: an SVG may have no size of its own, which createImageBitmap refuses or distorts; what is drawn
+ * has the one that the browser gives it.
+ *
+ * @param {HTMLImageElement} image
+ */
+function drawn(image) {
+  const canvas = document.createElement('canvas');
+  const { naturalWidth: width, naturalHeight: height } = image;
+  canvas.width = width;
+  canvas.height = height;
+  // From that size to that size, as fromImage draws it.
+  canvas.getContext('2d')?.drawImage(image, 0, 0, width, height, 0, 0, width, height);
+  return canvas;
 }
 
 /** The bitmap, or a smaller one in place of it, which is closed. @param {ImageBitmap} bitmap */

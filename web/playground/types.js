@@ -31,6 +31,7 @@
  * @property {string} name  as a person would say it
  * @property {string} stem  for file names, and for the snippet
  * @property {string} [file]  the file's own name, where there is one
+ * @property {boolean} byElement  only an image element decodes the file: it is SVG
  * @property {ImageData | HTMLVideoElement} image  its pixels; of large pictures fewer than they have
  * @property {number} width  the picture's own
  * @property {number} height

@@ -66,6 +66,8 @@ export function compareWithLibrary(page, what) {
     const range =
       mode === 'fixed' ? ['low', 'high'].map((end) => document.getElementById(`range-${end}`).valueAsNumber) : mode;
     const canvases = [...document.querySelectorAll('#maps canvas')];
+    if (canvases.length !== block.config.outChannels)
+      throw new Error(`there are ${canvases.length} maps; expected ${block.config.outChannels}`);
     let different = 0;
     const colours = new Set();
     for (const canvas of canvases) {

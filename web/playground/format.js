@@ -52,9 +52,9 @@ export function time(milliseconds) {
 
 /** @param {number} count */
 export function bytes(count) {
-  if (count < 1024) return `${count} B`;
-  if (count < 1024 * 1024) return `${(count / 1024).toFixed(count < 10 * 1024 ? 1 : 0)} kB`;
-  return `${(count / 1024 / 1024).toFixed(1)} MB`;
+  if (count < 1000) return `${count} B`;
+  if (count < 999_500) return `${(count / 1e3).toFixed(count < 9950 ? 1 : 0)} kB`;
+  return `${(count / 1e6).toFixed(1)} MB`;
 }
 
 /**

@@ -1,18 +1,15 @@
-/** @import { Comparison, EngineInfo, Row } from './session.js' */
+/** @import { Comparison, Row } from './session.js' */
 import { copyText } from '../playground/clipboard.js';
 import { byId, element, setText, showError } from '../playground/dom.js';
+import { buildText } from '../playground/format.js';
 import { drawChart } from './chart.js';
 import { ONE_THREAD } from './engine.js';
-import { comparisonMarkdown, comparisonNotes, comparisonTable, meanRatio, speed, threadsText } from './report.js';
+import { comparisonMarkdown, comparisonNotes, comparisonTable, meanRatio, speed } from './report.js';
 import { wrongEngines } from './session.js';
 
 /** What a person calls an engine.
  * @param {string} id */
 const nameOf = (id) => (id === 'tfjs-wasm' ? 'TensorFlow.js' : id);
-
-/** As the playground writes it.
- * @param {EngineInfo} engine */
-const buildText = ({ version, simd, threads }) => `${version} · ${simd} SIMD · ${threadsText(threads)}`;
 
 /** The chart, the table and the ways to take them along; they grow with each row. */
 export class Results {

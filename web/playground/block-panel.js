@@ -1,5 +1,5 @@
 /** @import { Definition } from './types.js' */
-import { byId, element, numberProblem, setText, showError } from './dom.js';
+import { byId, element, numberProblem, setText, showError, tab } from './dom.js';
 import { listenForChoice } from './files.js';
 import { PRESETS, isSeeded } from './presets.js';
 
@@ -35,7 +35,7 @@ export class BlockPanel {
 
   /** @param {BlockEvents} events */
   constructor(events) {
-    this.#tabs.replaceChildren(...PRESETS.map(({ id, title }) => tab(id, title)));
+    this.#tabs.replaceChildren(...PRESETS.map((preset) => tab('preset', preset, false)));
     this.#tabs.addEventListener('change', (event) => {
       const preset = PRESETS.find(({ id }) => event.target instanceof HTMLInputElement && event.target.value === id);
       if (preset) events.onPreset(preset);
@@ -107,17 +107,4 @@ export class BlockPanel {
   showError(message) {
     showError(this.#error, message);
   }
-}
-
-/**
- * @param {string} id
- * @param {string} title
- */
-function tab(id, title) {
-  return element(
-    'label',
-    {},
-    element('input', { type: 'radio', name: 'preset', value: id }),
-    element('span', {}, title),
-  );
 }

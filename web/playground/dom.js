@@ -81,6 +81,34 @@ export function numberProblem(input) {
 }
 
 /**
+ * The canvases of a container, which is given as many as it takes: for kernels, which the style sheet enlarges.
+ *
+ * @param {HTMLElement} container
+ * @param {number} count
+ */
+export function heatCanvases(container, count) {
+  while (container.childElementCount > count) container.lastElementChild?.remove();
+  while (container.childElementCount < count) container.append(element('canvas', { role: 'img', class: 'heat' }));
+  return /** @type {HTMLCanvasElement[]} */ ([...container.children]);
+}
+
+/**
+ * One of a group of radio buttons that look like tabs.
+ *
+ * @param {string} name  of the group
+ * @param {{ id: string, title: string }} tab
+ * @param {boolean} checked
+ */
+export function tab(name, { id, title }, checked) {
+  return element(
+    'label',
+    {},
+    element('input', { type: 'radio', name, value: id, checked, autocomplete: 'off' }),
+    element('span', {}, title),
+  );
+}
+
+/**
  * Copies the pixels of one canvas into another of the same size.
  *
  * @param {HTMLCanvasElement} source

@@ -1,5 +1,6 @@
 /** @import { Model } from './model.js' */
-/** @import { Normalisation, Source, Tensor, View } from './types.js' */
+/** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { Normalisation, Source, View } from './types.js' */
 import { copyText } from './clipboard.js';
 import { byId, download, element, setText, showError } from './dom.js';
 import { mapOptions } from './ranges.js';

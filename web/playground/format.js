@@ -57,6 +57,12 @@ export function bytes(count) {
   return `${(count / 1e6).toFixed(1)} MB`;
 }
 
+/** The library that runs. @param {{ version: string, simd?: string, threads: number }} info */
+export const buildText = ({ version, simd, threads }) => `${version} · ${simd} SIMD · ${threadsText(threads)}`;
+
+/** @param {number} threads */
+export const threadsText = (threads) => (threads === 1 ? '1 thread' : `${threads} threads`);
+
 /**
  * A file name's stem: letters, digits and dashes.
  *

@@ -1,5 +1,6 @@
 /** @import { Model } from './model.js' */
-/** @import { Tensor, View } from './types.js' */
+/** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { View } from './types.js' */
 import { byId, element, setEnabled, setText } from './dom.js';
 import { brief } from './format.js';
 import { mapOptions } from './ranges.js';

@@ -1,5 +1,6 @@
 /** @import { Model } from './model.js' */
-/** @import { Runtime, Source, Tensor } from './types.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Source } from './types.js' */
 import { UNCHANGED, changesPixels, imageOptions } from './normalisation.js';
 
 /** The first stage that has to run again; what is before it is kept. */

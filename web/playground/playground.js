@@ -1,6 +1,7 @@
 /** @import { Report } from './loop.js' */
 /** @import { Times } from './pipeline.js' */
-/** @import { Definition, Normalisation, Runtime, Source, Tensor, View } from './types.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Definition, Normalisation, Source, View } from './types.js' */
 import { DynakernelError } from '../dynakernel/index.js';
 import { takeState } from '../teach/handoff.js';
 import { AttentionPanel } from './attention-panel.js';

@@ -3,7 +3,8 @@
  * `__metadata__`, where it does, what no shape shows: `config` stride, padding and dilation, `mean` and `std` how pixels
  * are normalised.
  *
- * @import { Block, Definition, Normalisation, StateDict } from './types.js'
+ * @import { DynamicKernelAggregation as Block, StateDict } from '../dynakernel/index.js'
+ * @import { Definition, Normalisation } from './types.js'
  */
 import { parseSafetensors, toSafetensors } from '../dynakernel/index.js';
 import { stem } from './format.js';

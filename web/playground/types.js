@@ -1,11 +1,7 @@
 /**
  * The shapes that the playground's modules pass to each other.
  *
- * @typedef {Awaited<ReturnType<typeof import('../dynakernel/index.js').load>>} Runtime
- * @typedef {ReturnType<Runtime['zeros']>} Tensor
- * @typedef {ReturnType<Runtime['dynamicKernelAggregation']>} Block
- * @typedef {Parameters<Runtime['dynamicKernelAggregation']>[0]} BlockConfig
- * @typedef {ReturnType<Block['stateDict']>} StateDict
+ * @import { BlockOptions, Colormap, StateDict } from '../dynakernel/index.js'
  */
 
 /**
@@ -15,8 +11,8 @@
  * @property {string} id  a word for file names
  * @property {string} title
  * @property {string} summary  one sentence for a person
- * @property {Required<Omit<BlockConfig, 'reduction' | 'midChannels' | 'seed' | 'algorithm'>>
- *   & Pick<BlockConfig, 'midChannels' | 'seed'>} config
+ * @property {Required<Omit<BlockOptions, 'reduction' | 'midChannels' | 'seed' | 'algorithm'>>
+ *   & Pick<BlockOptions, 'midChannels' | 'seed'>} config
  * @property {Record<string, ArrayLike<number>>} [values]  parameters made by hand, by state dict name
  * @property {StateDict} [state]  a whole state dict; wins over values
  * @property {Normalisation} [normalisation]  of the pixels that the block was made for, where that is known
@@ -44,7 +40,6 @@
  * @property {number[]} std
  */
 
-/** @typedef {'gray' | 'viridis' | 'turbo' | 'coolwarm'} Colormap */
 /** @typedef {'robust' | 'auto' | 'shared' | [number, number]} MapRange  robust: without outliers */
 /** @typedef {'colour' | 'channels'} KernelView */
 

@@ -1,4 +1,4 @@
-/** @import { Block, Runtime, Tensor } from '../playground/types.js' */
+/** @import { DynamicKernelAggregation as Block, Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */

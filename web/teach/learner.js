@@ -1,5 +1,7 @@
-/** @import { Block, Runtime, Tensor } from '../playground/types.js' */
-/** @import { Optimizer, Tuning } from './types.js' */
+/**
+ * @import { BlockOptions, DynamicKernelAggregation as Block, Optimizer, Runtime, Tensor } from '../dynakernel/index.js'
+ */
+/** @import { Tuning } from './types.js' */
 
 /** Width M of the attention branch: the reference's M = K leaves some seeds unable to tell four photographs apart. */
 const MID_CHANNELS = 16;
@@ -49,7 +51,7 @@ export class Learner {
 
   /**
    * @param {Runtime} dk
-   * @param {Parameters<Runtime['dynamicKernelAggregation']>[0]} config
+   * @param {BlockOptions} config
    * @param {Tensor[]} batches  inputs, to which batch norm is fitted
    */
   constructor(dk, config, batches) {

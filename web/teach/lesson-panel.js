@@ -1,6 +1,6 @@
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
-import { byId, element, numberProblem, setEnabled, setText, showError } from '../playground/dom.js';
+import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../playground/dom.js';
 import { listenForChoice } from '../playground/files.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
@@ -40,7 +40,7 @@ export class LessonPanel {
     this.photos = new PhotoList(changed);
     for (const [id, offers] of /** @type {const} */ ([['dynamic-targets', DYNAMIC_OFFERS], ['targets', OFFERS]])) {
       const tabs = byId(id, HTMLElement);
-      tabs.replaceChildren(...offers.map((offer) => tab(offer, offer === this.#offer)));
+      tabs.replaceChildren(...offers.map((offer) => tab('lesson', offer, offer === this.#offer)));
       tabs.addEventListener('change', (event) => {
         const { target } = event;
         const chosen = offers.find(({ id: value }) => target instanceof HTMLInputElement && target.value === value);
@@ -142,16 +142,3 @@ export class LessonPanel {
 /** @param {string} chosen */
 const effectOptions = (chosen) =>
   EFFECTS.map(({ id, title }) => element('option', { value: id, selected: id === chosen }, title));
-
-/**
- * @param {Offer} offer
- * @param {boolean} checked
- */
-function tab({ id, title }, checked) {
-  return element(
-    'label',
-    {},
-    element('input', { type: 'radio', name: 'lesson', value: id, checked, autocomplete: 'off' }),
-    element('span', {}, title),
-  );
-}

@@ -1,4 +1,4 @@
-/** @import { Runtime, Tensor } from '../playground/types.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Lesson } from './types.js' */
 import { effect } from './effects.js';
 

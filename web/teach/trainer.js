@@ -1,4 +1,4 @@
-/** @import { Runtime } from '../playground/types.js' */
+/** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Classroom, Lesson, Photo, Snapshot, Tuning } from './types.js' */
 import { cosineSchedule } from '../dynakernel/index.js';
 import { imageOptions } from '../playground/normalisation.js';

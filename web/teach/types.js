@@ -1,10 +1,8 @@
 /**
  * What the page and its worker tell each other, and the shapes that their modules share.
  *
- * @import { Runtime, StateDict } from '../playground/types.js'
+ * @import { BlockOptions, StateDict } from '../dynakernel/index.js'
  */
-
-/** @typedef {ReturnType<Runtime['adam']>} Optimizer */
 
 /**
  * A photograph: square, RGBA.
@@ -20,7 +18,7 @@
  *
  * @typedef {object} Model
  * @property {string} title
- * @property {Parameters<Runtime['dynamicKernelAggregation']>[0]} config
+ * @property {BlockOptions} config
  * @property {StateDict} [state]  without one, its seed decides
  */
 

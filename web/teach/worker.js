@@ -1,9 +1,10 @@
 /** The worker that lessons run in, so that the page never waits for a step. */
 
-/** @import { Runtime } from '../playground/types.js' */
+/** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
 import { load } from '../dynakernel/index.js';
 import { messageOf } from '../playground/errors.js';
+import { buildText } from '../playground/format.js';
 import { writeBlock } from '../playground/statedict.js';
 import { NORMALISATION } from './gallery.js';
 import { Trainer } from './trainer.js';
@@ -159,9 +160,7 @@ function advance() {
  */
 function introduce(fresh) {
   if (!dk || !trainer) return;
-  const { version, simd, threads } = dk.info;
-  const build = `${version} · ${simd} SIMD · ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-  const classroom = { build, ...trainer.classroom() };
+  const classroom = { build: buildText(dk.info), ...trainer.classroom() };
   const snapshot = { ...trainer.snapshot(), rate: 0 };
   answer({ type: 'ready', fresh, classroom, snapshot }, [
     ...classroom.samples.flatMap(({ input, target }) => [input.data.buffer, target.data.buffer]),

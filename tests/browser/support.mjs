@@ -133,6 +133,17 @@ export function rest(page) {
 /** The text of an element, as a person reads it. */
 export const text = (page, selector) => page.$eval(selector, (element) => element.textContent.trim());
 
+/** What is on a canvas: RGBA bytes, and its size. */
+export async function readCanvas(page, selector) {
+  const { data, ...size } = await page.$eval(selector, (canvas) => {
+    const { width, height } = canvas; // Chromium warns on the console of canvases that are read often
+    const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    return { width, height, data: [...copy.getImageData(0, 0, width, height).data] };
+  });
+  return { ...size, data: Uint8Array.from(data) };
+}
+
 /** Checks one of the radio buttons of a group, by value. */
 export async function choose(page, name, value) {
   await page.$eval(`input[name="${name}"][value="${value}"]`, (input) => input.click());

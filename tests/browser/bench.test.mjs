@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { serve } from '../../scripts/serve.mjs';
-import { allowClipboard, browserName, screenshots, shownError, start, text } from './support.mjs';
+import { allowClipboard, browserName, screenshots, servePlainly, shownError, start, text } from './support.mjs';
 
 /** Small ones, of different kinds. */
 const few = ['dw_40_3x3_32x24', 'pw_16_16_64x48', 'dw_40_5x5_16x12_K2'];
@@ -19,8 +19,14 @@ describe(`benchmark page in ${browserName}`, () => {
     const page = await open(session);
     await choose(page, few);
     assert.equal(await text(page, '#choice-title'), '3 of 18 workloads');
+    const isSkipHidden = () => page.$eval('.skip', (link) => link.hidden);
+    assert.equal(await isSkipHidden(), true, 'there is nothing to skip to');
     await page.click('#run');
     await state(page, 'done');
+    assert.equal(await isSkipHidden(), false);
+    await page.focus('.skip');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'results');
 
     const table = await readTable(page);
     assert.deepEqual(table.columns, ['workload', 'dynakernel ms', 'GFLOP/s', 'of peak']);
@@ -59,6 +65,15 @@ describe(`benchmark page in ${browserName}`, () => {
         return [...chart.querySelectorAll('text')].every((text) => text.getBoundingClientRect().right <= edge);
       });
       assert.ok(inside, `${name}: every figure lies inside the chart`);
+      if (browserName === 'chromium') { // the one that can be asked for forced colours
+        const devtools = await page.createCDPSession();
+        const force = (features) => devtools.send('Emulation.setEmulatedMedia', { features });
+        await force([{ name: 'forced-colors', value: 'active' }]);
+        const checked = await page.$$eval('.tabs :checked + span, .segmented :checked + span', (spans) =>
+          spans.map((span) => getComputedStyle(span).outlineStyle));
+        assert.deepEqual([...new Set(checked)], ['solid'], 'what is checked is told by an outline');
+        await force([]);
+      }
       await page.screenshot({ path: join(screenshots, `bench-${name}-${scheme}-${browserName}.png`), fullPage: true });
       await page.close();
     }
@@ -75,11 +90,23 @@ describe(`benchmark page in ${browserName}`, () => {
     const { rows } = await readTable(page);
     assert.ok(rows.length >= 1 && rows.length < 18, `${rows.length} rows`);
 
+    // By keyboard alone: the focus goes to what can be pressed next, and from a field that is disabled too.
     await choose(page, few.slice(0, 1));
-    await page.focus('#run');
+    const focused = () => page.evaluate(() => document.activeElement.id);
+    for (const selector of ['#run', '#peers']) {
+      await page.focus(selector);
+      await page.keyboard.press('Enter');
+      await state(page, 'running');
+      assert.equal(await focused(), 'stop');
+      await state(page, 'done');
+      assert.equal(await focused(), 'run');
+      assert.equal((await readTable(page)).rows.length, 1);
+    }
     await page.keyboard.press('Enter');
-    await state(page, 'done');
-    assert.equal((await readTable(page)).rows.length, 1);
+    await state(page, 'running');
+    await page.keyboard.press('Enter');
+    await state(page, 'stopped');
+    assert.equal(await focused(), 'run');
     assert.deepEqual(page.problems, []);
     await page.close();
   });
@@ -97,6 +124,45 @@ describe(`benchmark page in ${browserName}`, () => {
     await page.close();
   });
 
+  it('says why engines that are here cannot be compared with', async () => {
+    const site = await servePlainly({
+      'bench/peers/browser.js': () => "export async function loadPeers() { throw new Error('no backend was found'); }",
+    });
+    const page = await session.browser.newPage();
+    try {
+      await page.goto(`${site.url}web/bench.html`);
+      await state(page, 'ready');
+      await choose(page, few.slice(0, 1));
+      await page.click('#peers');
+      await page.click('#run');
+      assert.equal(await shownError(page, 'error'), 'The measurement failed. No backend was found.');
+      assert.equal(await page.$eval('#missing', (notice) => notice.hidden), true);
+      assert.equal(await page.$eval('#peers', (box) => box.checked), true);
+    } finally {
+      await page.close();
+      await site.close();
+    }
+  });
+
+  it('says that engines are missing which their loader does not find', async () => {
+    const site = await servePlainly({
+      'bench/peers/browser.js': () => "export const loadPeers = () => import('./nowhere.js');",
+    });
+    const page = await session.browser.newPage();
+    try {
+      await page.goto(`${site.url}web/bench.html`);
+      await state(page, 'ready');
+      await choose(page, few.slice(0, 1));
+      await page.click('#peers');
+      await page.click('#run');
+      await page.waitForSelector('#missing:not([hidden])');
+      await state(page, 'done');
+    } finally {
+      await page.close();
+      await site.close();
+    }
+  });
+
   it('copies the table as Markdown and everything as JSON', async () => {
     const page = await open(session);
     await allowClipboard(session);
@@ -110,8 +176,18 @@ describe(`benchmark page in ${browserName}`, () => {
     assert.equal(rule, '| --- | ---: | ---: | ---: |');
     assert.match(row, /^\| dw_40_3x3_32x24 \| [\d.]+ \| [\d.]+ \| \d+ % \|$/);
     const data = JSON.parse(await copied(page, 'copy-json'));
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'copy-json', 'the focus stays');
+    await page.click('#copy-json'); // while it says so
+    await page.waitForFunction(() => document.getElementById('copy-json').textContent === 'Copy as JSON');
     assert.deepEqual(data.rows.map(({ name }) => name), ['dw_40_3x3_32x24', 'pw_16_16_64x48']);
     assert.ok(data.peak > 0 && data.rows.every(({ timings }) => timings.dynakernel.samples > 0));
+    const refused = await page.evaluate(() => {
+      navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+      document.getElementById('copy-markdown').click();
+      return new Promise((resolve) => setTimeout(() => resolve(getSelection().toString()), 100));
+    });
+    assert.equal(refused.trim(), markdown.trim());
+    assert.match(await shownError(page, 'copy-error'), /^The browser refused the clipboard; the text is selected, /);
     await page.close();
   });
 

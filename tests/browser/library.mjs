@@ -66,10 +66,15 @@ export function compareWithLibrary(page, what) {
     const range =
       mode === 'fixed' ? ['low', 'high'].map((end) => document.getElementById(`range-${end}`).valueAsNumber) : mode;
     const canvases = [...document.querySelectorAll('#maps canvas')];
+    if (canvases.length !== block.config.outChannels)
+      throw new Error(`there are ${canvases.length} maps; expected ${block.config.outChannels}`);
     let different = 0;
     const colours = new Set();
     for (const canvas of canvases) {
-      const drawn = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const { width, height } = canvas; // Chromium warns on the console of canvases that are read often
+      const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      const drawn = copy.getImageData(0, 0, width, height);
       const expected = y.toImageData({ channel: Number(canvas.dataset.channel), colormap, range });
       if (drawn.width !== expected.width || drawn.height !== expected.height) {
         different += Infinity;

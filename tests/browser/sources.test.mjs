@@ -1,6 +1,6 @@
-// Files that come in and go out: images, state dicts, maps as PNG, code.
+// Files that come in and go out: images, state dicts, maps as PNG.
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadImage, createCanvas } from '@napi-rs/canvas';
@@ -84,6 +84,39 @@ describe(`files in ${browserName}`, () => {
     await page.close();
   });
 
+  it('shrinks a large picture, says its own size, and keeps no copy of one that cannot be read', async () => {
+    const large = { name: 'large.png', type: 'image/png', bytes: createCanvas(3000, 1500).toBuffer('image/png') };
+    const page = await session.open();
+    await page.evaluate(() => {
+      globalThis.bitmaps = 0;
+      const { createImageBitmap: create } = globalThis;
+      const { close } = ImageBitmap.prototype;
+      globalThis.createImageBitmap = (...values) => {
+        globalThis.bitmaps++;
+        return create(...values);
+      };
+      ImageBitmap.prototype.close = function () {
+        globalThis.bitmaps--;
+        close.call(this);
+      };
+    });
+    await drop(page, [large]);
+    await page.waitForFunction(() =>
+      document.getElementById('input-caption').textContent === 'large.png, 384 × 192 of 3000 × 1500',
+    );
+    assert.equal(await page.evaluate(() => globalThis.bitmaps), 0);
+    await page.evaluate(() => {
+      CanvasRenderingContext2D.prototype.getImageData = () => {
+        throw new Error('too many pixels');
+      };
+    });
+    await drop(page, [large]);
+    assert.equal(await shownError(page, 'source-error'), 'Too many pixels.');
+    assert.equal(await page.evaluate(() => globalThis.bitmaps), 0);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
   it('says what is wrong with a file that is no image, and goes on', async () => {
     const page = await session.open();
     const caption = await text(page, '#input-caption');
@@ -122,15 +155,67 @@ describe(`files in ${browserName}`, () => {
     });
   }
 
+  it('normalises pixels as a state dict says, while its block runs', async () => {
+    const { __metadata__: metadata, ...file } = parseSafetensors(readFileSync(fixture('rgb_3x3')));
+    const state = Object.fromEntries(Object.entries(file).filter(([name]) => /^(attention|aggregation)\./.test(name)));
+    const page = await session.open();
+    const open = async (name, said) => {
+      await drop(page, [{ name, type: '', bytes: toSafetensors(state, { ...metadata, ...said }) }]);
+      await page.waitForFunction((title) => document.getElementById('preset-summary').textContent.includes(title), {}, name);
+      await rest(page);
+    };
+    const chosen = () => page.$eval('#normalisation', (field) => field.selectedOptions[0].textContent);
+    const attention = () => page.$$eval('#kernels data', (list) => list.map((element) => Number(element.value)));
+    const expected = async (options) => (await compareWithLibrary(page, {
+      state: '/tests/fixtures/golden/rgb_3x3.safetensors', picture: '/web/photos/coffee.jpg', options,
+    })).attention;
+
+    await select(page, 'range', 'auto');
+    await select(page, 'normalisation', '2');
+    await open('own.safetensors', { mean: '[0.4, 0.5, 0.6]', std: '0.2' });
+    assert.equal(await chosen(), 'as the file says');
+    assert.match(await text(page, '#preset-summary'), /by mean \[0\.4, 0\.5, 0\.6\] and standard deviation 0\.2\.$/);
+    const own = { mean: [0.4, 0.5, 0.6], std: [0.2, 0.2, 0.2] };
+    assert.deepEqual(await attention(), await expected(own));
+    await select(page, 'normalisation', '0');
+    assert.deepEqual(await attention(), await expected({}));
+    await select(page, 'normalisation', '3');
+    assert.deepEqual(await attention(), await expected(own));
+
+    const saved = parseSafetensors(readFileSync(await downloaded(page, session.downloads, '#save-state')));
+    assert.equal(saved.__metadata__.mean, '[0.4, 0.5, 0.6]');
+    assert.equal(saved.__metadata__.std, '0.2');
+
+    await open('symmetric.safetensors', { mean: '0.5', std: '0.5' });
+    assert.equal(await chosen(), 'to −1 … 1');
+    for (const [name, said] of [['silent.safetensors', {}], ['nonsense.safetensors', { mean: 'grey', std: '-1' }]]) {
+      await open(name, said);
+      assert.equal(await chosen(), 'not at all', 'as was chosen last');
+      assert.equal(await page.$$eval('#normalisation option', (list) => list.length), 3);
+    }
+    await open('own.safetensors', { mean: '[0.4, 0.5, 0.6]', std: '0.2' });
+    await choose(page, 'preset', 'classic');
+    assert.equal(await chosen(), 'not at all');
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
   it('guesses the padding of a file without metadata, and lets it be set', async () => {
     const file = parseSafetensors(readFileSync(fixture('rgb_7x7')));
     const page = await session.open();
     await drop(page, [{ name: 'plain.safetensors', type: '', bytes: toSafetensors(file) }]);
     await rest(page);
     assert.equal(await page.$eval('#padding', (input) => input.value), '3');
-    assert.match(await text(page, '#preset-summary'), /set them here/);
+    assert.match(await text(page, '#preset-summary'), /does not hold stride, padding and dilation: set them here\.$/);
     await fill(page, 'padding', 0);
     assert.equal(await text(page, '#detail-size'), '378 × 250');
+
+    await drop(page, [{ name: 'padded.safetensors', type: '', bytes: toSafetensors(file, { config: '{"padding": 1}' }) }]);
+    await page.waitForFunction(() => document.getElementById('padding').value === '1');
+    assert.match(
+      await text(page, '#preset-summary'),
+      /^From padded\.safetensors\. Padding is the file’s; it does not say stride and dilation: set them here\.$/,
+    );
     await page.close();
   });
 
@@ -260,49 +345,4 @@ describe(`files in ${browserName}`, () => {
     assert.equal(await page.$eval('#dilation', (input) => input.value), '4');
     await page.close();
   });
-
-  for (const manual of [false, true]) {
-    it(`copies code that draws what is on screen, weights ${manual ? 'set by hand' : 'by the attention'}`, async () => {
-      const page = await session.open();
-      await allowClipboard(session);
-      await choose(page, 'photo', 'chelsea.jpg');
-      await select(page, 'normalisation', '1');
-      await select(page, 'range', 'auto');
-      await page.$eval('#maps input[value="3"]', (input) => input.click());
-      if (manual) {
-        await page.focus('#weight-1');
-        await page.keyboard.press('End');
-      }
-      await rest(page);
-      await page.bringToFront();
-      await page.click('#copy');
-      await page.waitForFunction(() => document.getElementById('copy').textContent === 'Copied');
-      const code = await page.evaluate(() => navigator.clipboard.readText());
-      assert.match(code, /^import \{ load \} from 'dynakernel';/);
-
-      const folder = join(root, 'build/test', `snippet-${browserName}`);
-      mkdirSync(folder, { recursive: true });
-      copyFileSync(join(root, 'web/photos/chelsea.jpg'), join(folder, 'chelsea.jpg'));
-      copyFileSync(await downloaded(page, session.downloads, '#save-state'), join(folder, 'classic.safetensors'));
-      writeFileSync(join(folder, 'snippet.mjs'), code);
-      writeFileSync(
-        join(folder, 'index.html'),
-        '<!doctype html><link rel="icon" href="data:,">' +
-          '<script type="importmap">{"imports":{"dynakernel":"/web/dynakernel/index.js"}}</script>' +
-          '<script type="module" src="snippet.mjs"></script>',
-      );
-      const run = await session.open({ path: `build/test/snippet-${browserName}/index.html` });
-      await run.waitForSelector('canvas');
-      const pixels = (element) => [...element.getContext('2d').getImageData(0, 0, element.width, element.height).data];
-      const expected = await page.$eval('#maps canvas[data-channel="3"]', pixels);
-      const drawn = await run.$eval('canvas', pixels);
-      assert.equal(drawn.length, expected.length);
-      // Weights are copied with four digits: colours may move by a step.
-      const worst = drawn.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
-      assert.ok(worst <= (manual ? 4 : 0), `pixels differ by ${worst}`);
-      assert.deepEqual(run.problems, []);
-      await run.close();
-      await page.close();
-    });
-  }
 });

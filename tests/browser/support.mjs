@@ -1,9 +1,12 @@
 // A browser with the playground in it, and what the browser tests ask it.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from 'puppeteer-core';
+import sirv from 'sirv';
 import { findBrowser } from '../../scripts/browsers.mjs';
 import { root } from '../../scripts/project.mjs';
 import { serve } from '../../scripts/serve.mjs';
@@ -94,6 +97,32 @@ function launchBrowser(webcam, downloads) {
   });
 }
 
+/**
+ * The repository, served without the headers that isolate a page, and with some files changed.
+ *
+ * @param {{ [path: string]: (text: string) => string }} [changes] what becomes of a file's text
+ * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ */
+export async function servePlainly(changes = {}) {
+  const site = sirv(root, { dev: true });
+  const server = createServer((request, response) => {
+    const change = changes[request.url.slice(1)];
+    if (!change) return site(request, response);
+    const text = readFileSync(join(root, request.url), 'utf8');
+    const changed = change(text);
+    assert.notEqual(changed, text, `${request.url} is as it was`);
+    response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(changed);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://localhost:${server.address().port}/`,
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 /** Waits until the page has computed and drawn all that was asked of it, or has said what is wrong. */
 export function rest(page) {
   return page.waitForFunction(() => ['ready', 'failed'].includes(document.getElementById('playground').dataset.state), {
@@ -103,6 +132,17 @@ export function rest(page) {
 
 /** The text of an element, as a person reads it. */
 export const text = (page, selector) => page.$eval(selector, (element) => element.textContent.trim());
+
+/** What is on a canvas: RGBA bytes, and its size. */
+export async function readCanvas(page, selector) {
+  const { data, ...size } = await page.$eval(selector, (canvas) => {
+    const { width, height } = canvas; // Chromium warns on the console of canvases that are read often
+    const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    return { width, height, data: [...copy.getImageData(0, 0, width, height).data] };
+  });
+  return { ...size, data: Uint8Array.from(data) };
+}
 
 /** Checks one of the radio buttons of a group, by value. */
 export async function choose(page, name, value) {
@@ -139,20 +179,22 @@ export async function shownError(page, id) {
 /**
  * Drops files on the page: real bytes, in the events that the browser would send.
  *
- * @param {{ name: string, type: string, bytes: Uint8Array }[]} files
+ * @param {{ name: string, type: string, bytes: Uint8Array }[][]} drops  several: one after the other, without a pause
  */
-export async function drop(page, files) {
-  const encoded = files.map(({ name, type, bytes }) => ({ name, type, base64: Buffer.from(bytes).toString('base64') }));
-  await page.evaluate((list) => {
-    const transfer = new DataTransfer();
-    for (const { name, type, base64 } of list) {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      transfer.items.add(new File([bytes], name, { type }));
+export async function drop(page, ...drops) {
+  const encode = ({ name, type, bytes }) => ({ name, type, base64: Buffer.from(bytes).toString('base64') });
+  await page.evaluate((lists) => {
+    for (const list of lists) {
+      const transfer = new DataTransfer();
+      for (const { name, type, base64 } of list) {
+        const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+        transfer.items.add(new File([bytes], name, { type }));
+      }
+      for (const step of ['dragenter', 'dragover', 'drop']) {
+        document.body.dispatchEvent(new DragEvent(step, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+      }
     }
-    for (const step of ['dragenter', 'dragover', 'drop']) {
-      document.body.dispatchEvent(new DragEvent(step, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-    }
-  }, encoded);
+  }, drops.map((files) => files.map(encode)));
 }
 
 /** Lets the page use the clipboard without asking; Firefox has a preference for it. */

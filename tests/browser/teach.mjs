@@ -1,7 +1,7 @@
 // The page "Teach it", and what its tests ask it.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { text } from './support.mjs';
+import { readCanvas, text } from './support.mjs';
 
 /** The page with its first lesson ready, or another state. */
 export async function openTeach(session, { wanted = ['ready'], ...options } = {}) {
@@ -86,18 +86,14 @@ export function samples(page) {
 
 /** RGBA bytes of a canvas of a sample: 0 the picture, 1 the target, 2 the dynamic block's, 4 the other's. */
 export async function pixels(page, sample, figure) {
-  const data = await page.evaluate(
-    (n, f) => {
-      const canvas = document.querySelectorAll('.sample')[n].querySelectorAll('figure')[f].querySelector('canvas');
-      const { width, height } = canvas; // Chromium warns on the console of canvases that are read often
-      const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-      copy.drawImage(canvas, 0, 0);
-      return [...copy.getImageData(0, 0, width, height).data];
-    },
-    sample,
-    figure,
-  );
-  return Uint8Array.from(data);
+  const { data } = await readCanvas(page, `.sample:nth-child(${sample + 1}) figure:nth-of-type(${figure + 1}) canvas`);
+  return data;
+}
+
+/** The picture of a sample as a PNG file. */
+export async function png(page, sample) {
+  const address = await page.$eval(`.sample:nth-child(${sample + 1}) canvas`, (canvas) => canvas.toDataURL('image/png'));
+  return Buffer.from(address.split(',')[1], 'base64');
 }
 
 /** The mean absolute difference of two pictures, in levels of 256. */

@@ -1,14 +1,12 @@
 // "Teach it": blocks learn in the page, and what was learnt can be taken along. How fast is not tested.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import sirv from 'sirv';
 import { root } from '../../scripts/project.mjs';
 import { serve } from '../../scripts/serve.mjs';
-import { load, parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
-import { browserName, downloaded, drop, fixture, rest, shownError, start, text } from './support.mjs';
+import { parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
+import { browserName, drop, fixture, servePlainly, shownError, start, text } from './support.mjs';
 import {
   distance, figures, lesson, openTeach, option, pixels, reached, refused, relearn, samples, state, train,
 } from './teach.mjs';
@@ -127,6 +125,28 @@ describe(`Teach it in ${browserName}`, () => {
     await page.close();
   });
 
+  it('says how many steps a run has, as soon as it is chosen', async () => {
+    const page = await openTeach(session);
+    const steps = (wanted) =>
+      page.waitForFunction((words) => document.getElementById('steps').textContent === words, { timeout: 10_000 }, wanted);
+    await page.select('#run-steps', '500');
+    await steps('0 of 500');
+    assert.equal(await page.$eval('#progress', (progress) => progress.max), 500);
+    await page.click('#step');
+    await steps('1 of 500');
+    await page.select('#run-steps', '20000');
+    await steps('1 of 20000');
+    await page.click('#run');
+    await reached(page, 600);
+    await page.click('#run');
+    await state(page, 'paused');
+    await page.select('#run-steps', '500');
+    await state(page, 'done');
+    const { step } = await figures(page);
+    await steps(`${step} of ${step}`);
+    await page.close();
+  });
+
   it('takes another rate and optimizer while it trains, and says when a rate was too high', async () => {
     const page = await openTeach(session);
     await page.select('#run-steps', '20000');
@@ -152,47 +172,6 @@ describe(`Teach it in ${browserName}`, () => {
     await page.close();
   });
 
-  it('saves a block that the library runs with the same results', async () => {
-    const page = await openTeach(session);
-    await train(page, 500);
-    const bytes = readFileSync(await downloaded(page, session.downloads, '#save'));
-    const { __metadata__: metadata } = parseSafetensors(bytes);
-    const given = JSON.parse(metadata.config);
-    assert.deepEqual([metadata.mean, metadata.std], ['0.5', '0.5']);
-
-    const dk = await load();
-    const block = dk.dynamicKernelAggregation({
-      inChannels: given.in_channels, outChannels: given.out_channels, kernelSize: given.kernel_size,
-      stride: given.stride, padding: given.padding, dilation: given.dilation, groups: given.groups, bias: given.bias,
-      numKernels: given.num_kernels, midChannels: given.mid_channels,
-    });
-    block.loadStateDict(bytes);
-    for (const [n, { name, attention }] of (await samples(page)).entries()) {
-      const x = dk.fromImage({ data: await pixels(page, n, 0), width: 128, height: 128 }, { mean: 0.5, std: 0.5 });
-      const y = block.forward(x);
-      block.lastAttention.forEach((weight, k) =>
-        assert.ok(Math.abs(weight - attention[k]) < 0.03, `${name}, kernel ${k}: ${weight}, shown ${attention[k]}`));
-      const drawn = y.toImageData({ channel: 'rgb', range: [-1, 1] }).data;
-      assert.ok(distance(drawn, await pixels(page, n, 2)) < 2, name);
-    }
-    dk.dispose();
-    await page.close();
-  });
-
-  it('opens the block in the playground', async () => {
-    const page = await openTeach(session);
-    const opened = new Promise((resolve) => page.once('popup', resolve));
-    await page.click('#open');
-    const playground = await opened;
-    await playground.waitForSelector('#playground');
-    await rest(playground);
-    const hasState = () => /-step-0\.safetensors/.test(document.getElementById('preset-summary').textContent);
-    await playground.waitForFunction(hasState, { timeout: 20_000 });
-    assert.equal(await text(playground, '#block-shape'), '3 → 3 channels, 4 kernels of 5×5.');
-    await playground.close();
-    await page.close();
-  });
-
   it('imitates a state dict that is dropped on it', async () => {
     const page = await openTeach(session);
     const give = (name) => drop(page, [{ name: `${name}.safetensors`, type: '', bytes: readFileSync(fixture(name)) }]);
@@ -204,6 +183,11 @@ describe(`Teach it in ${browserName}`, () => {
     await page.select('#channel', '1');
     const end = Date.now() + 20_000;
     while (before.equals(Buffer.from(await pixels(page, 0, 1)))) assert.ok(Date.now() < end, 'another target is drawn');
+    const shownChannel = () => page.$eval('#channel', (field) => field.selectedIndex);
+    assert.equal(await shownChannel(), 1);
+    await option(page, 'num-kernels', '2');
+    assert.deepEqual(Buffer.from(await pixels(page, 0, 1)), before, 'a new lesson shows its first channel');
+    assert.equal(await shownChannel(), 0);
     await page.click('#step');
     await state(page, 'paused');
     const first = await figures(page);
@@ -255,6 +239,39 @@ describe(`Teach it in ${browserName}`, () => {
     await page.close();
   });
 
+  it('has room for eight photographs, also where more are dropped before the first are read', async () => {
+    const page = await openTeach(session);
+    const photo = readFileSync(join(root, 'web/photos/coffee.jpg'));
+    const three = [1, 2, 3].map((i) => ({ name: `cup ${i}.jpg`, type: 'image/jpeg', bytes: photo }));
+    await drop(page, three, three);
+    await refused(page, /^There is room for 8 photographs; 7 are here, and 3 more were given\.$/);
+    assert.equal(await page.$$eval('#photos .photo', (list) => list.length), 7);
+    await page.close();
+  });
+
+  it('minds the other block’s seed only where there is another block with a seed', async () => {
+    const page = await openTeach(session);
+    await lesson(page, 'model');
+    const setSeed = (id, value) => page.$eval(`#${id}`, (input, number) => {
+      input.value = number;
+      input.dispatchEvent(new Event('change', { bubbles: true }));
+    }, value);
+    await setSeed('model-seed', '-1');
+    const problem = 'The other block’s seed must be a whole number from 0 to 4294967295; got “-1”.';
+    assert.equal(await shownError(page, 'lesson-error'), problem);
+    await lesson(page, 'blur');
+    assert.equal(await page.$eval('#lesson-error', (error) => error.hidden), true);
+    await page.$eval('input[name="lesson"][value="model"]', (input) => input.click());
+    assert.equal(await shownError(page, 'lesson-error'), problem);
+    const bytes = readFileSync(fixture('rgb_3x3'));
+    await relearn(page, () => drop(page, [{ name: 'rgb.safetensors', type: '', bytes }]));
+    assert.equal(await page.$eval('#lesson-error', (error) => error.hidden), true);
+    await setSeed('seed', '1.5');
+    assert.match(await shownError(page, 'lesson-error'), /^Seed must be a whole number from 0 to .*; got “1\.5”\.$/);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
   it('needs no more memory after 5000 steps than at the beginning', async () => {
     const page = await openTeach(session);
     await option(page, 'kernel-size', '3');
@@ -271,12 +288,10 @@ describe(`Teach it in ${browserName}`, () => {
   });
 
   it('trains on one thread where the page is not isolated', async () => {
-    const site = sirv(root, { dev: true });
-    const server = createServer((request, response) => site(request, response));
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const site = await servePlainly();
     const page = await session.browser.newPage();
     try {
-      await page.goto(`http://localhost:${server.address().port}/web/teach.html`);
+      await page.goto(`${site.url}web/teach.html`);
       await state(page, 'ready');
       assert.equal(await page.evaluate(() => globalThis.crossOriginIsolated), false);
       assert.match(await text(page, '#build'), / · 1 thread$/);
@@ -285,8 +300,7 @@ describe(`Teach it in ${browserName}`, () => {
       assert.ok(single > 10 * dynamic, `one kernel ${single}, dynamic ${dynamic}`);
     } finally {
       await page.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await site.close();
     }
   });
 

@@ -1,7 +1,7 @@
 // The webcam: one that runs, one that is unplugged, one that is refused, none.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { browserName, choose, rest, shownError, start, text } from './support.mjs';
+import { browserName, choose, readCanvas, rest, select, shownError, start, text } from './support.mjs';
 
 describe(`webcam in ${browserName}`, () => {
   it('follows the webcam until it is stopped, and keeps the last picture', async () => {
@@ -26,6 +26,7 @@ describe(`webcam in ${browserName}`, () => {
       await rest(page);
       assert.match(await text(page, '#input-caption'), /^Webcam still/);
       assert.equal(await text(page, '#webcam'), 'Start webcam');
+      await assertKeepsPicture(page);
       await page.click('#webcam');
       await page.waitForFunction(() => document.getElementById('playground').dataset.state === 'live', {
         timeout: 20_000,
@@ -55,8 +56,10 @@ describe(`webcam in ${browserName}`, () => {
       });
       await page.evaluate(() => globalThis.unplug(new Event('ended')));
       assert.match(await shownError(page, 'source-error'), /unplugged/);
-      assert.match(await text(page, '#input-caption'), /^Webcam/);
+      await rest(page);
+      assert.match(await text(page, '#input-caption'), /^Webcam still/);
       assert.equal(await text(page, '#webcam'), 'Start webcam');
+      await assertKeepsPicture(page);
       await choose(page, 'photo', 'rocket.jpg');
       assert.match(await text(page, '#input-caption'), /^Rocket/);
       assert.deepEqual(page.problems, []);
@@ -85,3 +88,15 @@ describe(`webcam in ${browserName}`, () => {
     });
   }
 });
+
+/** The webcam's picture is on screen and stays there: it is fed again as it was, in another size too. */
+async function assertKeepsPicture(page) {
+  const picture = () => readCanvas(page, '#input-canvas');
+  const before = await picture();
+  const colours = new Set(new Uint32Array(before.data.buffer)).size;
+  assert.ok(colours > 4, `a picture of ${colours} colours`);
+  await select(page, 'size', '128');
+  assert.deepEqual([(await picture()).width, before.width], [128, 384]);
+  await select(page, 'size', '384');
+  assert.ok(Buffer.from((await picture()).data).equals(before.data), 'the picture changed');
+}

@@ -40,6 +40,29 @@ describe('workloads', () => {
   });
 });
 
+describe('dynakernel as an engine', () => {
+  it('gives back what it made for a workload that it then refuses', async () => {
+    const dk = await loadRuntime();
+    const block = dk.dynamicKernelAggregation(blockOptions(small));
+    const { prototype } = block.constructor;
+    dk.dispose();
+    const { dispose } = prototype;
+    let disposed = 0;
+    prototype.dispose = function () {
+      disposed++;
+      dispose.call(this);
+    };
+    const [engine] = await ownEngines({ simd, threads: 1 });
+    try {
+      await assert.rejects(engine.prepare(small, { ...makeNumbers(small), state: {} }), { code: 'ERR_STATE' });
+      assert.equal(disposed, 1);
+    } finally {
+      prototype.dispose = dispose;
+      await engine.close();
+    }
+  });
+});
+
 describe('timing', () => {
   it('runs the contestants in turn, every other round backwards', async () => {
     let order = '';

@@ -1,38 +1,15 @@
 /** @import { Comparison, Row } from './session.js' */
+import { niceStep, svg } from '../svg.js';
 import { milliseconds, ratio, speed } from './report.js';
 
 /** Horizontal bars, a group for each workload and a bar for each engine, as SVG in the page's own pixels. */
 
-const SPACE = 'http://www.w3.org/2000/svg';
 const BAR = 15;
 const BAR_GAP = 4;
 const TITLE = 20;
 const GROUP_GAP = 14;
 const AXIS = 26;
 const LABEL = 140; // room for the figures right of the longest bar
-
-/**
- * @param {string} name
- * @param {{ [name: string]: string | number }} attributes
- * @param {(Node | string)[]} children
- */
-function svg(name, attributes, ...children) {
-  const made = document.createElementNS(SPACE, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  made.append(...children);
-  return made;
-}
-
-/**
- * A step of 1, 2 or 5 times a power of ten that divides a length into a handful of parts.
- *
- * @param {number} length
- * @param {number} parts at most
- */
-function niceStep(length, parts) {
-  const power = 10 ** Math.floor(Math.log10(length / parts));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => length / step <= parts) ?? 10 * power;
-}
 
 /**
  * @param {Comparison} comparison

@@ -76,22 +76,30 @@ async function dynakernel(options) {
     async prepare(workload, { input, state }) {
       const { N, C, O, H, W, Ho, Wo } = workload;
       const block = dk.dynamicKernelAggregation(blockOptions(workload));
-      block.loadStateDict(stateDict(state));
-      const x = dk.zeros([N, C, H, W]);
-      const y = dk.zeros([N, O, Ho, Wo]);
-      const output = new Float32Array(N * O * Ho * Wo);
-      return {
-        plan: block.aggregation.planFor(x.shape).algorithm,
-        run() {
-          x.data.set(input);
-          block.forward(x, { out: y });
-          output.set(y.data);
-        },
-        output: () => output,
-        dispose() {
-          for (const thing of [block, x, y]) thing.dispose();
-        },
-      };
+      /** @type {{ dispose: () => void }[]} */
+      const owned = [block];
+      const dispose = () => owned.forEach((thing) => thing.dispose());
+      try {
+        block.loadStateDict(stateDict(state));
+        const x = dk.zeros([N, C, H, W]);
+        owned.push(x);
+        const y = dk.zeros([N, O, Ho, Wo]);
+        owned.push(y);
+        const output = new Float32Array(N * O * Ho * Wo);
+        return {
+          plan: block.aggregation.planFor(x.shape).algorithm,
+          run() {
+            x.data.set(input);
+            block.forward(x, { out: y });
+            output.set(y.data);
+          },
+          output: () => output,
+          dispose,
+        };
+      } catch (error) {
+        dispose();
+        throw error;
+      }
     },
   };
 }

@@ -1,7 +1,7 @@
 /** @import { Progress } from './session.js' */
 /** @import { Request } from './worker.js' */
 /** @import { Workload } from './workload.js' */
-import { byId, setText, showError } from '../playground/dom.js';
+import { byId, setEnabled, setText, showError } from '../playground/dom.js';
 import { sentence } from '../playground/errors.js';
 import { MissingPeers, compare } from './client.js';
 import { Results } from './results.js';
@@ -123,9 +123,12 @@ export class BenchPage {
   /** What can be pressed now. */
   #enable() {
     const running = this.#running !== null;
-    this.#run.disabled = running || this.#selection.chosen.length === 0;
-    this.#stop.disabled = !running;
-    for (const control of this.#form.querySelectorAll('input')) control.disabled = running;
+    const inputs = [...this.#form.querySelectorAll('input')];
+    setEnabled([
+      [this.#stop, running],
+      [this.#run, !running && this.#selection.chosen.length > 0],
+      ...inputs.map((input) => /** @type {const} */ ([input, !running])),
+    ]);
   }
 }
 

@@ -1,6 +1,9 @@
 /** Results as tables. */
 
+import { threadsText } from '../playground/format.js';
 import { ONE_THREAD } from './engine.js';
+
+export { threadsText };
 
 /** @typedef {import('./session.js').Comparison} Comparison */
 /** @typedef {import('./session.js').EngineInfo} EngineInfo */
@@ -75,9 +78,6 @@ export function comparisonTable({ engines: [first, ...others], peak, rows }) {
   }
   return { columns, rows: body };
 }
-
-/** @param {number} threads */
-export const threadsText = (threads) => (threads === 1 ? '1 thread' : `${threads} threads`);
 
 /** @param {EngineInfo} engine */
 const engineText = ({ id, version, threads, simd }) =>

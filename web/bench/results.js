@@ -1,21 +1,20 @@
-/** @import { Comparison, EngineInfo, Row } from './session.js' */
+/** @import { Comparison, Row } from './session.js' */
+import { copyText } from '../playground/clipboard.js';
 import { byId, element, setText, showError } from '../playground/dom.js';
+import { buildText } from '../playground/format.js';
 import { drawChart } from './chart.js';
 import { ONE_THREAD } from './engine.js';
-import { comparisonMarkdown, comparisonNotes, comparisonTable, meanRatio, speed, threadsText } from './report.js';
+import { comparisonMarkdown, comparisonNotes, comparisonTable, meanRatio, speed } from './report.js';
 import { wrongEngines } from './session.js';
 
 /** What a person calls an engine.
  * @param {string} id */
 const nameOf = (id) => (id === 'tfjs-wasm' ? 'TensorFlow.js' : id);
 
-/** As the playground writes it.
- * @param {EngineInfo} engine */
-const buildText = ({ version, simd, threads }) => `${version} · ${simd} SIMD · ${threadsText(threads)}`;
-
 /** The chart, the table and the ways to take them along; they grow with each row. */
 export class Results {
   #section = byId('results', HTMLElement);
+  #skip = byId('skip', HTMLElement);
   #chart = byId('chart', HTMLElement);
   #caption = byId('chart-caption', HTMLElement);
   #view = byId('view', HTMLElement);
@@ -35,24 +34,34 @@ export class Results {
    */
   #wireCopy(id, write) {
     const button = byId(id, HTMLButtonElement);
-    button.addEventListener('click', () => this.#comparison && copy(button, write(this.#comparison)));
+    button.addEventListener('click', async () => {
+      if (!this.#comparison) return;
+      const shown = byId('copy-text', HTMLElement);
+      shown.hidden = true;
+      showError(byId('copy-error', HTMLElement), await copyText(button, write(this.#comparison), shown));
+    });
   }
 
   /** @param {Omit<Comparison, 'rows'>} begin */
   begin(begin) {
     this.#comparison = { ...begin, rows: [] };
-    this.#section.hidden = true;
+    this.#show(false);
     setText(byId('build', HTMLElement), buildText(begin.engines[0]));
     byId('legend', HTMLElement).replaceChildren(...(begin.engines.length > 1
       ? begin.engines.map(({ id }, i) => element('span', { class: `engine-${i}` }, nameOf(id)))
       : []));
   }
 
+  /** The section and the way to it. @param {boolean} shown */
+  #show(shown) {
+    this.#section.hidden = this.#skip.hidden = !shown;
+  }
+
   /** @param {Row} row */
   add(row) {
     if (!this.#comparison) return;
     this.#comparison.rows.push(row);
-    this.#section.hidden = false;
+    this.#show(true);
     this.#showTotals(this.#comparison);
     this.#showTable(this.#comparison);
     this.#drawChart();
@@ -97,31 +106,5 @@ export class Results {
     setText(this.#caption, view === 'time'
       ? 'Milliseconds, shorter is better; each workload on a scale of its own.'
       : 'GFLOP/s, longer is better. Algorithms that need fewer operations than direct convolution can pass the line.');
-  }
-}
-
-/**
- * @param {HTMLButtonElement} button
- * @param {string} text
- */
-async function copy(button, text) {
-  const error = byId('copy-error', HTMLElement);
-  const shown = byId('copy-text', HTMLElement);
-  const label = button.textContent ?? '';
-  try {
-    await navigator.clipboard.writeText(text);
-    shown.hidden = true;
-    showError(error, '');
-    button.disabled = true;
-    setText(button, 'Copied');
-    setTimeout(() => {
-      button.disabled = false;
-      setText(button, label);
-    }, 2000);
-  } catch {
-    setText(shown, text);
-    shown.hidden = false;
-    getSelection()?.selectAllChildren(shown);
-    showError(error, 'The browser refused the clipboard; the text below is selected, copy it with Ctrl+C or ⌘C.');
   }
 }

@@ -1,4 +1,5 @@
 /** The worker that a comparison runs in, so that the page stays alive and can end it. */
+import { messageOf } from '../playground/errors.js';
 import { ownEngines } from './engine.js';
 import { runSession } from './session.js';
 
@@ -31,11 +32,14 @@ self.addEventListener('message', async (/** @type {MessageEvent<Request>} */ { d
   try {
     answer({ result: await compare(data) });
   } catch (error) {
-    answer({ error: error instanceof Error ? error.message : String(error), missing: error instanceof MissingPeers });
+    answer({ error: messageOf(error), missing: error instanceof MissingPeers });
   }
 });
 
 class MissingPeers extends Error {}
+
+/** What Chromium and Firefox, and Safari, say of an import() whose file is not there. */
+const IMPORT_FAILED = /dynamically imported module|Importing a module script failed/;
 
 /** @param {Request} request */
 async function compare({ workloads, peers, simd, threads, pace, environment }) {
@@ -49,11 +53,11 @@ async function compare({ workloads, peers, simd, threads, pace, environment }) {
  * @param {number} threads
  */
 async function loadPeers(peers, threads) {
-  let module;
   try {
-    module = await import(PEERS);
-    return await module.loadPeers(peers, { threads });
+    const module = await import(PEERS);
+    return await module.loadPeers(peers, { threads }); // imports the engines themselves
   } catch (error) {
-    throw new MissingPeers(error instanceof Error ? error.message : String(error));
+    const message = messageOf(error);
+    throw error instanceof TypeError && IMPORT_FAILED.test(message) ? new MissingPeers(message) : error;
   }
 }

@@ -1,6 +1,6 @@
 /** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setText } from './dom.js';
+import { byId, element, setEnabled, setText } from './dom.js';
 import { weight } from './format.js';
 import { drawKernel, hasColour } from './kernel-art.js';
 
@@ -85,9 +85,7 @@ export class AttentionPanel {
       /** @type {HTMLElement} */ (slider.parentElement).style.setProperty('--own', weight(own[k]));
     });
     if (this.#automatic.disabled !== manual) return;
-    // A button that is about to be disabled would drop the keyboard's focus.
-    if (!manual && document.activeElement === this.#automatic) this.#rows[0]?.slider.focus();
-    this.#automatic.disabled = !manual;
+    setEnabled([[this.#automatic, manual]], this.#rows[0]?.slider);
     this.#list.dataset.mode = manual ? 'manual' : 'automatic';
     setText(this.#mode, manual ? 'Set by hand' : 'The attention decides');
   }

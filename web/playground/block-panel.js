@@ -1,5 +1,6 @@
 /** @import { Definition } from './types.js' */
-import { byId, element, setText, showError } from './dom.js';
+import { byId, element, numberProblem, setText, showError, tab } from './dom.js';
+import { listenForChoice } from './files.js';
 import { PRESETS, isSeeded } from './presets.js';
 
 /** @typedef {{ stride: number, padding: number, dilation: number }} Steps */
@@ -9,9 +10,9 @@ import { PRESETS, isSeeded } from './presets.js';
  * @property {(definition: Definition) => void} onPreset
  * @property {(steps: Steps) => void} onSteps
  * @property {(seed: number) => void} onSeed
- * @property {(files: File[]) => void} onFile
+ * @property {(files: File[]) => void} onFiles
  * @property {() => void} onSave
- * @property {(index: number) => void} onPrefix  another block of the same file
+ * @property {(index: number) => boolean} onPrefix  another block of the same file is wanted; whether it runs now
  */
 
 /** Above the pipeline: which block runs, and what of it can be set. */
@@ -28,11 +29,13 @@ export class BlockPanel {
   };
   #prefixGroup = byId('prefix-group', HTMLElement);
   #prefix = byId('prefix', HTMLSelectElement);
+  /** Of the block that runs. */
+  #prefixIndex = 0;
   #error = byId('block-error', HTMLElement);
 
   /** @param {BlockEvents} events */
   constructor(events) {
-    this.#tabs.replaceChildren(...PRESETS.map(({ id, title }) => tab(id, title)));
+    this.#tabs.replaceChildren(...PRESETS.map((preset) => tab('preset', preset, false)));
     this.#tabs.addEventListener('change', (event) => {
       const preset = PRESETS.find(({ id }) => event.target instanceof HTMLInputElement && event.target.value === id);
       if (preset) events.onPreset(preset);
@@ -56,13 +59,13 @@ export class BlockPanel {
       else events.onSeed(this.#seed.valueAsNumber);
     });
     byId('roll', HTMLButtonElement).addEventListener('click', () => events.onSeed(Math.floor(Math.random() * 10_000)));
-    const file = byId('state-file', HTMLInputElement);
-    file.addEventListener('change', () => {
-      events.onFile([...(file.files ?? [])]);
-      file.value = ''; // the same file may be chosen again
-    });
+    listenForChoice('state-file', events.onFiles);
     byId('save-state', HTMLButtonElement).addEventListener('click', events.onSave);
-    this.#prefix.addEventListener('change', () => events.onPrefix(this.#prefix.selectedIndex));
+    this.#prefix.addEventListener('change', () => {
+      const { selectedIndex } = this.#prefix;
+      if (events.onPrefix(selectedIndex)) this.#prefixIndex = selectedIndex;
+      else this.#prefix.selectedIndex = this.#prefixIndex;
+    });
   }
 
   /** @param {Definition} definition  the one that runs now */
@@ -89,41 +92,19 @@ export class BlockPanel {
    * Offers the blocks of a file that has several.
    *
    * @param {string[]} prefixes
+   * @param {number} index  of the one that runs
    */
-  offer(prefixes) {
+  offer(prefixes, index) {
+    this.#prefixIndex = index;
     this.#prefixGroup.hidden = prefixes.length < 2;
     this.#prefix.replaceChildren(
       ...prefixes.map((prefix) => element('option', {}, prefix.replace(/\.$/, '') || '(the file itself)')),
     );
+    this.#prefix.selectedIndex = index;
   }
 
   /** @param {string} message */
   showError(message) {
     showError(this.#error, message);
   }
-}
-
-/**
- * @param {string} id
- * @param {string} title
- */
-function tab(id, title) {
-  return element(
-    'label',
-    {},
-    element('input', { type: 'radio', name: 'preset', value: id }),
-    element('span', {}, title),
-  );
-}
-
-/**
- * What is wrong with a number field, as a sentence; '' where nothing is.
- *
- * @param {HTMLInputElement} input
- */
-function numberProblem(input) {
-  if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) return '';
-  const name = input.labels?.[0]?.textContent?.trim() ?? 'This';
-  const got = input.value ? `“${input.value}”` : 'nothing';
-  return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
 }

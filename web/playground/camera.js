@@ -59,6 +59,7 @@ export class Camera {
       kind: 'webcam',
       name: 'Webcam',
       stem: 'webcam',
+      byElement: false,
       image: video,
       width: video.videoWidth,
       height: video.videoHeight,

@@ -52,6 +52,62 @@ export function showError(target, message) {
   target.hidden = message === '';
 }
 
+/** @typedef {HTMLButtonElement | HTMLInputElement | HTMLSelectElement} Control */
+
+/**
+ * Which controls of a group can be used. One that is disabled would drop the keyboard's focus: the first of the group
+ * that is not takes it over, or else the substitute.
+ *
+ * @param {readonly (readonly [control: Control, enabled: boolean])[]} group
+ * @param {HTMLElement} [substitute]
+ */
+export function setEnabled(group, substitute) {
+  for (const [control, enabled] of group) if (enabled) control.disabled = false;
+  const loses = group.some(([control, enabled]) => !enabled && control === document.activeElement);
+  if (loses) (group.find(([, enabled]) => enabled)?.[0] ?? substitute)?.focus();
+  for (const [control, enabled] of group) if (!enabled) control.disabled = true;
+}
+
+/**
+ * What is wrong with a field for whole numbers, as a sentence; '' where nothing is.
+ *
+ * @param {HTMLInputElement} input
+ */
+export function numberProblem(input) {
+  if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) return '';
+  const name = input.labels?.[0]?.textContent?.trim() ?? 'This';
+  const got = input.value ? `“${input.value}”` : 'nothing';
+  return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
+}
+
+/**
+ * The canvases of a container, which is given as many as it takes: for kernels, which the style sheet enlarges.
+ *
+ * @param {HTMLElement} container
+ * @param {number} count
+ */
+export function heatCanvases(container, count) {
+  while (container.childElementCount > count) container.lastElementChild?.remove();
+  while (container.childElementCount < count) container.append(element('canvas', { role: 'img', class: 'heat' }));
+  return /** @type {HTMLCanvasElement[]} */ ([...container.children]);
+}
+
+/**
+ * One of a group of radio buttons that look like tabs.
+ *
+ * @param {string} name  of the group
+ * @param {{ id: string, title: string }} tab
+ * @param {boolean} checked
+ */
+export function tab(name, { id, title }, checked) {
+  return element(
+    'label',
+    {},
+    element('input', { type: 'radio', name, value: id, checked, autocomplete: 'off' }),
+    element('span', {}, title),
+  );
+}
+
 /**
  * Copies the pixels of one canvas into another of the same size.
  *

@@ -1,12 +1,15 @@
 /** Errors in words. */
 
+/** @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
 /**
  * Any error as one sentence.
  *
  * @param {unknown} error
  */
 export function sentence(error) {
-  const text = (error instanceof Error ? error.message : String(error)).trim() || 'Something failed without a message';
+  const text = messageOf(error).trim() || 'Something failed without a message';
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 }
 

@@ -1,7 +1,8 @@
 /** @import { Model } from './model.js' */
-/** @import { Source, Tensor, View } from './types.js' */
+/** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { Normalisation, Source, View } from './types.js' */
+import { copyText } from './clipboard.js';
 import { byId, download, element, setText, showError } from './dom.js';
-import { sentence } from './errors.js';
 import { mapOptions } from './ranges.js';
 import { writeBlock } from './statedict.js';
 
@@ -58,9 +59,12 @@ export function saveMaps(model, source, y, view) {
   return savePng(sheet, `${source.stem}-${model.definition.id}`);
 }
 
-/** @param {Model} model */
-export function saveState(model) {
-  const bytes = writeBlock(model.block);
+/**
+ * @param {Model} model
+ * @param {Normalisation} normalisation
+ */
+export function saveState(model, normalisation) {
+  const bytes = writeBlock(model.block, normalisation);
   download(new Blob([bytes]), `${model.definition.id}.safetensors`);
 }
 
@@ -74,19 +78,9 @@ export class SnippetPanel {
   /** @param {(message: string) => void} announce */
   constructor(announce) {
     this.#button.addEventListener('click', async () => {
-      try {
-        await navigator.clipboard.writeText(this.#code.textContent ?? '');
-        showError(this.#error, '');
-        setText(this.#button, 'Copied');
-        announce('The code is on the clipboard.');
-        setTimeout(() => setText(this.#button, 'Copy'), 2000);
-      } catch (error) {
-        this.#select();
-        showError(
-          this.#error,
-          `The browser refused the clipboard; the code is selected, copy it with Ctrl+C or ⌘C. ${sentence(error)}`,
-        );
-      }
+      const refusal = await copyText(this.#button, this.#code.textContent ?? '', this.#code);
+      showError(this.#error, refusal);
+      if (!refusal) announce('The code is on the clipboard.');
     });
   }
 
@@ -100,13 +94,5 @@ export class SnippetPanel {
       this.#hint,
       `Draws the chosen map${files.length ? `; expects ${files.join(' and ')} beside your page` : ''}.`,
     );
-  }
-
-  #select() {
-    const range = document.createRange();
-    range.selectNodeContents(this.#code);
-    const selection = getSelection();
-    selection?.removeAllRanges();
-    selection?.addRange(range);
   }
 }

@@ -52,10 +52,16 @@ export function time(milliseconds) {
 
 /** @param {number} count */
 export function bytes(count) {
-  if (count < 1024) return `${count} B`;
-  if (count < 1024 * 1024) return `${(count / 1024).toFixed(count < 10 * 1024 ? 1 : 0)} kB`;
-  return `${(count / 1024 / 1024).toFixed(1)} MB`;
+  if (count < 1000) return `${count} B`;
+  if (count < 999_500) return `${(count / 1e3).toFixed(count < 9950 ? 1 : 0)} kB`;
+  return `${(count / 1e6).toFixed(1)} MB`;
 }
+
+/** The library that runs. @param {{ version: string, simd?: string, threads: number }} info */
+export const buildText = ({ version, simd, threads }) => `${version} · ${simd} SIMD · ${threadsText(threads)}`;
+
+/** @param {number} threads */
+export const threadsText = (threads) => (threads === 1 ? '1 thread' : `${threads} threads`);
 
 /**
  * A file name's stem: letters, digits and dashes.

@@ -3,8 +3,8 @@
  * are ramps over the picture's mean colour.
  */
 
-/** Luma as in ITU-R BT.601. */
-const LUMA = [0.299, 0.587, 0.114];
+/** Luma as in ITU-R BT.601: shares of red, green and blue. */
+export const LUMA = [0.299, 0.587, 0.114];
 
 /**
  * The textbook's 3×3 kernels, row by row.

@@ -1,6 +1,7 @@
 /** @import { Model } from './model.js' */
-/** @import { KernelView, Tensor } from './types.js' */
-import { element } from './dom.js';
+/** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { KernelView } from './types.js' */
+import { heatCanvases } from './dom.js';
 import { number } from './format.js';
 import { peak } from './model.js';
 
@@ -25,7 +26,7 @@ export function drawKernel(container, model, { tensor, n, view, channel, title }
   const scale = peak(tensor, n);
   const single = view === 'colour' && hasColour(model);
   const names = single ? ['signed colour'] : model.inputNames(channel);
-  const canvases = fit(container, names.length);
+  const canvases = heatCanvases(container, names.length);
   names.forEach((name, c) => {
     tensor.drawMap(canvases[c], {
       batch: n,
@@ -40,14 +41,4 @@ export function drawKernel(container, model, { tensor, n, view, channel, title }
     }
   });
   return scale;
-}
-
-/**
- * @param {HTMLElement} container
- * @param {number} count
- */
-function fit(container, count) {
-  while (container.childElementCount > count) container.lastElementChild?.remove();
-  while (container.childElementCount < count) container.append(element('canvas', { role: 'img', class: 'heat' }));
-  return /** @type {HTMLCanvasElement[]} */ ([...container.children]);
 }

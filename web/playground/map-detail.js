@@ -1,5 +1,6 @@
 /** @import { Model } from './model.js' */
-/** @import { Runtime, Tensor, View } from './types.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { View } from './types.js' */
 import { byId, copyCanvas, setText } from './dom.js';
 import { number } from './format.js';
 import { figures } from './maps-panel.js';

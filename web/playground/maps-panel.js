@@ -1,6 +1,7 @@
 /** @import { Model } from './model.js' */
-/** @import { Tensor, View } from './types.js' */
-import { byId, element, setText } from './dom.js';
+/** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { View } from './types.js' */
+import { byId, element, setEnabled, setText } from './dom.js';
 import { brief } from './format.js';
 import { mapOptions } from './ranges.js';
 
@@ -67,8 +68,7 @@ export class MapsPanel {
     this.#grid.style.setProperty('--columns', String(columns(last - first)));
     this.#pager.hidden = O <= PAGE;
     setText(this.#pageText, `Maps ${first} to ${last - 1} of ${O}`);
-    this.#previous.disabled = first === 0;
-    this.#next.disabled = last === O;
+    setEnabled([[this.#previous, first > 0], [this.#next, last < O]]);
   }
 
   /**

@@ -1,5 +1,6 @@
 /** @import { Model } from './model.js' */
-/** @import { Block, View } from './types.js' */
+/** @import { DynamicKernelAggregation as Block } from '../dynakernel/index.js' */
+/** @import { View } from './types.js' */
 import { byId, element, setText } from './dom.js';
 import { bytes, entry, number } from './format.js';
 import { drawKernel } from './kernel-art.js';

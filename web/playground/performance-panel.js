@@ -1,7 +1,7 @@
 /** @import { Report } from './loop.js' */
-/** @import { Runtime } from './types.js' */
+/** @import { Runtime } from '../dynakernel/index.js' */
 import { byId, setText } from './dom.js';
-import { bytes, time } from './format.js';
+import { buildText, bytes, time } from './format.js';
 
 const STAGES = /** @type {const} */ (['pixels', 'attention', 'convolution', 'drawing']);
 
@@ -17,11 +17,7 @@ export class PerformancePanel {
   /** @param {Runtime} dk */
   constructor(dk) {
     this.dk = dk;
-    const { simd, threads, version } = dk.info;
-    setText(
-      byId('build', HTMLElement),
-      `${version} · ${simd} SIMD · ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    );
+    setText(byId('build', HTMLElement), buildText(dk.info));
   }
 
   /** @param {Report} report */

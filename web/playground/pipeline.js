@@ -1,15 +1,10 @@
 /** @import { Model } from './model.js' */
-/** @import { Normalisation, Runtime, Source, Tensor } from './types.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Source } from './types.js' */
+import { UNCHANGED, changesPixels, imageOptions } from './normalisation.js';
 
 /** The first stage that has to run again; what is before it is kept. */
 export const STAGE = { pixels: 0, attention: 1, convolution: 2, drawing: 3, none: 4 };
-
-/** @type {Normalisation[]} */
-export const NORMALISATIONS = [
-  { title: 'not at all', mean: [0, 0, 0], std: [1, 1, 1] },
-  { title: 'to −1 … 1', mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
-  { title: 'as ImageNet', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-];
 
 /** @typedef {{ pixels?: number, attention?: number, convolution?: number, drawing?: number }} Times  milliseconds */
 
@@ -30,7 +25,7 @@ export class Pipeline {
     this.source = null;
     /** The longest side that the block is given; smaller images are not enlarged. */
     this.size = 384;
-    this.normalisation = NORMALISATIONS[0];
+    this.normalisation = UNCHANGED;
     /** @type {Float32Array | null} weights [K] set by hand, in place of the attention's */
     this.manual = null;
     /** What the attention says, [K], whether or not it is applied. */
@@ -59,33 +54,48 @@ export class Pipeline {
     return this.#a.tensor;
   }
 
-  /** [1, O, Ho, Wo]; null after a frame that failed. */
+  /** [1, O, Ho, Wo]; null before the first frame, and after one that failed. */
   get y() {
     return this.#y.tensor;
   }
 
   /**
-   * Runs the stages from `first` on; y is then what they gave. Throws what the library throws.
+   * Runs the stages from `first` on, all of them where there is no y; y is then what they gave. Throws what the library
+   * throws.
    *
    * @param {number} first  a STAGE
    * @returns {Times}
    */
   run(first) {
+    const { model, source } = this;
+    if (!model || !source) return {};
+    try {
+      return this.#runStages(this.y ? first : STAGE.pixels, model, source);
+    } catch (error) {
+      this.#y.clear(); // what is there belongs to an earlier frame
+      throw error;
+    }
+  }
+
+  /**
+   * @param {number} first
+   * @param {Model} model
+   * @param {Source} source
+   */
+  #runStages(first, model, source) {
     /** @type {Times} */
     const times = {};
-    if (!this.model || !this.source) return times;
-    const start = performance.now();
-    if (first <= STAGE.pixels || !this.x) this.#readPixels(this.model.channels, this.source);
-    const read = performance.now();
-    if (first <= STAGE.pixels) times.pixels = read - start;
-    if (first <= STAGE.attention) {
-      this.#attend(this.model);
-      times.attention = performance.now() - read;
-    }
-    if (first <= STAGE.convolution) {
-      const attended = performance.now();
-      this.#convolve(this.model);
-      times.convolution = performance.now() - attended;
+    /** @type {[stage: keyof Times & keyof typeof STAGE, run: () => void][]} */
+    const stages = [
+      ['pixels', () => this.#readPixels(model.channels, source)],
+      ['attention', () => this.#attend(model)],
+      ['convolution', () => this.#convolve(model)],
+    ];
+    for (const [stage, run] of stages) {
+      if (STAGE[stage] < first) continue;
+      const start = performance.now();
+      run();
+      times[stage] = performance.now() - start;
     }
     return times;
   }
@@ -96,14 +106,12 @@ export class Pipeline {
    */
   #readPixels(channels, source) {
     const { width, height } = this.inputSize;
-    const { mean, std } = this.normalisation;
     const shape = [1, channels, height, width];
     const size = { width, height, channels };
-    const normalised = mean.some((value) => value !== 0) || std.some((value) => value !== 1);
     this.#x.fill(shape, (out) =>
-      this.dk.fromImage(source.image, { ...size, mean: mean.slice(0, channels), std: std.slice(0, channels), out }),
+      this.dk.fromImage(source.image, { ...size, ...imageOptions(this.normalisation, channels), out }),
     );
-    if (normalised) this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
+    if (changesPixels(this.normalisation)) this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
     else this.#plain.clear();
   }
 
@@ -121,35 +129,25 @@ export class Pipeline {
     const x = /** @type {Tensor} */ (this.x);
     const a = /** @type {Tensor} */ (this.a);
     if (this.manual) a.data.set(this.manual);
-    const { height, width } = outputSize(model.definition.config, x.shape);
-    this.#y.fill([1, model.outChannels, height, width], (out) => block.aggregation.forward(x, a, { out }));
+    this.#y.fill([model, ...x.shape], (out) => block.aggregation.forward(x, a, { out }));
   }
 }
 
-/**
- * @param {Model['definition']['config']} config
- * @param {readonly number[]} shape  [N, C, H, W]
- */
-function outputSize({ kernelSize, stride, padding, dilation }, [, , H, W]) {
-  const side = (/** @type {number} */ length) =>
-    Math.floor((length + 2 * padding - dilation * (kernelSize - 1) - 1) / stride) + 1;
-  return { height: side(H), width: side(W) };
-}
-
-/** A tensor that is written anew for every frame, and made anew where its shape changes. */
+/** A tensor that is written anew for every frame, and made anew where what its shape follows from changes. */
 class Slot {
   /** @type {Tensor | null} */
   tensor = null;
+  /** @type {unknown[]} */
+  #key = [];
 
   /**
-   * @param {number[]} shape
+   * @param {unknown[]} key  all that the shape follows from
    * @param {(out: Tensor | undefined) => Tensor} write  into out, where there is one
    * @returns {Tensor}
    */
-  fill(shape, write) {
-    const { tensor } = this;
-    if (tensor && !(tensor.shape.length === shape.length && tensor.shape.every((side, i) => side === shape[i])))
-      this.clear();
+  fill(key, write) {
+    if (key.length !== this.#key.length || key.some((part, i) => part !== this.#key[i])) this.clear();
+    this.#key = key;
     this.tensor = write(this.tensor ?? undefined);
     return this.tensor;
   }

@@ -1,27 +1,29 @@
 /** @import { Report } from './loop.js' */
 /** @import { Times } from './pipeline.js' */
-/** @import { Definition, Normalisation, Runtime, Source, Tensor, View } from './types.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Definition, Normalisation, Source, View } from './types.js' */
 import { DynakernelError } from '../dynakernel/index.js';
 import { takeState } from '../teach/handoff.js';
 import { AttentionPanel } from './attention-panel.js';
 import { BlockPanel } from './block-panel.js';
-import { Camera } from './camera.js';
-import { byId, setText } from './dom.js';
-import { cameraSentence, sentence } from './errors.js';
+import { byId, setText, showError } from './dom.js';
+import { sentence } from './errors.js';
 import { SnippetPanel, saveMap, saveMaps, saveState } from './exports.js';
+import { listenForFiles, readStateFile, sortFiles } from './files.js';
 import { Loop } from './loop.js';
 import { MapDetail } from './map-detail.js';
 import { MapsPanel } from './maps-panel.js';
 import { MixedPanel } from './mixed-panel.js';
 import { Model } from './model.js';
+import { UNCHANGED } from './normalisation.js';
 import { PerformancePanel } from './performance-panel.js';
 import { Pipeline, STAGE } from './pipeline.js';
 import { PRESETS } from './presets.js';
 import { mapOptions } from './ranges.js';
 import { snippet } from './snippet.js';
+import { SourceControl } from './source-control.js';
 import { SourcePanel } from './source-panel.js';
-import { PHOTOS, listenForFiles, openImage, openPhoto, release, stillOf } from './sources.js';
-import { readBlocks, refuseFormat } from './statedict.js';
+import { PHOTOS, openImage, openPhoto } from './sources.js';
 import { ViewControls } from './view-controls.js';
 
 /** Numbers in words change this often, in milliseconds, while frames run without pause: more could not be read. */
@@ -31,16 +33,16 @@ const READABLE = 250;
 export class Playground {
   #main = byId('playground', HTMLElement);
   #status = byId('status', HTMLElement);
+  #saveError = byId('save-error', HTMLElement);
   #frames = 0;
-  #opening = 0;
   #wordsAt = 0;
   #kernelsStale = true;
   /** @type {SourcePanel | BlockPanel | null} where the latest frame's error is shown */
   #failedAt = null;
   /** @type {{ prefix: string, definition: Definition }[]} the blocks of the file that was opened last */
   #blocks = [];
-  /** @type {'off' | 'starting' | 'on'} */
-  #webcam = 'off';
+  /** How pixels are normalised for a block that says nothing of its own: as was chosen last. */
+  #normalisation = UNCHANGED;
 
   /** @param {Runtime} dk */
   constructor(dk) {
@@ -50,10 +52,6 @@ export class Playground {
       (first, more) => this.#frame(first, more),
       (report) => this.#report(report),
     );
-    this.camera = new Camera(async () => {
-      await this.#stillFromWebcam();
-      this.sources.showError('The webcam was unplugged or switched off.');
-    });
     this.controls = new ViewControls(() => {
       this.#kernelsStale = true;
       this.#request(STAGE.drawing);
@@ -68,70 +66,47 @@ export class Playground {
     this.detail = new MapDetail(dk);
     this.code = new SnippetPanel((message) => this.#announce(message));
     this.sources = new SourcePanel({
-      onPhoto: (photo) => this.#open(() => openPhoto(photo)),
+      onPhoto: (photo) => this.sourceControl.open(() => openPhoto(photo)),
       onFiles: (files) => this.#openFiles(files),
-      onWebcam: () => this.#toggleWebcam(),
+      onWebcam: () => this.sourceControl.toggleWebcam(),
       onSize: (size) => this.#setInput({ size }),
-      onNormalisation: (normalisation) => this.#setInput({ normalisation }),
+      onNormalisation: (normalisation) => this.#normalise(normalisation),
+    });
+    this.sourceControl = new SourceControl(this.sources, this.pipeline, this.loop, {
+      onOpening: () => this.#showOpening(),
+      onShown: ({ name }) => {
+        this.#announce(`${name} is shown.`);
+        this.#request(STAGE.pixels);
+      },
+      onKept: () => this.#showState(),
     });
     this.blocks = new BlockPanel({
       onPreset: (definition) => this.#choose(definition),
       onSteps: (steps) => this.#alter(steps),
       onSeed: (seed) => this.#alter({ seed }),
-      onFile: (files) => this.#openFiles(files),
-      onSave: () => this.#save(saveState),
-      onPrefix: (index) => this.#use(this.#blocks[index].definition, true),
+      onFiles: (files) => this.#openFiles(files),
+      onSave: () => this.#saveState(),
+      onPrefix: (index) => this.#tryUse(this.#blocks[index].definition, true),
     });
     this.#wire();
   }
 
   #wire() {
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
-    byId('save-map', HTMLButtonElement).addEventListener('click', () => this.#save(saveMap));
-    byId('save-maps', HTMLButtonElement).addEventListener('click', () => this.#save(saveMaps));
+    byId('save-map', HTMLButtonElement).addEventListener('click', () => this.#saveMaps(saveMap));
+    byId('save-maps', HTMLButtonElement).addEventListener('click', () => this.#saveMaps(saveMaps));
     const continuous = byId('continuous', HTMLInputElement);
     continuous.addEventListener('change', () => this.loop.setContinuous(continuous.checked));
   }
 
   async start() {
     this.#choose(PRESETS[0]);
-    await this.#open(() => openPhoto(PHOTOS[2]));
+    await this.sourceControl.open(() => openPhoto(PHOTOS[2]));
     const taught = takeState();
     if (taught) await this.#openFiles([taught]);
   }
 
   // ---------------------------------------------------------------------------------------- source
-
-  /**
-   * Shows what `read` gives, unless something else was opened in the meantime.
-   *
-   * @param {() => Promise<Source | null>} read
-   */
-  async #open(read) {
-    const opening = ++this.#opening;
-    this.#main.dataset.state = 'opening';
-    let source = null;
-    try {
-      source = await read();
-    } catch (error) {
-      if (opening !== this.#opening) return;
-      this.sources.showError(sentence(error));
-      return this.#showState();
-    }
-    if (opening !== this.#opening || !source) return release(source);
-    if (this.#webcam !== 'off') this.#leaveWebcam();
-    this.#show(source);
-  }
-
-  /** @param {Source} source */
-  #show(source) {
-    const previous = this.pipeline.source;
-    this.pipeline.source = source;
-    if (previous !== source) release(previous);
-    this.sources.showError('');
-    this.#announce(`${source.name} is shown.`);
-    this.#request(STAGE.pixels);
-  }
 
   /** @param {Partial<{ size: number, normalisation: Normalisation }>} change */
   #setInput(change) {
@@ -139,88 +114,78 @@ export class Playground {
     this.#request(STAGE.pixels);
   }
 
-  async #toggleWebcam() {
-    if (this.#webcam === 'on') return this.#stillFromWebcam();
-    if (this.#webcam === 'starting') {
-      this.camera.stop();
-      this.#setWebcam('off');
-      return this.#showState();
-    }
-    this.#opening++; // what is still being opened is wanted no longer
-    this.#main.dataset.state = 'opening';
-    this.#setWebcam('starting');
-    this.sources.showError('');
-    try {
-      const source = await this.camera.start();
-      if (!source) return;
-      this.#setWebcam('on');
-      this.#show(source);
-      this.loop.follow(/** @type {HTMLVideoElement} */ (source.image));
-    } catch (error) {
-      this.#setWebcam('off');
-      this.sources.showError(cameraSentence(error));
-      this.#showState();
-    }
-  }
-
-  /** Stops the webcam and keeps its last picture. */
-  async #stillFromWebcam() {
-    const { source } = this.pipeline;
-    if (!(source?.image instanceof HTMLVideoElement)) return;
-    const still = await stillOf(source.image).catch(() => null); // null where the device has gone
-    if (this.pipeline.source !== source) return;
-    this.#leaveWebcam();
-    if (still) this.#show(still);
-  }
-
-  #leaveWebcam() {
-    this.camera.stop();
-    this.loop.follow(null);
-    this.#setWebcam('off');
-  }
-
-  /** @param {'off' | 'starting' | 'on'} state */
-  #setWebcam(state) {
-    this.#webcam = state;
-    this.sources.showWebcam(state);
+  /** @param {Normalisation} normalisation  that a person chose */
+  #normalise(normalisation) {
+    // The block's own is for that block only.
+    if (normalisation !== this.pipeline.model?.definition.normalisation) this.#normalisation = normalisation;
+    this.#setInput({ normalisation });
   }
 
   // ----------------------------------------------------------------------------------------- block
 
   /** @param {Definition} definition  a preset */
   #choose(definition) {
-    this.blocks.offer([]);
-    this.#use(definition, true);
+    if (this.#tryUse(definition, true)) this.#offerBlocks([], 0);
   }
 
   /** @param {Partial<Definition['config']>} change */
   #alter(change) {
     const definition = this.pipeline.model?.definition;
-    if (definition) this.#use({ ...definition, config: { ...definition.config, ...change } }, false);
+    if (definition) this.#tryUse({ ...definition, config: { ...definition.config, ...change } }, false);
+  }
+
+  /**
+   * The blocks of one file, of which another may be chosen.
+   *
+   * @param {{ prefix: string, definition: Definition }[]} blocks
+   * @param {number} index  of the one that runs
+   */
+  #offerBlocks(blocks, index) {
+    this.#blocks = blocks;
+    this.blocks.offer(blocks.map(({ prefix }) => prefix), index);
   }
 
   /**
    * Runs another block from now on; where it cannot be made, the old one stays and the reason is shown.
    *
    * @param {Definition} definition
-   * @param {boolean} fresh  weights set by hand and the chosen channel mean nothing to it
+   * @param {boolean} fresh
    * @returns {boolean}
    */
-  #use(definition, fresh) {
-    const previous = this.pipeline.model;
-    let model;
+  #tryUse(definition, fresh) {
     try {
-      model = new Model(this.dk, definition);
-      const { width, height } = this.pipeline.inputSize;
-      if (this.pipeline.source) model.block.aggregation.planFor([1, model.channels, height, width]);
+      this.#use(definition, fresh);
+      return true;
     } catch (error) {
-      model?.dispose();
-      if (previous) this.blocks.show(previous.definition);
+      if (this.pipeline.model) this.blocks.show(this.pipeline.model.definition);
       this.blocks.showError(sentence(error));
       return false;
     }
+  }
+
+  /**
+   * Runs another block from now on. Throws where it cannot be made, or the picture is too small for it; then the old
+   * one stays.
+   *
+   * @param {Definition} definition
+   * @param {boolean} fresh  weights set by hand and the chosen channel mean nothing to it
+   */
+  #use(definition, fresh) {
+    const previous = this.pipeline.model;
+    const model = new Model(this.dk, definition);
+    try {
+      const { width, height } = this.pipeline.inputSize;
+      if (this.pipeline.source) model.block.aggregation.planFor([1, model.channels, height, width]);
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
     this.pipeline.model = model;
-    if (fresh) this.pipeline.manual = null;
+    if (fresh) {
+      this.pipeline.manual = null;
+      this.pipeline.normalisation = definition.normalisation ?? this.#normalisation;
+      this.sources.setNormalisation(this.pipeline.normalisation);
+    }
     previous?.dispose();
     this.controls.setModel(model, fresh);
     this.attention.build(model);
@@ -230,7 +195,6 @@ export class Playground {
     if (fresh)
       this.#announce(`${definition.title}: ${model.numKernels} kernels, ${model.outChannels} output channels.`);
     this.#request(STAGE.pixels);
-    return true;
   }
 
   /**
@@ -239,27 +203,31 @@ export class Playground {
    * @param {File[]} files
    */
   async #openFiles(files) {
-    const isState = (/** @type {File} */ file) => /\.safetensors$/i.test(file.name) || refuseFormat(file.name) !== '';
-    const state = files.find(isState);
-    const image = files.find((file) => !isState(file));
-    if (image) await this.#open(() => openImage(image, image.name));
+    const { images: [image], state } = sortFiles(files);
+    if (image) await this.sourceControl.open(() => openImage(image, image.name));
     if (state) await this.#openState(state);
   }
 
-  /** @param {File} file */
+  /** Runs the first block of a file that can be run. @param {File} file */
   async #openState(file) {
-    this.#main.dataset.state = 'opening';
+    this.#showOpening();
     try {
-      const refusal = refuseFormat(file.name);
-      if (refusal) throw new Error(refusal);
-      const blocks = readBlocks(new Uint8Array(await file.arrayBuffer()), file.name);
-      if (!this.#use(blocks[0].definition, true)) return this.#showState();
-      this.#blocks = blocks;
-      this.blocks.offer(blocks.map(({ prefix }) => prefix));
+      const blocks = await readStateFile(file);
+      /** @type {unknown} */
+      let refusal;
+      const index = blocks.findIndex(({ definition }) => {
+        try {
+          this.#use(definition, true);
+          return true;
+        } catch (error) {
+          refusal ??= error;
+          return false;
+        }
+      });
+      if (index < 0) throw refusal;
+      this.#offerBlocks(blocks, index);
     } catch (error) {
-      this.blocks.showError(
-        error instanceof DynakernelError ? `“${file.name}” cannot be read. ${sentence(error)}` : sentence(error),
-      );
+      this.blocks.showError(sentence(error));
       this.#showState();
     }
   }
@@ -291,7 +259,7 @@ export class Playground {
     try {
       const times = pipeline.run(first);
       const start = performance.now();
-      this.#draw(first);
+      this.#draw(times.pixels !== undefined);
       this.#write(more);
       times.drawing = performance.now() - start;
       this.#main.dataset.frames = String(++this.#frames);
@@ -306,15 +274,15 @@ export class Playground {
     }
   }
 
-  /** @param {number} first */
-  #draw(first) {
+  /** @param {boolean} fed  other pixels than before */
+  #draw(fed) {
     const {
       pipeline,
       controls: { view },
     } = this;
     const { model, picture, a, y } = pipeline;
     if (!model || !picture || !a || !y) return;
-    if (first <= STAGE.pixels) {
+    if (fed) {
       picture.drawMap(this.sources.canvas, {
         channel: model.channels === 3 ? 'rgb' : 0,
         colormap: 'gray',
@@ -367,6 +335,10 @@ export class Playground {
     if (this.#main.dataset.state !== 'opening') this.#showState();
   }
 
+  #showOpening() {
+    this.#main.dataset.state = 'opening';
+  }
+
   /** For style sheets and tests: what the page is at. */
   #showState() {
     const { loop, pipeline } = this;
@@ -375,14 +347,26 @@ export class Playground {
 
   // ------------------------------------------------------------------------------------------ rest
 
-  /** @param {(model: Model, source: Source, y: Tensor, view: View) => void | Promise<void>} save */
-  async #save(save) {
+  /** @param {(model: Model, source: Source, y: Tensor, view: View) => Promise<void>} save */
+  async #saveMaps(save) {
     const { model, source, y } = this.pipeline;
-    if (!model || !source || !y) return;
     try {
+      if (!model || !source || !y) throw new Error('there is no map to save: the latest frame gave none');
       await save(model, source, y, this.controls.view);
+      showError(this.#saveError, '');
     } catch (error) {
-      this.#announce(sentence(error));
+      showError(this.#saveError, sentence(error));
+    }
+  }
+
+  #saveState() {
+    const { model, normalisation } = this.pipeline;
+    try {
+      if (!model) throw new Error('there is no block to save');
+      saveState(model, normalisation);
+      if (this.#failedAt !== this.blocks) this.blocks.showError('');
+    } catch (error) {
+      this.blocks.showError(sentence(error));
     }
   }
 

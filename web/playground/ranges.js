@@ -1,4 +1,5 @@
-/** @import { Tensor, View } from './types.js' */
+/** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { View } from './types.js' */
 
 /** Values that are looked at for a range without outliers, spread evenly over the map. */
 const SAMPLES = 2000;

@@ -1,4 +1,5 @@
 /** @import { Definition, Normalisation, Source } from './types.js' */
+import { changesPixels, imageOptions } from './normalisation.js';
 
 /**
  * @typedef {object} Screen  all that decides what is on it
@@ -34,7 +35,7 @@ export function snippet({ definition, fromFile, source, size, normalisation, man
     );
   }
   lines.push('', ...sourceLines(source));
-  lines.push(`const x = dk.fromImage(image, ${object(imageOptions(config.inChannels, size, normalisation))});`);
+  lines.push(`const x = dk.fromImage(image, ${object(pixelOptions(config.inChannels, size, normalisation))});`);
   if (manual) {
     const weights = Array.from(manual, (value) => Number(value.toFixed(4))).join(', ');
     lines.push(
@@ -78,15 +79,11 @@ function blockOptions({ inChannels, outChannels, kernelSize, midChannels, seed, 
  * @param {{ width: number, height: number }} size
  * @param {Normalisation} normalisation
  */
-function imageOptions(channels, { width, height }, { mean, std }) {
+function pixelOptions(channels, { width, height }, normalisation) {
   /** @type {Record<string, unknown>} */
   const options = { width, height };
   if (channels !== 3) options.channels = channels;
-  if (mean.some((value) => value !== 0) || std.some((value) => value !== 1)) {
-    options.mean = mean.slice(0, channels);
-    options.std = std.slice(0, channels);
-  }
-  return options;
+  return changesPixels(normalisation) ? { ...options, ...imageOptions(normalisation, channels) } : options;
 }
 
 /** @param {Source} source */
@@ -98,9 +95,10 @@ function sourceLines(source) {
       'await image.play();',
     ];
   }
-  return [
-    `const image = await createImageBitmap(await (await fetch('${source.file?.replace(/[\\']/g, '\\$&')}')).blob());`,
-  ];
+  const address = encodeURIComponent(source.file ?? '').replaceAll("'", '%27');
+  if (!source.byElement)
+    return [`const image = await createImageBitmap(await (await fetch('${address}')).blob());`];
+  return ['const image = new Image();', `image.src = '${address}';`, 'await image.decode();'];
 }
 
 /** @param {Record<string, unknown>} options */

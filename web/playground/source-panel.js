@@ -1,6 +1,7 @@
 /** @import { Source, Normalisation } from './types.js' */
 import { byId, element, setText, showError } from './dom.js';
-import { NORMALISATIONS } from './pipeline.js';
+import { listenForChoice } from './files.js';
+import { NORMALISATIONS } from './normalisation.js';
 import { PHOTOS, photoAddress } from './sources.js';
 
 /** @typedef {typeof PHOTOS[number]} Photo */
@@ -21,6 +22,9 @@ export class SourcePanel {
   #photos = byId('photos', HTMLElement);
   #webcam = byId('webcam', HTMLButtonElement);
   #error = byId('source-error', HTMLElement);
+  #normalisation = byId('normalisation', HTMLSelectElement);
+  /** What #normalisation offers. */
+  #normalisations = NORMALISATIONS;
 
   /** @param {SourceEvents} events */
   constructor(events) {
@@ -39,17 +43,26 @@ export class SourcePanel {
       const photo = PHOTOS.find(({ file }) => event.target instanceof HTMLInputElement && event.target.value === file);
       if (photo) events.onPhoto(photo);
     });
-    const file = byId('image-file', HTMLInputElement);
-    file.addEventListener('change', () => {
-      events.onFiles([...(file.files ?? [])]);
-      file.value = ''; // the same file may be chosen again
-    });
+    listenForChoice('image-file', events.onFiles);
     this.#webcam.addEventListener('click', events.onWebcam);
     const size = byId('size', HTMLSelectElement);
     size.addEventListener('change', () => events.onSize(Number(size.value)));
-    const normalisation = byId('normalisation', HTMLSelectElement);
-    normalisation.replaceChildren(...NORMALISATIONS.map(({ title }, i) => element('option', { value: i }, title)));
-    normalisation.addEventListener('change', () => events.onNormalisation(NORMALISATIONS[Number(normalisation.value)]));
+    this.#normalisation.addEventListener('change', () =>
+      events.onNormalisation(this.#normalisations[this.#normalisation.selectedIndex]),
+    );
+  }
+
+  /**
+   * Shows how pixels are normalised; one that comes with a block is offered beside the usual ones.
+   *
+   * @param {Normalisation} normalisation
+   */
+  setNormalisation(normalisation) {
+    this.#normalisations = [...new Set([...NORMALISATIONS, normalisation])];
+    this.#normalisation.replaceChildren(
+      ...this.#normalisations.map(({ title }, i) => element('option', { value: i }, title)),
+    );
+    this.#normalisation.selectedIndex = this.#normalisations.indexOf(normalisation);
   }
 
   /**
@@ -63,8 +76,17 @@ export class SourcePanel {
     const text = `${source.name}, ${width} × ${height}${original}${channels === 1 ? ', luma' : ''}`;
     setText(this.#caption, text);
     if (this.canvas.getAttribute('aria-label') !== text) this.canvas.setAttribute('aria-label', text);
-    for (const input of this.#photos.querySelectorAll('input'))
-      input.checked = input.value === source.file && PHOTOS.some(({ name }) => name === source.name);
+    this.mark(source);
+  }
+
+  /**
+   * Checks the photograph that this is, and no other.
+   *
+   * @param {Source | null} source
+   */
+  mark(source) {
+    const photo = PHOTOS.find(({ file, name }) => file === source?.file && name === source.name);
+    for (const input of this.#photos.querySelectorAll('input')) input.checked = input.value === photo?.file;
   }
 
   /** @param {'off' | 'starting' | 'on'} state */

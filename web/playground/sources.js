@@ -42,8 +42,8 @@ export async function openPhoto(photo) {
  * @returns {Promise<Source>}
  */
 export async function openImage(blob, file, name = file) {
-  const image = await readPixels(await decode(blob, file));
-  return { kind: 'image', name, stem: stem(file), file, image, width: image.width, height: image.height };
+  const { bitmap, byElement } = await decode(blob, file);
+  return { kind: 'image', name, stem: stem(file), file, byElement, ...(await readPixels(bitmap)) };
 }
 
 /**
@@ -53,46 +53,46 @@ export async function openImage(blob, file, name = file) {
  * @returns {Promise<Source>}
  */
 export async function stillOf(video) {
-  const image = await readPixels(await createImageBitmap(video));
-  return {
-    kind: 'image',
-    name: 'Webcam still',
-    stem: 'webcam',
-    file: 'webcam.png',
-    image,
-    width: image.width,
-    height: image.height,
-  };
+  const picture = await readPixels(await createImageBitmap(video));
+  return { kind: 'image', name: 'Webcam still', stem: 'webcam', file: 'webcam.png', byElement: false, ...picture };
 }
 
 /**
- * The pixels of a bitmap, which is closed. Read once, since reading is what takes long and they stay the same.
+ * The pixels of a bitmap, which is closed, and the size that it had. Read once, since reading is what takes long and
+ * they stay the same.
  *
  * @param {ImageBitmap} bitmap
+ * @returns {Promise<Pick<Source, 'width' | 'height'> & { image: ImageData }>}
  */
 async function readPixels(bitmap) {
+  const { width, height } = bitmap;
   const small = await shrink(bitmap);
-  const { width, height } = small;
-  const canvas = document.createElement('canvas');
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  if (!context)
-    throw new SourceError(`This browser has no canvas of ${width} × ${height} pixels to read the picture with.`);
-  context.drawImage(small, 0, 0);
-  small.close();
-  return context.getImageData(0, 0, width, height);
+  try {
+    const canvas = document.createElement('canvas');
+    canvas.width = small.width;
+    canvas.height = small.height;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    if (!context) {
+      throw new SourceError(
+        `This browser has no canvas of ${small.width} × ${small.height} pixels to read the picture with.`,
+      );
+    }
+    context.drawImage(small, 0, 0);
+    return { image: context.getImageData(0, 0, small.width, small.height), width, height };
+  } finally {
+    small.close();
+  }
 }
 
 /**
  * @param {Blob} blob
  * @param {string} file
- * @returns {Promise<ImageBitmap>}
+ * @returns {Promise<{ bitmap: ImageBitmap, byElement: boolean }>}
  */
 async function decode(blob, file) {
   if (blob.size === 0) throw new SourceError(`“${file}” is empty.`);
   try {
-    return await createImageBitmap(blob);
+    return { bitmap: await createImageBitmap(blob), byElement: false };
   } catch {
     // What createImageBitmap does not take from a file, SVG above all, an element may.
   }
@@ -101,8 +101,7 @@ async function decode(blob, file) {
     const image = new Image();
     image.src = address;
     await image.decode();
-    if (!image.naturalWidth) image.width = image.height = MAX_SIDE / 4; // an SVG without a size of its own
-    return await createImageBitmap(image);
+    return { bitmap: await createImageBitmap(drawn(image)), byElement: true };
   } catch {
     const type = blob.type && !blob.type.startsWith('image/') ? ` (${blob.type})` : '';
     throw new SourceError(
@@ -113,59 +112,39 @@ async function decode(blob, file) {
   }
 }
 
-/** @param {ImageBitmap} bitmap */
+/**
+ * An image on a canvas: an SVG may have no size of its own, which createImageBitmap refuses or distorts; what is drawn
+ * has the one that the browser gives it.
+ *
+ * @param {HTMLImageElement} image
+ */
+function drawn(image) {
+  const canvas = document.createElement('canvas');
+  const { naturalWidth: width, naturalHeight: height } = image;
+  canvas.width = width;
+  canvas.height = height;
+  // From that size to that size, as fromImage draws it.
+  canvas.getContext('2d')?.drawImage(image, 0, 0, width, height, 0, 0, width, height);
+  return canvas;
+}
+
+/** The bitmap, or a smaller one in place of it, which is closed. @param {ImageBitmap} bitmap */
 async function shrink(bitmap) {
   const longest = Math.max(bitmap.width, bitmap.height);
   if (longest <= MAX_SIDE) return bitmap;
   const side = (/** @type {number} */ length) => Math.max(1, Math.round((length * MAX_SIDE) / longest));
-  const small = await createImageBitmap(bitmap, {
-    resizeWidth: side(bitmap.width),
-    resizeHeight: side(bitmap.height),
-    resizeQuality: 'high',
-  });
-  bitmap.close();
-  return small;
+  try {
+    return await createImageBitmap(bitmap, {
+      resizeWidth: side(bitmap.width),
+      resizeHeight: side(bitmap.height),
+      resizeQuality: 'high',
+    });
+  } finally {
+    bitmap.close();
+  }
 }
 
 /** @param {Source | null} source  one that is shown no longer */
 export function release(source) {
   if (source?.image instanceof HTMLVideoElement) source.image.srcObject = null;
-}
-
-/**
- * Files that reach the page by drop or paste, anywhere on it.
- *
- * @param {HTMLElement} overlay  shown while files hover over the page
- * @param {(files: File[]) => void} onFiles
- */
-export function listenForFiles(overlay, onFiles) {
-  const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes('Files') ?? false;
-  let depth = 0; // dragenter and dragleave come in pairs, one for each element under the pointer
-  document.addEventListener('dragenter', (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    depth++;
-    overlay.hidden = false;
-  });
-  document.addEventListener('dragleave', (event) => {
-    if (!carriesFiles(event)) return;
-    depth = Math.max(0, depth - 1);
-    overlay.hidden = depth === 0;
-  });
-  document.addEventListener('dragover', (event) => {
-    if (carriesFiles(event)) event.preventDefault();
-  });
-  document.addEventListener('drop', (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    depth = 0;
-    overlay.hidden = true;
-    onFiles([...(event.dataTransfer?.files ?? [])]);
-  });
-  document.addEventListener('paste', (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length === 0) return;
-    event.preventDefault();
-    onFiles(files);
-  });
 }

@@ -1,11 +1,14 @@
 /**
  * What a .safetensors file says about the block that it belongs to: the shapes give the channels and sizes, and
- * `__metadata__.config`, where there is one, what no shape shows: stride, padding and dilation.
+ * `__metadata__`, where it does, what no shape shows: `config` stride, padding and dilation, `mean` and `std` how pixels
+ * are normalised.
  *
- * @import { Block, Definition, StateDict } from './types.js'
+ * @import { DynamicKernelAggregation as Block, StateDict } from '../dynakernel/index.js'
+ * @import { Definition, Normalisation } from './types.js'
  */
 import { parseSafetensors, toSafetensors } from '../dynakernel/index.js';
 import { stem } from './format.js';
+import { normalisationMetadata, normalisationSentence, readNormalisation } from './normalisation.js';
 
 const REQUIRED = [
   'attention.conv1.weight',
@@ -43,14 +46,13 @@ export function readBlocks(bytes, file) {
           : 'no tensor at all.'),
     );
   }
-  const config = readConfig(tensors.__metadata__);
   /** @type {{ prefix: string, definition: Definition }[]} */
   const blocks = [];
   /** @type {unknown} */
   let refusal;
   for (const prefix of prefixes) {
     try {
-      blocks.push({ prefix, definition: define(tensors, prefix, config, file) });
+      blocks.push({ prefix, definition: define(tensors, prefix, file) });
     } catch (error) {
       refusal ??= error;
     }
@@ -60,13 +62,12 @@ export function readBlocks(bytes, file) {
 }
 
 /**
- * @param {StateDict} tensors
+ * @param {ReturnType<typeof parseSafetensors>} tensors
  * @param {string} prefix
- * @param {Record<string, unknown>} given  stride, padding, dilation where the file says
  * @param {string} file
  * @returns {Definition}
  */
-function define(tensors, prefix, given, file) {
+function define(tensors, prefix, file) {
   const missing = REQUIRED.filter((name) => !tensors[prefix + name]);
   if (missing.length) {
     throw new StateDictError(`“${file}” lacks ${missing.join(', ')}, which a dynamic-kernel block has.`);
@@ -97,20 +98,17 @@ function define(tensors, prefix, given, file) {
       `“${file}” has kernels over ${perGroup} input channels; ${inChannels} cannot be grouped so.`,
     );
   }
-  /** @type {(name: string, least: number, otherwise: number) => number} */
-  const option = (name, least, otherwise) => {
-    const value = given[name];
-    return Number.isInteger(value) && Number(value) >= least ? Number(value) : otherwise;
-  };
-  const dilation = option('dilation', 1, 1);
+  const given = readSteps(tensors.__metadata__);
+  const { stride = 1, dilation = 1, padding = (dilation * (kernelSize - 1)) >> 1 } = given;
+  const normalisation = readNormalisation(tensors.__metadata__, inChannels);
   return {
     id: stem(file),
     title: file,
-    summary:
-      `From ${file}${prefix ? `, ${prefix.replace(/\.$/, '')}` : ''}. ` +
-      (given.kernel_size
-        ? 'Stride, padding and dilation are the file’s.'
-        : 'A state dict does not hold stride, padding and dilation: set them here.'),
+    summary: [
+      `From ${file}${prefix ? `, ${prefix.replace(/\.$/, '')}` : ''}.`,
+      stepsSentence(given),
+      normalisation ? normalisationSentence(normalisation) : '',
+    ].filter(Boolean).join(' '),
     config: {
       inChannels,
       outChannels,
@@ -118,35 +116,61 @@ function define(tensors, prefix, given, file) {
       numKernels,
       midChannels,
       dilation,
-      stride: option('stride', 1, 1),
-      padding: option('padding', 0, (dilation * (kernelSize - 1)) >> 1),
+      stride,
+      padding,
       groups: inChannels / perGroup,
       bias: 'aggregation.bias' in state,
     },
     state,
+    normalisation,
   };
 }
 
+/** What no shape shows, and the least that it can be. */
+const LEAST = { stride: 1, padding: 0, dilation: 1 };
+
+/** @typedef {keyof typeof LEAST} Step */
+
 /**
+ * Stride, padding and dilation as far as the file says.
+ *
  * @param {Record<string, string>} metadata
- * @returns {Record<string, unknown>}
+ * @returns {Partial<Record<Step, number>>}
  */
-function readConfig(metadata) {
+function readSteps(metadata) {
+  let config;
   try {
-    const config = JSON.parse(metadata.config ?? '{}');
-    return typeof config === 'object' && config !== null ? config : {};
+    config = JSON.parse(metadata.config ?? '{}');
   } catch {
     return {};
   }
+  const said = Object.entries(LEAST).filter(
+    ([name, least]) => Number.isInteger(config?.[name]) && config[name] >= least,
+  );
+  return Object.fromEntries(said.map(([name]) => [name, config[name]]));
 }
 
+/** Which of them the file says. @param {Partial<Record<Step, number>>} given */
+function stepsSentence(given) {
+  const said = Object.keys(LEAST).filter((name) => name in given);
+  const unsaid = Object.keys(LEAST).filter((name) => !(name in given));
+  const rest = `${enumerate(unsaid)}: set ${unsaid.length === 1 ? 'it' : 'them'} here.`;
+  if (said.length === 0) return `A state dict does not hold ${rest}`;
+  const own = `${enumerate(said)} ${said.length === 1 ? 'is' : 'are'} the file’s`;
+  return own.charAt(0).toUpperCase() + own.slice(1) + (unsaid.length ? `; it does not say ${rest}` : '.');
+}
+
+/** @param {string[]} words */
+const enumerate = (words) => words.join(', ').replace(/, ([^,]*)$/, ' and $1');
+
 /**
- * The block as a .safetensors file, with the arguments of the reference's module as metadata.
+ * The block as a .safetensors file, with the arguments of the reference's module and the normalisation of its pixels as
+ * metadata.
  *
  * @param {Block} block
- * @param {Record<string, string>} [metadata] what else the file says
+ * @param {Normalisation} normalisation
  */
-export function writeBlock(block, metadata = {}) {
+export function writeBlock(block, normalisation) {
   const { config } = block;
   const reference = {
     in_channels: config.inChannels,
@@ -160,7 +184,10 @@ export function writeBlock(block, metadata = {}) {
     num_kernels: config.numKernels,
     mid_channels: config.midChannels,
   };
-  return toSafetensors(block.stateDict(), { config: JSON.stringify(reference), ...metadata });
+  return toSafetensors(block.stateDict(), {
+    config: JSON.stringify(reference),
+    ...normalisationMetadata(normalisation, config.inChannels),
+  });
 }
 
 /**

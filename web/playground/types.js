@@ -1,11 +1,7 @@
 /**
  * The shapes that the playground's modules pass to each other.
  *
- * @typedef {Awaited<ReturnType<typeof import('../dynakernel/index.js').load>>} Runtime
- * @typedef {ReturnType<Runtime['zeros']>} Tensor
- * @typedef {ReturnType<Runtime['dynamicKernelAggregation']>} Block
- * @typedef {Parameters<Runtime['dynamicKernelAggregation']>[0]} BlockConfig
- * @typedef {ReturnType<Block['stateDict']>} StateDict
+ * @import { BlockOptions, Colormap, StateDict } from '../dynakernel/index.js'
  */
 
 /**
@@ -15,10 +11,11 @@
  * @property {string} id  a word for file names
  * @property {string} title
  * @property {string} summary  one sentence for a person
- * @property {Required<Omit<BlockConfig, 'reduction' | 'midChannels' | 'seed' | 'algorithm'>>
- *   & Pick<BlockConfig, 'midChannels' | 'seed'>} config
+ * @property {Required<Omit<BlockOptions, 'reduction' | 'midChannels' | 'seed' | 'algorithm'>>
+ *   & Pick<BlockOptions, 'midChannels' | 'seed'>} config
  * @property {Record<string, ArrayLike<number>>} [values]  parameters made by hand, by state dict name
  * @property {StateDict} [state]  a whole state dict; wins over values
+ * @property {Normalisation} [normalisation]  of the pixels that the block was made for, where that is known
  * @property {string[]} [kernelNames]  K
  * @property {string[]} [kernelHints]  K, what the attention looks for
  * @property {string[]} [channelNames]  O
@@ -30,8 +27,9 @@
  * @property {string} name  as a person would say it
  * @property {string} stem  for file names, and for the snippet
  * @property {string} [file]  the file's own name, where there is one
- * @property {ImageData | HTMLVideoElement} image
- * @property {number} width
+ * @property {boolean} byElement  only an image element decodes the file: it is SVG
+ * @property {ImageData | HTMLVideoElement} image  its pixels; of large pictures fewer than they have
+ * @property {number} width  the picture's own
  * @property {number} height
  */
 
@@ -42,7 +40,6 @@
  * @property {number[]} std
  */
 
-/** @typedef {'gray' | 'viridis' | 'turbo' | 'coolwarm'} Colormap */
 /** @typedef {'robust' | 'auto' | 'shared' | [number, number]} MapRange  robust: without outliers */
 /** @typedef {'colour' | 'channels'} KernelView */
 

@@ -1,5 +1,6 @@
 /** @import { Model } from './model.js' */
-/** @import { Colormap, KernelView, MapRange, View } from './types.js' */
+/** @import { Colormap } from '../dynakernel/index.js' */
+/** @import { KernelView, MapRange, View } from './types.js' */
 import { byId, element, showError } from './dom.js';
 
 /** What is looked at, and in which colours: channel, kernels' view, colour map and range. */

@@ -1,9 +1,9 @@
 /** @import { Point } from './curve.js' */
 import { number } from '../playground/format.js';
+import { niceStep, svg } from '../svg.js';
 
 /** The two losses as lines on a logarithmic axis, as SVG in the page's own pixels. */
 
-const SPACE = 'http://www.w3.org/2000/svg';
 const LEFT = 44;
 const RIGHT = 58; // room for the figures at the lines' ends
 const TOP = 10;
@@ -14,18 +14,6 @@ const EMPTY = /** @type {const} */ ([-4, 0]);
 
 /** Lines' end figures keep this distance. */
 const LABEL_GAP = 15;
-
-/**
- * @param {string} name
- * @param {{ [name: string]: string | number }} attributes
- * @param {(Node | string)[]} children
- */
-function svg(name, attributes, ...children) {
-  const made = document.createElementNS(SPACE, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  made.append(...children);
-  return made;
-}
 
 /**
  * @param {readonly Point[]} points
@@ -90,7 +78,7 @@ function drawAxes({ low, high, last, x, y, right, height }) {
     const at = y(10 ** power);
     group.append(svg('line', { x1: LEFT, x2: right, y1: at, y2: at }), tick(power, at));
   }
-  const step = niceStep(last, right - LEFT > 380 ? 5 : 3);
+  const step = Math.max(1, niceStep(last, right - LEFT > 380 ? 5 : 3));
   for (let at = 0; at <= last; at += step) {
     const anchor = at === 0 ? 'start' : 'middle';
     group.append(svg('text', { x: x(at), y: height - 8, 'text-anchor': anchor }, at === 0 ? 'step 0' : String(at)));
@@ -107,17 +95,6 @@ function tick(power, at) {
   if (power >= -2 && power <= 2) return svg('text', place, String(10 ** power));
   const exponent = svg('tspan', { dy: -5, class: 'exponent' }, String(power).replace('-', '−'));
   return svg('text', place, '10', exponent);
-}
-
-/**
- * A step of 1, 2 or 5 times a power of ten that divides a length into a handful of parts.
- *
- * @param {number} length
- * @param {number} parts  at most
- */
-function niceStep(length, parts) {
-  const power = 10 ** Math.floor(Math.log10(length / parts));
-  return Math.max(1, [1, 2, 5, 10].map((factor) => factor * power).find((step) => length / step <= parts) ?? 1);
 }
 
 /**

@@ -1,12 +1,8 @@
 /** What can be taught: linear filters, which one convolution kernel each can do exactly. */
 
-/** Luma as in ITU-R BT.601. */
-const LUMA = [0.299, 0.587, 0.114];
+import { CLASSIC, LUMA } from '../playground/handmade.js';
 
-const SOBEL_X = [-1, 0, 1, -2, 0, 2, -1, 0, 1];
-const SOBEL_Y = [-1, -2, -1, 0, 0, 0, 1, 2, 1];
 const SOBEL_DIAGONAL = [-2, -1, 0, -1, 0, 1, 0, 1, 2];
-const RELIEF = [-2, -1, 0, -1, 1, 1, 0, 1, 2];
 
 /** Rows are red, green and blue of an old print; columns those of the photograph. */
 const SEPIA = [
@@ -48,7 +44,7 @@ export const EFFECTS = [
     title: 'Sobel',
     summary: 'Edges as colours: red where brightness changes across, green downwards, blue along the diagonal.',
     filter: (R) => ({
-      weight: flatten([SOBEL_X, SOBEL_Y, SOBEL_DIAGONAL].map((kernel) => grey(centred(R, kernel, 0.5)))),
+      weight: flatten([CLASSIC['Sobel x'], CLASSIC['Sobel y'], SOBEL_DIAGONAL].map((kernel) => grey(centred(R, kernel, 0.5)))),
       bias: new Float32Array(3),
     }),
   },
@@ -57,7 +53,7 @@ export const EFFECTS = [
     title: 'Emboss',
     summary: 'A relief in grey, lit from the upper left.',
     filter: (R) => ({
-      weight: flatten([0, 1, 2].map(() => grey(centred(R, RELIEF, 0.6)))),
+      weight: flatten([0, 1, 2].map(() => grey(centred(R, CLASSIC.Emboss, 0.6)))),
       bias: new Float32Array(3),
     }),
   },

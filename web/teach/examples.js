@@ -1,4 +1,5 @@
 /** @import { Lesson, Photo } from './types.js' */
+import { LUMA } from '../playground/handmade.js';
 import { Random } from '../random.js';
 
 /** Mean luma of dark and of bright pictures. Nothing lies between, so that there is a right answer for each. */
@@ -93,8 +94,9 @@ function exposed(photo, wanted) {
 
 /** @param {Uint8ClampedArray} data  RGBA */
 function meanLuma(data) {
+  const [red, green, blue] = LUMA;
   let sum = 0;
-  for (let i = 0; i < data.length; i += 4) sum += 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+  for (let i = 0; i < data.length; i += 4) sum += red * data[i] + green * data[i + 1] + blue * data[i + 2];
   return (sum * 4) / (data.length * 255);
 }
 

@@ -1,7 +1,8 @@
-/** @import { Block, Runtime, Tensor } from '../playground/types.js' */
+/** @import { DynamicKernelAggregation as Block, Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */
+import { SYMMETRIC, imageOptions } from '../playground/normalisation.js';
 import { samples } from './examples.js';
 
 /** Pictures on screen have this many pixels a side. */
@@ -10,8 +11,8 @@ const SIDE = 128;
 /** Differences are drawn this many times as strong. */
 export const DIFFERENCE_GAIN = 2;
 
-/** Pixels are fed as −1 to 1. */
-export const NORMALISATION = { mean: 0.5, std: 0.5 };
+/** How pixels are fed. */
+export const NORMALISATION = SYMMETRIC;
 
 /** The pictures on screen: what the teacher and the learners make of them. */
 export class Gallery {
@@ -22,27 +23,33 @@ export class Gallery {
    * @param {Photo[]} photos
    */
   constructor(dk, teacher, lesson, photos) {
+    this.dk = dk;
     this.teacher = teacher;
     this.channel = lesson.channel;
+    /** @type {Map<number, Tensor>} attention [samples, K] by K */
+    this.attention = new Map();
     const shown = samples(lesson.kind, photos);
     this.names = shown.map(({ name }) => name);
     this.effects = shown.map(({ effect }) => effect);
-    this.x = dk.zeros([shown.length, teacher.config.inChannels, SIDE, SIDE]);
-    shown.forEach(({ data, side }, batch) => {
-      dk.fromImage({ data, width: side, height: side }, {
-        ...NORMALISATION, width: SIDE, height: SIDE, out: this.x, batch,
+    const { inChannels } = teacher.config;
+    this.x = dk.zeros([shown.length, inChannels, SIDE, SIDE]);
+    try {
+      shown.forEach(({ data, side }, batch) => {
+        dk.fromImage({ data, width: side, height: side }, {
+          ...imageOptions(NORMALISATION, inChannels), width: SIDE, height: SIDE, out: this.x, batch,
+        });
       });
-    });
-    this.target = teacher.answer(this.x, this.effects);
-    this.y = dk.zeros(this.target.shape);
-    this.difference = dk.zeros(this.target.shape);
+      this.target = teacher.answer(this.x, this.effects);
+      this.y = dk.zeros(this.target.shape);
+      this.difference = dk.zeros(this.target.shape);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
     /** The largest magnitude in the targets; NaN or infinite where one of them is. */
     this.peak = this.target.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     /** Filters keep to −1..1, or are cut off there as pixels are; what another block gives may be anything. */
     this.range = teacher.model && this.peak > 0 ? this.peak : 1;
-    /** @type {Map<number, Tensor>} attention [samples, K] by K */
-    this.attention = new Map();
-    this.dk = dk;
   }
 
   get count() {
@@ -68,11 +75,7 @@ export class Gallery {
    */
   look(learner) {
     const { block } = learner;
-    block.requiresGrad = false;
-    const attention = block.attention.forward(this.x, { out: this.attention.get(block.config.numKernels) });
-    this.attention.set(block.config.numKernels, attention);
-    block.aggregation.forward(this.x, attention, { out: this.y });
-    block.requiresGrad = true;
+    const attention = this.#answer(block);
     const errors = this.#compare();
     return {
       loss: learner.loss,
@@ -84,6 +87,22 @@ export class Gallery {
       kernels: this.kernels(block, learner.kernels),
       mixed: this.#mixed(block, attention),
     };
+  }
+
+  /** Fills `y`, and gives the attention that it was mixed by. @param {Block} block */
+  #answer(block) {
+    const K = block.config.numKernels;
+    // What is kept for backward is the whole block's, of its own pass: the parts need to keep nothing of theirs.
+    const parts = [block.attention, block.aggregation];
+    for (const part of parts) part.requiresGrad = false;
+    try {
+      const attention = block.attention.forward(this.x, { out: this.attention.get(K) });
+      this.attention.set(K, attention);
+      block.aggregation.forward(this.x, attention, { out: this.y });
+      return attention;
+    } finally {
+      for (const part of parts) part.requiresGrad = true;
+    }
   }
 
   /** Fills `difference`. @returns {number[]} mean squared error of each picture */
@@ -152,6 +171,6 @@ export class Gallery {
   }
 
   dispose() {
-    for (const tensor of [this.x, this.target, this.y, this.difference, ...this.attention.values()]) tensor.dispose();
+    for (const tensor of [this.x, this.target, this.y, this.difference, ...this.attention.values()]) tensor?.dispose();
   }
 }

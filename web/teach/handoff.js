@@ -1,22 +1,26 @@
 /** A state dict on its way from this page to the playground, which may be opened in another tab. */
 
+import { bytes as size } from '../playground/format.js';
+
 const KEY = 'dynakernel-handoff';
 
 /**
- * Leaves it for the playground.
+ * Leaves it for the playground. Throws an error for people where the browser does not keep it.
  *
  * @param {Uint8Array} bytes
  * @param {string} file  the name that it would have as a file
- * @returns {boolean} false where the browser keeps nothing for this site
  */
 export function leaveState(bytes, file) {
   let text = '';
   for (const byte of bytes) text += String.fromCharCode(byte);
   try {
     localStorage.setItem(KEY, JSON.stringify({ file, base64: btoa(text) }));
-    return true;
-  } catch {
-    return false;
+  } catch (error) {
+    const isTooLarge = error instanceof DOMException && error.name === 'QuotaExceededError';
+    const reason = isTooLarge
+      ? `the block of ${size(bytes.length)} is more than the browser keeps for this site, so it cannot be handed over`
+      : 'the browser keeps nothing for this site, so the block cannot be handed over';
+    throw new Error(`${reason}. Save it, and open the file in the playground`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** @import { Kernels } from './types.js' */
-import { element } from '../playground/dom.js';
+import { heatCanvases } from '../playground/dom.js';
 
 /** Kernels as heat maps: a canvas of R×R pixels for each output channel, enlarged by the style sheet. */
 
@@ -20,7 +20,7 @@ export function drawHeat(container, kernels, n, title) {
   const depth = planes * area;
   const own = values.subarray(n * outputs * depth, (n + 1) * outputs * depth);
   const scale = own.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-  fit(container, outputs).forEach((canvas, o) => {
+  heatCanvases(container, outputs).forEach((canvas, o) => {
     const label = outputs === 3 ? `${title}, for ${OUTPUTS[o]}` : title;
     if (canvas.title !== label) {
       canvas.title = label;
@@ -37,14 +37,4 @@ export function drawHeat(container, kernels, n, title) {
     }
     canvas.getContext('2d')?.putImageData(pixels, 0, 0);
   });
-}
-
-/**
- * @param {HTMLElement} container
- * @param {number} count
- */
-function fit(container, count) {
-  while (container.childElementCount > count) container.lastElementChild?.remove();
-  while (container.childElementCount < count) container.append(element('canvas', { role: 'img', class: 'heat' }));
-  return /** @type {HTMLCanvasElement[]} */ ([...container.children]);
 }

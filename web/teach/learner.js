@@ -1,5 +1,7 @@
-/** @import { Block, Runtime, Tensor } from '../playground/types.js' */
-/** @import { Optimizer, Tuning } from './types.js' */
+/**
+ * @import { BlockOptions, DynamicKernelAggregation as Block, Optimizer, Runtime, Tensor } from '../dynakernel/index.js'
+ */
+/** @import { Tuning } from './types.js' */
 
 /** Width M of the attention branch: the reference's M = K leaves some seeds unable to tell four photographs apart. */
 const MID_CHANNELS = 16;
@@ -20,17 +22,21 @@ const MOMENTUM = 0.9;
 export class Workspace {
   /**
    * @param {Runtime} dk
-   * @param {readonly number[]} input  [N, C, H, W]
    * @param {readonly number[]} output  [N, O, Ho, Wo]
    */
-  constructor(dk, input, output) {
+  constructor(dk, output) {
     this.y = dk.zeros(output);
-    this.gradY = dk.zeros(output);
-    this.gradX = dk.zeros(input);
+    try {
+      this.gradient = dk.zeros(output);
+    } catch (error) {
+      this.y.dispose();
+      throw error;
+    }
   }
 
   dispose() {
-    for (const tensor of [this.y, this.gradY, this.gradX]) tensor.dispose();
+    this.y.dispose();
+    this.gradient.dispose();
   }
 }
 
@@ -45,7 +51,7 @@ export class Learner {
 
   /**
    * @param {Runtime} dk
-   * @param {Parameters<Runtime['dynamicKernelAggregation']>[0]} config
+   * @param {BlockOptions} config
    * @param {Tensor[]} batches  inputs, to which batch norm is fitted
    */
   constructor(dk, config, batches) {
@@ -53,9 +59,14 @@ export class Learner {
     this.batches = batches.length;
     /** @type {Block} */
     this.block = dk.dynamicKernelAggregation({ ...config, midChannels: MID_CHANNELS });
-    this.#soften();
-    this.#calibrate(batches);
-    this.block.requiresGrad = true;
+    try {
+      this.#soften();
+      this.#calibrate(batches);
+      this.block.requiresGrad = true;
+    } catch (error) {
+      this.block.dispose();
+      throw error;
+    }
   }
 
   #soften() {
@@ -88,12 +99,12 @@ export class Learner {
    * @param {number} lr
    * @returns {number} the loss before it
    */
-  learn(x, target, { y, gradY, gradX }, kind, lr) {
+  learn(x, target, { y, gradient }, kind, lr) {
     const optimizer = this.#optimizerOf(kind, lr);
     optimizer.zeroGrad();
     this.block.forward(x, { out: y });
-    const { loss } = this.dk.mseLoss(y, target, { out: gradY });
-    this.block.backward(gradY, { out: gradX });
+    const { loss } = this.dk.mseLoss(y, target, { out: gradient });
+    this.block.backward(gradient, { input: false });
     optimizer.step();
     this.#latest[this.#steps++ % this.batches] = loss;
     return loss;

@@ -1,6 +1,7 @@
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
-import { byId, element, setText, showError } from '../playground/dom.js';
+import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../playground/dom.js';
+import { listenForChoice } from '../playground/files.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
 import { PhotoList } from './photo-list.js';
@@ -39,7 +40,7 @@ export class LessonPanel {
     this.photos = new PhotoList(changed);
     for (const [id, offers] of /** @type {const} */ ([['dynamic-targets', DYNAMIC_OFFERS], ['targets', OFFERS]])) {
       const tabs = byId(id, HTMLElement);
-      tabs.replaceChildren(...offers.map((offer) => tab(offer, offer === this.#offer)));
+      tabs.replaceChildren(...offers.map((offer) => tab('lesson', offer, offer === this.#offer)));
       tabs.addEventListener('change', (event) => {
         const { target } = event;
         const chosen = offers.find(({ id: value }) => target instanceof HTMLInputElement && target.value === value);
@@ -56,13 +57,7 @@ export class LessonPanel {
       this.#opened = null;
       changed();
     });
-    for (const id of ['state-file', 'image-file']) {
-      const file = byId(id, HTMLInputElement);
-      file.addEventListener('change', () => {
-        events.onFiles([...(file.files ?? [])]);
-        file.value = ''; // the same file may be chosen again
-      });
-    }
+    for (const id of ['state-file', 'image-file']) listenForChoice(id, events.onFiles);
     this.#showOffer();
   }
 
@@ -124,12 +119,9 @@ export class LessonPanel {
 
   /** What keeps the lesson from being given, as a sentence. */
   #problem() {
-    const seeds = /** @type {const} */ ([[this.#seed, 'The seed'], [this.#modelSeed, 'The other block’s seed']]);
-    for (const [input, name] of seeds) {
-      if (input.checkValidity() && Number.isInteger(input.valueAsNumber)) continue;
-      const got = input.value ? `“${input.value}”` : 'nothing';
-      return `${name} must be a whole number from ${input.min} to ${input.max}; got ${got}.`;
-    }
+    const seeded = this.#offer.kind === 'model' && !this.#opened;
+    const problem = numberProblem(this.#seed) || (seeded ? numberProblem(this.#modelSeed) : '');
+    if (problem) return problem;
     const { chosen } = this.photos;
     if (chosen.length === 0) return 'No photograph is chosen: choose one to learn from.';
     if (this.#offer.kind === 'picture' && chosen.length === 1)
@@ -141,7 +133,7 @@ export class LessonPanel {
     const { kind, summary } = this.#offer;
     this.#brightness.hidden = kind !== 'brightness';
     this.#modelGroup.hidden = kind !== 'model';
-    this.#kernelSize.disabled = kind === 'model' && this.#opened !== null;
+    setEnabled([[this.#kernelSize, !(kind === 'model' && this.#opened)]], this.#numKernels);
     this.photos.showEffects(kind === 'picture');
     setText(this.#summary, kind === 'model' && this.#opened ? `What ${this.#opened.title} does.` : summary);
   }
@@ -150,16 +142,3 @@ export class LessonPanel {
 /** @param {string} chosen */
 const effectOptions = (chosen) =>
   EFFECTS.map(({ id, title }) => element('option', { value: id, selected: id === chosen }, title));
-
-/**
- * @param {Offer} offer
- * @param {boolean} checked
- */
-function tab({ id, title }, checked) {
-  return element(
-    'label',
-    {},
-    element('input', { type: 'radio', name: 'lesson', value: id, checked, autocomplete: 'off' }),
-    element('span', {}, title),
-  );
-}

@@ -1,21 +1,19 @@
 /** @import { Answer, Lesson, Progress, Request, Snapshot } from './types.js' */
-import { DynakernelError } from '../dynakernel/index.js';
-import { byId, download, setText, showError } from '../playground/dom.js';
+import { byId, setText, showError } from '../playground/dom.js';
 import { sentence } from '../playground/errors.js';
+import { listenForFiles, readStateFile, sortFiles } from '../playground/files.js';
 import { number, stem } from '../playground/format.js';
-import { listenForFiles } from '../playground/sources.js';
-import { readBlocks, refuseFormat } from '../playground/statedict.js';
 import { startWorker } from './client.js';
-import { leaveState } from './handoff.js';
 import { KernelsPanel } from './kernels-panel.js';
 import { LessonPanel } from './lesson-panel.js';
 import { MOST_PHOTOS, ownPhoto, shippedPhotos } from './photos.js';
 import { ResultsPanel } from './results-panel.js';
+import { TakeAlong } from './take-along.js';
 import { TrainPanel } from './train-panel.js';
 
 /** Weights below this let nothing through. */
-const SHUT = 1e-3;
-const CLOSED =
+const CLOSED_WEIGHT = 1e-3;
+const CLOSED_MESSAGE =
   'The attention has closed: it gives every kernel a weight of 0, through which nothing more can be learnt. ' +
   'The learning rate was too high: lower it and press Reset.';
 
@@ -29,14 +27,9 @@ const CALM_INTERVAL = 500;
 export class TeachPage {
   #main = byId('teach', HTMLElement);
   #status = byId('status', HTMLElement);
-  #save = byId('save', HTMLButtonElement);
-  #open = byId('open', HTMLButtonElement);
-  #saveError = byId('save-error', HTMLElement);
   /** Lessons are numbered, so that answers about an earlier one can be told. */
   #lesson = 0;
   #numKernels = 0;
-  /** @type {(bytes: Uint8Array<ArrayBuffer>) => void} what the state dict is for that was asked for */
-  #useState = () => {};
 
   constructor() {
     this.#ask = startWorker((answer) => this.#hear(answer));
@@ -52,10 +45,10 @@ export class TeachPage {
     });
     this.results = new ResultsPanel((channel) => this.#ask({ type: 'channel', channel }));
     this.kernels = new KernelsPanel();
-    this.#save.addEventListener('click', () => this.#export((bytes) => {
-      download(new Blob([bytes]), `${this.#file}.safetensors`);
-    }));
-    this.#open.addEventListener('click', () => this.#openPlayground());
+    this.takeAlong = new TakeAlong({
+      onExport: (id) => this.#ask({ type: 'export', id }),
+      nameLesson: () => stem(this.lesson.title),
+    });
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
   }
 
@@ -78,6 +71,7 @@ export class TeachPage {
     const lesson = { ...chosen.lesson, channel: 0 };
     this.#numKernels = lesson.numKernels;
     this.#setState('loading');
+    this.takeAlong.refuse('another lesson was begun before the block could be taken along');
     const interval = matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_INTERVAL : INTERVAL;
     this.#ask({ type: 'setup', id: ++this.#lesson, lesson, photos: chosen.photos, interval });
   }
@@ -94,9 +88,7 @@ export class TeachPage {
    * @param {File[]} files
    */
   async #openFiles(files) {
-    const isState = (/** @type {File} */ file) => /\.safetensors$/i.test(file.name) || refuseFormat(file.name) !== '';
-    const state = files.find(isState);
-    const images = files.filter((file) => !isState(file));
+    const { images, state } = sortFiles(files);
     try {
       if (images.length) await this.#addPhotos(images);
       if (state) await this.#imitate(state);
@@ -108,28 +100,23 @@ export class TeachPage {
   /** @param {File[]} files */
   async #addPhotos(files) {
     const { photos } = this.lesson;
-    if (photos.count + files.length > MOST_PHOTOS) {
+    const checkRoom = () => {
+      if (photos.count + files.length <= MOST_PHOTOS) return;
       throw new Error(
         `there is room for ${MOST_PHOTOS} photographs; ${photos.count} are here, and ${files.length} more were given`,
       );
-    }
-    photos.add(await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i))));
+    };
+    checkRoom();
+    const own = await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i)));
+    checkRoom(); // others may have come while these were read
+    photos.add(own);
     this.lesson.showError('');
     this.#begin();
   }
 
   /** @param {File} file  a state dict */
   async #imitate(file) {
-    const refusal = refuseFormat(file.name);
-    if (refusal) throw new Error(refusal);
-    let blocks;
-    try {
-      blocks = readBlocks(new Uint8Array(await file.arrayBuffer()), file.name);
-    } catch (error) {
-      if (!(error instanceof DynakernelError)) throw error;
-      throw new Error(`“${file.name}” cannot be read. ${sentence(error)}`);
-    }
-    const { prefix, definition: { config, state } } = blocks[0];
+    const [{ prefix, definition: { config, state } }] = await readStateFile(file);
     this.lesson.imitate({ title: prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name, config, state });
     this.#begin();
   }
@@ -145,7 +132,7 @@ export class TeachPage {
       case 'snapshot':
         return this.#show(answer);
       case 'state':
-        return this.#useState(answer.bytes);
+        return this.takeAlong.arrive(answer.id, answer);
       case 'error':
         return this.#fail(answer);
     }
@@ -165,7 +152,7 @@ export class TeachPage {
   /** @param {Extract<Answer, { type: 'snapshot' }>} answer */
   #show({ state, snapshot }) {
     const before = this.#state;
-    this.training.showError(isClosed(snapshot.dynamic, this.#numKernels) ? CLOSED : '');
+    this.training.showError(isClosed(snapshot.dynamic, this.#numKernels) ? CLOSED_MESSAGE : '');
     this.#draw(snapshot);
     this.#setState(state);
     if (state === before && state === 'running') return;
@@ -184,43 +171,17 @@ export class TeachPage {
   }
 
   /** @param {Extract<Answer, { type: 'error' }>} answer */
-  #fail({ about, message }) {
+  #fail(answer) {
+    const { about, message } = answer;
+    if (about === 'export') return this.takeAlong.refuse(message, [answer.id]);
     if (about === 'training') {
       if (this.#state === 'running') this.#setState('paused');
       return this.training.showError(sentence(message));
     }
     this.#setState('failed');
+    this.takeAlong.refuse(message);
     if (about === 'setup') return this.lesson.showError(`This lesson cannot be given. ${sentence(message)}`);
     showError(byId('fatal-error', HTMLElement), `The library could not start. ${sentence(message)}`);
-  }
-
-  // ---------------------------------------------------------------------------------------- the block
-
-  get #file() {
-    return `${stem(this.lesson.title)}-step-${this.#main.dataset.step}`;
-  }
-
-  /** @param {(bytes: Uint8Array<ArrayBuffer>) => void} use */
-  #export(use) {
-    showError(this.#saveError, '');
-    this.#useState = use;
-    this.#ask({ type: 'export' });
-  }
-
-  #openPlayground() {
-    // Within the click, or the browser would take it for a pop-up.
-    const tab = open('', '_blank');
-    this.#export((bytes) => {
-      const kept = leaveState(bytes, `${this.#file}.safetensors`);
-      const address = new URL('./#state', location.href).href;
-      if (kept && tab) tab.location.replace(address);
-      else tab?.close();
-      if (kept && tab) return;
-      showError(this.#saveError, kept
-        ? 'The browser did not open another tab. Save the block, and open the file in the playground.'
-        : 'The browser keeps nothing for this site, so the block cannot be handed over. Save it, and open the file ' +
-          'in the playground.');
-    });
   }
 
   // ---------------------------------------------------------------------------------------- state
@@ -233,7 +194,7 @@ export class TeachPage {
     this.#state = state;
     this.#main.dataset.state = state;
     this.training.showState(state);
-    this.#save.disabled = this.#open.disabled = state === 'loading' || state === 'failed';
+    this.takeAlong.enable(state !== 'loading' && state !== 'failed');
   }
 
   /** Says it to screen readers. @param {string} message */
@@ -249,6 +210,6 @@ export class TeachPage {
  * @param {number} K
  */
 function isClosed({ attention, errors }, K) {
-  const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every((weight) => weight < SHUT));
+  const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every((weight) => weight < CLOSED_WEIGHT));
   return closed.length > errors.length / 2;
 }

@@ -44,17 +44,21 @@ export async function ownPhoto(file, index) {
  * @param {number} index
  * @returns {Promise<Entry>}
  */
-async function entry({ image, width, height }, name, alt, index) {
+async function entry({ image }, name, alt, index) {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = SIDE;
   const context = canvas.getContext('2d', { willReadFrequently: true });
   if (!context) throw new Error('this browser has no canvas to read pictures with');
+  const { width, height } = image;
   const length = Math.min(width, height);
   const bitmap = await createImageBitmap(image, (width - length) >> 1, (height - length) >> 1, length, length);
-  context.fillRect(0, 0, SIDE, SIDE); // behind what is transparent
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, 0, 0, SIDE, SIDE);
-  bitmap.close();
+  try {
+    context.fillRect(0, 0, SIDE, SIDE); // behind what is transparent
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(bitmap, 0, 0, SIDE, SIDE);
+  } finally {
+    bitmap.close();
+  }
   const { data } = context.getImageData(0, 0, SIDE, SIDE);
   return { photo: { name, data, side: SIDE }, canvas, alt, chosen: true, effect: EFFECTS[index % EFFECTS.length] };
 }

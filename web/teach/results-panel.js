@@ -38,13 +38,13 @@ export class ResultsPanel {
    * @param {Classroom} classroom
    * @param {number} numKernels
    */
-  build({ samples, outChannels }, numKernels) {
+  build({ samples, outChannels, channel }, numKernels) {
     this.#names = samples.map(({ name }) => name);
     this.#rows = [];
     this.#list.replaceChildren(...samples.map((sample) => this.#row(sample, numKernels)));
     this.#channelGroup.hidden = outChannels === 3;
-    if (this.#channel.length === outChannels) return;
     this.#channel.replaceChildren(...Array.from({ length: outChannels }, (_, o) => element('option', {}, String(o))));
+    this.#channel.selectedIndex = channel;
   }
 
   /**

@@ -1,4 +1,4 @@
-/** @import { Runtime, Tensor } from '../playground/types.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Lesson } from './types.js' */
 import { effect } from './effects.js';
 
@@ -27,7 +27,7 @@ export class Teacher {
         });
       }
     } catch (error) {
-      this.model?.dispose();
+      this.dispose();
       throw error;
     }
     /** Of each of the teacher's kernels, for people. */
@@ -65,7 +65,7 @@ export class Teacher {
 
   dispose() {
     this.model?.dispose();
-    this.aggregation.dispose();
+    this.aggregation?.dispose();
   }
 }
 

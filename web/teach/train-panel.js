@@ -1,5 +1,5 @@
 /** @import { Snapshot, Tuning } from './types.js' */
-import { byId, setText, showError } from '../playground/dom.js';
+import { byId, setEnabled, setText, showError } from '../playground/dom.js';
 import { bytes, number } from '../playground/format.js';
 import { drawChart, summary } from './chart.js';
 import { Curve } from './curve.js';
@@ -7,8 +7,8 @@ import { Curve } from './curve.js';
 /** Where each optimizer learns fast without being thrown off. */
 const RATES = { adam: 0.02, sgd: 0.1 };
 
-/** What the button that trains says. @type {Record<string, string>} */
-const WORDS = { running: 'Pause', paused: 'Go on', done: 'Train on' };
+/** What the button that trains says; Train in any other state. @type {Record<string, string>} */
+const RUN_LABELS = { running: 'Pause', paused: 'Go on', done: 'Train on' };
 
 /**
  * @typedef {object} TrainEvents
@@ -40,7 +40,11 @@ export class TrainPanel {
     heap: byId('heap', HTMLElement),
   };
   #curve = new Curve();
-  #end = 0;
+  #section = byId('training', HTMLElement);
+  /** The section has the focus in place of its buttons, while they are disabled. */
+  #holdsFocus = false;
+  /** Of the latest snapshot; there is no end before a run. */
+  #reached = { step: 0, end: 0 };
   #size = { width: 0, height: 0 };
   /** @type {Record<Tuning['optimizer'], number>} what was set for each */
   #rates = { ...RATES };
@@ -52,6 +56,7 @@ export class TrainPanel {
     this.#reset.addEventListener('click', events.onReset);
     const changed = () => {
       this.#showRate();
+      this.#showSteps();
       events.onTuning(this.tuning);
     };
     this.#lr.addEventListener('input', () => {
@@ -93,28 +98,32 @@ export class TrainPanel {
   /** @param {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} state */
   showState(state) {
     const waiting = state === 'loading' || state === 'failed';
-    setText(this.#run, WORDS[state] ?? 'Train');
-    this.#run.disabled = waiting;
-    // A button that is disabled would drop the keyboard's focus.
-    if (state === 'running' && document.activeElement === this.#step) this.#run.focus();
-    this.#step.disabled = waiting || state === 'running';
-    this.#reset.disabled = waiting || state === 'ready';
+    const buttons = [this.#run, this.#step, this.#reset];
+    setText(this.#run, RUN_LABELS[state] ?? 'Train');
+    if (waiting) this.#holdsFocus ||= buttons.some((button) => button === document.activeElement);
+    setEnabled([
+      [this.#run, !waiting],
+      [this.#step, !waiting && state !== 'running'],
+      [this.#reset, !waiting && state !== 'ready'],
+    ], this.#section);
+    if (waiting) return;
+    // Back to where it was, unless it was taken elsewhere meanwhile.
+    if (this.#holdsFocus && document.activeElement === this.#section) this.#run.focus();
+    this.#holdsFocus = false;
   }
 
   /** Begins anew. */
   clear() {
     this.#curve.clear();
-    this.#end = this.tuning.steps;
     this.showError('');
-    this.#draw();
   }
 
   /** @param {Snapshot} snapshot */
   show({ step, end, rate, heapBytes, losses, dynamic, single }) {
-    const { steps, rate: perSecond, ratio, ratioLabel, heap } = this.#figures;
+    const { rate: perSecond, ratio, ratioLabel, heap } = this.#figures;
     this.#curve.add(losses);
-    this.#end = end || this.tuning.steps;
-    setText(steps, `${step} of ${this.#end}`);
+    this.#reached = { step, end };
+    this.#showSteps();
     setText(perSecond, rate > 0 ? number(rate) : '–');
     setText(this.#figures.dynamic, step ? number(dynamic.loss) : '–');
     setText(this.#figures.single, step ? number(single.loss) : '–');
@@ -123,6 +132,16 @@ export class TrainPanel {
     setText(ratio, Number.isFinite(factor) ? `${number(Math.max(factor, 1 / factor))}×` : '–');
     setText(heap, bytes(heapBytes));
     heap.dataset.bytes = String(heapBytes);
+  }
+
+  /** The step at which this run ends, or the next one where there is none yet. */
+  get #end() {
+    return this.#reached.end || this.tuning.steps;
+  }
+
+  #showSteps() {
+    const { step } = this.#reached;
+    setText(this.#figures.steps, `${step} of ${this.#end}`);
     this.#progress.max = this.#end;
     this.#progress.value = Math.min(step, this.#end);
     this.#draw();

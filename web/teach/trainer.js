@@ -1,6 +1,7 @@
-/** @import { Runtime } from '../playground/types.js' */
+/** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Classroom, Lesson, Photo, Snapshot, Tuning } from './types.js' */
 import { cosineSchedule } from '../dynakernel/index.js';
+import { imageOptions } from '../playground/normalisation.js';
 import { Random } from '../random.js';
 import { example } from './examples.js';
 import { Gallery, NORMALISATION } from './gallery.js';
@@ -53,8 +54,7 @@ export class Trainer {
       if (!Number.isFinite(this.gallery.peak))
         throw new Error('what is to be imitated answers with numbers that are not finite');
       this.batches = this.#makeBatches(photos);
-      const { x, target } = this.batches[0];
-      this.workspace = this.#own(new Workspace(dk, x.shape, target.shape));
+      this.workspace = this.#own(new Workspace(dk, this.batches[0].target.shape));
       this.#enrol();
     } catch (error) {
       this.dispose();
@@ -74,12 +74,13 @@ export class Trainer {
   /** @param {Photo[]} photos */
   #makeBatches(photos) {
     const random = new Random(1);
+    const { inChannels } = this.teacher.config;
     return Array.from({ length: BATCHES }, (_, batch) => {
-      const x = this.#own(this.dk.zeros([BATCH, this.teacher.config.inChannels, SIDE, SIDE]));
+      const x = this.#own(this.dk.zeros([BATCH, inChannels, SIDE, SIDE]));
       const effects = Array.from({ length: BATCH }, (__, n) => {
         const { data, side, effect } = example(this.lesson.kind, photos, batch * BATCH + n, random);
         this.dk.fromImage({ data, width: side, height: side }, {
-          ...NORMALISATION, width: SIDE, height: SIDE, out: x, batch: n,
+          ...imageOptions(NORMALISATION, inChannels), width: SIDE, height: SIDE, out: x, batch: n,
         });
         return effect;
       });
@@ -117,10 +118,15 @@ export class Trainer {
     this.end = this.step + this.tuning.steps;
   }
 
-  /** @param {Tuning} tuning */
+  /**
+   * @param {Tuning} tuning
+   * @returns {boolean} whether the run now ends elsewhere
+   */
   tune(tuning) {
+    const { end } = this;
     this.tuning = tuning;
-    if (this.step < this.end) this.end = Math.max(this.step, this.start + tuning.steps);
+    if (this.step < end) this.end = Math.max(this.step, this.start + tuning.steps);
+    return this.end !== end;
   }
 
   /** One step of both learners on the next batch. @returns {boolean} whether both losses are finite */
@@ -153,6 +159,7 @@ export class Trainer {
       wanted: gallery.kernels(teacher.aggregation, teacher.aggregation.parameters().weight.toArray()),
       wantedNames: teacher.names,
       outChannels,
+      channel: gallery.channel,
       shape: `${inChannels} → ${outChannels} channels, ${lesson.numKernels} ` +
         `${lesson.numKernels === 1 ? 'kernel' : 'kernels'} of ${kernelSize}×${kernelSize}`,
     };

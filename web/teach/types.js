@@ -1,10 +1,8 @@
 /**
  * What the page and its worker tell each other, and the shapes that their modules share.
  *
- * @import { Runtime, StateDict } from '../playground/types.js'
+ * @import { BlockOptions, StateDict } from '../dynakernel/index.js'
  */
-
-/** @typedef {ReturnType<Runtime['adam']>} Optimizer */
 
 /**
  * A photograph: square, RGBA.
@@ -20,7 +18,7 @@
  *
  * @typedef {object} Model
  * @property {string} title
- * @property {Parameters<Runtime['dynamicKernelAggregation']>[0]} config
+ * @property {BlockOptions} config
  * @property {StateDict} [state]  without one, its seed decides
  */
 
@@ -49,7 +47,7 @@
 /**
  * @typedef {{ type: 'setup', id: number, lesson: Lesson, photos: Photo[], interval: number }
  *   | { type: 'tune', tuning: Tuning } | { type: 'channel', channel: number }
- *   | { type: 'run' | 'pause' | 'step' | 'reset' | 'export' }} Request
+ *   | { type: 'export', id: number } | { type: 'run' | 'pause' | 'step' | 'reset' }} Request
  */
 
 /**
@@ -106,6 +104,7 @@
  * @property {Kernels} wanted  the teacher's
  * @property {string[]} wantedNames
  * @property {number} outChannels
+ * @property {number} channel  the output channel on screen
  * @property {string} shape  the learner in words
  */
 
@@ -114,7 +113,8 @@
  *
  * @typedef {{ lesson?: number } & ({ type: 'ready', fresh: boolean, classroom: Classroom, snapshot: Snapshot }
  *   | { type: 'snapshot', state: 'running' | 'paused' | 'done', snapshot: Snapshot }
- *   | { type: 'state', bytes: Uint8Array<ArrayBuffer> }
+ *   | { type: 'state', id: number, step: number, bytes: Uint8Array<ArrayBuffer> }
+ *   | { type: 'error', about: 'export', id: number, message: string }
  *   | { type: 'error', about: 'start' | 'setup' | 'training', message: string })} Answer
  */
 

@@ -1,8 +1,10 @@
 /** The worker that lessons run in, so that the page never waits for a step. */
 
-/** @import { Runtime } from '../playground/types.js' */
+/** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
 import { load } from '../dynakernel/index.js';
+import { messageOf } from '../playground/errors.js';
+import { buildText } from '../playground/format.js';
 import { writeBlock } from '../playground/statedict.js';
 import { NORMALISATION } from './gallery.js';
 import { Trainer } from './trainer.js';
@@ -54,8 +56,14 @@ async function handle(request) {
   try {
     perform(dk, request);
   } catch (error) {
+    if (request.type === 'export')
+      return answer({ type: 'error', about: 'export', id: request.id, message: messageOf(error) });
     running = false;
-    fail(request.type === 'setup' ? 'setup' : 'training', error);
+    if (request.type !== 'setup' && request.type !== 'reset') return fail('training', error);
+    // What is left of the lesson can neither be shown nor trained.
+    trainer?.dispose();
+    trainer = null;
+    fail('setup', error);
   }
 }
 
@@ -76,7 +84,7 @@ function perform(runtime, request) {
     }
     case 'tune':
       tuning = request.tuning;
-      trainer?.tune(tuning);
+      if (trainer?.tune(tuning) && !running) show(trainer.step < trainer.end ? 'paused' : 'done');
       return;
     case 'run':
       if (!trainer || running) return;
@@ -104,10 +112,9 @@ function perform(runtime, request) {
       trainer.gallery.channel = request.channel;
       return introduce(false);
     case 'export': {
-      // No shape shows how pixels were normalised.
-      const bytes = trainer?.dynamic && writeBlock(trainer.dynamic.block,
-        { mean: String(NORMALISATION.mean), std: String(NORMALISATION.std) });
-      if (bytes) answer({ type: 'state', bytes }, [bytes.buffer]);
+      if (!trainer?.dynamic) throw new Error('there is no block to take along');
+      const bytes = writeBlock(trainer.dynamic.block, NORMALISATION);
+      answer({ type: 'state', id: request.id, step: trainer.step, bytes }, [bytes.buffer]);
     }
   }
 }
@@ -153,9 +160,7 @@ function advance() {
  */
 function introduce(fresh) {
   if (!dk || !trainer) return;
-  const { version, simd, threads } = dk.info;
-  const build = `${version} · ${simd} SIMD · ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-  const classroom = { build, ...trainer.classroom() };
+  const classroom = { build: buildText(dk.info), ...trainer.classroom() };
   const snapshot = { ...trainer.snapshot(), rate: 0 };
   answer({ type: 'ready', fresh, classroom, snapshot }, [
     ...classroom.samples.flatMap(({ input, target }) => [input.data.buffer, target.data.buffer]),
@@ -197,5 +202,5 @@ const buffers = ({ dynamic, single }) => [dynamic, single].flatMap((/** @type {P
  * @param {unknown} error
  */
 function fail(about, error) {
-  answer({ type: 'error', about, message: error instanceof Error ? error.message : String(error) });
+  answer({ type: 'error', about, message: messageOf(error) });
 }

@@ -1,6 +1,6 @@
 /** The way from nothing to the first output, of one engine, in a process or page that has done nothing before. */
 import { onnxModel } from './peers/onnx-graph.js';
-import { makeNumbers } from '../web/bench/workload.js';
+import { blockOptions, makeNumbers, stateDict } from '../web/bench/workload.js';
 
 /** @typedef {import('../web/bench/workload.js').Workload} Workload */
 
@@ -26,17 +26,16 @@ export function coldStart(request) {
 
 /** @param {StartRequest} request */
 async function startOurs({ workload, simd, threads, module }) {
-  const { N, C, O, R, G, K, H, W, stride, padding, dilation, bias } = workload;
+  const { N, C, H, W } = workload;
   const { input, state } = makeNumbers(workload);
-  const stateDict = { ...state, 'attention.bn.num_batches_tracked': { shape: [], data: new BigInt64Array(1) } };
+  const dict = stateDict(state);
+  const options = blockOptions(workload);
 
   const start = performance.now();
   const { load } = await import(module);
   const dk = await load({ simd, threads });
-  const block = dk.dynamicKernelAggregation({
-    inChannels: C, outChannels: O, kernelSize: R, groups: G, numKernels: K, stride, padding, dilation, bias,
-  });
-  block.loadStateDict(stateDict);
+  const block = dk.dynamicKernelAggregation(options);
+  block.loadStateDict(dict);
   const y = block.forward(dk.tensor(input, [N, C, H, W]));
   return finish(start, y.data, workload);
 }

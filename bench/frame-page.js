@@ -1,9 +1,8 @@
 /** Frames of the playground's kind, in a page: pixels of a canvas in, eight maps on another. */
 import { loadPeers } from './peers/browser.js';
 import { load } from '../web/dynakernel/index.js';
-import { blockOptions, stateDict } from '../web/bench/engine.js';
 import { median, timeInTurn } from '../web/bench/timing.js';
-import { makeNumbers, readWorkload } from '../web/bench/workload.js';
+import { blockOptions, makeNumbers, readWorkload, stateDict } from '../web/bench/workload.js';
 
 const size = 512;
 const layer = readWorkload('frame', { cin: 3, cout: 8, k: 3, p: 1, h: size, w: size });

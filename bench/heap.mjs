@@ -1,8 +1,7 @@
 // Memory of the WebAssembly module at each workload. It never shrinks, so that what it has in the end is its peak.
 import { load } from '../web/dynakernel/index.js';
-import { blockOptions, stateDict } from '../web/bench/engine.js';
 import { threadsText } from '../web/bench/report.js';
-import { makeNumbers } from '../web/bench/workload.js';
+import { blockOptions, makeNumbers, stateDict } from '../web/bench/workload.js';
 import { machine } from './machine.mjs';
 import { reportName } from './reports.mjs';
 

@@ -1,5 +1,5 @@
 // Milliseconds of a training step: forward, MSE loss, backward and Adam, in Node.
-import { meanRatio, milliseconds, ratio, threadsText, times } from '../web/bench/report.js';
+import { cell, engineText, meanRatio, milliseconds, ratio, times } from '../web/bench/report.js';
 import { loadNotes, machine } from './machine.mjs';
 import { reportName, showProgress } from './reports.mjs';
 import { dynakernel } from './train/ours.mjs';
@@ -37,7 +37,6 @@ export async function measureTraining({ workloads, peers, threads: [threads], si
 
 /** @returns {import('../web/bench/report.js').Table} */
 function table({ engines: [first, ...others], rows }) {
-  const cell = (value, write) => (value === null || value === undefined ? '-' : write(value));
   const body = rows.map((row) => [
     row.name, milliseconds(row.timings[first.id].ms),
     ...others.flatMap(({ id }) => [cell(row.timings[id]?.ms, milliseconds), cell(ratio(row, first.id, id), times)]),
@@ -48,9 +47,6 @@ function table({ engines: [first, ...others], rows }) {
   }
   return { columns: ['workload', `${first.id} ms`, ...others.flatMap(({ id }) => [`${id} ms`, 'ratio'])], rows: body };
 }
-
-const engineText = ({ id, version, threads, simd }) =>
-  `${id} ${version} (${simd ? `${simd} SIMD, ` : ''}${threadsText(threads)})`;
 
 function notes({ date, environment, engines, missing, rows }) {
   const { engine, machine: processor, system } = environment;

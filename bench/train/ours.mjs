@@ -1,5 +1,6 @@
 // dynakernel as a trainer: the public wrapper, as examples/train.mjs uses it.
-import { blockOptions, openRuntime, stateDict } from '../../web/bench/engine.js';
+import { openRuntime } from '../../web/bench/engine.js';
+import { blockOptions, stateDict } from '../../web/bench/workload.js';
 import { burstOf } from './timing.mjs';
 
 /**

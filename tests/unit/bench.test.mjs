@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { blockOptions, ownEngines, stateDict } from '../../web/bench/engine.js';
+import { ownEngines } from '../../web/bench/engine.js';
 import { comparisonMarkdown, comparisonTable, textTable } from '../../web/bench/report.js';
 import { runSession, wrongEngines } from '../../web/bench/session.js';
 import { timeInTurn } from '../../web/bench/timing.js';
-import { makeNumbers, readWorkload, readWorkloads } from '../../web/bench/workload.js';
+import { blockOptions, makeNumbers, readWorkload, readWorkloads, stateDict } from '../../web/bench/workload.js';
 import { assertClose, loadRuntime, simd } from '../helpers.mjs';
 
 const pace = { warmUp: 1, budget: 1, rounds: 3 };

@@ -2,6 +2,7 @@
  * What the bench asks of an engine, and dynakernel as one.
  */
 import { load } from '../dynakernel/index.js';
+import { blockOptions, stateDict } from './workload.js';
 
 /** @typedef {import('./workload.js').Numbers} Numbers */
 /** @typedef {import('./workload.js').State} State */
@@ -29,20 +30,6 @@ import { load } from '../dynakernel/index.js';
 
 /** What dynakernel on one thread is called beside itself on several. */
 export const ONE_THREAD = 'one thread';
-
-/** @param {Workload} workload */
-export const blockOptions = ({ C, O, R, G, K, stride, padding, dilation, bias }) => ({
-  inChannels: C, outChannels: O, kernelSize: R, groups: G, numKernels: K, stride, padding, dilation, bias,
-});
-
-/**
- * As PyTorch saves it: with the count of training steps too.
- *
- * @param {State} state
- */
-export const stateDict = (state) => ({
-  ...state, 'attention.bn.num_batches_tracked': { shape: [], data: new BigInt64Array(1) },
-});
 
 /**
  * dynakernel on so many threads, and where those are several, on one too.

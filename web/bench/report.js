@@ -55,6 +55,14 @@ export function meanRatio(rows, first, other) {
 }
 
 /**
+ * A cell of a table; a dash where there is no number.
+ *
+ * @param {number | null | undefined} value
+ * @param {(value: number) => string} write
+ */
+export const cell = (value, write) => (value === null || value === undefined ? '-' : write(value));
+
+/**
  * @param {Comparison} comparison
  * @returns {Table}
  */
@@ -62,8 +70,6 @@ export function comparisonTable({ engines: [first, ...others], peak, rows }) {
   const columns = [
     'workload', `${first.id} ms`, 'GFLOP/s', 'of peak', ...others.flatMap(({ id }) => [`${id} ms`, 'ratio']),
   ];
-  const cell = (/** @type {number | null | undefined} */ value, /** @type {(value: number) => string} */ write) =>
-    (value === null || value === undefined ? '-' : write(value));
   const body = rows.map((row) => {
     const reached = speed(row, first.id);
     return [
@@ -79,8 +85,8 @@ export function comparisonTable({ engines: [first, ...others], peak, rows }) {
   return { columns, rows: body };
 }
 
-/** @param {EngineInfo} engine */
-const engineText = ({ id, version, threads, simd }) =>
+/** @param {Pick<EngineInfo, 'id' | 'version' | 'threads' | 'simd'>} engine */
+export const engineText = ({ id, version, threads, simd }) =>
   `${id} ${version} (${simd ? `${simd} SIMD, ` : ''}${threadsText(threads)})`;
 
 /** What was measured, where and when: sentences above or below a table.

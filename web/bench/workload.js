@@ -143,3 +143,21 @@ export function makeNumbers({ N, C, O, G, K, M, R, H, W, bias }) {
   if (bias) state['aggregation.bias'] = between(-1, 1, K, O);
   return { input: between(-1, 1, N, C, H, W).data, state };
 }
+
+/**
+ * What dk.dynamicKernelAggregation takes.
+ *
+ * @param {Workload} workload
+ */
+export const blockOptions = ({ C, O, R, G, K, stride, padding, dilation, bias }) => ({
+  inChannels: C, outChannels: O, kernelSize: R, groups: G, numKernels: K, stride, padding, dilation, bias,
+});
+
+/**
+ * A state as PyTorch saves it: with the count of training steps too.
+ *
+ * @param {State} state
+ */
+export const stateDict = (state) => ({
+  ...state, 'attention.bn.num_batches_tracked': { shape: [], data: new BigInt64Array(1) },
+});

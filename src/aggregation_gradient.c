@@ -120,7 +120,7 @@ SMALL void aggregation_gradient_compute(dk_context *context, const aggregation_b
   of.gw.data = (float *)((char *)workspace + b->totals);
   of.scratch = (char *)workspace + b->totals + b->gw_bytes;
   aggregation_pack(aggregation);
-  memset(of.gw.data, 0, b->gw_bytes); /* lanes without a channel stay zero */
+  if (b->reference) memset(of.gw.data, 0, b->gw_bytes); /* lanes without a channel stay zero */
   for (int32_t n = 0; n < s->N; n++) {
     of.x = b->x + n * inputs, of.gy = b->grad_y + n * outputs, of.a = b->a + (size_t)n * K;
     of.gx = b->grad_x ? b->grad_x + n * inputs : NULL;

@@ -50,14 +50,15 @@ static double balance(int32_t things, int32_t parts) {
   return (double)things / (parts * ((things - 1) / parts + 1));
 }
 
-/* Into how many parts each sample is divided, and how. */
-static void divide(batch *b, int32_t threads) {
+/* Into how many parts each sample is divided, and how. False where handing over does not pay. */
+static bool divide(batch *b, int32_t threads) {
   const geometry *s = b->first.shape;
   const int32_t blocks = b->first.kernels->blocks;
   const int32_t row_steps = (s->Ho - 1) / (ROW_STEP * s->dilation) + 1;
   const double work = (double)s->Ho * s->Wo * s->O * b->first.kernels->depth;
   b->parts = 1;
-  if (work * s->N < LEAST_WORK || s->N % threads == 0 || s->N > 4 * threads) return;
+  if (work * s->N < LEAST_WORK) return false;
+  if (s->N % threads == 0 || s->N > 4 * threads) return true;
 
   const bool pixels = (int64_t)s->Ho * s->Wo >= MANY_PIXELS;
   const double rows_balance = balance(row_steps, threads), blocks_balance = balance(blocks, threads);
@@ -65,6 +66,7 @@ static void divide(batch *b, int32_t threads) {
   const bool even = rows_balance > blocks_balance || (rows_balance == blocks_balance && !depthwise);
   b->by_rows = pixels && (even || blocks < threads);
   b->parts = min_i32(threads, b->by_rows ? row_steps : blocks);
+  return true;
 }
 
 /* Of one thread: parts begin at whole cache lines. */
@@ -84,10 +86,8 @@ void convolve_batch(dk_context *context, const algorithm *chosen, const geometry
                        .kernels = kernels, .bias = bias, .x = x, .a = a, .y = y,
                        .workspace = workspace},
              .workspace = (size_t)part_workspace(chosen, shape)};
-  divide(&b, parallel_threads(context));
-  const double work = (double)shape->Ho * shape->Wo * shape->O * kernels->depth * shape->N;
-  if (work < LEAST_WORK)
-    for (int32_t n = 0; n < shape->N; n++) convolve_part(&b, n, 0);
-  else
+  if (divide(&b, parallel_threads(context)))
     parallel_for(context, shape->N * b.parts, convolve_part, &b);
+  else
+    for (int32_t n = 0; n < shape->N; n++) convolve_part(&b, n, 0);
 }

@@ -1,7 +1,8 @@
 // Cold start: from import to the first output map, each time in a fresh process, or a fresh page of a fresh profile.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { milliseconds, threadsText, times } from '../web/bench/report.js';
+import { milliseconds, times } from '../web/bench/report.js';
+import { threadsText } from '../web/playground/format.js';
 import { median } from '../web/bench/timing.js';
 import { describe } from '../web/bench/workload.js';
 import { loadNotes, machine } from './machine.mjs';

@@ -125,42 +125,19 @@ describe(`benchmark page in ${browserName}`, () => {
   });
 
   it('says why engines that are here cannot be compared with', async () => {
-    const site = await servePlainly({
-      'bench/peers/browser.js': () => "export async function loadPeers() { throw new Error('no backend was found'); }",
-    });
-    const page = await session.browser.newPage();
-    try {
-      await page.goto(`${site.url}web/bench.html`);
-      await state(page, 'ready');
-      await choose(page, few.slice(0, 1));
-      await page.click('#peers');
-      await page.click('#run');
+    const loader = "export async function loadPeers() { throw new Error('no backend was found'); }";
+    await withPeers(session, loader, async (page) => {
       assert.equal(await shownError(page, 'error'), 'The measurement failed. No backend was found.');
       assert.equal(await page.$eval('#missing', (notice) => notice.hidden), true);
       assert.equal(await page.$eval('#peers', (box) => box.checked), true);
-    } finally {
-      await page.close();
-      await site.close();
-    }
+    });
   });
 
   it('says that engines are missing which their loader does not find', async () => {
-    const site = await servePlainly({
-      'bench/peers/browser.js': () => "export const loadPeers = () => import('./nowhere.js');",
-    });
-    const page = await session.browser.newPage();
-    try {
-      await page.goto(`${site.url}web/bench.html`);
-      await state(page, 'ready');
-      await choose(page, few.slice(0, 1));
-      await page.click('#peers');
-      await page.click('#run');
+    await withPeers(session, "export const loadPeers = () => import('./nowhere.js');", async (page) => {
       await page.waitForSelector('#missing:not([hidden])');
       await state(page, 'done');
-    } finally {
-      await page.close();
-      await site.close();
-    }
+    });
   });
 
   it('copies the table as Markdown and everything as JSON', async () => {
@@ -211,6 +188,23 @@ async function open(session, options = {}) {
   const page = await session.open({ ...options, path: 'web/bench.html' });
   await state(page, 'ready');
   return page;
+}
+
+/** Runs a comparison of one workload on a site where this is the module that loads the peers. */
+async function withPeers(session, loader, look) {
+  const site = await servePlainly({ 'bench/peers/browser.js': () => loader });
+  const page = await session.browser.newPage();
+  try {
+    await page.goto(`${site.url}web/bench.html`);
+    await state(page, 'ready');
+    await choose(page, few.slice(0, 1));
+    await page.click('#peers');
+    await page.click('#run');
+    await look(page);
+  } finally {
+    await page.close();
+    await site.close();
+  }
 }
 
 function state(page, wanted) {

@@ -94,11 +94,13 @@ describe(`failures in ${browserName}`, () => {
     const reason = await shownError(page, 'block-error');
     await page.click('#save-map');
     const said = await shownError(page, 'save-error');
-    assert.equal(said, 'There is no map to save: the latest frame gave none.');
+    assert.equal(said, 'There is no map to save: the latest frame gave none, and what is shown is of an earlier one.');
     await select(page, 'colormap', 'turbo'); // no frame follows from it that could take the reason away
     assert.equal(await shownError(page, 'block-error'), reason);
     await downloaded(page, session.downloads, '#save-state');
     assert.equal(await text(page, '#block-error'), reason);
+    await fill(page, 'dilation', 1); // it fits again
+    for (const id of ['save-error', 'block-error']) assert.equal(await isHidden(page, id), true, id);
     assert.deepEqual(page.problems, []);
     await page.close();
   });

@@ -83,7 +83,7 @@ void expect_guards(check *c, const array *a, const char *name) {
 }
 
 void expect_float(check *c, const char *name, size_t index, float got, float expected,
-                         double tolerance) {
+                  double tolerance) {
   if (isnan(expected) ? isnan(got) : got == expected || fabs((double)got - expected) <= tolerance)
     return;
   mismatch(c, "%s[%zu]: got %.9g, expected %.9g, tolerance %.3g", name, index, got, expected,

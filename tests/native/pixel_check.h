@@ -20,8 +20,8 @@ float any_special(check *c);
 /* Around the tiles of 4 and 16 pixels and the groups of 4 and blocks of 16 rows. */
 int32_t any_size(check *c);
 
-/* Begins to check what printf would write, and says what does not match; the first mismatches are
- * printed below it. */
+/* begin() begins a check of a configuration, given as to printf. mismatch() says what does not match,
+ * likewise: a check's first mismatches are printed below its configuration. */
 void begin(check *c, const char *format, ...);
 void mismatch(check *c, const char *format, ...);
 

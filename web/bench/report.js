@@ -3,8 +3,6 @@
 import { threadsText } from '../playground/format.js';
 import { ONE_THREAD } from './engine.js';
 
-export { threadsText };
-
 /** @typedef {import('./session.js').Comparison} Comparison */
 /** @typedef {import('./session.js').EngineInfo} EngineInfo */
 /** @typedef {import('./session.js').Row} Row */

@@ -117,7 +117,8 @@ export class KernelAggregation extends Module {
    * @param {readonly number[]} shape [N, C, H, W]
    * @returns {Plan}
    * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG where the configuration asks for an algorithm
-   *   that cannot do it; ERR_MEMORY where the output would be larger than any tensor
+   *   that cannot do it; ERR_MEMORY where the output would be larger than any tensor, or that
+   *   algorithm has no room to compute in
    * @example
    * const { algorithm, workspaceBytes } = aggregation.planFor([1, 64, 56, 56]);
    */

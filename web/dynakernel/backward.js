@@ -12,8 +12,8 @@ import { pointerOf, produceInto } from './tensor.js';
 
 /**
  * @typedef {object} BackwardOptions
- * @property {Tensor | undefined} [out] a tensor of the input's shape that its gradient is written into, instead
- *   of a new one, so that a steady loop allocates nothing
+ * @property {Tensor | undefined} [out] a tensor of the input's shape that its gradient is written
+ *   into, instead of a new one, so that a steady loop allocates nothing
  * @property {boolean} [input] whether to compute the gradient of the input: a module that nothing
  *   trainable comes before can do without, in half the time or less (true)
  */

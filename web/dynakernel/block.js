@@ -197,6 +197,9 @@ export class DynamicKernelAggregation extends Module {
    *
    * @returns {Plan | null}
    * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * block.forward(x);
+   * console.log(block.plan?.algorithm); // 'toomcook'
    */
   get plan() {
     this.#check();

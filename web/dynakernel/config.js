@@ -13,9 +13,10 @@ import { checkSize } from './shape.js';
  * @property {number} channels C, channels of the input
  * @property {number} [reduction] C / reduction hidden channels, rounded down (4)
  * @property {number} [numKernels] K, weights to answer (4)
- * @property {number | undefined} [midChannels] hidden channels, instead of the rule: K where C is 3, else
- *   C / reduction, at least 1
- * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
+ * @property {number | undefined} [midChannels] hidden channels, instead of the rule: K where C is 3,
+ *   else C / reduction, at least 1
+ * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if
+ *   left out
  */
 
 /**
@@ -32,7 +33,8 @@ import { checkSize } from './shape.js';
  * @property {boolean} [bias] whether each kernel has a bias for every output channel (true)
  * @property {number} [numKernels] K, kernels to mix (4)
  * @property {Algorithm} [algorithm] forces one instead of the planner's choice ('auto')
- * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if left out
+ * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if
+ *   left out
  */
 
 /**
@@ -42,7 +44,10 @@ import { checkSize } from './shape.js';
  * @typedef {AggregationOptions & Pick<AttentionOptions, 'reduction' | 'midChannels'>} BlockOptions
  */
 
-/** @typedef {Readonly<{ channels: number, numKernels: number, midChannels: number, seed: number }>} AttentionConfig */
+/**
+ * @typedef {Readonly<{ channels: number, numKernels: number, midChannels: number, seed: number }>}
+ *   AttentionConfig
+ */
 /** @typedef {Readonly<Required<Omit<AggregationOptions, 'seed'>> & { seed: number }>} AggregationConfig */
 
 const ATTENTION_NAMES = /** @type {const} */ (

@@ -74,11 +74,11 @@ export async function load(options) {
   if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
     throw new DynakernelError('ERR_CONFIG', `load: signal must be an AbortSignal; got ${given(signal)}`);
   }
-  const start = (/** @type {unknown} */ source, /** @type {Info['simd'] | null} */ simdOf,
+  const start = (/** @type {unknown} */ source, /** @type {Info['simd'] | null} */ knownSimd,
     /** @type {number} */ most) => {
     const name = sourceName(source);
     return abortable(signal, async () => startRuntime(
-      await compile(source, name, signal), name, simdOf ?? buildOf(name), most));
+      await compile(source, name, signal), name, knownSimd ?? buildOf(name), most));
   };
   if (wasm !== undefined) {
     const runtime = await start(wasm, null, count);

@@ -76,8 +76,8 @@ export function parseSafetensors(bytes) {
  * of their elements, so that all are aligned, then by name.
  *
  * @param {{ readonly [name: string]: { readonly shape: readonly number[], readonly data: TypedArray,
- *   readonly dtype?: string | undefined } }} dict as stateDict() and parseSafetensors answer it; values may be
- *   tensors too
+ *   readonly dtype?: string | undefined } }} dict as stateDict() and parseSafetensors answer it;
+ *   values may be tensors too
  * @param {Metadata} [metadata] strings to go with it
  * @returns {Uint8Array<ArrayBuffer>}
  * @throws {DynakernelError} ERR_SAFETENSORS

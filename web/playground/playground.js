@@ -263,8 +263,7 @@ export class Playground {
       this.#write(more);
       times.drawing = performance.now() - start;
       this.#main.dataset.frames = String(++this.#frames);
-      this.#failedAt?.showError('');
-      this.#failedAt = null;
+      if (this.#failedAt) this.#recover(this.#failedAt);
       return times;
     } catch (error) {
       this.#failedAt = error instanceof DynakernelError && error.code === 'ERR_IMAGE' ? this.sources : this.blocks;
@@ -272,6 +271,13 @@ export class Playground {
       this.#showState();
       return null;
     }
+  }
+
+  /** Takes back what was said of frames that failed. @param {SourcePanel | BlockPanel} panel */
+  #recover(panel) {
+    panel.showError('');
+    showError(this.#saveError, ''); // there are maps to save again
+    this.#failedAt = null;
   }
 
   /** @param {boolean} fed  other pixels than before */
@@ -351,7 +357,8 @@ export class Playground {
   async #saveMaps(save) {
     const { model, source, y } = this.pipeline;
     try {
-      if (!model || !source || !y) throw new Error('there is no map to save: the latest frame gave none');
+      if (!model || !source || !y)
+        throw new Error('there is no map to save: the latest frame gave none, and what is shown is of an earlier one');
       await save(model, source, y, this.controls.view);
       showError(this.#saveError, '');
     } catch (error) {

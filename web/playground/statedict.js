@@ -199,12 +199,12 @@ export function refuseFormat(file) {
   if (/\.(pt|pth|ckpt|pkl|bin)$/i.test(file)) {
     return (
       `“${file}” looks like a pickle, which can run code when it is opened. In PyTorch, ` +
-      "safetensors.torch.save_file(block.state_dict(), 'block.safetensors') writes the same as .safetensors, which the " +
-      'playground reads.'
+      "safetensors.torch.save_file(block.state_dict(), 'block.safetensors') writes the same as .safetensors, which is " +
+      'read here.'
     );
   }
   if (/\.(onnx|npz|npy|h5|tflite|gguf)$/i.test(file)) {
-    return `“${file}” is not a .safetensors file, the one format that the playground reads.`;
+    return `“${file}” is not a .safetensors file, the one format that is read here.`;
   }
   return '';
 }

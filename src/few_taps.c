@@ -7,7 +7,15 @@
 #include "simd.h"
 #include "small.h"
 
-enum { MOST_WEIGHTS = 10 }; /* in registers: sixteen less the sums and what is being multiplied */
+enum {
+  MOST_WEIGHTS = 10, /* in registers: sixteen less the sums and what is being multiplied */
+
+  /* Taps of a channel that one chain of fused multiply-adds adds up. WebAssembly's compilers load all of a
+   * chain's inputs before they compute, the last tap's first, since the sum is the last operand: longer
+   * chains do not fit the registers beside the weights. Without fusion the sum is the first operand, and
+   * inputs are loaded as they are needed. */
+  MOST_CHAIN = 5,
+};
 
 /* Input channels first .. first + C - 1 of all rows; C and R are constants wherever this is inlined.
  * add: to what is in y. */
@@ -28,9 +36,20 @@ INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *
         const float *row = x + v;
         v128_t sum = add ? madd(w[0], wasm_v128_load(row), wasm_v128_load(to + v))
                          : wasm_f32x4_mul(w[0], wasm_v128_load(row));
+        v128_t before = sum; /* the chains that are done */
+        bool several = false;
         for (int c = 0; c < C; c++, row += channel)
-          for (int q = c ? 0 : 1; q < R; q++)
-            sum = madd(w[c * R + q], wasm_v128_load(row + q), sum);
+          for (int q = c ? 0 : 1; q < R; q++) {
+            const v128_t x = wasm_v128_load(row + q);
+            if (MADD_FUSES && q % MOST_CHAIN == 0) {
+              before = several ? wasm_f32x4_add(before, sum) : sum;
+              several = true;
+              sum = wasm_f32x4_mul(w[c * R + q], x);
+            } else {
+              sum = madd(w[c * R + q], x, sum);
+            }
+          }
+        if (several) sum = wasm_f32x4_add(before, sum);
         wasm_v128_store(to + v, sum);
       }
   }

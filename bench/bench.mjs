@@ -16,6 +16,7 @@ const measurements = {
   heap: async (options) => (await import('./heap.mjs')).measureHeap(options),
   frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
   train: async (options) => (await import('./train.mjs')).measureTraining(options),
+  planner: async (options) => (await import('./planner.mjs')).measurePlanner(options),
 };
 
 requireNode();

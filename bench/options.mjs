@@ -19,6 +19,7 @@ What to measure, instead of milliseconds in Node:
   --heap            memory of the WebAssembly module at each workload, against its limit
   --frame           a whole frame in Chromium: canvas pixels in, 3 to 8 channels, eight maps drawn; 512 x 512
   --train           milliseconds of a training step in Node, against tfjs-cpu and, where Python has it, PyTorch
+  --planner         how much longer the planned algorithm takes than the fastest, on random shapes, in Node
 
   --filter REGEX    only the workloads whose name matches
   --workloads FILE  other workloads than those of web/bench/workloads.json
@@ -30,7 +31,7 @@ What to measure, instead of milliseconds in Node:
   --no-build        measures dist/ as it is
   --help            prints this`;
 
-const modes = ['native', 'start', 'heap', 'frame', 'train'];
+const modes = ['native', 'start', 'heap', 'frame', 'train', 'planner'];
 const web = ['onnxruntime-web', 'tfjs-wasm'];
 const trainers = ['tfjs-cpu', 'pytorch'];
 /** What --train trains on unless told otherwise: a dense, a canvas and a depthwise layer. */
@@ -38,7 +39,7 @@ const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
 
 /**
  * @typedef {object} Options
- * @property {'compare' | 'start' | 'heap' | 'frame' | 'train'} mode
+ * @property {'compare' | 'start' | 'heap' | 'frame' | 'train' | 'planner'} mode
  * @property {'' | 'chromium' | 'firefox'} browser
  * @property {string[]} peers
  * @property {number[]} threads one comparison each
@@ -47,7 +48,7 @@ const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
  * @property {boolean} markdown
  * @property {boolean} build
  * @property {import('../web/bench/timing.js').Pace} pace
- * @property {import('../web/bench/workload.js').Workload[]} workloads
+ * @property {import('../web/bench/workload.js').Workload[]} workloads none: what the measurement draws itself
  */
 
 /** @returns {Options} of the command line; ends the process where it is wrong */
@@ -60,12 +61,12 @@ export function readOptions() {
   const chosen = modes.filter((mode) => values[mode]);
   if (chosen.length > 1) refuse(`--${chosen.join(' and --')} are separate measurements`);
   const browser = oneOf('browser', values.browser ?? (values.frame ? 'chromium' : ''), ['', 'chromium', 'firefox']);
-  if (browser && ['native', 'heap', 'train'].includes(chosen[0])) {
+  if (browser && ['native', 'heap', 'train', 'planner'].includes(chosen[0])) {
     refuse(`--${chosen[0]} runs in Node: leave out --browser`);
   }
   if (values.frame && browser !== 'chromium') refuse('--frame runs in Chromium');
 
-  const mode = ['start', 'heap', 'frame', 'train'].find((name) => values[name]) ?? 'compare';
+  const mode = ['start', 'heap', 'frame', 'train', 'planner'].find((name) => values[name]) ?? 'compare';
   return {
     mode,
     browser,
@@ -84,8 +85,8 @@ function parse() {
   const flag = { type: 'boolean' };
   const text = { type: 'string' };
   const options = {
-    browser: text, native: flag, start: flag, heap: flag, frame: flag, train: flag, filter: text, workloads: text,
-    peers: text, threads: text, simd: text, quick: flag, markdown: flag, 'no-build': flag, help: flag,
+    browser: text, native: flag, start: flag, heap: flag, frame: flag, train: flag, planner: flag, filter: text,
+    workloads: text, peers: text, threads: text, simd: text, quick: flag, markdown: flag, 'no-build': flag, help: flag,
   };
   try {
     return parseArgs({ options }).values;
@@ -95,7 +96,7 @@ function parse() {
 }
 
 function readPeers(values, browser) {
-  if (values.heap || values.peers === 'none') return [];
+  if (values.heap || values.planner || values.peers === 'none') return [];
   const { usual, able } = peersOf(values, browser);
   const names = values.peers?.split(',') ?? usual;
   for (const name of names) oneOf('peers', name, able);
@@ -119,7 +120,10 @@ function readThreads(values, mode, browser) {
   return [threads];
 }
 
-/** What --filter leaves of the workloads; without it, of a cold start, which needs one, the first canvas layer. */
+/**
+ * What --filter leaves of the workloads; without it, of a cold start, which needs one, the first canvas layer, and for
+ * the planner none.
+ */
 function chooseWorkloads({ workloads: file, filter }, mode) {
   // npm runs this in the project's folder, and says where it was itself started.
   const path = file === undefined ? join(root, 'web/bench/workloads.json') : resolve(process.env.INIT_CWD ?? '.', file);
@@ -130,6 +134,7 @@ function chooseWorkloads({ workloads: file, filter }, mode) {
     return refuse(`--workloads: ${error.message}`);
   }
   if (filter === undefined) {
+    if (mode === 'planner' && file === undefined) return [];
     if (mode === 'start') return all.slice(0, 1);
     return mode === 'train' && file === undefined ? all.filter(({ name }) => trained.includes(name)) : all;
   }

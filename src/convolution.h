@@ -3,6 +3,7 @@
 #ifndef DK_CONVOLUTION_H
 #define DK_CONVOLUTION_H
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "dynakernel.h"
@@ -58,10 +59,15 @@ typedef struct algorithm {
   dk_algorithm id;
   int32_t tile;
   bool (*covers)(const geometry *shape);      /* can it do this at all? */
-  bool (*pays)(const geometry *shape);        /* is it the fastest of those after it? */
+  double (*cost)(const geometry *shape);      /* how long it takes (planner.c) */
   uint64_t (*workspace)(const geometry *shape); /* bytes, for a shape that is not extreme */
   void (*convolve)(const convolution *work);
 } algorithm;
+
+/* Costs where a rule is enough. NEVER is for what would be slow or too inexact: it is computed only where
+ * it is forced. */
+#define ALWAYS 0.0
+#define NEVER INFINITY
 
 extern const algorithm reference_algorithm; /* convolve_reference.c */
 extern const algorithm direct_algorithm;    /* convolve_direct.c */
@@ -82,8 +88,8 @@ enum { MOST_WORKSPACE = INT32_MAX / MAX_THREADS };
  * thousands make it: sizes that follow from it may then not fit 32 bits. */
 bool extreme(const geometry *shape);
 
-/* The first algorithm of the planner's table that covers this shape, has room and pays, or the forced
- * one, whether or not it has room; NULL where that does not cover it. */
+/* The algorithm of least cost of those that cover this shape and have room, or the forced one, whether or
+ * not it has room; NULL where that does not cover it. */
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 
 /* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL ->

@@ -85,7 +85,7 @@ static void convolve(const convolution *work) {
 static bool covers(const geometry *s) { return s->C == s->G; }
 
 /* One input channel in all is no depthwise convolution: direct shares its loads. */
-static bool pays(const geometry *s) { return s->G > 1; }
+static double cost(const geometry *s) { return s->G > 1 ? (double)s->Ho * s->Wo * s->R * s->R / 4 : NEVER; }
 
-const algorithm depthwise_algorithm = {DK_ALGORITHM_DEPTHWISE, 1, covers, pays, workspace,
+const algorithm depthwise_algorithm = {DK_ALGORITHM_DEPTHWISE, 1, covers, cost, workspace,
                                        convolve};

@@ -6,6 +6,7 @@
  * of eight output channels, the kernels are mixed and the strip is convolved with them (direct.h). */
 #include "convolution.h"
 #include "direct.h"
+#include "small.h"
 #include "strip.h"
 
 enum {
@@ -61,4 +62,12 @@ static void convolve(const convolution *work) {
 
 static bool covers(const geometry *s) { return s->G == 1 || s->C > s->G; }
 
-const algorithm direct_algorithm = {DK_ALGORITHM_DIRECT, 1, covers, covers, workspace, convolve};
+SMALL static double cost(const geometry *s) {
+  const double C = s->C / s->G, reach = (double)s->dilation * (s->R - 1);
+  const double rows_in = (s->Ho - 1.0) * s->stride + reach + 1;
+  const double columns_in = (double)s->Wo * s->stride + reach;
+  const double padding = 6 * C * rows_in * columns_in / 4;
+  return padding + s->Ho * direct_cost(C * s->R * s->R, s->O / s->G, s->Wo);
+}
+
+const algorithm direct_algorithm = {DK_ALGORITHM_DIRECT, 1, covers, cost, workspace, convolve};

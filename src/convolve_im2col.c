@@ -13,6 +13,7 @@
 #include "convolution.h"
 #include "pad.h"
 #include "product.h"
+#include "small.h"
 
 enum {
   PANEL_FLOATS = 384 * 1024 / 4, /* of input */
@@ -138,16 +139,18 @@ static bool covers(const geometry *s) { return direct_algorithm.covers(s); }
 
 static bool covers_pointwise(const geometry *s) { return s->R == 1 && covers(s); }
 
-/* Where taps do not overlap, so that each input is copied once: patches of 2x2 to 16x16 are 1.05 to 1.4
- * times as fast as directly convolved. And where direct convolution, eight columns at a time, computes
- * so many that are not there that it costs more than copying does, which is as much as 12 more output
- * channels (rows of 9 or 10 columns, 160 outputs: 1.25 to 1.7 times as fast). */
-static bool pays(const geometry *s) {
-  if (s->dilation * (s->R - 1) < s->stride) return true;
-  const int64_t outputs = s->O / s->G, computed = (int64_t)round_up((size_t)s->Wo, COLUMNS);
-  return computed * (outputs - 12) > s->Wo * outputs;
+static double cost_pointwise(const geometry *s) { return (void)s, ALWAYS; }
+
+/* Copying counts only where taps overlap, so that inputs are copied several times: patches cost hardly
+ * more than their products. */
+SMALL static double cost(const geometry *s) {
+  const int32_t O = s->O / s->G, fours = round_up_i32(O, 4), pixels = s->Ho * s->Wo;
+  const double taps = (double)(s->C / s->G) * s->R * s->R, vectors = (pixels - 1) / 4 + 1;
+  const bool overlap = s->dilation * (s->R - 1) >= s->stride;
+  const double copies = overlap ? taps * (3 * vectors + 30 * s->Ho) : 0;
+  return copies + vectors * (taps * (pixels < 16 ? fours : O) + 2 * fours);
 }
 
 const algorithm pointwise_algorithm = {
-    DK_ALGORITHM_POINTWISE, 1, covers_pointwise, covers_pointwise, workspace, convolve};
-const algorithm im2col_algorithm = {DK_ALGORITHM_IM2COL, 1, covers, pays, workspace, convolve};
+    DK_ALGORITHM_POINTWISE, 1, covers_pointwise, cost_pointwise, workspace, convolve};
+const algorithm im2col_algorithm = {DK_ALGORITHM_IM2COL, 1, covers, cost, workspace, convolve};

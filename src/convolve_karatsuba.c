@@ -194,13 +194,11 @@ static bool covers(const geometry *s) {
          direct_algorithm.covers(s);
 }
 
-/* Where few of the lanes of four channels are empty, and rows are long enough. Measured with 1 to 7
- * input channels: 1.04 to 1.16 times as fast as direct convolution with 16 to 33 output
- * channels, 1.00 at 12 columns; 0.57 to 0.87 times with 1 to 6 output channels. With 8 and 16 to 8
- * channels at 28x28 pixels 1.05 and 1.04, with 64 and 512 to as many at 2x12 pixels 0.98 and 0.82. */
-static bool pays(const geometry *s) {
-  const int32_t outputs = s->O / s->G, lanes = (int32_t)round_up((size_t)outputs, CHANNELS);
-  return s->C / s->G <= 16 && s->Ho >= 2 && s->Wo >= 12 && outputs >= 8 && 8 * lanes <= 9 * outputs;
+SMALL static double cost(const geometry *s) {
+  const double C = s->C / s->G, pairs = (s->Ho - 1) / 2 + 1, vectors = (s->Wo - 1) / 4 + 1;
+  const double sums = round_up_i32(s->Wo, COLUMNS) / 4 * round_up_i32(s->O / s->G, CHANNELS);
+  const double inputs = 70 * C * vectors;
+  return pairs * (inputs + sums * (TAPS * C + 4));
 }
 
-const algorithm karatsuba_algorithm = {DK_ALGORITHM_TOOMCOOK, 2, covers, pays, workspace, convolve};
+const algorithm karatsuba_algorithm = {DK_ALGORITHM_TOOMCOOK, 2, covers, cost, workspace, convolve};

@@ -20,6 +20,7 @@
 #include "direct.h"
 #include "few_taps.h"
 #include "pad.h"
+#include "small.h"
 #include "toomcook.h"
 
 enum {
@@ -219,19 +220,19 @@ static bool covers(const geometry *s) {
          s->dilation == 1 && direct_algorithm.covers(s);
 }
 
-/* Where Winograd's tiles do not, this pays for many channels too (32 channels of 5x5 taps: 2.2 times as
- * fast as direct convolution), but U, which is all there at once, must not grow without bounds, and the
- * error of R = 7 grows with the channels added up: 64 of them take a third of what the library
- * promises. At stride 2 rows are half as long and transforms twice as many: short rows of few taps are
- * sooner convolved directly (below these bounds 0.4 to 1.05 times as fast, above 0.95 to 1.8 times). */
-static bool pays(const geometry *s) {
+/* U, which is all there at once, must not grow without bounds, and the error of R = 7 grows with the
+ * channels added up: 64 of them take a third of what the library promises. */
+SMALL static double cost(const geometry *s) {
   const chunk_layout t = plan(s);
-  const int32_t channels = s->C / s->G, taps = channels * s->R;
-  const bool long_enough =
-      s->stride == 1 ? s->Ho >= TOOM_TILE
-                     : min_i32(s->Ho, s->Wo) >= 9 && taps >= 14 && (int64_t)taps * s->Wo >= 750;
-  return long_enough && t.bias - t.u <= MOST_U && (s->R < 7 || channels <= 64);
+  const int32_t C = s->C / s->G, O = s->O / s->G;
+  if (t.bias - t.u > MOST_U || (s->R == 7 && C > 64)) return NEVER;
+  const double tiles = (s->Ho - 1) / TOOM_TILE + 1, vectors = (s->Wo - 1) / 4 + 1, taps = (double)C * s->R;
+  const double row = t.lanes == 1 ? O * (taps + 2) * (round_up_i32(s->Wo, 8) / 4)
+                                  : direct_cost(taps, O, s->Wo);
+  const double kernels = 3 * taps * t.n * round_up_i32(O, LANES);
+  const double inputs = C * (6 * s->stride * t.n * vectors + 200), outputs = 6 * s->stride * vectors * O;
+  return kernels + tiles * (inputs + t.n * (row + 30.0 * O) + outputs);
 }
 
 const algorithm toomcook_algorithm = {
-    DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, pays, workspace, convolve};
+    DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, cost, workspace, convolve};

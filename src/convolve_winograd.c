@@ -296,34 +296,32 @@ static bool covers_polyphase(const geometry *s) {
   return s->R == 3 && s->stride == 2 && s->dilation == 1 && direct_algorithm.covers(s);
 }
 
-/* Pixels that 4x4 tiles have room for along an axis. */
-static int64_t room(int32_t length, int32_t d) {
-  return (int64_t)d * (((length - 1) / d) / 4 + 1) * 4;
+SMALL static double cost(const geometry *s, const scheme *f) {
+  const tile_axis down = plan_axis(s->Ho, f->tile, s->dilation);
+  const tile_axis across = plan_axis(s->Wo, f->tile, s->dilation);
+  const int64_t phases = (int64_t)s->dilation * s->dilation, tiles = phases * down.tiles * across.tiles;
+  int64_t products = 0; /* of four tiles at a time, or two */
+  for (int r = 0; r < f->tile.n; r++)
+    for (int q = 0; q < f->tile.n; q++) {
+      const int64_t of = phases * (down.tiles - down.skip[r]) * (across.tiles - across.skip[q]);
+      products += of <= 2 ? min_i32((int32_t)of, 1) * 2 : (of + 3) / 4 * 4;
+    }
+  const double C = round_up_i32(s->C / s->G, 4), vectors = (s->O / s->G - 1) / 4 + 1;
+  const double kernels = 80 * C * vectors, inputs = f->input_cost * C, outputs = 200 * vectors;
+  return kernels + (double)tiles * (inputs + outputs) + (double)products * (C + 6) * vectors;
 }
-
-/* Where products outweigh transforms and the lanes that have no channel, which cost as much as
- * others: the bounds part what was measured, from 8 to 65 channels on either side (beyond them
- * Toom-Cook along the columns is the faster one by a fifth at most). And where tiles are not nearly
- * empty, as those of large dilations are: 28x28 pixels take 0.7 of direct convolution's time at a
- * dilation of 12, twice it at 24. */
-static bool pays(const geometry *s) {
-  const int64_t channels = s->C / s->G, outputs = s->O / s->G;
-  const int64_t lanes = (channels + 3) / 4 * 4 * ((outputs + 7) / 8 * 8);
-  return channels >= 8 && outputs >= 8 && 7 * channels * outputs - 3 * lanes >= 424 &&
-         4 * (int64_t)s->Ho * s->Wo > room(s->Ho, s->dilation) * room(s->Wo, s->dilation);
-}
-
-/* Up to 5x5 pixels are too few tiles to pay for transformed kernels: im2col is 1.05 to 1.5 times as fast
- * with 22 to 256 channels. */
-static bool pays_polyphase(const geometry *s) { return pays(s) && s->Ho * s->Wo > 25; }
 
 /* The error of F(4x4) grows with the channels added up: at 4,096 it takes a third of what the
  * library promises, on weights and inputs of either sign. */
-static bool pays_f4(const geometry *s) { return pays(s) && s->C / s->G <= 4096; }
+static bool exact_f4(const geometry *s) { return s->C / s->G <= 4096; }
+
+static double cost_f2(const geometry *s) { return exact_f4(s) ? NEVER : cost(s, &winograd_f2); }
+static double cost_f4(const geometry *s) { return exact_f4(s) ? cost(s, &winograd_f4) : NEVER; }
+static double cost_polyphase(const geometry *s) { return cost(s, &winograd_polyphase); }
 
 const algorithm winograd2_algorithm = {
-    DK_ALGORITHM_WINOGRAD_2, 2, covers, pays, workspace_f2, convolve_f2};
+    DK_ALGORITHM_WINOGRAD_2, 2, covers, cost_f2, workspace_f2, convolve_f2};
 const algorithm winograd4_algorithm = {
-    DK_ALGORITHM_WINOGRAD_4, 4, covers, pays_f4, workspace_f4, convolve_f4};
+    DK_ALGORITHM_WINOGRAD_4, 4, covers, cost_f4, workspace_f4, convolve_f4};
 const algorithm polyphase_algorithm = {
-    DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, pays_polyphase, workspace_polyphase, convolve_polyphase};
+    DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, cost_polyphase, workspace_polyphase, convolve_polyphase};

@@ -24,4 +24,7 @@ typedef struct direct_rows {
  * Where Wo is below DIRECT_COLUMNS, input is read DIRECT_COLUMNS wide all the same. */
 void direct_convolve(const direct_rows *rows, int32_t count);
 
+/* What one row of count output channels costs (planner.c); a double, lest it overflow. */
+double direct_cost(double taps, int32_t count, int32_t Wo);
+
 #endif

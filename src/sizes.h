@@ -15,5 +15,8 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 static inline uint64_t round_up(uint64_t value, uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
+static inline int32_t round_up_i32(int32_t value, int32_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 #endif

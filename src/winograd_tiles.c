@@ -185,7 +185,7 @@ static void outputs_polyphase(const geometry *s, const tiling *t, const tile_pla
   transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y);
 }
 
-const scheme winograd_f2 = {F2, inputs_f2, kernels_f2, outputs_f2};
-const scheme winograd_f4 = {F4, inputs_f4, kernels_f4, outputs_f4};
-const scheme winograd_polyphase = {POLYPHASE, inputs_polyphase, kernels_polyphase,
+const scheme winograd_f2 = {F2, 40, inputs_f2, kernels_f2, outputs_f2};
+const scheme winograd_f4 = {F4, 80, inputs_f4, kernels_f4, outputs_f4};
+const scheme winograd_polyphase = {POLYPHASE, 150, inputs_polyphase, kernels_polyphase,
                                    outputs_polyphase};

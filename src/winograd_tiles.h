@@ -51,6 +51,7 @@ enum { U_HALF = (6 * 6 + 1) * 4 };
 /* A kind of tile with its transforms. */
 typedef struct scheme {
   tile_shape tile;
+  double input_cost; /* of transforming a tile of a channel (planner.c) */
 
   /* Four channels' tiles: padded [rows, width, 4] -> V. */
   void (*inputs)(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,

@@ -16,6 +16,8 @@
  *      c. outputs   y                       transformed back, bias added
  *
  * As in convolve_winograd.c, a sample that is not finite, or huge, is convolved directly. */
+#include <string.h>
+
 #include "convolution.h"
 #include "direct.h"
 #include "few_taps.h"
@@ -162,6 +164,10 @@ static void convolve(const convolution *work) {
   const toomcook toom[2] = {toomcook_for((s->R - 1) / s->stride + 1), toomcook_for(s->R / s->stride)};
   const int32_t channels = s->C / s->G;
   float *space = work->workspace, *v = space + t.v;
+  /* M, and what is behind V's last row: columns beyond a row's end are computed with what is there, which
+   * could be subnormal numbers, on which processors are slow. */
+  float *const behind = v + channels * t.v_channel;
+  memset(behind, 0, sizeof(float) * (size_t)(space + t.total - behind));
   int32_t *offset = (int32_t *)(space + t.offset); /* [C/G, R]: one loop over all taps is fastest */
   for (int32_t c = 0; c < channels; c++)
     for (int32_t q = 0; q < s->R; q++)

@@ -216,17 +216,21 @@ static void convolve_block(const strip_work *b, int32_t block) {
                        work->y + (size_t)(o.first + i) * s->Ho * s->Wo);
 }
 
-/* Zeroes what fills up the last four tiles of each product. No output depends on it, but what was left
- * there could be subnormal numbers, on which processors are slow. */
+/* Zeroes what fills up the last four tiles of each product, and of M what the last tile reads where it
+ * does without a product. No output depends on these, but what was left there could be subnormal numbers,
+ * on which processors are slow. */
 SMALL static void clear_spare_tiles(const strip_work *b) {
   const tiling *t = b->tiling;
   float *v = b->space + t->v;
-  for (int32_t c = 0; c < b->channels; c += t->chunk)
+  for (int32_t c = 0; c < b->channels; c += t->chunk) {
+    float *m = b->space + t->products;
     for (int r = 0; r < t->n; r++)
-      for (int q = 0; q < t->n; q++, v += t->v_plane) {
+      for (int q = 0; q < t->n; q++, v += t->v_plane, m += t->m_plane) {
         const int32_t tiles = product_tiles(b, r, q);
         if (tiles % 4) memset(v + tiles / 4 * t->v_block, 0, sizeof(float) * t->v_block);
+        if (tiles < b->tiles[0]) memset(m + tiles * LANES, 0, sizeof(float) * LANES);
       }
+  }
 }
 
 static void convolve_tiles(const scheme *f, const convolution *work) {

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
 enum { GUARD = 64, FILL = 0xFF, GUARD_FILL = 0x5B, SHOWN = 4 };
 
 /* splitmix64 (Steele et al., 2014) */
@@ -53,6 +57,28 @@ bool guards_hold(const void *memory, size_t bytes, const char *what) {
 }
 
 void guarded_free(void *memory) { free((uint8_t *)memory - GUARD); }
+
+#if defined(__SSE__)
+static const unsigned MET_SUBNORMAL = 2; /* a flag that stays until it is cleared */
+#endif
+
+void plant_subnormals(void *memory, size_t bytes) {
+  for (size_t i = 0; i < bytes / sizeof(float); i++) ((float *)memory)[i] = 1e-40f;
+#if defined(__SSE__)
+  _mm_setcsr(_mm_getcsr() & ~MET_SUBNORMAL);
+#endif
+}
+
+bool met_no_subnormal(const char *what) {
+#if defined(__SSE__)
+  if (_mm_getcsr() & MET_SUBNORMAL) {
+    printf("  %s: computed with subnormal numbers that were left in its workspace\n", what);
+    return false;
+  }
+#endif
+  (void)what;
+  return true;
+}
 
 static bool same(float got, float want, double allowed) {
   if (isnan(want) || isnan(got)) return isnan(want) && isnan(got);

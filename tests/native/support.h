@@ -24,6 +24,12 @@ void *guarded_alloc(size_t bytes);
 bool guards_hold(const void *memory, size_t bytes, const char *what);
 void guarded_free(void *memory);
 
+/* Fills memory with subnormal numbers; whether none of them was computed with since, on processors that
+ * take note of it; says so where not. They slow processors down a hundredfold, even where no result
+ * depends on them. */
+void plant_subnormals(void *memory, size_t bytes);
+bool met_no_subnormal(const char *what);
+
 /* Whether |got - want| <= tolerance * (1 + max|want|) everywhere, NaN and infinities in the same
  * places; prints the first mismatches where not. */
 bool close_to(const float *got, const float *want, size_t count, double tolerance,

@@ -26,12 +26,13 @@ static inline v128_t steady_i32(int32_t number) {
   return wasm_i32x4_splat(number);
 }
 
-/* acc + a * b; fused where the build has relaxed SIMD and the processor fuses. */
 #if defined(__wasm_relaxed_simd__)
 enum { MADD_FUSES = 1 };
 #else
 enum { MADD_FUSES = 0 };
 #endif
+
+/* acc + a * b; fused where the build has relaxed SIMD and the processor fuses. */
 static inline v128_t madd(v128_t a, v128_t b, v128_t acc) {
 #if defined(__wasm_relaxed_simd__)
   return wasm_f32x4_relaxed_madd(a, b, acc);

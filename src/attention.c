@@ -9,6 +9,7 @@
 
 #include "elementary.h"
 #include "pool.h"
+#include "simd.h"
 #include "sizes.h"
 #include "small.h"
 #include "workspace.h"
@@ -97,19 +98,25 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
   return tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
-/* Sum of w * p. Four sums, lest each addition wait for the one before. */
+/* Sum of w * p, four at a time. */
 static double dot(const float *w, const double *p, int32_t count) {
-  double sum[4] = {0, 0, 0, 0};
+  v128_t low = wasm_f64x2_splat(0), high = low;
   int32_t i = 0;
 #pragma clang loop unroll(disable)
-  for (; i + 4 <= count; i += 4)
-    for (int j = 0; j < 4; j++) sum[j] += (double)w[i + j] * p[i + j];
+  for (; i + 4 <= count; i += 4) {
+    const v128_t w0 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(w + i));
+    const v128_t w2 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(w + i + 2));
+    low = wasm_f64x2_add(low, wasm_f64x2_mul(w0, wasm_v128_load(p + i)));
+    high = wasm_f64x2_add(high, wasm_f64x2_mul(w2, wasm_v128_load(p + i + 2)));
+  }
+  low = wasm_f64x2_add(low, high);
+  double sum = wasm_f64x2_extract_lane(low, 0) + wasm_f64x2_extract_lane(low, 1);
 #pragma clang loop unroll(disable)
-  for (; i < count; i++) sum[0] += (double)w[i] * p[i];
-  return sum[0] + sum[1] + (sum[2] + sum[3]);
+  for (; i < count; i++) sum += (double)w[i] * p[i];
+  return sum;
 }
 
-void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
+SMALL void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
                        const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
   const attention_tape t = attention_tape_view(attention, N, tape);

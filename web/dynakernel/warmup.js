@@ -1,8 +1,8 @@
 /**
  * Warming up. Engines compile WebAssembly twice: at once and plainly, and again, three to four times
  * faster, when a function has been called often (in V8 some 130 times). So that the first real image
- * runs the second code, a new kind of convolution is run on a few pixels as soon as a module needs
- * it; the engine compiles in the background meanwhile.
+ * runs the second code, a new kind of convolution is run on a few pixels, and the attention with it, as
+ * soon as a module needs it; the engine compiles in the background meanwhile.
  */
 import { ALGORITHMS } from './abi.js';
 import { DynakernelError } from './errors.js';
@@ -69,7 +69,8 @@ function warmUpKind(heap, config, reach, create) {
 }
 
 /**
- * Runs an aggregation of two kernels and eight output channels on a square image.
+ * Runs an aggregation of two kernels and eight output channels, steered by some attention, on a square
+ * image.
  *
  * @param {Heap} heap
  * @param {number} aggregation
@@ -81,11 +82,13 @@ function runOften(heap, aggregation, channels, size) {
     const inputs = channels * size * size;
     const x = take(inputs * 4), y = take(8 * size * size * 4), a = take(8);
     heap.floats(x, inputs).fill(0.5);
-    heap.floats(a, 2).fill(0.5);
+    const attention = heap.c.dk_attention_create(channels, 1, 2);
+    if (!attention) return;
     const end = performance.now() + MILLISECONDS;
     for (let call = 0; call < CALLS && performance.now() < end; call++) {
-      heap.c.dk_aggregation_forward(heap.context, aggregation, x, a, 1, size, size, y);
+      heap.c.dk_block_forward_taped(heap.context, attention, aggregation, 0, x, 1, size, size, a, y, 0);
     }
+    heap.c.dk_attention_destroy(attention);
   });
 }
 

@@ -20,6 +20,7 @@ typedef struct geometry {
 /* Work on one sample: the outputs of some blocks of channels and some rows. */
 typedef struct convolution {
   const geometry *shape;
+  dk_context *context;            /* whose threads share the work; NULL: only the calling one does it */
   int32_t first_block, end_block; /* of kernels->blocks; never empty, nor are the rows */
   int32_t first_row, end_row;     /* of Ho; first_row is a multiple of ROW_STEP * dilation, and
                                      there are eight pixels, unless the image has fewer */
@@ -28,8 +29,13 @@ typedef struct convolution {
   const float *x;    /* [C, H, W] */
   const float *a;    /* [K] */
   float *y;          /* [O, Ho, Wo] */
-  void *workspace;   /* as many bytes as the algorithm asked for, aligned to 64 */
+  void *workspace;        /* aligned to 64: the first thread's, then the other ones' */
+  size_t workspace_bytes; /* of one thread: as many as the algorithm asked for, or some more */
 } convolution;
+
+static inline float *thread_space(const convolution *work, int32_t thread) {
+  return (float *)((char *)work->workspace + (size_t)thread * work->workspace_bytes);
+}
 
 /* The groups that the work touches, and one group's share of its blocks. Not for depthwise kernels,
  * whose blocks span groups. */
@@ -62,6 +68,7 @@ typedef struct algorithm {
   double (*cost)(const geometry *shape);      /* how long it takes (planner.c) */
   uint64_t (*workspace)(const geometry *shape); /* bytes, for a shape that is not extreme */
   void (*convolve)(const convolution *work);
+  bool shares; /* can it share a sample's work among a context's threads? */
 } algorithm;
 
 /* Costs where a rule is enough. NEVER is for what would be slow or too inexact: it is computed only where

@@ -88,4 +88,4 @@ static bool covers(const geometry *s) { return s->C == s->G; }
 static double cost(const geometry *s) { return s->G > 1 ? (double)s->Ho * s->Wo * s->R * s->R / 4 : NEVER; }
 
 const algorithm depthwise_algorithm = {DK_ALGORITHM_DEPTHWISE, 1, covers, cost, workspace,
-                                       convolve};
+                                       convolve, false};

@@ -103,4 +103,4 @@ static double cost(const geometry *s) {
 }
 
 const algorithm depthwise_toomcook_algorithm = {DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, cost,
-                                                workspace, convolve};
+                                                workspace, convolve, false};

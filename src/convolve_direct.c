@@ -70,4 +70,4 @@ SMALL static double cost(const geometry *s) {
   return padding + s->Ho * direct_cost(C * s->R * s->R, s->O / s->G, s->Wo);
 }
 
-const algorithm direct_algorithm = {DK_ALGORITHM_DIRECT, 1, covers, cost, workspace, convolve};
+const algorithm direct_algorithm = {DK_ALGORITHM_DIRECT, 1, covers, cost, workspace, convolve, false};

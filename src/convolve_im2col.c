@@ -155,5 +155,5 @@ SMALL static double cost(const geometry *s) {
 }
 
 const algorithm pointwise_algorithm = {
-    DK_ALGORITHM_POINTWISE, 1, covers_pointwise, cost_pointwise, workspace, convolve};
-const algorithm im2col_algorithm = {DK_ALGORITHM_IM2COL, 1, covers, cost, workspace, convolve};
+    DK_ALGORITHM_POINTWISE, 1, covers_pointwise, cost_pointwise, workspace, convolve, false};
+const algorithm im2col_algorithm = {DK_ALGORITHM_IM2COL, 1, covers, cost, workspace, convolve, false};

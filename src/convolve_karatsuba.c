@@ -201,4 +201,4 @@ SMALL static double cost(const geometry *s) {
   return pairs * (inputs + sums * (TAPS * C + 4));
 }
 
-const algorithm karatsuba_algorithm = {DK_ALGORITHM_TOOMCOOK, 2, covers, cost, workspace, convolve};
+const algorithm karatsuba_algorithm = {DK_ALGORITHM_TOOMCOOK, 2, covers, cost, workspace, convolve, false};

@@ -62,4 +62,4 @@ static double cost(const geometry *shape) {
   return DBL_MAX;
 }
 
-const algorithm reference_algorithm = {DK_ALGORITHM_REFERENCE, 1, always, cost, workspace, convolve};
+const algorithm reference_algorithm = {DK_ALGORITHM_REFERENCE, 1, always, cost, workspace, convolve, false};

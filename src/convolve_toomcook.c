@@ -241,4 +241,4 @@ SMALL static double cost(const geometry *s) {
 }
 
 const algorithm toomcook_algorithm = {
-    DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, cost, workspace, convolve};
+    DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, cost, workspace, convolve, false};

@@ -4,8 +4,9 @@
  * A tile of m x m outputs is computed in the transformed domain, where the convolution is n*n
  * products of matrices [O/G, C/G] x [C/G, tiles]. For each sample, group and strip of tile rows:
  *
- *   1. inputs   V[chunks][n*n][tiles / 4][chunk / 4][4 tiles][4 channels]
- *               four channels at a time, padded side by side (interleave.h), their tiles transformed
+ *   1. for each four input channels
+ *      inputs      V[chunks][n*n][tiles / 4][chunk / 4][4 tiles][4 channels]
+ *                  padded side by side (interleave.h), their tiles transformed
  *   2. for each block of eight output channels
  *      a. kernels  mixed, many channels at a time, since the K kernels are read fastest without
  *                  a pause; then for each chunk of input channels
@@ -13,7 +14,8 @@
  *      b. products M[n*n][tiles][8]        the chunk's added to those of the chunks before
  *      c. outputs  y                       transformed back, bias added
  *
- * V is in the order in which the products read it. At the image's lower and right edges tiles have
+ * Threads that share the work take channels, then blocks, in turn; V is theirs together, what else they
+ * compute in is each thread's own. V is in the order in which the products read it. At the image's lower and right edges tiles have
  * outputs to spare, and the last ones do without some of the n*n products: each product is computed
  * for one of four sets of tiles, and V and M have the tiles of that set only.
  *
@@ -23,6 +25,7 @@
  * One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels
  * only, and one close to the largest float would overflow: padding watches for them (simd.h), and the
  * sample is then convolved directly. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "convolution.h"
@@ -159,14 +162,18 @@ static void multiply(const float *v, size_t v_block, const float *u, int32_t cha
       multiply_tiles(4, 2, v, u, channels, add, m);
 }
 
-/* What blocks of output channels are computed from. */
+/* What the tasks of a strip, which several threads may share, are computed from. */
 typedef struct strip_work {
   const convolution *work;
   const scheme *scheme;
   const tiling *tiling;
-  int32_t channels;         /* C/G */
-  int32_t tiles[TILE_SETS]; /* in each set */
-  float *space;
+  int32_t channels;           /* C/G */
+  int32_t group, first_block; /* the group, and its first block of the work's */
+  int32_t top, left, rows;    /* where the padded strip begins in the image, and its rows */
+  int32_t tiles[TILE_SETS];   /* in each set */
+  const tile_place *places;   /* the tiles' */
+  float *v;
+  atomic_bool *spoilt;        /* set where a watch does not hold */
 } strip_work;
 
 /* How many tiles product (r, q) is computed for. */
@@ -174,13 +181,49 @@ static int32_t product_tiles(const strip_work *b, int r, int q) {
   return b->tiles[2 * b->tiling->down.skip[r] + b->tiling->across.skip[q]];
 }
 
+/* Zeroes what fills up the last four tiles of each of V's planes, of four channels. No output depends on
+ * these, but what was left there could be subnormal numbers, on which processors are slow. */
+SMALL static void clear_spare_inputs(const strip_work *b, float *v) {
+  const tiling *t = b->tiling;
+  for (int r = 0; r < t->n; r++)
+    for (int q = 0; q < t->n; q++, v += t->v_plane) {
+      const int32_t tiles = product_tiles(b, r, q);
+      if (tiles % 4) memset(v + tiles / 4 * t->v_block, 0, sizeof(float) * 16);
+    }
+}
+
+/* The same of M's, which the last tile reads where it does without a product. */
+SMALL static void clear_spare_products(const strip_work *b, float *m) {
+  const tiling *t = b->tiling;
+  for (int r = 0; r < t->n; r++)
+    for (int q = 0; q < t->n; q++, m += t->m_plane) {
+      const int32_t tiles = product_tiles(b, r, q);
+      if (tiles < b->tiles[0]) memset(m + tiles * LANES, 0, sizeof(float) * LANES);
+    }
+}
+
+/* V of four channels. */
+static void transform_channels(const void *argument, int32_t index, int32_t thread) {
+  const strip_work *b = argument;
+  const geometry *s = b->work->shape;
+  const tiling *t = b->tiling;
+  const int32_t c = index * 4;
+  float *padded = thread_space(b->work, thread) + t->padded;
+  float *v = b->v + c / t->chunk * t->v_chunk + c % t->chunk * 4;
+  const float *x[4]; /* beyond the last channel the last, with kernels that are zero */
+  for (int k = 0; k < 4; k++)
+    x[k] = b->work->x + (size_t)(b->group * b->channels + min_i32(c + k, b->channels - 1)) * s->H * s->W;
+  clear_spare_inputs(b, v);
+  if (!watch_holds(interleave(x, s->H, s->W, b->top, b->left, b->rows, t->width, padded)))
+    atomic_store(b->spoilt, true);
+  b->scheme->inputs(t, b->places, b->tiles[0], padded, v);
+}
+
 /* All products of one chunk of channels. */
-static void multiply_chunk(const strip_work *b, const float *v, int32_t channels, int32_t count,
-                           bool add) {
+static void multiply_chunk(const strip_work *b, const float *v, const float *u, int32_t channels,
+                           int32_t count, bool add, float *m) {
   const tiling *t = b->tiling;
   const int32_t values = winograd_kernel_values(t->n), last = values - 1;
-  const float *u = b->space + t->u;
-  float *m = b->space + t->products;
   for (int r = 0; r < t->n; r++)
     for (int q = 0; q < t->n; q++, v += t->v_plane, m += t->m_plane) {
       const int32_t tiles = product_tiles(b, r, q);
@@ -189,13 +232,18 @@ static void multiply_chunk(const strip_work *b, const float *v, int32_t channels
     }
 }
 
-static void convolve_block(const strip_work *b, int32_t block) {
+/* The outputs of a block of channels. */
+static void convolve_block(const void *argument, int32_t index, int32_t thread) {
+  const strip_work *b = argument;
   const convolution *work = b->work;
   const geometry *s = work->shape;
   const tiling *t = b->tiling;
+  const int32_t block = b->first_block + index;
   const channel_block o = kernels_block(work->kernels, block);
-  float *mixed = b->space + t->mixed;
-  const float *v = b->space + t->v;
+  float *space = thread_space(work, thread);
+  float *mixed = space + t->mixed, *u = space + t->u, *m = space + t->products;
+  const float *v = b->v;
+  clear_spare_products(b, m);
   for (int32_t first = 0; first < b->channels; first += MIX_CHANNELS) {
     const int32_t count = min_i32(MIX_CHANNELS, b->channels - first);
     kernels_mix(work->kernels, block, first * 9, count * 9, work->a, mixed);
@@ -203,70 +251,43 @@ static void convolve_block(const strip_work *b, int32_t block) {
     memset(mixed + (size_t)count * 9 * LANES, 0, sizeof(float) * (fours - count) * 9 * LANES);
     for (int32_t c = 0; c < fours; c += t->chunk, v += t->v_chunk) {
       const int32_t channels = min_i32(t->chunk, fours - c);
-      b->scheme->kernels(channels, mixed + (size_t)c * 9 * LANES, b->space + t->u);
-      multiply_chunk(b, v, channels, o.count, first + c > 0);
+      b->scheme->kernels(channels, mixed + (size_t)c * 9 * LANES, u);
+      multiply_chunk(b, v, u, channels, o.count, first + c > 0, m);
     }
   }
 
   float bias[LANES];
   kernels_mix_bias(work->kernels, block, work->bias, work->a, bias);
   for (int32_t i = 0; i < o.count; i += 4)
-    b->scheme->outputs(s, t, (const tile_place *)(b->space + t->places), b->tiles[0],
-                       b->space + t->products + i, bias + i, min_i32(4, o.count - i),
+    b->scheme->outputs(s, t, b->places, b->tiles[0], m + i, bias + i, min_i32(4, o.count - i),
                        work->y + (size_t)(o.first + i) * s->Ho * s->Wo);
 }
 
-/* Zeroes what fills up the last four tiles of each product, and of M what the last tile reads where it
- * does without a product. No output depends on these, but what was left there could be subnormal numbers,
- * on which processors are slow. */
-SMALL static void clear_spare_tiles(const strip_work *b) {
-  const tiling *t = b->tiling;
-  float *v = b->space + t->v;
-  for (int32_t c = 0; c < b->channels; c += t->chunk) {
-    float *m = b->space + t->products;
-    for (int r = 0; r < t->n; r++)
-      for (int q = 0; q < t->n; q++, v += t->v_plane, m += t->m_plane) {
-        const int32_t tiles = product_tiles(b, r, q);
-        if (tiles % 4) memset(v + tiles / 4 * t->v_block, 0, sizeof(float) * t->v_block);
-        if (tiles < b->tiles[0]) memset(m + tiles * LANES, 0, sizeof(float) * LANES);
-      }
-  }
-}
-
-static void convolve_tiles(const scheme *f, const convolution *work) {
+SMALL static void convolve_tiles(const scheme *f, const convolution *work) {
   const geometry *s = work->shape;
   const tiling t = plan_tiles(s, f->tile);
-  const int32_t channels = s->C / s->G, tile_height = t.m * t.d;
-  const int32_t end_tile_row = (work->end_row - 1) / tile_height + 1;
-  const size_t x_plane = (size_t)s->H * s->W;
-  float *space = work->workspace, *padded = space + t.padded;
+  const int32_t tile_height = t.m * t.d, end_tile_row = (work->end_row - 1) / tile_height + 1;
+  float *space = thread_space(work, 0);
   tile_place *places = (tile_place *)(space + t.places);
-  strip_work b = {.work = work, .scheme = f, .tiling = &t, .channels = channels, .space = space};
+  atomic_bool spoilt = false;
+  strip_work b = {.work = work, .scheme = f, .tiling = &t, .channels = s->C / s->G,
+                  .left = tile_start(&t, &t.across, 0) * s->stride - s->padding,
+                  .places = places, .v = space + t.v, .spoilt = &spoilt};
 
   for (int32_t row = work->first_row / tile_height; row < end_tile_row; row += t.strip_rows) {
     const int32_t rows = min_i32(t.strip_rows, end_tile_row - row);
     place_tiles(s, &t, row, rows, places, b.tiles);
-    const int32_t top = tile_start(&t, &t.down, row) * s->stride - s->padding;
-    const int32_t left = tile_start(&t, &t.across, 0) * s->stride - s->padding;
+    b.top = tile_start(&t, &t.down, row) * s->stride - s->padding;
+    b.rows = padded_length(s, t.m, rows);
 
-    for (int32_t g = first_group(work); g < end_group(work); g++) {
-      v128_t watch = wasm_f32x4_splat(0);
-      clear_spare_tiles(&b);
-      for (int32_t c = 0; c < channels; c += 4) {
-        const float *x[4]; /* beyond the last channel the last, with kernels that are zero */
-        for (int k = 0; k < 4; k++)
-          x[k] = work->x + (size_t)(g * channels + min_i32(c + k, channels - 1)) * x_plane;
-        watch = wasm_f32x4_add(watch, interleave(x, s->H, s->W, top, left,
-                                                 padded_length(s, t.m, rows), t.width, padded));
-        f->inputs(&t, places, b.tiles[0], padded,
-                  space + t.v + c / t.chunk * t.v_chunk + c % t.chunk * 4);
-      }
-      if (!watch_holds(watch)) {
+    for (b.group = first_group(work); b.group < end_group(work); b.group++) {
+      parallel_for(work->context, (b.channels - 1) / 4 + 1, transform_channels, &b);
+      if (spoilt) {
         direct_algorithm.convolve(work);
         return;
       }
-      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++)
-        convolve_block(&b, block);
+      b.first_block = group_first_block(work, b.group);
+      parallel_for(work->context, group_end_block(work, b.group) - b.first_block, convolve_block, &b);
     }
   }
 }
@@ -324,8 +345,8 @@ static double cost_f4(const geometry *s) { return exact_f4(s) ? cost(s, &winogra
 static double cost_polyphase(const geometry *s) { return cost(s, &winograd_polyphase); }
 
 const algorithm winograd2_algorithm = {
-    DK_ALGORITHM_WINOGRAD_2, 2, covers, cost_f2, workspace_f2, convolve_f2};
+    DK_ALGORITHM_WINOGRAD_2, 2, covers, cost_f2, workspace_f2, convolve_f2, true};
 const algorithm winograd4_algorithm = {
-    DK_ALGORITHM_WINOGRAD_4, 4, covers, cost_f4, workspace_f4, convolve_f4};
-const algorithm polyphase_algorithm = {
-    DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, cost_polyphase, workspace_polyphase, convolve_polyphase};
+    DK_ALGORITHM_WINOGRAD_4, 4, covers, cost_f4, workspace_f4, convolve_f4, true};
+const algorithm polyphase_algorithm = {DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, cost_polyphase,
+                                       workspace_polyphase, convolve_polyphase, true};

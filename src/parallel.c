@@ -51,7 +51,7 @@ static void take_tasks(dk_context *context, int32_t thread) {
 int32_t parallel_threads(const dk_context *context) { return context->threads; }
 
 void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument) {
-  if (context->threads == 1 || count == 1) {
+  if (!context || context->threads == 1 || count == 1) {
     for (int32_t i = 0; i < count; i++) task(argument, i, 0);
     return;
   }

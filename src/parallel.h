@@ -13,7 +13,8 @@ int32_t parallel_threads(const dk_context *context);
 
 /* task(argument, index, thread) for every index below count, in any order, each once; thread is
  * below parallel_threads and no two tasks of one thread run at once. Returns when all are done. A
- * thread that has not started yet, or is late, is not waited for: the others do its share. */
+ * thread that has not started yet, or is late, is not waited for: the others do its share. Without a
+ * context the calling thread does all, as thread 0: so that a task can call what divides its work. */
 void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument);
 
 #endif

@@ -14,10 +14,11 @@
 #include "small.h"
 
 enum {
-  LEAST_WORK = 1 << 21, /* multiply-adds: below, handing work over costs more than it saves */
-  MANY_PIXELS = 1024,   /* of output: mixing again is then the smaller waste */
-  MANY = 2,             /* things for each thread */
-  MOST_PARTS = 4,       /* for each thread */
+  LEAST_WORK = 1 << 18,   /* multiply-adds: below, handing over costs more than it saves */
+  LITTLE_WORK = 1 << 21,  /* below, so does waking threads */
+  MANY_PIXELS = 1024,     /* of output: mixing again is then the smaller waste */
+  MANY = 2,               /* things for each thread */
+  MOST_PARTS = 4,         /* for each thread */
 };
 static const double LARGE_SHARE = 0.7; /* of a sample, of all large parts together */
 
@@ -66,8 +67,8 @@ static double balance(int32_t things, int32_t parts) {
 SMALL static dk_context *divide(batch *b, dk_context *context) {
   const geometry *s = b->first.shape;
   const int32_t threads = parallel_threads(context), blocks = b->total;
-  const double work = (double)s->Ho * s->Wo * s->O * b->first.kernels->depth;
-  if (work * s->N < LEAST_WORK) return NULL;
+  const double work = (double)s->N * s->Ho * s->Wo * s->O * b->first.kernels->depth;
+  if (work < LEAST_WORK || (work < LITTLE_WORK && !parallel_ready(context))) return NULL;
   if (s->N % threads == 0 || s->N > 4 * threads) return context;
 
   const int32_t separate = s->G == 1 ? 1 : s->C == s->G ? blocks : s->G;
@@ -101,8 +102,8 @@ uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, con
 }
 
 SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
-                    const packed_kernels *kernels, const float *bias, const float *x,
-                    const float *a, float *y, void *workspace) {
+                          const packed_kernels *kernels, const float *bias, const float *x,
+                          const float *a, float *y, void *workspace) {
   batch b = {.chosen = chosen,
              .first = {.shape = shape, .end_block = kernels->blocks, .end_row = shape->Ho,
                        .kernels = kernels, .bias = bias, .x = x, .a = a, .y = y,

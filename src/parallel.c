@@ -14,6 +14,7 @@
 enum {
   FEW_SPINS = 20000,    /* some 30 microseconds */
   MANY_SPINS = 1300000, /* some 2 milliseconds */
+  ASK_OFTEN = 4,        /* waking takes the caller as long as that much little work gains */
 };
 static const int64_t CLOSE = 2000000; /* nanoseconds: a job that wakes a worker sooner is close */
 
@@ -49,6 +50,15 @@ static void take_tasks(dk_context *context, int32_t thread) {
 }
 
 int32_t parallel_threads(const dk_context *context) { return context->threads; }
+
+bool parallel_ready(dk_context *context) {
+  if (!atomic_load(&context->sleeping)) return true;
+  if (++context->asked % ASK_OFTEN == 0) {
+    atomic_fetch_add(&context->generation, 1);
+    wake_all(&context->generation);
+  }
+  return false;
+}
 
 void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument) {
   if (!context || context->threads == 1 || count == 1) {

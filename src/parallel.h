@@ -2,6 +2,8 @@
 #ifndef DK_PARALLEL_H
 #define DK_PARALLEL_H
 
+#include <stdbool.h>
+
 #include "dynakernel.h"
 
 enum { MAX_THREADS = 16 };
@@ -10,6 +12,10 @@ typedef void (*parallel_task)(const void *argument, int32_t index, int32_t threa
 
 /* Threads that may run tasks at once, the caller among them. */
 int32_t parallel_threads(const dk_context *context);
+
+/* Whether all other threads are awake, so that even a little work is worth dividing. Who is told no now
+ * and then wakes them so, since more work may follow. */
+bool parallel_ready(dk_context *context);
 
 /* task(argument, index, thread) for every index below count, in any order, each once; thread is
  * below parallel_threads and no two tasks of one thread run at once. Returns when all are done. A

@@ -7,7 +7,8 @@ import { ALGORITHMS } from '../../web/dynakernel/abi.js';
 import { load } from '../../web/dynakernel/index.js';
 import { assertRejected, assertRefused, randomTensor, simd } from '../helpers.mjs';
 
-// Large enough to be divided, in each of the ways of src/batch.c; each algorithm among them.
+// Large enough to be divided, in each of the ways of src/batch.c, the last where all threads are awake; each algorithm
+// among them.
 const LAYERS = [
   { inChannels: 3, outChannels: 5, kernelSize: 3, padding: 1, image: [1, 3, 130, 131] },
   { inChannels: 3, outChannels: 4, kernelSize: 7, padding: 3, image: [1, 3, 70, 90] },
@@ -26,6 +27,7 @@ const LAYERS = [
   { inChannels: 130, outChannels: 200, kernelSize: 1, image: [1, 130, 12, 13] },
   { inChannels: 96, outChannels: 112, kernelSize: 3, padding: 1, groups: 16, image: [1, 96, 30, 31] },
   { inChannels: 72, outChannels: 72, kernelSize: 3, padding: 1, groups: 72, image: [1, 72, 70, 71] },
+  { inChannels: 40, outChannels: 40, kernelSize: 3, padding: 1, groups: 40, image: [1, 40, 32, 24] },
 ];
 
 test('every algorithm is among the layers', async () => {

@@ -14,11 +14,9 @@
 #include "small.h"
 
 enum {
-  LEAST_WORK = 1 << 18,   /* multiply-adds: below, handing over costs more than it saves */
-  LITTLE_WORK = 1 << 21,  /* below, so does waking threads */
-  MANY_PIXELS = 1024,     /* of output: mixing again is then the smaller waste */
-  MANY = 2,               /* things for each thread */
-  MOST_PARTS = 4,         /* for each thread */
+  MANY_PIXELS = 1024, /* of output: mixing again is then the smaller waste */
+  MANY = 2,           /* things for each thread */
+  MOST_PARTS = 4,     /* for each thread */
 };
 static const double LARGE_SHARE = 0.7; /* of a sample, of all large parts together */
 
@@ -68,7 +66,7 @@ SMALL static dk_context *divide(batch *b, dk_context *context) {
   const geometry *s = b->first.shape;
   const int32_t threads = parallel_threads(context), blocks = b->total;
   const double work = (double)s->N * s->Ho * s->Wo * s->O * b->first.kernels->depth;
-  if (work < LEAST_WORK || (work < LITTLE_WORK && !parallel_ready(context))) return NULL;
+  if (!parallel_pays(context, work)) return NULL;
   if (s->N % threads == 0 || s->N > 4 * threads) return context;
 
   const int32_t separate = s->G == 1 ? 1 : s->C == s->G ? blocks : s->G;

@@ -14,7 +14,10 @@
 enum {
   FEW_SPINS = 20000,    /* some 30 microseconds */
   MANY_SPINS = 1300000, /* some 2 milliseconds */
-  ASK_OFTEN = 4,        /* waking takes the caller as long as that much little work gains */
+
+  LEAST_WORK = 1 << 18, /* multiply-adds: below, handing over costs more than it saves */
+  MUCH_WORK = 1 << 21,  /* below, so does waking the workers, */
+  DECLINE = 4,          /* unless the work goes on: they are woken for what follows so much of it */
 };
 static const int64_t CLOSE = 2000000; /* nanoseconds: a job that wakes a worker sooner is close */
 
@@ -51,9 +54,10 @@ static void take_tasks(dk_context *context, int32_t thread) {
 
 int32_t parallel_threads(const dk_context *context) { return context->threads; }
 
-bool parallel_ready(dk_context *context) {
-  if (!atomic_load(&context->sleeping)) return true;
-  if (++context->asked % ASK_OFTEN == 0) {
+bool parallel_pays(dk_context *context, double work) {
+  if (context->threads == 1 || work < LEAST_WORK) return false;
+  if (work >= MUCH_WORK || !atomic_load(&context->sleeping)) return true;
+  if (++context->declined % DECLINE == 0) {
     atomic_fetch_add(&context->generation, 1);
     wake_all(&context->generation);
   }

@@ -13,9 +13,9 @@ typedef void (*parallel_task)(const void *argument, int32_t index, int32_t threa
 /* Threads that may run tasks at once, the caller among them. */
 int32_t parallel_threads(const dk_context *context);
 
-/* Whether all other threads are awake, so that even a little work is worth dividing. Who is told no now
- * and then wakes them so, since more work may follow. */
-bool parallel_ready(dk_context *context);
+/* Whether it pays to divide so much work, counted in multiply-adds: a lot of it, or less where no thread
+ * sleeps. */
+bool parallel_pays(dk_context *context, double work);
 
 /* task(argument, index, thread) for every index below count, in any order, each once; thread is
  * below parallel_threads and no two tasks of one thread run at once. Returns when all are done. A

@@ -13,14 +13,15 @@ import { DynakernelError } from './errors.js';
 const CALLS = 250;
 /** At most: enough for engines to notice what runs. More delays the first image by what it saves. */
 const MILLISECONDS = 1.5;
+const FEW_CHANNELS = 8; // fewer are those of pictures, which are large
 const LARGEST_REACH = 32; // kernels beyond take so long that a call is no longer quick
 
 /** The kinds that a heap's module has run. @type {WeakMap<Heap, Set<string>>} */
 const warmed = new WeakMap();
 
 /**
- * Runs what a module's forward pass would, on small images and on larger ones, unless that has been
- * done, or there is no memory for it: the module can do without.
+ * Runs what a module's forward pass would, on large images and, of many channels, on small ones, unless
+ * that has been done, or there is no memory for it: the module can do without.
  *
  * @param {Heap} heap
  * @param {AggregationConfig} config
@@ -31,7 +32,8 @@ export function warmUp(heap, config, aggregation, create) {
   const reach = config.dilation * (config.kernelSize - 1) + 1;
   if (reach > LARGEST_REACH || config.stride > LARGEST_REACH) return;
   try {
-    for (const image of [reach + 64, reach + 6]) {
+    const large = reach + 64, small = reach + 6;
+    for (const image of config.inChannels < FEW_CHANNELS ? [large] : [large, small]) {
       const algorithm = plannedAlgorithm(heap, aggregation, image);
       if (algorithm !== 'reference') warmUpKind(heap, { ...config, algorithm }, reach, create);
     }

@@ -101,18 +101,17 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
 /* Sum of w * p, four at a time. */
 static double dot(const float *w, const double *p, int32_t count) {
   v128_t low = wasm_f64x2_splat(0), high = low;
-  int32_t i = 0;
+  const float *const end = w + count;
 #pragma clang loop unroll(disable)
-  for (; i + 4 <= count; i += 4) {
-    const v128_t w0 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(w + i));
-    const v128_t w2 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(w + i + 2));
-    low = wasm_f64x2_add(low, wasm_f64x2_mul(w0, wasm_v128_load(p + i)));
-    high = wasm_f64x2_add(high, wasm_f64x2_mul(w2, wasm_v128_load(p + i + 2)));
+  for (const float *const fours = w + count / 4 * 4; w != fours; w += 4, p += 4) {
+    const v128_t w0 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(w));
+    const v128_t w2 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(w + 2));
+    low = wasm_f64x2_add(low, wasm_f64x2_mul(w0, wasm_v128_load(p)));
+    high = wasm_f64x2_add(high, wasm_f64x2_mul(w2, wasm_v128_load(p + 2)));
   }
   low = wasm_f64x2_add(low, high);
   double sum = wasm_f64x2_extract_lane(low, 0) + wasm_f64x2_extract_lane(low, 1);
-#pragma clang loop unroll(disable)
-  for (; i < count; i++) sum += (double)w[i] * p[i];
+  while (w != end) sum += (double)*w++ * *p++;
   return sum;
 }
 

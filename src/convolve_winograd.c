@@ -14,10 +14,12 @@
  *      b. products M[n*n][tiles][8]        the chunk's added to those of the chunks before
  *      c. outputs  y                       transformed back, bias added
  *
- * Threads that share the work take channels, then blocks, in turn; V is theirs together, what else they
- * compute in is each thread's own. V is in the order in which the products read it. At the image's lower and right edges tiles have
+ * V is in the order in which the products read it. At the image's lower and right edges tiles have
  * outputs to spare, and the last ones do without some of the n*n products: each product is computed
  * for one of four sets of tiles, and V and M have the tiles of that set only.
+ *
+ * Threads that share the work take fours of channels in turn, and when all are done blocks. V is common
+ * to them; padded, mixed, U and M each has of its own.
  *
  * Dilation d splits the image into d x d phases (every d-th pixel of every d-th row), each of which
  * is a convolution without dilation.

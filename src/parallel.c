@@ -15,9 +15,10 @@ enum {
   FEW_SPINS = 20000,    /* some 30 microseconds */
   MANY_SPINS = 1300000, /* some 2 milliseconds */
 
-  LEAST_WORK = 1 << 18, /* multiply-adds: below, handing over costs more than it saves */
-  MUCH_WORK = 1 << 21,  /* below, so does waking the workers, */
-  DECLINE = 4,          /* unless the work goes on: they are woken for what follows so much of it */
+  LEAST_WORK = 3 << 18, /* multiply-adds: below, handing over costs more than it saves, or what it saves
+                           goes to fetching data from the other processor */
+  MUCH_WORK = 1 << 21,  /* below, so does waking the workers */
+  DECLINE = 4,          /* how often, before they are woken all the same: more such work may follow */
 };
 static const int64_t CLOSE = 2000000; /* nanoseconds: a job that wakes a worker sooner is close */
 

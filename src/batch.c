@@ -1,6 +1,7 @@
 /* A batch of convolutions, divided among threads.
  *
- * With samples enough each is one thread's work. Fewer are divided:
+ * From how much work on that pays, parallel.c says. With samples enough each is one thread's work. Fewer
+ * are divided:
  *
  *     1. into groups, or blocks of depthwise channels, where there are many: nothing is done again
  *     2. into output rows, where there are many pixels: each part mixes the kernels again
@@ -69,6 +70,7 @@ SMALL static dk_context *divide(batch *b, dk_context *context) {
   if (!parallel_pays(context, work)) return NULL;
   if (s->N % threads == 0 || s->N > 4 * threads) return context;
 
+  /* How many things have inputs and kernels of their own. */
   const int32_t separate = s->G == 1 ? 1 : s->C == s->G ? blocks : s->G;
   if (separate >= MANY * threads) {
     b->step = blocks / separate;

@@ -6,7 +6,8 @@
  * processor that the caller keeps busy. So a worker spins long while jobs follow each other closely,
  * and hardly where they are far apart, as the frames of an animation are. The caller never sleeps,
  * since a page's main thread may not: it works like the others, and then waits for tasks that are
- * already running. */
+ * already running. Little work is handed over only to workers that spin: to wake them would take as long
+ * as they save. */
 #include "context.h"
 
 #include <limits.h>

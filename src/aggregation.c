@@ -145,15 +145,15 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
   return DK_OK;
 }
 
-void aggregation_convolve(dk_context *context, dk_aggregation *aggregation,
-                          const algorithm *chosen, const geometry *shape, const float *x,
-                          const float *a, float *y, void *workspace) {
+SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation,
+                                const algorithm *chosen, const geometry *shape, const float *x,
+                                const float *a, float *y, void *workspace) {
   aggregation_pack(aggregation);
   convolve_batch(context, chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
 }
 
-dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                 const float *a, int32_t N, int32_t H, int32_t W, float *y) {
+SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                       const float *a, int32_t N, int32_t H, int32_t W, float *y) {
   geometry shape;
   const algorithm *chosen;
   dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);

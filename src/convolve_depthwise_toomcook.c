@@ -53,7 +53,7 @@ static bool convolve_channel(const convolution *work, const band_layout *t, cons
     few_taps_convolve(&(few_taps_rows){.input = v, .input_row = t->v_row, .weight = u,
                                        .rows = t->n, .channels = 1, .R = s->R, .columns = s->Wo,
                                        .y = products, .y_row = t->m_row});
-    toomcook_outputs(toom, products, t->m_row, bias, s->Wo, min_i32(TOOM_TILE, work->end_row - oy),
+    toomcook_outputs(toom, products, t->m_row, NULL, bias, s->Wo, min_i32(TOOM_TILE, work->end_row - oy),
                      y + (size_t)oy * s->Wo, (size_t)s->Wo);
   }
   return true;

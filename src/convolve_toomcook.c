@@ -150,11 +150,11 @@ static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const ch
     float *products = b->products + lane * t->m_plane, *odd = NULL;
     if (b->stride == 2) { /* the odd phase first, in place */
       odd = products + toom->n * t->m_row;
-      toomcook_outputs(&toom[1], odd, t->m_row, 0, (int32_t)round_up((size_t)b->columns, 4),
+      toomcook_outputs(&toom[1], odd, t->m_row, NULL, 0, (int32_t)round_up((size_t)b->columns, 4),
                        TOOM_TILE, odd, t->m_row);
     }
-    toomcook_add_outputs(toom, products, t->m_row, odd, b->bias[lane], b->columns, b->rows,
-                         b->y + lane * b->y_plane, b->y_row);
+    toomcook_outputs(toom, products, t->m_row, odd, b->bias[lane], b->columns, b->rows,
+                     b->y + lane * b->y_plane, b->y_row);
   }
 }
 

@@ -28,7 +28,7 @@ static generator seeded(uint32_t seed) {
 static double next_uniform(generator *g) { return (next_u32(g) + 0.5) / 2147483648.0 - 1; }
 
 /* Standard normal, by Marsaglia's polar method (1964). */
-static double next_normal(generator *g) {
+SMALL static double next_normal(generator *g) {
   double u, v, s;
   do {
     u = next_uniform(g), v = next_uniform(g);

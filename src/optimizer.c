@@ -30,9 +30,9 @@ SMALL void sgd_step_reference(float *parameter, const float *gradient, float *ve
   }
 }
 
-SMALL void adam_step_reference(float *parameter, const float *gradient, float *m, float *v,
-                               size_t count, double lr, double beta1, double beta2, double eps,
-                               double weight_decay, int32_t step) {
+APART SMALL void adam_step_reference(float *parameter, const float *gradient, float *m, float *v,
+                                     size_t count, double lr, double beta1, double beta2, double eps,
+                                     double weight_decay, int32_t step) {
   const double bias1 = 1 - power(beta1, step), bias2 = 1 - power(beta2, step);
   for (size_t i = 0; i < count; i++) {
     const double g = gradient[i] + weight_decay * parameter[i];

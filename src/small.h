@@ -6,6 +6,9 @@
  * Loops that the compiler would unroll and vectorise there cost a visitor download, and gain
  * nothing.
  *
+ * APART is for functions that a loop calls now and then. Inside it they would be compiled for speed, and
+ * take its registers.
+ *
  * Kernels of which there are several, for one number of taps or another, are called through tables:
  * optimisers would make all of them part of their one caller, and engines, which optimise a
  * function at a time while its first code already runs, would be late with what the first image
@@ -14,6 +17,8 @@
 #define DK_SMALL_H
 
 #define INLINE static inline __attribute__((always_inline))
+
+#define APART __attribute__((noinline))
 
 #if defined(__clang__)
 #define SMALL __attribute__((minsize))

@@ -208,9 +208,8 @@ v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats
   return of_pairs[t->pairs](&(input_columns){t, input, row_floats, columns, v, v_row});
 }
 
-void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row,
-                          const float *addend, float bias, int32_t columns, int32_t rows, float *y,
-                          size_t y_row) {
+void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend,
+                      float bias, int32_t columns, int32_t rows, float *y, size_t y_row) {
   static void (*const of_pairs[2][MOST_PAIRS + 1])(const output_columns *) = {
       {[2] = outputs_2, [3] = outputs_3, [4] = outputs_4, [5] = outputs_5},
       {[2] = add_outputs_2, [3] = add_outputs_3},
@@ -228,11 +227,6 @@ void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row
     for (int i = 0; i < rows; i++)
       memcpy(y + i * y_row + x, tile[i], sizeof(float) * (size_t)min_i32(4, columns - x));
   }
-}
-
-void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
-                      int32_t columns, int32_t rows, float *y, size_t y_row) {
-  toomcook_add_outputs(t, products, m_row, NULL, bias, columns, rows, y, y_row);
 }
 
 void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u,

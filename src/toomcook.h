@@ -48,13 +48,9 @@ void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats,
 
 /* y[i][x] = A' M + bias, M[row] at products + row * m_row + x, for i < rows (1..4), x < columns;
  * rows of y are y_row floats apart. M is read to a multiple of 4 columns. Where columns are such a
- * multiple and rows are 4, y may be M's first rows. */
-void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, float bias,
-                      int32_t columns, int32_t rows, float *y, size_t y_row);
-
-/* The same for R of 2 to 5, and what is at addend + i * m_row + x is added, unless addend is NULL. */
-void toomcook_add_outputs(const toomcook *t, const float *products, size_t m_row,
-                          const float *addend, float bias, int32_t columns, int32_t rows, float *y,
-                          size_t y_row);
+ * multiple and rows are 4, y may be M's first rows. addend: NULL, or, for R of 2 to 5, what is added is
+ * at addend + i * m_row + x. */
+void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend,
+                      float bias, int32_t columns, int32_t rows, float *y, size_t y_row);
 
 #endif

@@ -202,8 +202,8 @@ SMALL uint64_t weight_gradient_workspace(const geometry *s, const packed_kernels
   return max_u64(winograd, sizeof(float) * floats);
 }
 
-void weight_gradient(const geometry *s, const float *x, const float *gy, const packed_kernels *gw,
-                     int32_t first_block, int32_t end_block, void *workspace) {
+SMALL void weight_gradient(const geometry *s, const float *x, const float *gy, const packed_kernels *gw,
+                           int32_t first_block, int32_t end_block, void *workspace) {
   const size_t block = (size_t)gw->depth * LANES;
   const size_t bytes = sizeof(float) * block * (size_t)(end_block - first_block);
   memset(gw->data + first_block * block, 0, bytes);

@@ -87,15 +87,24 @@ INLINE void transform_kernels(const tile_shape f, int32_t channels, const float 
   }
 }
 
-/* Some pixels of row r of a tile: pixel [4 channels], lane = column. */
-SMALL static void store_pixels(const geometry *s, const tile_place *place, int r, int32_t count,
-                               const v128_t *pixel, float *y) {
-  float *to = y + place->output + (ptrdiff_t)(r * s->dilation) * s->Wo;
-  for (int32_t k = 0; k < count; k++, to += (size_t)s->Ho * s->Wo) {
-    float lane[4];
-    wasm_v128_store(lane, pixel[k]);
-    for (int32_t q = place->left; q < place->right; q++) to[q * s->dilation] = lane[q];
-  }
+/* Those pixels of a tile [m][4 channels][4 columns] that are outputs. */
+APART SMALL static void store_pixels(const geometry *s, const tile_place *place, int32_t count,
+                                     const float *tile, float *y) {
+  const ptrdiff_t d = s->dilation, y_plane = (ptrdiff_t)s->Ho * s->Wo;
+  for (int32_t r = place->top; r < place->bottom; r++)
+    for (int32_t k = 0; k < count; k++) {
+      const float *from = tile + (r * 4 + k) * 4;
+      float *to = y + k * y_plane + r * d * s->Wo;
+      if (place->right - place->left == 4) {
+        const v128_t columns = wasm_v128_load(from);
+        wasm_v128_store32_lane(to, columns, 0);
+        wasm_v128_store32_lane(to + d, columns, 1);
+        wasm_v128_store32_lane(to + 2 * d, columns, 2);
+        wasm_v128_store32_lane(to + 3 * d, columns, 3);
+      } else {
+        for (int32_t q = place->left; q < place->right; q++) to[q * d] = from[q];
+      }
+    }
 }
 
 INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
@@ -106,6 +115,7 @@ INLINE void transform_outputs(const tile_shape f, const geometry *s, const tilin
   const size_t y_plane = (size_t)s->Ho * s->Wo;
   const size_t m_plane = t->m_plane, row = n * m_plane;
   const int skip_first = 2 * t->down.skip[0], skip_last = 2 * t->down.skip[n - 1];
+  const bool may_be_whole = count == 4 && s->dilation == 1;
   const v128_t b = wasm_v128_load(bias);
   for (; tiles > 0; tiles--, place++) {
     v128_t down[MOST_M][MOST_N];
@@ -125,24 +135,27 @@ INLINE void transform_outputs(const tile_shape f, const geometry *s, const tilin
       winograd_output(n, v, a);
       for (int r = 0; r < m; r++) down[r][q] = a[r];
     }
-    const bool whole = count == 4 && s->dilation == 1 && place->top == 0 && place->left == 0 &&
-                       place->bottom == m && place->right == m;
-    float *to = y + place->output;
+    const bool whole = may_be_whole && place->top == 0 && place->left == 0 && place->bottom == m &&
+                       place->right == m;
+    float edge[MOST_M][4][4]; /* which is not stored as a whole */
+    float *const pixels = y + place->output;
+    float *to = whole ? pixels : edge[0][0];
+    const size_t row_step = whole ? (size_t)s->Wo : 16, channel_step = whole ? y_plane : 4;
 #pragma clang loop unroll(disable)
-    for (int r = 0; r < m; r++, to += s->Wo) {
+    for (int r = 0; r < m; r++, to += row_step) {
       v128_t a[4]; /* columns, lane = channel; then channels, lane = column */
       winograd_output(n, down[r], a);
       for (int q = 0; q < m; q++) a[q] = wasm_f32x4_add(a[q], b);
       for (int q = m; q < 4; q++) a[q] = b;
       transpose4(a);
-      if (!whole) {
-        if (r >= place->top && r < place->bottom) store_pixels(s, place, r, count, a, y);
-      } else if (m == 4) {
-        for (int k = 0; k < 4; k++) wasm_v128_store(to + k * y_plane, a[k]);
-      } else {
-        for (int k = 0; k < 4; k++) wasm_v128_store64_lane(to + k * y_plane, a[k], 0);
-      }
+      float *channel = to;
+      for (int k = 0; k < 4; k++, channel += channel_step)
+        if (m == 4)
+          wasm_v128_store(channel, a[k]);
+        else
+          wasm_v128_store64_lane(channel, a[k], 0);
     }
+    if (!whole) store_pixels(s, place, count, edge[0][0], pixels);
   }
 }
 

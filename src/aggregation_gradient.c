@@ -14,7 +14,9 @@
 #include "workspace.h"
 
 enum {
-  LEAST_WORK = 1 << 20, /* multiply-adds: below, handing work over costs more than it saves */
+  /* Multiply-adds: below, handing work over costs more than it saves. Not a question for parallel_pays(),
+   * whose answer changes: gradients of one call shall be those of the next, to the last bit. */
+  LEAST_WORK = 1 << 20,
 };
 
 /* Doubles of one part's ga. */

@@ -1,10 +1,11 @@
 /* A batch of convolutions, divided among threads.
  *
- * From how much work on that pays, parallel.c says. With samples enough each is one thread's work. Fewer
+ * parallel.c says how much work is worth dividing. With samples enough each is one thread's work. Fewer
  * are divided:
  *
  *     1. into groups, or blocks of depthwise channels, where there are many: nothing is done again
- *     2. into output rows, where there are many pixels: each part mixes the kernels again
+ *     2. into output rows, where there are many pixels, and rows divide as evenly as blocks, or blocks
+ *        are few: each part mixes the kernels again
  *     3. by the algorithm itself, where it can: threads then wait for each other's transforms
  *     4. into blocks of output channels: each part pads and transforms the input again
  *
@@ -78,7 +79,7 @@ SMALL static dk_context *divide(batch *b, dk_context *context) {
     return context;
   }
 
-  const int32_t row_step = ROW_STEP * s->dilation, row_steps = (s->Ho - 1) / row_step + 1;
+  const int32_t row_step = ROW_STEP * s->dilation, row_steps = max_i32(s->Ho / row_step, 1);
   const bool even = balance(row_steps, threads) >= balance(blocks, threads);
   b->by_rows = (int64_t)s->Ho * s->Wo >= MANY_PIXELS && (even || blocks < threads);
   if (!b->by_rows && b->chosen->shares && blocks / s->G >= MANY * threads) {

@@ -23,7 +23,7 @@ typedef struct convolution {
   dk_context *context;            /* whose threads share the work; NULL: only the calling one does it */
   int32_t first_block, end_block; /* of kernels->blocks; never empty, nor are the rows */
   int32_t first_row, end_row;     /* of Ho; first_row is a multiple of ROW_STEP * dilation, and
-                                     there are eight pixels, unless the image has fewer */
+                                     the work has eight outputs a channel, if the image does */
   const packed_kernels *kernels;
   const float *bias; /* [K, O] or NULL */
   const float *x;    /* [C, H, W] */

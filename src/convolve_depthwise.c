@@ -65,17 +65,10 @@ static void convolve(const convolution *work) {
       const float *x = work->x + (size_t)(o / multiplier) * s->H * s->W;
       float *y = work->y + (size_t)o * s->Ho * s->Wo;
       if (planes)
-        depthwise_3x3_convolve(&(depthwise_3x3_plane){.x = x,
-                                          .H = s->H,
-                                          .W = s->W,
-                                          .padding = s->padding,
-                                          .stride = s->stride,
-                                          .weight = mixed + lane,
-                                          .bias = bias[lane],
-                                          .y = y,
-                                          .Wo = s->Wo,
-                                          .first_row = work->first_row,
-                                          .end_row = work->end_row});
+        depthwise_3x3_convolve(&(depthwise_3x3_plane){
+            .x = x, .H = s->H, .W = s->W, .padding = s->padding, .stride = s->stride,
+            .weight = mixed + lane, .bias = bias[lane],
+            .y = y, .Wo = s->Wo, .first_row = work->first_row, .end_row = work->end_row});
       else
         convolve_strips(work, &t, x, offset, mixed + lane, bias[lane], y, padded);
     }

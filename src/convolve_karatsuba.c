@@ -47,7 +47,7 @@ typedef struct layout {
 
 SMALL static layout plan(const geometry *s) {
   const int32_t channels = s->C / s->G, blocks = (s->O / s->G - 1) / LANES + 1;
-  layout t = {.channels = channels, .width = (int32_t)round_up((size_t)s->Wo + 2, 2)};
+  layout t = {.channels = channels, .width = round_up_i32(s->Wo + 2, 2)};
   t.row = 2 * t.width;
   t.channel = (size_t)INPUT_ROWS * t.row;
   t.u_block = (size_t)TAPS * channels * LANES;
@@ -112,10 +112,8 @@ typedef struct pair_lanes {
   size_t y_plane, y_row;
 } pair_lanes;
 
-/* COLUMNS columns; input and y are the first one's. Not a part of convolve, which is compiled for
- * size. */
-__attribute__((noinline)) static void convolve_columns(const pair_lanes *b, const float *input,
-                                                       float *y) {
+/* COLUMNS columns; input and y are the first one's. Apart from convolve, which is compiled for size. */
+APART static void convolve_columns(const pair_lanes *b, const float *input, float *y) {
   const int32_t shared = 3 * b->channels, own = 6 * b->channels;
   const int32_t *offset = b->offset;
   const float *u = b->u;

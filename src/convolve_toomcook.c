@@ -58,8 +58,8 @@ static chunk_layout plan(const geometry *s) {
   const int32_t most =
       min_i32(max_i32(V_FLOATS / (channels * t.n * s->stride), LEAST_CHUNK), MOST_CHUNK);
   const int32_t chunks = (s->Wo - 1) / most + 1;
-  t.chunk = (int32_t)round_up((size_t)(s->Wo - 1) / chunks + 1, 4);
-  t.width = (int32_t)round_up((size_t)max_i32(t.chunk, DIRECT_COLUMNS) + (R - 1) / s->stride, 4);
+  t.chunk = round_up_i32((s->Wo - 1) / chunks + 1, 4);
+  t.width = round_up_i32(max_i32(t.chunk, DIRECT_COLUMNS) + (R - 1) / s->stride, 4);
   t.lanes = s->stride == 1 && few_taps_pay(channels, R) ? 1 : 4;
   t.v_row = (size_t)s->stride * t.width;
   t.v_channel = t.n * t.v_row;
@@ -120,11 +120,13 @@ static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const t
   return toomcook_inputs(toom, d.data, d.row, columns, v + begin, (size_t)t->width);
 }
 
-/* The same at stride 2. With 2 ox columns of padding less, the rows begin where the chunk does. */
+/* The same at stride 2. With 2 ox columns of padding less, the rows begin where the chunk does. A last row
+ * that no output reads is left out: it could be so large that the outputs lose their last digits to it. */
 static v128_t transform_phases(const geometry *s, const chunk_layout *t, const toomcook *toom,
                                const float *x, int32_t oy, int32_t ox, float *padded, float *v) {
   const int32_t row = (int32_t)t->v_row;
-  pad_rows(x, s->H, s->W, s->padding - 2 * ox, 2 * (oy - ox), t->n, 2, t->width, padded);
+  const int32_t read = min_i32(s->H, 2 * (s->Ho - 1) + s->R - s->padding);
+  pad_rows(x, read, s->W, s->padding - 2 * ox, 2 * (oy - ox), t->n, 2, t->width, padded);
   const v128_t even = toomcook_inputs(&toom[0], padded, 2 * row, row, v, t->v_row);
   const v128_t odd = toomcook_inputs(&toom[1], padded + row, 2 * row, row, v + toom[0].n * t->v_row,
                                      t->v_row);
@@ -150,8 +152,8 @@ static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const ch
     float *products = b->products + lane * t->m_plane, *odd = NULL;
     if (b->stride == 2) { /* the odd phase first, in place */
       odd = products + toom->n * t->m_row;
-      toomcook_outputs(&toom[1], odd, t->m_row, NULL, 0, (int32_t)round_up((size_t)b->columns, 4),
-                       TOOM_TILE, odd, t->m_row);
+      toomcook_outputs(&toom[1], odd, t->m_row, NULL, 0, round_up_i32(b->columns, 4), TOOM_TILE, odd,
+                       t->m_row);
     }
     toomcook_outputs(toom, products, t->m_row, odd, b->bias[lane], b->columns, b->rows,
                      b->y + lane * b->y_plane, b->y_row);

@@ -61,7 +61,7 @@ static int32_t padded_length(const geometry *s, int32_t m, int32_t tiles) {
 
 SMALL static tiling plan_tiles(const geometry *s, tile_shape f) {
   tiling t = {.m = f.m, .n = f.n, .d = s->dilation};
-  const int32_t channels = (int32_t)round_up((size_t)(s->C / s->G), 4), d = t.d;
+  const int32_t channels = round_up_i32(s->C / s->G, 4), d = t.d;
   t.down = plan_axis(s->Ho, f, d);
   t.across = plan_axis(s->Wo, f, d);
   const int64_t row_tiles = (int64_t)d * d * t.across.tiles;
@@ -249,7 +249,7 @@ static void convolve_block(const void *argument, int32_t index, int32_t thread) 
   for (int32_t first = 0; first < b->channels; first += MIX_CHANNELS) {
     const int32_t count = min_i32(MIX_CHANNELS, b->channels - first);
     kernels_mix(work->kernels, block, first * 9, count * 9, work->a, mixed);
-    const int32_t fours = (int32_t)round_up((size_t)count, 4);
+    const int32_t fours = round_up_i32(count, 4);
     memset(mixed + (size_t)count * 9 * LANES, 0, sizeof(float) * (fours - count) * 9 * LANES);
     for (int32_t c = 0; c < fours; c += t->chunk, v += t->v_chunk) {
       const int32_t channels = min_i32(t->chunk, fours - c);

@@ -4,7 +4,8 @@
  * into one with the weights that the branch answers, and convolves the image with the mixture.
  * It is the block of Dite-HRNet (Li et al., IJCAI 2022), close kin to CondConv (Yang et al.,
  * NeurIPS 2019) and DyConv (Chen et al., CVPR 2020). Everything here answers what PyTorch answers,
- * within 2e-5 * (1 + max|answer|).
+ * within 2e-5 * (1 + max|answer|); an algorithm that the caller forces upon more channels than it is meant
+ * for may be less exact.
  *
  *     dk_context *context = dk_context_create();
  *     dk_attention *attention = dk_attention_create(3, 4, 4);             // C, M, K
@@ -24,8 +25,10 @@
  *
  * Rules that hold unless a function says otherwise: pointers are not NULL; outputs do not overlap
  * inputs; no alignment is required beyond that of the pointer's type; a function that returns an error has
- * changed nothing. NaN and infinity are data, not errors: they propagate as in PyTorch. Nothing is
- * printed, nothing is global; calls that share a context or a module must not run at once.
+ * changed nothing. NaN and infinity are data, not errors: from inputs they propagate as in PyTorch; from
+ * parameters and attention weights they reach the same outputs at least, some infinities as NaN, and so do
+ * parameters close to the largest float.
+ * Nothing is printed, nothing is global; calls that share a context or a module must not run at once.
  */
 #ifndef DYNAKERNEL_H
 #define DYNAKERNEL_H
@@ -47,7 +50,8 @@ typedef enum dk_status {
   DK_OK = 0,
   DK_ERROR_CONFIG = 1, /* a configuration that no convolution has: groups that do not divide, ...;
                           an algorithm that cannot do the work; two modules that disagree */
-  DK_ERROR_SHAPE = 2,  /* an empty batch or image, a kernel larger than the padded input */
+  DK_ERROR_SHAPE = 2,  /* an empty batch or image, a kernel larger than the padded input, a tensor of
+                          more than 2^29 elements */
   DK_ERROR_MODE = 3,   /* training mode with N = 1: one sample has no variance */
   DK_ERROR_MEMORY = 4, /* the heap cannot grow by what the call needs */
 } dk_status;
@@ -73,10 +77,11 @@ DK_API size_t dk_context_workspace(const dk_context *context);
 /* Threads. A context computes on the thread that calls it, and on workers that the host starts: each
  * calls dk_context_work with a number of its own, 1 .. threads - 1, and is kept there until
  * dk_context_stop. That does not wait: the context may be destroyed once every call of dk_context_work
- * has returned. set_threads says how many there are, the caller's among them (1 at first, 16 at most);
- * the workspace holds a share for each. Of finite inputs a forward pass answers the same to the last
- * bit whatever their number. Calls from outside still come one at a time. A WebAssembly build without
- * threads has no workers: leave it at 1. */
+ * has returned. set_threads says how many take part, the caller's among them (1 at first, 16 at most; set
+ * between calls only); the workspace holds a share for each. Of inputs below 2^90 a forward pass answers
+ * the same to the last bit whatever their number. Calls from outside still come one at a time. A
+ * WebAssembly build without threads has no workers: leave it at 1. Compiled natively, workers do not sleep:
+ * they yield their processor while there is nothing to do. */
 DK_API void dk_context_set_threads(dk_context *context, int32_t threads);
 DK_API void dk_context_work(dk_context *context, int32_t thread);
 DK_API void dk_context_stop(dk_context *context);
@@ -130,8 +135,8 @@ typedef enum dk_algorithm {
   DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
   DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
   DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7 (5 and 7 with stride 2
-                                  too), and 9 if depthwise; F(2, 2) of even rows for 3x3 with
-                                  stride 2; Karatsuba 1962, Toom 1963, Cook 1966 */
+                                  too), or depthwise 5, 7, 9 with stride 1; F(2, 2) of even rows for
+                                  3x3 with stride 2; Karatsuba 1962, Toom 1963, Cook 1966 */
   DK_ALGORITHM_POLYPHASE = 8,  /* F(4x4) of 3x3 with stride 2, by even and odd rows and columns */
   DK_ALGORITHM_IM2COL = 9,     /* a matrix product; Chellapilla, Puri & Simard, IWFHR 2006 */
 } dk_algorithm;

@@ -1,6 +1,6 @@
 /* See few_taps.h. Where blocks of output channels load an input once for four of them, this loads
- * it for each; but it loads no weights, nor does it set out and finish for every eight columns,
- * which takes as long as some four taps. */
+ * it for each; but it loads no weights, and has no block to begin and end every eight columns, which
+ * takes as long as some four taps. */
 #include "few_taps.h"
 
 #include "kernels.h"
@@ -40,13 +40,13 @@ INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *
         bool several = false;
         for (int c = 0; c < C; c++, row += channel)
           for (int q = c ? 0 : 1; q < R; q++) {
-            const v128_t x = wasm_v128_load(row + q);
+            const v128_t value = wasm_v128_load(row + q);
             if (MADD_FUSES && q % MOST_CHAIN == 0) {
               before = several ? wasm_f32x4_add(before, sum) : sum;
               several = true;
-              sum = wasm_f32x4_mul(w[c * R + q], x);
+              sum = wasm_f32x4_mul(w[c * R + q], value);
             } else {
-              sum = madd(w[c * R + q], x, sum);
+              sum = madd(w[c * R + q], value, sum);
             }
           }
         if (several) sum = wasm_f32x4_add(before, sum);

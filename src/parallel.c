@@ -21,7 +21,7 @@ enum {
   MUCH_WORK = 1 << 21,  /* below, so does waking the workers */
   DECLINE = 4,          /* how often, before they are woken all the same: more such work may follow */
 };
-static const int64_t CLOSE = 2000000; /* nanoseconds: a job that wakes a worker sooner is close */
+static const int64_t SOON = 2000000; /* nanoseconds: of a worker's sleep, before more jobs are expected */
 
 #if defined(__wasm_atomics__)
 /* False where the time, nanoseconds or -1 for ever, was over first. */
@@ -92,15 +92,15 @@ void dk_context_work(dk_context *context, int32_t thread) {
   int seen = atomic_load(&context->generation), spins = FEW_SPINS;
   while (!atomic_load(&context->quit)) {
     atomic_fetch_add(&context->inside, 1);
-    if (atomic_load(&context->open)) take_tasks(context, thread);
+    if (atomic_load(&context->open) && thread < context->threads) take_tasks(context, thread);
     atomic_fetch_sub(&context->inside, 1);
 
     for (int spin = 0; spin < spins && atomic_load(&context->generation) == seen; spin++) continue;
     if (atomic_load(&context->generation) == seen) {
       atomic_fetch_add(&context->sleeping, 1);
-      const bool close = sleep_while(&context->generation, seen, CLOSE);
-      spins = close ? MANY_SPINS : FEW_SPINS;
-      if (!close) sleep_while(&context->generation, seen, -1);
+      const bool soon = sleep_while(&context->generation, seen, SOON);
+      spins = soon ? MANY_SPINS : FEW_SPINS;
+      if (!soon) sleep_while(&context->generation, seen, -1);
       atomic_fetch_sub(&context->sleeping, 1);
     }
     seen = atomic_load(&context->generation);

@@ -13,8 +13,8 @@ typedef void (*parallel_task)(const void *argument, int32_t index, int32_t threa
 /* Threads that may run tasks at once, the caller among them. */
 int32_t parallel_threads(const dk_context *context);
 
-/* Whether it pays to divide so much work, counted in multiply-adds: a lot of it, or less where no thread
- * sleeps. */
+/* Whether it pays to divide so much work, counted in multiply-adds: much work always does, less only while
+ * all workers are awake. That it is asked for is counted, and wakes them now and then. */
 bool parallel_pays(dk_context *context, double work);
 
 /* task(argument, index, thread) for every index below count, in any order, each once; thread is

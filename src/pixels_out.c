@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "small.h"
+
 /* ------------------------------------------------------------------------------------- range */
 
 /* pmin(a, b) is b < a ? b : a, so a NaN in b never gets into a. finite_only: x + (x - x) is x where
@@ -134,10 +136,9 @@ static void palette_fours(const float *map, size_t pixels, const spread *s, cons
   }
 }
 
-/* Gray where there is no table. Not inlined: it is large, and called once a row and once for what
- * remains of it. */
-__attribute__((noinline)) static void colour_fours(const float *map, size_t pixels, const spread *s,
-                                                   const uint8_t *table, uint8_t *rgba) {
+/* Gray where there is no table. It is large, and called once a row and once for what remains of it. */
+APART static void colour_fours(const float *map, size_t pixels, const spread *s, const uint8_t *table,
+                               uint8_t *rgba) {
   if (table)
     palette_fours(map, pixels, s, table, rgba);
   else

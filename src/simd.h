@@ -49,8 +49,9 @@ static inline double sum_lanes(v128_t v) {
 
 /* A watch is a sum of what a transform reads, kept because transforms spread a value that is not finite
  * over a whole tile, and turn one that is huge into one. It holds where the sum is below 2^101: with
- * kernels of any usual size no product then comes near overflowing. Huge values of either sign leave a
- * sum beyond it, unless they happen to cancel each other to the last bit. */
+ * kernels of any usual size no product then comes near overflowing. What is not finite always leaves a
+ * sum beyond it. Huge values do unless they cancel each other: a channel that is another one's negative,
+ * say, of values beyond 2^101. */
 static inline bool watch_holds(v128_t watch) {
   const v128_t infinite = wasm_f32x4_mul(wasm_f32x4_splat(0x1p27f), watch);
   const v128_t zero = wasm_f32x4_mul(wasm_f32x4_splat(0), infinite); /* or NaN */

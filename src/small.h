@@ -6,8 +6,8 @@
  * Loops that the compiler would unroll and vectorise there cost a visitor download, and gain
  * nothing.
  *
- * APART is for functions that a loop calls now and then. Inside it they would be compiled for speed, and
- * take its registers.
+ * APART is for functions that stay functions: what a fast loop calls now and then, which inside it would be
+ * compiled for speed and take its registers; and what is large, or fast, and called by something small.
  *
  * Kernels of which there are several, for one number of taps or another, are called through tables:
  * optimisers would make all of them part of their one caller, and engines, which optimise a

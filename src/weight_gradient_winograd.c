@@ -61,7 +61,7 @@ SMALL static layout plan(const geometry *s, int32_t blocks) {
   const int32_t strips = (int32_t)((t.tile_rows - 1) / want) + 1;
   t.strip_rows = (t.tile_rows - 1) / strips + 1; /* strips of equal height */
   const size_t strip_tiles = (size_t)(t.strip_rows * row_tiles);
-  t.width = (int32_t)round_up((size_t)t.tile_columns, 4) * M + 4; /* four tiles read 4M + 2 */
+  t.width = round_up_i32(t.tile_columns, 4) * M + 4; /* four tiles read 4M + 2 */
   t.padded_row = t.width * d;
   t.v_row = round_up(strip_tiles + 3, 4); /* four are written at a time */
   t.v_plane = plane_floats(t.v_row * channels);

@@ -12,10 +12,10 @@
  * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
  * TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3) are 0,
  * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2), 0,
- * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point, both of 1/2, 5/8 .. 2
- * (64 channels, random numbers). The divisors that textbooks put into G stand elsewhere here, since
- * kernels are transformed for every image: those of F(4, 3) in A', where half of them come free, and
- * B' then needs four constants only, which with its inputs fit the registers; the others' in B'.
+ * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point whose magnitudes are among
+ * 1/2, 5/8, .. 2 (64 channels, random numbers). The divisors that textbooks put into G stand elsewhere
+ * here, since kernels are transformed for every image: those of F(4, 3) in A', where half of them come
+ * free, and B' then needs four constants only, which with its inputs fit the registers; the others' in B'.
  *
  * The product at 0 is part of the first output only, and that at infinity of the last only: who does
  * not want that output need not multiply.

@@ -14,8 +14,8 @@ static const tile_shape f2 = F2, f4 = F4, polyphase = POLYPHASE;
 
 enum { MOST_M = 4, MOST_N = 9 };
 
-INLINE void transform_inputs(const tile_shape f, const tiling *t, const tile_place *place,
-                                      int32_t tiles, const float *padded, float *v) {
+INLINE void transform_inputs(const tile_shape f, const tiling *t, const tile_place *place, int32_t tiles,
+                             const float *padded, float *v) {
   const int n = f.n;
   const size_t column = (size_t)t->d * 4, row = (size_t)t->d * t->width * 4, v_plane = t->v_plane;
   const int skip_first = t->across.skip[0], skip_last = t->across.skip[n - 1];
@@ -60,8 +60,8 @@ INLINE void store_kernel_row(const int n, const v128_t g[3], const int r, float 
 
 /* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the
  * same. */
-INLINE void transform_kernel_rows(const int n, const int first, const int last,
-                                           const float *taps, float *u) {
+INLINE void transform_kernel_rows(const int n, const int first, const int last, const float *taps,
+                                  float *u) {
   v128_t upper[3], lower[3];
   for (int q = 0; q < 3; q++) {
     v128_t g[3], down[6];
@@ -76,8 +76,7 @@ INLINE void transform_kernel_rows(const int n, const int first, const int last,
 
 /* One or two rows at a time, for which the taps are loaded anew, since all of G g would not fit the
  * registers. */
-INLINE void transform_kernels(const tile_shape f, int32_t channels, const float *mixed,
-                                       float *u) {
+INLINE void transform_kernels(const tile_shape f, int32_t channels, const float *mixed, float *u) {
   for (int32_t i = 0; i < 2 * channels; i++, u += U_HALF) {
     const float *taps = mixed + i / 2 * 9 * LANES + i % 2 * 4;
     transform_kernel_rows(f.n, 0, 0, taps, u);
@@ -108,9 +107,8 @@ APART SMALL static void store_pixels(const geometry *s, const tile_place *place,
 }
 
 INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
-                                       const tile_place *place, int32_t tiles,
-                                       const float *products, const float *bias, int32_t count,
-                                       float *y) {
+                              const tile_place *place, int32_t tiles, const float *products,
+                              const float *bias, int32_t count, float *y) {
   const int m = f.m, n = f.n;
   const size_t y_plane = (size_t)s->Ho * s->Wo;
   const size_t m_plane = t->m_plane, row = n * m_plane;

@@ -16,7 +16,7 @@ typedef struct layer {
   int32_t N, C, O, G, R, stride, padding, H, W;
 } layer;
 
-/* Large enough to be divided, in each of the ways of src/batch.c; the last where all threads are awake. */
+/* Large enough to be divided, in each of the ways of src/batch.c. */
 static const layer layers[] = {
     {1, 3, 5, 1, 3, 1, 1, 130, 131},   {1, 32, 40, 1, 3, 1, 1, 41, 43}, {1, 64, 72, 1, 3, 1, 1, 13, 13},
     {1, 24, 24, 24, 5, 1, 2, 60, 61},  {3, 24, 24, 3, 3, 2, 1, 60, 61}, {5, 48, 50, 1, 1, 1, 0, 33, 31},
@@ -35,7 +35,7 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* Outputs and gradients of a layer, one after the other. */
+/* Outputs and gradients of a layer, and outputs of the block, one after the other. */
 typedef struct answers {
   size_t count;
   float *values;
@@ -57,17 +57,22 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   const size_t outputs = (size_t)l->N * l->O * plan.Ho * plan.Wo;
   const size_t mixtures = (size_t)l->N * config.num_kernels;
   const size_t weights = (size_t)config.num_kernels * l->O * (l->C / l->G) * l->R * l->R;
+  dk_attention *attention = dk_attention_create(l->C, 2, config.num_kernels);
+  if (!attention) abort();
+  dk_attention_initialise(attention, seed);
   float *x = malloc(sizeof(float) * inputs), *a = malloc(sizeof(float) * mixtures);
   random_fill(&random, x, inputs), random_fill(&random, a, mixtures);
 
-  answers all = {.count = outputs + inputs + mixtures + weights};
+  answers all = {.count = 2 * outputs + inputs + 2 * mixtures + weights};
   all.values = calloc(all.count, sizeof(float));
   float *y = all.values, *gx = y + outputs, *ga = gx + inputs, *gw = ga + mixtures;
+  float *of_block = gw + weights, *steered_by = of_block + outputs;
   if (dk_aggregation_forward(context, aggregation, x, a, l->N, l->H, l->W, y) ||
       dk_aggregation_backward(context, aggregation, x, a, l->N, l->H, l->W, y, gx, ga,
-                              &(dk_aggregation_gradients){.weight = gw}))
+                              &(dk_aggregation_gradients){.weight = gw}) ||
+      dk_block_forward(context, attention, aggregation, 0, x, l->N, l->H, l->W, steered_by, of_block))
     abort();
-  dk_aggregation_destroy(aggregation);
+  dk_aggregation_destroy(aggregation), dk_attention_destroy(attention);
   free(x), free(a);
   return all;
 }
@@ -86,6 +91,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     const answers want = compute(alone, &layers[i], seed);
     for (int repeat = 0; repeat < REPEATS; repeat++) {
+      dk_context_set_threads(shared, repeat == 1 ? THREADS - 1 : THREADS); /* one may have nothing to do */
       const answers got = compute(shared, &layers[i], seed);
       /* Not to the last bit: the gradient of the attention is a sum over parts. */
       if (!close_to(got.values, want.values, want.count, 1e-6, "answer")) {

@@ -249,6 +249,9 @@ test('forward: an output larger than any tensor', () => {
     assertRefused(() => wide.planFor([1, 1, 1, 1]), 'ERR_MEMORY', String(bytes));
   });
   wide.dispose();
+  const narrow = dk.kernelAggregation({ inChannels: 1, outChannels: 1, kernelSize: 1, stride: 2 ** 15 });
+  assertRefused(() => narrow.planFor([1, 1, 2 ** 32 + 8, 8]), 'ERR_MEMORY', 'the input', '[1, 1, 4294967304, 8]');
+  narrow.dispose();
 });
 
 test('training mode with a batch of one', () => {

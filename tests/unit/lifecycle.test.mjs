@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { load } from '../../web/dynakernel/index.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
-import { assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
+import { assertRefused, loadRuntime, randomTensor, simd } from '../helpers.mjs';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
@@ -268,6 +269,34 @@ test('out of memory: ERR_MEMORY with the bytes, and the runtime lives on', () =>
   assert.deepEqual(block.forward(x).toArray(), expected);
 });
 
+test('a kind of module is warmed up once, by passes that succeed', async () => {
+  const runtime = await loadRuntime();
+  const { c } = heapOf(runtime);
+  const { dk_block_forward_taped: forward } = c;
+  let statuses = [];
+  c.dk_block_forward_taped = (...args) => {
+    statuses.push(forward(...args));
+    return statuses.at(-1);
+  };
+  for (const options of [
+    { inChannels: 3, outChannels: 8, kernelSize: 3 }, { inChannels: 3, outChannels: 3, kernelSize: 7 },
+    { inChannels: 1, outChannels: 6, kernelSize: 5 }, { inChannels: 3, outChannels: 32, kernelSize: 3, stride: 2 },
+    { inChannels: 64, outChannels: 64, kernelSize: 3 }, { inChannels: 12, outChannels: 9, kernelSize: 3, groups: 3 },
+    { inChannels: 5, outChannels: 10, kernelSize: 5, groups: 5 }, { inChannels: 40, outChannels: 1, kernelSize: 1 },
+    { inChannels: 1, outChannels: 3, kernelSize: 3, algorithm: 'depthwise' },
+  ]) {
+    const made = () => {
+      statuses = [];
+      runtime.kernelAggregation(options).dispose();
+      return statuses;
+    };
+    const first = made();
+    assert.ok(first.length > 0 && first.every((status) => status === 0), JSON.stringify({ options, first }));
+    assert.deepEqual(made(), [], JSON.stringify(options));
+  }
+  runtime.dispose();
+});
+
 test('a module needs no memory for warming up', async () => {
   const runtime = await loadRuntime(); // nothing is warm yet
   const heap = heapOf(runtime);
@@ -288,6 +317,15 @@ test('a module needs no memory for warming up', async () => {
     assert.equal(heap.live, before, `need ${need} was refused`);
   }
   assert.ok(modules >= 5, `${modules} modules`); // their own needs are the first three
+  runtime.dispose();
+});
+
+test('threads, whose memory engines do not count: a loop that forgets its tensors goes on', async () => {
+  const runtime = await load({ simd, threads: 2 });
+  for (let round = 0; round < 300; round++) { // 1.2 GB in all, of 1 GiB
+    runtime.zeros([1024, 1024]);
+    await new Promise(setImmediate);
+  }
   runtime.dispose();
 });
 

@@ -7,8 +7,8 @@ import { ALGORITHMS } from '../../web/dynakernel/abi.js';
 import { load } from '../../web/dynakernel/index.js';
 import { assertClose, assertRejected, assertRefused, randomTensor, simd } from '../helpers.mjs';
 
-// Large enough to be divided, in each of the ways of src/batch.c, the last where all threads are awake; each algorithm
-// among them.
+// Large enough to be divided, in each of the ways of src/batch.c, two of them only while all threads are awake; each
+// algorithm among them.
 const LAYERS = [
   { inChannels: 3, outChannels: 5, kernelSize: 3, padding: 1, image: [1, 3, 130, 131] },
   { inChannels: 3, outChannels: 4, kernelSize: 7, padding: 3, image: [1, 3, 70, 90] },

@@ -58,9 +58,10 @@ export function checkStatus(status, what) {
   if (code === null) return;
   const reason = {
     ERR_CONFIG: 'this configuration or the algorithm that was asked for cannot do it',
-    ERR_SHAPE: 'the batch or the image is empty, or the kernel is larger than the padded input',
+    ERR_SHAPE: 'the batch or the image is empty, the kernel is larger than the padded input, or a ' +
+      'tensor would have more than 2^29 elements',
     ERR_MODE: 'training mode needs a batch of at least 2',
-    ERR_MEMORY: 'it needs more memory than there can be to compute in',
+    ERR_MEMORY: 'it needs more memory than can be had',
   };
   throw new DynakernelError(code, `${what()}: ${reason[code]}`);
 }

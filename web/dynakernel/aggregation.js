@@ -6,7 +6,7 @@ import { weightShape } from './config.js';
 import { DynakernelError } from './errors.js';
 import { Module, gradientsOf, handleOf, recordOf } from './module.js';
 import { toFloats } from './numbers.js';
-import { convolvedShape, readShape, sameShape, shapeText, sizeOf } from './shape.js';
+import { checkSize, convolvedShape, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
 import { Tensor, emptyTensor, pointerOf, produce, produceInto } from './tensor.js';
 import { warmUp } from './warmup.js';
@@ -26,7 +26,7 @@ import { warmUp } from './warmup.js';
  * @property {Algorithm} algorithm never 'auto'
  * @property {number} tile outputs in a row that are computed as one, along each transformed axis;
  *   1 where nothing is transformed
- * @property {number} workspaceBytes memory that the pass computes in
+ * @property {number} workspaceBytes memory that each thread convolves in
  */
 
 /** Bytes of unpacked kernels that are read or written at a time. */
@@ -117,14 +117,15 @@ export class KernelAggregation extends Module {
    * @param {readonly number[]} shape [N, C, H, W]
    * @returns {Plan}
    * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG where the configuration asks for an algorithm
-   *   that cannot do it; ERR_MEMORY where the output would be larger than any tensor, or that
-   *   algorithm has no room to compute in
+   *   that cannot do it; ERR_MEMORY where the input or the output would be larger than any tensor, or
+   *   that algorithm has no room to compute in
    * @example
    * const { algorithm, workspaceBytes } = aggregation.planFor([1, 64, 56, 56]);
    */
   planFor(shape) {
     const aggregation = handleOf(this);
     const input = readShape(shape, 'the shape');
+    checkSize(input, 'the input');
     convolvedShape(this.#config, input);
     const [N, , H, W] = input;
     return this.#heap.scope((take) => {

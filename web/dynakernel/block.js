@@ -78,9 +78,10 @@ export class DynamicKernelAggregation extends Module {
    *   argument is no tensor of this runtime, out is the input, or the configuration asks for an
    *   algorithm that cannot do it; ERR_MEMORY; ERR_DISPOSED
    * @example
+   * const x = dk.zeros([1, 3, 256, 192]);
    * let y;
    * function frame() {
-   *   x = dk.fromImage(video, { out: x });
+   *   dk.fromImage(video, { out: x });
    *   y = block.forward(x, { out: y });
    *   y.drawMap(canvas);
    * }

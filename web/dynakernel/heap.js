@@ -1,11 +1,11 @@
 /**
- * The WebAssembly heap. Nothing else in the wrapper holds the memory, makes views on it or calls
- * the allocator.
+ * The WebAssembly heap. Nothing else in the wrapper makes views on the memory or calls the allocator,
+ * but for threads.js, which makes the memory that threads share, and takes their stacks from it.
  *
  * Two rules keep it sound. Views are made afresh for each use, because memory that grows detaches
  * the old ones; a tensor alone keeps the view that it handed out, until it finds it detached. What is
- * allocated has one owner from its first moment: a scope that frees it, the scratch, an object that
- * guards it, or the heap, with which it ends.
+ * allocated has one owner from its first moment: a scope or a finally that frees it, the scratch, an
+ * object that guards it, or the heap, with which it ends.
  */
 import { DynakernelError, byteText } from './errors.js';
 
@@ -14,6 +14,9 @@ import { DynakernelError, byteText } from './errors.js';
 
 /** Frees a C object by its pointer.
  * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy'} Destructor */
+
+/** What weights are of the bytes, a quarter: V8 then collects at some 260 MiB of forgotten tensors. */
+const WEIGHT_SHIFT = 2;
 
 export class Heap {
   /** @type {Exports | null} */
@@ -28,6 +31,11 @@ export class Heap {
     (/** @type {{ pointer: number, destroy: Destructor }} */ { pointer, destroy }) => {
       if (this.#exports) this.#destroy(pointer, destroy);
     });
+
+  /** Memory that nothing uses, beside what owners have on a shared heap. Engines collect garbage as it grows,
+   * and do not see that memory: a loop that forgets its tensors would run out of it before they did.
+   * @type {WeakMap<object, ArrayBuffer>} */
+  #weights = new WeakMap();
 
   /** @param {Exports} exports */
   constructor(exports) {
@@ -181,10 +189,18 @@ export class Heap {
    * @param {object} owner
    * @param {number} pointer
    * @param {Destructor} destroy
+   * @param {number} [bytes] that the owner has, where it may have many
    */
-  guard(owner, pointer, destroy) {
+  guard(owner, pointer, destroy, bytes = 0) {
     this.#live++;
     this.#forgotten.register(owner, { pointer, destroy }, owner);
+    if (bytes > 0 && this.shared) {
+      try {
+        this.#weights.set(owner, new ArrayBuffer(bytes >>> WEIGHT_SHIFT));
+      } catch {
+        // There is little memory. The owner can do without.
+      }
+    }
   }
 
   /**
@@ -196,6 +212,7 @@ export class Heap {
    */
   release(owner, pointer, destroy) {
     this.#forgotten.unregister(owner);
+    this.#weights.delete(owner);
     if (this.#exports) this.#destroy(pointer, destroy);
   }
 

@@ -93,7 +93,7 @@ export class Tensor {
     this.#pointer = pointer;
     this.#shape = Object.freeze([...shape]);
     this.#loan = loan;
-    if (!loan) heap.guard(this, pointer, 'dk_free');
+    if (!loan) heap.guard(this, pointer, 'dk_free', sizeOf(shape) * 4);
   }
 
   /** The length of each dimension, such as [1, 3, 224, 224]. */

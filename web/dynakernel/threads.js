@@ -71,15 +71,16 @@ export async function defaultThreads() {
  * @throws {RangeError} where not even the smallest can be had
  */
 export function sharedMemory() {
-  for (const maximum of MAXIMUM_PAGES.slice(0, -1)) {
+  let refusal;
+  for (const maximum of MAXIMUM_PAGES) {
     try {
       return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
+      refusal = error;
     }
   }
-  const maximum = MAXIMUM_PAGES[MAXIMUM_PAGES.length - 1];
-  return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
+  throw refusal;
 }
 
 /**
@@ -163,7 +164,10 @@ async function startWorker(task, made) {
     // Without the process's own options: some, --eval for one, are not for a worker's file.
     const worker = new Worker(url, { workerData: task, execArgv: [] });
     made(worker);
-    await firstMessage((ready) => worker.once('message', ready), (failed) => worker.once('error', failed));
+    await firstMessage((ready) => worker.once('message', ready), (failed) => {
+      worker.once('error', failed);
+      worker.once('exit', () => failed(new Error('a worker ended before it was ready')));
+    });
   } else {
     const worker = new Worker(url, { type: 'module', name: `dynakernel ${task.thread}` });
     made(worker);

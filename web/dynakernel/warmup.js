@@ -13,7 +13,7 @@ import { DynakernelError } from './errors.js';
 const CALLS = 250;
 /** At most: enough for engines to notice what runs. More delays the first image by what it saves. */
 const MILLISECONDS = 1.5;
-const FEW_CHANNELS = 8; // fewer are those of pictures, which are large
+const CHANNELS = 8; // of a group, or groups, that are run at most: more take the same functions
 const LARGEST_REACH = 32; // kernels beyond take so long that a call is no longer quick
 
 /** The kinds that a heap's module has run. @type {WeakMap<Heap, Set<string>>} */
@@ -33,7 +33,8 @@ export function warmUp(heap, config, aggregation, create) {
   if (reach > LARGEST_REACH || config.stride > LARGEST_REACH) return;
   try {
     const large = reach + 64, small = reach + 6;
-    for (const image of config.inChannels < FEW_CHANNELS ? [large] : [large, small]) {
+    const ofPictures = config.inChannels < CHANNELS; // which are large
+    for (const image of ofPictures ? [large] : [large, small]) {
       const algorithm = plannedAlgorithm(heap, aggregation, image);
       if (algorithm !== 'reference') warmUpKind(heap, { ...config, algorithm }, reach, create);
     }
@@ -51,44 +52,46 @@ export function warmUp(heap, config, aggregation, create) {
 function warmUpKind(heap, config, reach, create) {
   const { algorithm, kernelSize, stride } = config;
   const depthwise = config.groups === config.inChannels && config.groups > 1;
+  const groups = depthwise ? CHANNELS : 1;
+  const inChannels = depthwise ? CHANNELS : Math.min(config.inChannels / config.groups, CHANNELS);
+  const outChannels = depthwise ? CHANNELS : Math.min(config.outChannels / config.groups, CHANNELS);
   const own = depthwise || algorithm === 'toomcook'; // functions for each kernel size and stride
-  const kind = own ? `${algorithm} ${depthwise} ${kernelSize} ${stride}` : algorithm;
+  const kind = [algorithm, groups, inChannels, outChannels, ...(own ? [kernelSize, stride] : [])].join(' ');
   const kinds = warmed.get(heap) ?? new Set();
   warmed.set(heap, kinds);
   if (kinds.has(kind)) return;
   kinds.add(kind);
-  const channels = depthwise ? 8 : 4;
   const small = create(heap, {
-    ...config, inChannels: channels, outChannels: 8, groups: depthwise ? 8 : 1, numKernels: 2,
-    padding: 0, bias: false,
+    ...config, inChannels, outChannels, groups, numKernels: 2, padding: 0, bias: false,
   });
   try {
     // Nine output columns or more, which every kernel covers.
-    runOften(heap, small, channels, reach + 4 + 8 * Math.min(stride, 2));
+    runOften(heap, small, inChannels, outChannels, reach + 4 + 8 * Math.min(stride, 2));
   } finally {
     heap.c.dk_aggregation_destroy(small);
   }
 }
 
 /**
- * Runs an aggregation of two kernels and eight output channels, steered by some attention, on a square
- * image.
+ * Runs an aggregation of two kernels, steered by some attention, on a square image.
  *
  * @param {Heap} heap
  * @param {number} aggregation
- * @param {number} channels
+ * @param {number} inChannels
+ * @param {number} outChannels
  * @param {number} size
  */
-function runOften(heap, aggregation, channels, size) {
+function runOften(heap, aggregation, inChannels, outChannels, size) {
   heap.scope((take) => {
-    const inputs = channels * size * size;
-    const x = take(inputs * 4), y = take(8 * size * size * 4), a = take(8);
+    const inputs = inChannels * size * size;
+    const x = take(inputs * 4), y = take(outChannels * size * size * 4), a = take(8);
     heap.floats(x, inputs).fill(0.5);
-    const attention = heap.c.dk_attention_create(channels, 1, 2);
+    const attention = heap.c.dk_attention_create(inChannels, 1, 2);
     if (!attention) return;
     const end = performance.now() + MILLISECONDS;
-    for (let call = 0; call < CALLS && performance.now() < end; call++) {
-      heap.c.dk_block_forward_taped(heap.context, attention, aggregation, 0, x, 1, size, size, a, y, 0);
+    for (let call = 0, status = 0; call < CALLS && status === 0 && performance.now() < end; call++) {
+      status = heap.c.dk_block_forward_taped(
+        heap.context, attention, aggregation, 0, x, 1, size, size, a, y, 0);
     }
     heap.c.dk_attention_destroy(attention);
   });

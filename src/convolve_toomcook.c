@@ -229,7 +229,7 @@ static bool covers(const geometry *s) {
 }
 
 /* U, which is all there at once, must not grow without bounds, and the error of R = 7 grows with the
- * channels added up: 64 of them take a third of what the library promises. */
+ * channels added up: 64 of them take up to two thirds of what the library promises. */
 SMALL static double cost(const geometry *s) {
   const chunk_layout t = plan(s);
   const int32_t C = s->C / s->G, O = s->O / s->G;

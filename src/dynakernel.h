@@ -4,8 +4,9 @@
  * into one with the weights that the branch answers, and convolves the image with the mixture.
  * It is the block of Dite-HRNet (Li et al., IJCAI 2022), close kin to CondConv (Yang et al.,
  * NeurIPS 2019) and DyConv (Chen et al., CVPR 2020). Everything here answers what PyTorch answers,
- * within 2e-5 * (1 + max|answer|); an algorithm that the caller forces upon more channels than it is meant
- * for may be less exact.
+ * within 2e-5 * (1 + max|answer|). Two things may make Winograd and Toom-Cook less exact: being forced upon
+ * more channels than the planner would, and numbers that all but cancel, or of which a few are a thousand
+ * times the rest; direct convolution is then the exact one.
  *
  *     dk_context *context = dk_context_create();
  *     dk_attention *attention = dk_attention_create(3, 4, 4);             // C, M, K

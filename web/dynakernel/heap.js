@@ -15,9 +15,6 @@ import { DynakernelError, byteText } from './errors.js';
 /** Frees a C object by its pointer.
  * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy'} Destructor */
 
-/** What weights are of the bytes, a quarter: V8 then collects at some 260 MiB of forgotten tensors. */
-const WEIGHT_SHIFT = 2;
-
 export class Heap {
   /** @type {Exports | null} */
   #exports;
@@ -32,9 +29,9 @@ export class Heap {
       if (this.#exports) this.#destroy(pointer, destroy);
     });
 
-  /** Memory that nothing uses, beside what owners have on a shared heap. Engines collect garbage as it grows,
-   * and do not see that memory: a loop that forgets its tensors would run out of it before they did.
-   * @type {WeakMap<object, ArrayBuffer>} */
+  /** Memory that nothing uses, half as much as owners have on a shared heap. Engines collect garbage as it
+   * grows, and do not see that heap: a loop that forgets its tensors would run out of it before they did.
+   * V8 now does at some 130 MiB of them. @type {WeakMap<object, ArrayBuffer>} */
   #weights = new WeakMap();
 
   /** @param {Exports} exports */
@@ -196,7 +193,7 @@ export class Heap {
     this.#forgotten.register(owner, { pointer, destroy }, owner);
     if (bytes > 0 && this.shared) {
       try {
-        this.#weights.set(owner, new ArrayBuffer(bytes >>> WEIGHT_SHIFT));
+        this.#weights.set(owner, new ArrayBuffer(bytes >>> 1));
       } catch {
         // There is little memory. The owner can do without.
       }

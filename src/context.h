@@ -11,7 +11,7 @@ struct dk_context {
   void *workspace;
   size_t bytes;
 
-  int32_t threads;  /* the caller's among them */
+  int32_t threads;   /* the caller's among them */
   uint32_t declined; /* how often parallel_pays() found some asleep */
 
   /* The job under way, written by the caller's thread while open is false and inside is 0. */

@@ -79,7 +79,7 @@ DK_API size_t dk_context_workspace(const dk_context *context);
  * calls dk_context_work with a number of its own, 1 .. threads - 1, and is kept there until
  * dk_context_stop. That does not wait: the context may be destroyed once every call of dk_context_work
  * has returned. set_threads says how many take part, the caller's among them (1 at first, 16 at most; set
- * between calls only); the workspace holds a share for each. Of inputs below 2^90 a forward pass answers
+ * between calls only); the workspace holds a share for each. Of inputs below 2^60 a forward pass answers
  * the same to the last bit whatever their number. Calls from outside still come one at a time. A
  * WebAssembly build without threads has no workers: leave it at 1. Compiled natively, workers do not sleep:
  * they yield their processor while there is nothing to do. */

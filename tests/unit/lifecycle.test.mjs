@@ -320,12 +320,14 @@ test('a module needs no memory for warming up', async () => {
   runtime.dispose();
 });
 
-test('threads, whose memory engines do not count: a loop that forgets its tensors goes on', async () => {
+test('threads, whose memory engines do not count: a loop that forgets its tensors or modules goes on', async () => {
   const runtime = await load({ simd, threads: 2 });
-  for (let round = 0; round < 300; round++) { // 1.2 GB in all, of 1 GiB
-    runtime.zeros([1024, 1024]);
-    await new Promise(setImmediate);
-  }
+  const large = { inChannels: 512, outChannels: 512, kernelSize: 1, numKernels: 4 };
+  for (const forget of [() => runtime.zeros([1024, 1024]), () => runtime.kernelAggregation(large)])
+    for (let round = 0; round < 300; round++) { // of 4 MB: 1.2 GB in all, of 1 GiB
+      forget();
+      await new Promise(setImmediate);
+    }
   runtime.dispose();
 });
 

@@ -31,7 +31,10 @@ export class Heap {
 
   /** Memory that nothing uses, half as much as owners have on a shared heap. Engines collect garbage as it
    * grows, and do not see that heap: a loop that forgets its tensors would run out of it before they did.
-   * V8 now does at some 130 MiB of them. @type {WeakMap<object, ArrayBuffer>} */
+   * V8 now does at some 130 MiB of them.
+   *
+   * @type {WeakMap<object, ArrayBuffer>}
+   */
   #weights = new WeakMap();
 
   /** @param {Exports} exports */
@@ -186,17 +189,16 @@ export class Heap {
    * @param {object} owner
    * @param {number} pointer
    * @param {Destructor} destroy
-   * @param {number} [bytes] that the owner has, where it may have many
+   * @param {number} bytes that the owner has
    */
-  guard(owner, pointer, destroy, bytes = 0) {
+  guard(owner, pointer, destroy, bytes) {
     this.#live++;
     this.#forgotten.register(owner, { pointer, destroy }, owner);
-    if (bytes > 0 && this.shared) {
-      try {
-        this.#weights.set(owner, new ArrayBuffer(bytes >>> 1));
-      } catch {
-        // There is little memory. The owner can do without.
-      }
+    if (!this.shared) return;
+    try {
+      this.#weights.set(owner, new ArrayBuffer(bytes >>> 1));
+    } catch {
+      // There is little memory. The owner can do without.
     }
   }
 

@@ -6,6 +6,7 @@ import { boolean } from './check.js';
 import { DynakernelError } from './errors.js';
 import { Gradients } from './gradients.js';
 import { ForwardRecord } from './record.js';
+import { sizeOf } from './shape.js';
 import { loadStateDict, stateDict } from './state.js';
 import { DISPOSE } from './tensor.js';
 
@@ -108,7 +109,8 @@ export class Module {
     this.#children = children;
     this.#record = new ForwardRecord(heap);
     this.#gradients = new Gradients(heap, state.filter(({ tensor }) => tensor));
-    if (destroy) heap.guard(this, pointer, destroy);
+    const values = state.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    if (destroy) heap.guard(this, pointer, destroy, values * 4);
   }
 
   /**

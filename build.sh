@@ -32,8 +32,8 @@ EOF
 fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 missing() { printf 'build.sh: %s\n' "$*" >&2; exit 2; }
 
-sources=(src/*.c)
-headers=(src/*.h)
+mapfile -t sources < <(find src -name '*.c' | sort)
+mapfile -t headers < <(find src -name '*.h' | sort)
 threads=tests/native/threads.c # WASI has none: for this machine only
 mapfile -t programs < <(grep -lE '^int main\(' tests/native/*.c 2>/dev/null | grep -vxF "$threads")
 mapfile -t shared < <(grep -LE '^int main\(' tests/native/*.c 2>/dev/null) # linked into every program
@@ -45,7 +45,7 @@ common=(
   -ffp-contract=off       # a*b+c is fused only where the source says so: the same numbers from every compiler
   -Wall -Wextra -Werror   # a warning is an error
   -Wno-unknown-pragmas    # gcc does not know the loop pragmas, which are for LLVM's WebAssembly
-  -Isrc                   # for the tests, which include the library's headers
+  -Isrc                   # includes name the folder: "convolution/mixing.h"
   "-ffile-prefix-map=$PWD=." # no path of this machine in the output
 )
 # shellcheck disable=SC2034 # the two are used by name
@@ -70,7 +70,7 @@ standalone=(
   -sMAXIMUM_MEMORY=2GB    # every address fits a signed 32-bit integer
 )
 threaded=(
-  -matomics               # the threads of src/parallel.c
+  -matomics               # the threads of src/base/parallel.c
   -mbulk-memory           # shared memory is filled once, by whichever instance is first
   -sSHARED_MEMORY         # one memory for the instances of all workers,
   -sIMPORTED_MEMORY       # made by the wrapper

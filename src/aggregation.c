@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "aggregation.h"
-#include "small.h"
-#include "workspace.h"
+#include "base/attributes.h"
+#include "base/workspace.h"
 
 static dk_status check_config(const dk_aggregation_config *c) {
   const int32_t limit = 1 << 15; /* so that dilation * (R - 1) fits in int32_t */

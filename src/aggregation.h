@@ -2,7 +2,7 @@
 #ifndef DK_AGGREGATION_H
 #define DK_AGGREGATION_H
 
-#include "convolution.h"
+#include "convolution/convolution.h"
 
 struct dk_aggregation {
   dk_aggregation_config config;

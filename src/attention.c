@@ -8,12 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "elementary.h"
+#include "base/elementary.h"
 #include "pool.h"
-#include "simd.h"
-#include "sizes.h"
-#include "small.h"
-#include "workspace.h"
+#include "base/simd.h"
+#include "base/sizes.h"
+#include "base/attributes.h"
+#include "base/workspace.h"
 
 static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 

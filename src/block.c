@@ -1,12 +1,12 @@
 /* DynamicKernelAggregation: the aggregation's kernels, mixed as the attention says. Nothing changes,
  * running statistics above all, before everything that can be refused has been checked. */
 #include "aggregation.h"
-#include "aggregation_gradient.h"
+#include "aggregation_backward.h"
 #include "attention.h"
-#include "attention_gradient.h"
+#include "attention_backward.h"
 #include "pool.h"
-#include "small.h"
-#include "workspace.h"
+#include "base/attributes.h"
+#include "base/workspace.h"
 
 dk_status dk_block_forward(dk_context *context, dk_attention *attention,
                            dk_aggregation *aggregation, int32_t training, const float *x, int32_t N,

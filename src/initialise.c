@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "aggregation.h"
-#include "elementary.h"
-#include "small.h"
+#include "base/elementary.h"
+#include "base/attributes.h"
 
 /* PCG32 (O'Neill, 2014), XSH-RR. */
 typedef struct generator {

@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-#include "parallel.h"
-#include "simd.h"
+#include "base/parallel.h"
+#include "base/simd.h"
 
 enum {
   BLOCK = 1024,

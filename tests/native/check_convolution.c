@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "aggregation.h"
-#include "convolution.h"
+#include "convolution/convolution.h"
 #include "pool.h"
 #include "support.h"
-#include "workspace.h"
+#include "base/workspace.h"
 
 static const double TOLERANCE = 2e-5;
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gradient.h"
+#include "backward/backward.h"
 #include "gradient_problem.h"
-#include "sizes.h"
-#include "workspace.h"
+#include "base/sizes.h"
+#include "base/workspace.h"
 
 static const double TOLERANCE = 1e-4; /* of the library, times 1 + max|answer| */
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "pixel_check.h"
-#include "pixels.h"
+#include "pixels/pixels.h"
 
 /* ------------------------------------------------------------------------------ rgba_to_planes */
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "correlate.h"
-#include "elementary.h"
-#include "kernels.h"
-#include "loss.h"
-#include "optimizer.h"
+#include "inner/correlate.h"
+#include "base/elementary.h"
+#include "convolution/mixing.h"
+#include "training/loss.h"
+#include "training/optimizer.h"
 #include "support.h"
 
 int check_losses(uint32_t seed, int count) {

@@ -3,7 +3,7 @@
 #define GRADIENT_PROBLEM_H
 
 #include "dynakernel.h"
-#include "gradient_reference.h"
+#include "backward/block_reference.h"
 #include "support.h"
 
 /* What there are gradients of. */

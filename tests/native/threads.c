@@ -16,7 +16,7 @@ typedef struct layer {
   int32_t N, C, O, G, R, stride, padding, H, W;
 } layer;
 
-/* Large enough to be divided, in each of the ways of src/batch.c. */
+/* Large enough to be divided, in each of the ways of src/convolution/batch.c. */
 static const layer layers[] = {
     {1, 3, 5, 1, 3, 1, 1, 130, 131},   {1, 32, 40, 1, 3, 1, 1, 41, 43}, {1, 64, 72, 1, 3, 1, 1, 13, 13},
     {1, 24, 24, 24, 5, 1, 2, 60, 61},  {3, 24, 24, 3, 3, 2, 1, 60, 61}, {5, 48, 50, 1, 1, 1, 0, 33, 31},

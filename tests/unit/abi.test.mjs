@@ -61,12 +61,12 @@ test('structs: the fields that are read by position', () => {
 test('limits', () => {
   const source = (file) => readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8');
   assert.match(header, /a tensor has at most 2\^29 elements/);
-  assert.match(source('sizes.h'), /MAX_ELEMENTS = 1 << 29 /);
+  assert.match(source('base/sizes.h'), /MAX_ELEMENTS = 1 << 29 /);
   assert.equal(MAX_ELEMENTS, 2 ** 29);
   assert.match(header, /kernel_size; +\/\* R, 1 \.\. 32768 \*\//);
   assert.match(source('aggregation.c'), /limit = 1 << 15;/);
   assert.equal(MAX_EXTENT, 2 ** 15);
-  assert.match(source('parallel.h'), /MAX_THREADS = 16 /);
+  assert.match(source('base/parallel.h'), /MAX_THREADS = 16 /);
   assert.equal(MAX_THREADS, 16);
 });
 

@@ -7,7 +7,7 @@ import { ALGORITHMS } from '../../web/dynakernel/abi.js';
 import { load } from '../../web/dynakernel/index.js';
 import { assertClose, assertRejected, assertRefused, randomTensor, simd } from '../helpers.mjs';
 
-// Large enough to be divided, in each of the ways of src/batch.c, two of them only while all threads are awake; each
+// Large enough to be divided, in each of the ways of src/convolution/batch.c, two of them only while all threads are awake; each
 // algorithm among them.
 const LAYERS = [
   { inChannels: 3, outChannels: 5, kernelSize: 3, padding: 1, image: [1, 3, 130, 131] },

@@ -1,6 +1,6 @@
 /**
  * The pool of threads behind a runtime: shared memory, and workers that wait in C for their share of
- * the work (src/parallel.c).
+ * the work (src/base/parallel.c).
  */
 
 /** @typedef {import('./abi.js').ThreadedExports} ThreadedExports */
@@ -26,7 +26,7 @@ const MAXIMUM_PAGES = [16384, 8192, 4096]; // 1 GiB, and less where a phone refu
 
 const STACK_BYTES = 65536;
 
-/** As src/parallel.h has it. */
+/** As src/base/parallel.h has it. */
 export const MAX_THREADS = 16;
 
 /** More threads than these gain little on a layer and cost a page its other work. */

@@ -1,0 +1,31 @@
+/* The innermost loop of direct convolution: M output channels by V vectors of columns, in registers. */
+#ifndef DK_TAPS_H
+#define DK_TAPS_H
+
+#include <stdint.h>
+
+#include "convolution/mixing.h"
+#include "base/simd.h"
+#include "base/attributes.h"
+
+enum { TAPS_CHANNELS = 4, TAPS_VECTORS = 6 }; /* at most */
+
+typedef v128_t tap_sums[TAPS_CHANNELS][TAPS_VECTORS];
+
+/* sum[m][j] += sum over taps i of weight[i][m] * input[offset[i] + 4 j ..], weight [taps, 8]. M and V
+ * are constants wherever this is inlined. */
+INLINE void add_taps(const int M, const int V, const float *input, const int32_t *offset,
+                     const float *weight, int32_t taps, tap_sums sum) {
+#pragma clang loop unroll(disable)
+  for (const float *end = weight + taps * LANES; weight != end; weight += LANES) {
+    const float *tap = input + *offset++;
+    v128_t x[TAPS_VECTORS];
+    for (int j = 0; j < V; j++) x[j] = wasm_v128_load(tap + 4 * j);
+    for (int m = 0; m < M; m++) {
+      const v128_t w = wasm_v128_load32_splat(weight + m);
+      for (int j = 0; j < V; j++) sum[m][j] = madd(w, x[j], sum[m][j]);
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,202 @@
+/* See inner/winograd_tiles.h. Each transform is written once, with the shape of the tile as a constant,
+ * and compiled for each of the three. Both axes' transforms of a tile do not fit the registers, so
+ * that what the first leaves goes through memory, a row or a column at a time. */
+#include "inner/winograd_tiles.h"
+
+#include "base/attributes.h"
+#include "inner/transpose.h"
+#include "inner/winograd_1d.h"
+
+#define F2 {2, 4}
+#define F4 {4, 6}
+#define POLYPHASE {4, 9}
+static const tile_shape f2 = F2, f4 = F4, polyphase = POLYPHASE;
+
+enum { MOST_M = 4, MOST_N = 9 };
+
+INLINE void transform_inputs(const tile_shape f, const tiling *t, const tile_place *place, int32_t tiles,
+                             const float *padded, float *v) {
+  const int n = f.n;
+  const size_t column = (size_t)t->d * 4, row = (size_t)t->d * t->width * 4, v_plane = t->v_plane;
+  const int skip_first = t->across.skip[0], skip_last = t->across.skip[n - 1];
+  for (; tiles > 0; tiles--, place++) {
+    v128_t down[MOST_N][MOST_N];
+    const float *pixel = padded + (size_t)place->input * 4;
+#pragma clang loop unroll(disable)
+    for (int q = 0; q < n; q++, pixel += column) {
+      v128_t d[MOST_N], b[MOST_N];
+      const float *from = pixel;
+      for (int r = 0; r < n; r++, from += row) d[r] = wasm_v128_load(from);
+      winograd_input(n, d, b);
+      for (int r = 0; r < n; r++) down[r][q] = b[r];
+    }
+
+    float *plane = v;
+    const v128_t(*line)[MOST_N] = down;
+#pragma clang loop unroll(disable)
+    for (int r = 0; r < n; r++, line++) {
+      v128_t b[MOST_N];
+      winograd_input(n, *line, b);
+      const int32_t *at = place->v + 2 * t->down.skip[r];
+      const ptrdiff_t first = at[skip_first] - at[0], last = at[skip_last] - at[0];
+      float *to = plane + at[0];
+      for (int q = 0; q < n; q++, to += v_plane) {
+        const winograd_part part = winograd_part_of(n, q);
+        wasm_v128_store(part == FIRST_OUTPUT ? to + first : part == LAST_OUTPUT ? to + last : to,
+                        b[q]);
+      }
+      plane += n * v_plane;
+    }
+  }
+}
+
+/* Row r of U from that row of G g. */
+INLINE void store_kernel_row(const int n, const v128_t g[3], const int r, float *u) {
+  const int values = winograd_kernel_values(n);
+  v128_t across[6];
+  winograd_kernel(n, g, across);
+  for (int q = 0; q < values; q++) wasm_v128_store(u + (r * values + q) * 4, across[q]);
+}
+
+/* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the
+ * same. */
+INLINE void transform_kernel_rows(const int n, const int first, const int last, const float *taps,
+                                  float *u) {
+  v128_t upper[3], lower[3];
+  for (int q = 0; q < 3; q++) {
+    v128_t g[3], down[6];
+    for (int r = 0; r < 3; r++) g[r] = wasm_v128_load(taps + (r * 3 + q) * LANES);
+    winograd_kernel(n, g, down);
+    upper[q] = down[first];
+    lower[q] = down[last];
+  }
+  store_kernel_row(n, upper, first, u);
+  if (last != first) store_kernel_row(n, lower, last, u);
+}
+
+/* One or two rows at a time, for which the taps are loaded anew, since all of G g would not fit the
+ * registers. */
+INLINE void transform_kernels(const tile_shape f, int32_t channels, const float *mixed, float *u) {
+  for (int32_t i = 0; i < 2 * channels; i++, u += U_HALF) {
+    const float *taps = mixed + i / 2 * 9 * LANES + i % 2 * 4;
+    transform_kernel_rows(f.n, 0, 0, taps, u);
+    transform_kernel_rows(f.n, 1, 2, taps, u);
+    transform_kernel_rows(f.n, 3, f.n == 4 ? 3 : 4, taps, u);
+    if (f.n != 4) transform_kernel_rows(f.n, 5, 5, taps, u);
+  }
+}
+
+/* Those pixels of a tile [m][4 channels][4 columns] that are outputs. */
+APART SMALL static void store_pixels(const geometry *s, const tile_place *place, int32_t count,
+                                     const float *tile, float *y) {
+  const ptrdiff_t d = s->dilation, y_plane = (ptrdiff_t)s->Ho * s->Wo;
+  for (int32_t r = place->top; r < place->bottom; r++)
+    for (int32_t k = 0; k < count; k++) {
+      const float *from = tile + (r * 4 + k) * 4;
+      float *to = y + k * y_plane + r * d * s->Wo;
+      if (place->right - place->left == 4) {
+        const v128_t columns = wasm_v128_load(from);
+        wasm_v128_store32_lane(to, columns, 0);
+        wasm_v128_store32_lane(to + d, columns, 1);
+        wasm_v128_store32_lane(to + 2 * d, columns, 2);
+        wasm_v128_store32_lane(to + 3 * d, columns, 3);
+      } else {
+        for (int32_t q = place->left; q < place->right; q++) to[q * d] = from[q];
+      }
+    }
+}
+
+INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
+                              const tile_place *place, int32_t tiles, const float *products,
+                              const float *bias, int32_t count, float *y) {
+  const int m = f.m, n = f.n;
+  const size_t y_plane = (size_t)s->Ho * s->Wo;
+  const size_t m_plane = t->m_plane, row = n * m_plane;
+  const int skip_first = 2 * t->down.skip[0], skip_last = 2 * t->down.skip[n - 1];
+  const bool may_be_whole = count == 4 && s->dilation == 1;
+  const v128_t b = wasm_v128_load(bias);
+  for (; tiles > 0; tiles--, place++) {
+    v128_t down[MOST_M][MOST_N];
+    const float *plane = products;
+#pragma clang loop unroll(disable)
+    for (int q = 0; q < n; q++, plane += m_plane) {
+      v128_t v[MOST_N], a[MOST_M];
+      const int32_t *at = place->m + t->across.skip[q];
+      const ptrdiff_t first = at[skip_first] - at[0], last = at[skip_last] - at[0];
+      const float *from = plane + at[0];
+      for (int r = 0; r < n; r++, from += row) {
+        const winograd_part part = winograd_part_of(n, r);
+        v[r] = wasm_v128_load(part == FIRST_OUTPUT  ? from + first
+                              : part == LAST_OUTPUT ? from + last
+                                                    : from);
+      }
+      winograd_output(n, v, a);
+      for (int r = 0; r < m; r++) down[r][q] = a[r];
+    }
+    const bool whole = may_be_whole && place->top == 0 && place->left == 0 && place->bottom == m &&
+                       place->right == m;
+    float edge[MOST_M][4][4]; /* which is not stored as a whole */
+    float *const pixels = y + place->output;
+    float *to = whole ? pixels : edge[0][0];
+    const size_t row_step = whole ? (size_t)s->Wo : 16, channel_step = whole ? y_plane : 4;
+#pragma clang loop unroll(disable)
+    for (int r = 0; r < m; r++, to += row_step) {
+      v128_t a[4]; /* columns, lane = channel; then channels, lane = column */
+      winograd_output(n, down[r], a);
+      for (int q = 0; q < m; q++) a[q] = wasm_f32x4_add(a[q], b);
+      for (int q = m; q < 4; q++) a[q] = b;
+      transpose4(a);
+      float *channel = to;
+      for (int k = 0; k < 4; k++, channel += channel_step)
+        if (m == 4)
+          wasm_v128_store(channel, a[k]);
+        else
+          wasm_v128_store64_lane(channel, a[k], 0);
+    }
+    if (!whole) store_pixels(s, place, count, edge[0][0], pixels);
+  }
+}
+
+/* F(2x2) is for thousands of channels, where its products outweigh all else: compiled for size. */
+SMALL static void inputs_f2(const tiling *t, const tile_place *place, int32_t tiles,
+                            const float *padded, float *v) {
+  transform_inputs(f2, t, place, tiles, padded, v);
+}
+static void inputs_f4(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
+                      float *v) {
+  transform_inputs(f4, t, place, tiles, padded, v);
+}
+static void inputs_polyphase(const tiling *t, const tile_place *place, int32_t tiles,
+                             const float *padded, float *v) {
+  transform_inputs(polyphase, t, place, tiles, padded, v);
+}
+
+SMALL static void kernels_f2(int32_t channels, const float *mixed, float *u) {
+  transform_kernels(f2, channels, mixed, u);
+}
+static void kernels_f4(int32_t channels, const float *mixed, float *u) {
+  transform_kernels(f4, channels, mixed, u);
+}
+static void kernels_polyphase(int32_t channels, const float *mixed, float *u) {
+  transform_kernels(polyphase, channels, mixed, u);
+}
+
+SMALL static void outputs_f2(const geometry *s, const tiling *t, const tile_place *place,
+                             int32_t tiles, const float *products, const float *bias,
+                             int32_t count, float *y) {
+  transform_outputs(f2, s, t, place, tiles, products, bias, count, y);
+}
+static void outputs_f4(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
+                       const float *products, const float *bias, int32_t count, float *y) {
+  transform_outputs(f4, s, t, place, tiles, products, bias, count, y);
+}
+static void outputs_polyphase(const geometry *s, const tiling *t, const tile_place *place,
+                              int32_t tiles, const float *products, const float *bias,
+                              int32_t count, float *y) {
+  transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y);
+}
+
+const scheme winograd_f2 = {F2, 40, inputs_f2, kernels_f2, outputs_f2};
+const scheme winograd_f4 = {F4, 80, inputs_f4, kernels_f4, outputs_f4};
+const scheme winograd_polyphase = {POLYPHASE, 150, inputs_polyphase, kernels_polyphase,
+                                   outputs_polyphase};

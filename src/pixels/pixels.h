@@ -1,0 +1,48 @@
+/* Pixels: the step that pixels/from_rgba.c and pixels/resize.c share, and the portable references that stand
+ * beside dk_rgba_to_planes, dk_resize_rows, dk_range, dk_map_to_rgba and dk_planes_to_rgba. */
+#ifndef DK_PIXELS_H
+#define DK_PIXELS_H
+
+#include "dynakernel.h"
+#include "base/simd.h"
+
+/* Luma is summed in whole thousandths, exactly: 299 R + 587 G + 114 B is at most 255000. */
+enum { COLOUR_UNIT = 255, LUMA_UNIT = 255000, LUMA_RED = 299, LUMA_GREEN = 587, LUMA_BLUE = 114 };
+
+/* (value/unit - mean) / std as (value - zero) * (scale + scale_tail). The scale keeps 16 bits, so
+ * that its product with a byte is exact, and the tail the rest: with mean 0 and std 1 the answer is
+ * v/255 rounded once, bit for bit what a division gives. */
+typedef struct normalisation {
+  float zero, scale, scale_tail;
+} normalisation;
+
+normalisation normalisation_make(int32_t unit, float mean, float std);
+
+static inline v128_t normalise(v128_t value, const normalisation *n) {
+  v128_t offset = wasm_f32x4_sub(value, wasm_f32x4_splat(n->zero));
+  return wasm_f32x4_add(wasm_f32x4_mul(offset, wasm_f32x4_splat(n->scale)),
+                        wasm_f32x4_mul(offset, wasm_f32x4_splat(n->scale_tail)));
+}
+
+/* The references: double precision, one pixel at a time. */
+void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channels,
+                              const float *mean, const float *std, float *planes,
+                              size_t plane_stride);
+
+/* rgba [src_H, src_W, 4], the whole image at once -> planes [channels, H, W]. */
+void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels,
+                      const float *mean, const float *std, float *planes, int32_t H, int32_t W);
+
+void range_reference(const float *x, size_t count, float *range);
+
+/* Where value falls when low..high is spread over 0..255, before rounding: in [0, 255]; 128 where
+ * the range is empty or not finite; NaN for NaN. SIMD computes this in single precision: it may
+ * take the other neighbour where the level is within 1e-4 of half-way between two. */
+double level_reference(float value, float low, float high);
+
+void map_to_rgba_reference(const float *map, size_t pixels, float low, float high,
+                           const uint8_t *palette, uint8_t *rgba);
+void planes_to_rgba_reference(const float *planes, size_t plane_stride, size_t pixels, float low,
+                              float high, uint8_t *rgba);
+
+#endif

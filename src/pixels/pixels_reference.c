@@ -1,0 +1,103 @@
+/* Portable pixels, written to be read; pixels/from_rgba.c, pixels/to_rgba.c and pixels/resize.c answer the same. */
+#include "pixels/pixels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Channel c of a pixel, 0..255; with one channel, its luma. */
+static double channel_value(const uint8_t *pixel, int32_t channels, int32_t c) {
+  if (channels == 1) return 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+  return pixel[c];
+}
+
+void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channels,
+                              const float *mean, const float *std, float *planes,
+                              size_t plane_stride) {
+  for (int32_t c = 0; c < channels; c++)
+    for (size_t i = 0; i < pixels; i++) {
+      double value = channel_value(rgba + 4 * i, channels, c) / 255.0;
+      planes[(size_t)c * plane_stride + i] = (float)((value - mean[c]) / std[c]);
+    }
+}
+
+/* Share of source pixel u in target pixel i, before normalisation: a triangle around the target's
+ * centre that reaches one pixel to each side, or one target pixel when shrinking. */
+static double triangle(int32_t u, int32_t i, int32_t src_size, int32_t size) {
+  double step = (double)src_size / size;
+  double radius = step > 1.0 ? step : 1.0;
+  double distance = fabs((u + 0.5) - (i + 0.5) * step);
+  return distance < radius ? 1.0 - distance / radius : 0.0;
+}
+
+/* Source pixels [*first, *end) hold every pixel with a share in i, and some without. */
+static void triangle_bounds(int32_t i, int32_t src_size, int32_t size, int32_t *first,
+                            int32_t *end) {
+  double step = (double)src_size / size;
+  double radius = (step > 1.0 ? step : 1.0) + 1.0;
+  double centre = (i + 0.5) * step;
+  *first = centre - radius > 0.0 ? (int32_t)(centre - radius) : 0;
+  *end = centre + radius < src_size ? (int32_t)(centre + radius) : src_size;
+}
+
+void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels,
+                      const float *mean, const float *std, float *planes, int32_t H, int32_t W) {
+  for (int32_t y = 0; y < H; y++)
+    for (int32_t x = 0; x < W; x++) {
+      int32_t top, bottom, left, right;
+      triangle_bounds(y, src_H, H, &top, &bottom);
+      triangle_bounds(x, src_W, W, &left, &right);
+      double sum[3] = {0.0, 0.0, 0.0}, share = 0.0;
+      for (int32_t v = top; v < bottom; v++)
+        for (int32_t u = left; u < right; u++) {
+          double weight = triangle(v, y, src_H, H) * triangle(u, x, src_W, W);
+          const uint8_t *pixel = rgba + 4 * ((size_t)v * (size_t)src_W + (size_t)u);
+          share += weight;
+          for (int32_t c = 0; c < channels; c++)
+            sum[c] += weight * channel_value(pixel, channels, c);
+        }
+      for (int32_t c = 0; c < channels; c++)
+        planes[((size_t)c * (size_t)H + (size_t)y) * (size_t)W + (size_t)x] =
+            (float)((sum[c] / share / 255.0 - mean[c]) / std[c]);
+    }
+}
+
+void range_reference(const float *x, size_t count, float *range) {
+  float low = INFINITY, high = -INFINITY;
+  for (size_t i = 0; i < count; i++)
+    if (isfinite(x[i])) {
+      low = x[i] < low ? x[i] : low;
+      high = x[i] > high ? x[i] : high;
+    }
+  range[0] = low <= high ? low : 0.0f;
+  range[1] = low <= high ? high : 0.0f;
+}
+
+double level_reference(float value, float low, float high) {
+  if (isnan(value)) return value;
+  double spread = (double)high - low;
+  if (!(spread > 0.0 && isfinite(spread))) return 128.0;
+  double level = ((double)value - low) * 255.0 / spread;
+  return level < 0.0 ? 0.0 : level > 255.0 ? 255.0 : level;
+}
+
+void map_to_rgba_reference(const float *map, size_t pixels, float low, float high,
+                           const uint8_t *palette, uint8_t *rgba) {
+  for (size_t i = 0; i < pixels; i++) {
+    double level = level_reference(map[i], low, high);
+    if (isnan(level))
+      memset(rgba + 4 * i, 0, 4);
+    else
+      memcpy(rgba + 4 * i, palette + 4 * (size_t)nearbyint(level), 4);
+  }
+}
+
+void planes_to_rgba_reference(const float *planes, size_t plane_stride, size_t pixels, float low,
+                              float high, uint8_t *rgba) {
+  for (size_t i = 0; i < pixels; i++) {
+    for (size_t c = 0; c < 3; c++) {
+      double level = level_reference(planes[c * plane_stride + i], low, high);
+      rgba[4 * i + c] = isnan(level) ? 0 : (uint8_t)nearbyint(level);
+    }
+    rgba[4 * i + 3] = 255;
+  }
+}

@@ -6,16 +6,11 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "base/geometry.h"
 #include "dynakernel.h"
 #include "convolution/mixing.h"
 #include "base/parallel.h"
 #include "base/sizes.h"
-
-typedef struct geometry {
-  int32_t N, C, O, G, K, R;
-  int32_t stride, padding, dilation;
-  int32_t H, W, Ho, Wo;
-} geometry;
 
 /* Work on one sample: the outputs of some blocks of channels and some rows. */
 typedef struct convolution {

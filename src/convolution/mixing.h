@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANES = 8 };
+#include "base/geometry.h"
 
 typedef struct packed_kernels {
   int32_t K, O;

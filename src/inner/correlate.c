@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "convolution/mixing.h"
+#include "base/geometry.h"
 #include "base/simd.h"
 #include "base/attributes.h"
 

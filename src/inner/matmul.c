@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "convolution/mixing.h"
+#include "base/geometry.h"
 #include "base/simd.h"
 #include "base/attributes.h"
 

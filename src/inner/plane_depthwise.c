@@ -9,9 +9,10 @@
 #include "inner/plane_depthwise.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
-#include "convolution/mixing.h"
+#include "base/geometry.h"
 #include "base/simd.h"
 #include "base/attributes.h"
 

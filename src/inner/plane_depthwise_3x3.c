@@ -5,8 +5,9 @@
 #include "inner/plane_depthwise_3x3.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "convolution/mixing.h"
+#include "base/geometry.h"
 #include "base/simd.h"
 #include "base/attributes.h"
 

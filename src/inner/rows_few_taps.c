@@ -3,7 +3,7 @@
  * takes as long as some four taps. */
 #include "inner/rows_few_taps.h"
 
-#include "convolution/mixing.h"
+#include "base/geometry.h"
 #include "base/simd.h"
 #include "base/attributes.h"
 

@@ -2,6 +2,7 @@
 #include "inner/strip.h"
 
 #include "inner/pad.h"
+#include "base/sizes.h"
 
 static int32_t reach(const geometry *s) { return s->dilation * (s->R - 1); }
 

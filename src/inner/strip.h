@@ -3,7 +3,9 @@
 #ifndef DK_STRIP_H
 #define DK_STRIP_H
 
-#include "convolution/convolution.h"
+#include <stddef.h>
+
+#include "base/geometry.h"
 
 /* A strip's memory: [channels, rows_in, stride, width]. A row is split into as many phases as the
  * stride: padded column j goes to phase j % stride, place j / stride, so that consecutive outputs

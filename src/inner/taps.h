@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "convolution/mixing.h"
+#include "base/geometry.h"
 #include "base/simd.h"
 #include "base/attributes.h"
 

@@ -2,7 +2,9 @@
 #ifndef DK_WINOGRAD_TILES_H
 #define DK_WINOGRAD_TILES_H
 
-#include "convolution/convolution.h"
+#include <stddef.h>
+
+#include "base/geometry.h"
 #include "base/simd.h"
 
 typedef struct tile_shape {

@@ -8,19 +8,17 @@
 static dk_status check_config(const dk_aggregation_config *c) {
   const int32_t limit = 1 << 15; /* so that dilation * (R - 1) fits in int32_t */
   const int32_t G = c->groups;
-  if (c->in_channels < 1 || c->out_channels < 1 || c->kernel_size < 1 || c->stride < 1 ||
-      c->padding < 0 || c->dilation < 1 || G < 1 || c->num_kernels < 1)
+  if (c->in_channels < 1 || c->out_channels < 1 || c->kernel_size < 1 || c->stride < 1 || c->padding < 0 ||
+      c->dilation < 1 || G < 1 || c->num_kernels < 1)
     return DK_ERROR_CONFIG;
   if (c->in_channels % G || c->out_channels % G) return DK_ERROR_CONFIG;
   if (c->kernel_size > limit || c->stride > limit || c->padding > limit || c->dilation > limit)
     return DK_ERROR_CONFIG;
-  if (c->algorithm < DK_ALGORITHM_AUTO || c->algorithm > DK_ALGORITHM_IM2COL)
-    return DK_ERROR_CONFIG;
+  if (c->algorithm < DK_ALGORITHM_AUTO || c->algorithm > DK_ALGORITHM_IM2COL) return DK_ERROR_CONFIG;
   return DK_OK;
 }
 
-SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config,
-                                      dk_aggregation **aggregation) {
+SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation) {
   *aggregation = NULL;
   dk_status status = check_config(config);
   if (status) return status;
@@ -55,16 +53,16 @@ SMALL void dk_aggregation_destroy(dk_aggregation *aggregation) {
   dk_free(aggregation);
 }
 
-SMALL void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first,
-                                int32_t count, const float *weight) {
+SMALL void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                                const float *weight) {
   if (aggregation->weight)
     memcpy(aggregation->weight + weight_offset(aggregation, k, first), weight,
            sizeof(float) * count * aggregation->kernels.depth);
   kernels_pack(&aggregation->kernels, k, first, count, weight);
 }
 
-SMALL void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first,
-                               int32_t count, float *weight) {
+SMALL void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                               float *weight) {
   if (aggregation->weight)
     memcpy(weight, aggregation->weight + weight_offset(aggregation, k, first),
            sizeof(float) * count * aggregation->kernels.depth);
@@ -86,9 +84,7 @@ SMALL float *dk_aggregation_weight(dk_aggregation *aggregation) {
   return aggregation->weight;
 }
 
-void dk_aggregation_changed(dk_aggregation *aggregation) {
-  aggregation->stale = aggregation->weight != NULL;
-}
+void dk_aggregation_changed(dk_aggregation *aggregation) { aggregation->stale = aggregation->weight != NULL; }
 
 void aggregation_pack(dk_aggregation *aggregation) {
   packed_kernels *kernels = &aggregation->kernels;
@@ -112,15 +108,22 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
   const int32_t Ho = output_length(c, H), Wo = output_length(c, W);
   if (Ho < 1 || Wo < 1) return DK_ERROR_SHAPE;
   const uint64_t plane_limit = (uint64_t)MAX_ELEMENTS / (uint32_t)N;
-  if ((uint64_t)H * W > plane_limit / c->in_channels ||
-      (uint64_t)Ho * Wo > plane_limit / c->out_channels)
+  if ((uint64_t)H * W > plane_limit / c->in_channels || (uint64_t)Ho * Wo > plane_limit / c->out_channels)
     return DK_ERROR_SHAPE;
   *shape = (geometry){
-      .N = N, .C = c->in_channels, .O = c->out_channels, .G = c->groups,
-      .K = c->num_kernels, .R = c->kernel_size,
-      .stride = c->stride, .padding = c->padding,
+      .N = N,
+      .C = c->in_channels,
+      .O = c->out_channels,
+      .G = c->groups,
+      .K = c->num_kernels,
+      .R = c->kernel_size,
+      .stride = c->stride,
+      .padding = c->padding,
       .dilation = c->kernel_size > 1 ? c->dilation : 1, /* one tap is no distance from itself */
-      .H = H, .W = W, .Ho = Ho, .Wo = Wo,
+      .H = H,
+      .W = W,
+      .Ho = Ho,
+      .Wo = Wo,
   };
   return DK_OK;
 }
@@ -140,14 +143,14 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
   const algorithm *chosen;
   dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
-  *plan = (dk_plan){(int32_t)chosen->id, chosen->tile, shape.Ho, shape.Wo,
-                    (int32_t)chosen->workspace(&shape)};
+  *plan =
+      (dk_plan){(int32_t)chosen->id, chosen->tile, shape.Ho, shape.Wo, (int32_t)chosen->workspace(&shape)};
   return DK_OK;
 }
 
-SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation,
-                                const algorithm *chosen, const geometry *shape, const float *x,
-                                const float *a, float *y, void *workspace) {
+SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
+                                const geometry *shape, const float *x, const float *a, float *y,
+                                void *workspace) {
   aggregation_pack(aggregation);
   convolve_batch(context, chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
 }
@@ -175,12 +178,10 @@ SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32
       for (int32_t i = 0; i < kernels->depth; i++) {
         kernels_mix(kernels, block, i, 1, a, mixed);
         for (int32_t lane = 0; lane < channels.count; lane++)
-          weight[((size_t)n * kernels->O + channels.first + lane) * kernels->depth + i] =
-              mixed[lane];
+          weight[((size_t)n * kernels->O + channels.first + lane) * kernels->depth + i] = mixed[lane];
       }
       if (!aggregation->bias) continue;
       kernels_mix_bias(kernels, block, aggregation->bias, a, mixed);
-      memcpy(bias + (size_t)n * kernels->O + channels.first, mixed,
-             sizeof(float) * (size_t)channels.count);
+      memcpy(bias + (size_t)n * kernels->O + channels.first, mixed, sizeof(float) * (size_t)channels.count);
     }
 }

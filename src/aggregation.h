@@ -29,8 +29,7 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
  * batch_workspace's many bytes. */
 dk_status aggregation_prepare(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                               geometry *shape, const algorithm **chosen);
-void aggregation_convolve(dk_context *context, dk_aggregation *aggregation,
-                          const algorithm *chosen, const geometry *shape, const float *x,
-                          const float *a, float *y, void *workspace);
+void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
+                          const geometry *shape, const float *x, const float *a, float *y, void *workspace);
 
 #endif

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "backward/block_reference.h"
-#include "base/parallel.h"
-#include "pool.h"
 #include "base/attributes.h"
+#include "base/parallel.h"
 #include "base/workspace.h"
+#include "pool.h"
 
 enum {
   /* Multiply-adds: below, handing work over costs more than it saves. Not a question for parallel_pays(),
@@ -30,8 +30,7 @@ static uint64_t part_workspace(const aggregation_backward *b) {
 }
 
 SMALL dk_status aggregation_gradient_prepare(const dk_context *context, dk_aggregation *aggregation,
-                                             int32_t N, int32_t H, int32_t W,
-                                             aggregation_backward *b) {
+                                             int32_t N, int32_t H, int32_t W, aggregation_backward *b) {
   dk_status status = aggregation_geometry(aggregation, N, H, W, &b->shape);
   if (status) return status;
   const geometry *s = &b->shape;
@@ -80,8 +79,7 @@ SMALL static void kernel_gradients(const void *argument, int32_t index, int32_t 
   (void)thread;
   if (!b->reference) weight_gradient(&b->shape, n->x, n->gy, &n->gw, first, end, scratch);
   mixture_gradient(&n->aggregation->kernels, &n->gw, first, end, n->a,
-                   b->grad_a ? n->ga + (size_t)index * part_totals(b) : NULL, b->grad_weight,
-                   scratch);
+                   b->grad_a ? n->ga + (size_t)index * part_totals(b) : NULL, b->grad_weight, scratch);
 }
 
 /* Through the mixed bias: ga [K]. */
@@ -135,12 +133,16 @@ SMALL void aggregation_gradient_compute(dk_context *context, const aggregation_b
   }
 }
 
-SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation,
-                                        const float *x, const float *a, int32_t N, int32_t H,
-                                        int32_t W, const float *grad_y, float *grad_x,
-                                        float *grad_a, const dk_aggregation_gradients *gradients) {
+SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                        const float *a, int32_t N, int32_t H, int32_t W, const float *grad_y,
+                                        float *grad_x, float *grad_a,
+                                        const dk_aggregation_gradients *gradients) {
   aggregation_backward b = {
-      .x = x, .a = a, .grad_y = grad_y, .grad_x = grad_x, .grad_a = grad_a,
+      .x = x,
+      .a = a,
+      .grad_y = grad_y,
+      .grad_x = grad_x,
+      .grad_a = grad_a,
       .grad_weight = gradients ? gradients->weight : NULL,
       .grad_bias = gradients ? gradients->bias : NULL,
   };

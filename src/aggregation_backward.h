@@ -22,8 +22,8 @@ typedef struct aggregation_backward {
 } aggregation_backward;
 
 /* Errors: SHAPE, MEMORY. */
-dk_status aggregation_gradient_prepare(const dk_context *context, dk_aggregation *aggregation,
-                                       int32_t N, int32_t H, int32_t W, aggregation_backward *b);
+dk_status aggregation_gradient_prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
+                                       int32_t H, int32_t W, aggregation_backward *b);
 
 size_t aggregation_gradient_workspace(const aggregation_backward *b); /* bytes, aligned to 64 */
 

@@ -8,12 +8,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/attributes.h"
 #include "base/elementary.h"
-#include "pool.h"
 #include "base/simd.h"
 #include "base/sizes.h"
-#include "base/attributes.h"
 #include "base/workspace.h"
+#include "pool.h"
 
 static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 
@@ -59,8 +59,7 @@ SMALL static void normalise_by_batch(dk_attention *attention, const attention_ta
 }
 
 /* The same by the running statistics. */
-static void normalise_by_running(const dk_attention *attention, const attention_tape *t,
-                                 int32_t N) {
+static void normalise_by_running(const dk_attention *attention, const attention_tape *t, int32_t N) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
     double *z = t->normalised + m;
@@ -90,8 +89,7 @@ attention_tape attention_tape_view(const dk_attention *attention, int32_t N, voi
   return t;
 }
 
-dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H,
-                          int32_t W) {
+dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H, int32_t W) {
   if (N < 1 || H < 1 || W < 1) return DK_ERROR_SHAPE;
   if ((uint64_t)H * (uint32_t)W > (uint32_t)MAX_ELEMENTS / (uint32_t)N / (uint32_t)attention->C)
     return DK_ERROR_SHAPE;
@@ -116,16 +114,15 @@ static double dot(const float *w, const double *p, int32_t count) {
   return sum;
 }
 
-SMALL void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
-                             const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape) {
+SMALL void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
+                             int32_t N, int32_t H, int32_t W, float *a, void *tape) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
   const attention_tape t = attention_tape_view(attention, N, tape);
   pool_means(context, x, N * C, (size_t)H * W, t.p);
 
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++)
-      t.normalised[(size_t)n * M + m] =
-          dot(attention->conv1_weight + (size_t)m * C, t.p + (size_t)n * C, C);
+      t.normalised[(size_t)n * M + m] = dot(attention->conv1_weight + (size_t)m * C, t.p + (size_t)n * C, C);
 
   if (training)
     normalise_by_batch(attention, &t, N);
@@ -148,14 +145,13 @@ SMALL void attention_compute(dk_context *context, dk_attention *attention, int32
     }
 }
 
-dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training,
-                               const float *x, int32_t N, int32_t H, int32_t W, float *a) {
+dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training, const float *x,
+                               int32_t N, int32_t H, int32_t W, float *a) {
   return dk_attention_forward_taped(context, attention, training, x, N, H, W, a, NULL);
 }
 
 dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attention, int32_t training,
-                                     const float *x, int32_t N, int32_t H, int32_t W, float *a,
-                                     void *tape) {
+                                     const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape) {
   dk_status status = attention_check(attention, training, N, H, W);
   if (status) return status;
   if (!tape) tape = workspace_reserve(context, dk_attention_tape_bytes(attention, N));

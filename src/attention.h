@@ -4,8 +4,7 @@
 
 #include "dynakernel.h"
 
-dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H,
-                          int32_t W);
+dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H, int32_t W);
 
 /* The values between the branch's steps: what a forward pass computes in and a backward pass reads. */
 typedef struct attention_tape {
@@ -20,7 +19,7 @@ typedef struct attention_tape {
 attention_tape attention_tape_view(const dk_attention *attention, int32_t N, void *memory);
 
 /* dk_attention_forward without its checks; tape is dk_attention_tape_bytes of memory. */
-void attention_compute(dk_context *context, dk_attention *attention, int32_t training,
-                       const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape);
+void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
+                       int32_t N, int32_t H, int32_t W, float *a, void *tape);
 
 #endif

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "pool.h"
 #include "base/attributes.h"
 #include "base/workspace.h"
+#include "pool.h"
 
 /* Sums over the batch go to the caller's float32 in one rounding. */
 SMALL static void add(float *gradient, size_t i, double value) {
@@ -15,15 +15,13 @@ SMALL static void add(float *gradient, size_t i, double value) {
 }
 
 /* gs [N, K] = gradient of what the sigmoid takes. */
-SMALL static void through_sigmoid(const attention_tape *t, const float *ga, size_t count,
-                                  double *gs) {
+SMALL static void through_sigmoid(const attention_tape *t, const float *ga, size_t count, double *gs) {
   for (size_t i = 0; i < count; i++) gs[i] = ga[i] * t->a[i] * (1 - t->a[i]);
 }
 
 /* gs -> gh [N, M], of what ReLU takes, and of conv2's parameters. */
 SMALL static void through_conv2(const dk_attention *attention, const attention_tape *t, int32_t N,
-                                const double *gs, double *gh,
-                                const dk_attention_gradients *gradients) {
+                                const double *gs, double *gh, const dk_attention_gradients *gradients) {
   const int32_t M = attention->M, K = attention->K;
   for (int32_t k = 0; k < K; k++) {
     double bias = 0;
@@ -31,8 +29,7 @@ SMALL static void through_conv2(const dk_attention *attention, const attention_t
     add(gradients->conv2_bias, (size_t)k, bias);
     for (int32_t m = 0; m < M; m++) {
       double weight = 0;
-      for (int32_t n = 0; n < N; n++)
-        weight += gs[(size_t)n * K + k] * t->hidden[(size_t)n * M + m];
+      for (int32_t n = 0; n < N; n++) weight += gs[(size_t)n * K + k] * t->hidden[(size_t)n * M + m];
       add(gradients->conv2_weight, (size_t)k * M + m, weight);
     }
   }
@@ -50,9 +47,8 @@ SMALL static void through_conv2(const dk_attention *attention, const attention_t
  *
  *     eval      gz = g * inverse
  *     training  gz = inverse * (g - mean(g) - z^ * mean(g * z^)) */
-SMALL static void through_batch_norm(const dk_attention *attention, int32_t training,
-                                     const attention_tape *t, int32_t N, double *gz,
-                                     const dk_attention_gradients *gradients) {
+SMALL static void through_batch_norm(const dk_attention *attention, int32_t training, const attention_tape *t,
+                                     int32_t N, double *gz, const dk_attention_gradients *gradients) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
     const double scale = attention->bn_weight[m] * t->inverse[m];
@@ -74,8 +70,7 @@ SMALL static void through_batch_norm(const dk_attention *attention, int32_t trai
 
 /* gz -> gp [N, C], of the pooled input, and of conv1's weight. */
 SMALL static void through_conv1(const dk_attention *attention, const attention_tape *t, int32_t N,
-                                const double *gz, double *gp,
-                                const dk_attention_gradients *gradients) {
+                                const double *gz, double *gp, const dk_attention_gradients *gradients) {
   const int32_t C = attention->C, M = attention->M;
   if (gradients->conv1_weight)
     for (int32_t m = 0; m < M; m++)
@@ -97,8 +92,8 @@ size_t attention_gradient_workspace(const dk_attention *attention, int32_t N) {
   return dk_attention_tape_bytes(attention, N); /* gs, gz, gp are no more */
 }
 
-SMALL const double *attention_gradient(const dk_attention *attention, int32_t training,
-                                       const void *tape, int32_t N, const float *grad_a,
+SMALL const double *attention_gradient(const dk_attention *attention, int32_t training, const void *tape,
+                                       int32_t N, const float *grad_a,
                                        const dk_attention_gradients *gradients, void *workspace) {
   static const dk_attention_gradients none = {0};
   const attention_tape t = attention_tape_view(attention, N, (void *)tape);
@@ -113,10 +108,9 @@ SMALL const double *attention_gradient(const dk_attention *attention, int32_t tr
   return gp;
 }
 
-dk_status dk_attention_backward(dk_context *context, const dk_attention *attention,
-                                int32_t training, const void *tape, int32_t N, int32_t H, int32_t W,
-                                const float *grad_a, float *grad_x,
-                                const dk_attention_gradients *gradients) {
+dk_status dk_attention_backward(dk_context *context, const dk_attention *attention, int32_t training,
+                                const void *tape, int32_t N, int32_t H, int32_t W, const float *grad_a,
+                                float *grad_x, const dk_attention_gradients *gradients) {
   dk_status status = attention_check(attention, training, N, H, W);
   if (status) return status;
   void *workspace = workspace_reserve(context, attention_gradient_workspace(attention, N));

@@ -4,19 +4,19 @@
 #include "aggregation_backward.h"
 #include "attention.h"
 #include "attention_backward.h"
-#include "pool.h"
 #include "base/attributes.h"
 #include "base/workspace.h"
+#include "pool.h"
 
-dk_status dk_block_forward(dk_context *context, dk_attention *attention,
-                           dk_aggregation *aggregation, int32_t training, const float *x, int32_t N,
-                           int32_t H, int32_t W, float *a, float *y) {
+dk_status dk_block_forward(dk_context *context, dk_attention *attention, dk_aggregation *aggregation,
+                           int32_t training, const float *x, int32_t N, int32_t H, int32_t W, float *a,
+                           float *y) {
   return dk_block_forward_taped(context, attention, aggregation, training, x, N, H, W, a, y, NULL);
 }
 
-dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
-                                 dk_aggregation *aggregation, int32_t training, const float *x,
-                                 int32_t N, int32_t H, int32_t W, float *a, float *y, void *tape) {
+dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention, dk_aggregation *aggregation,
+                                 int32_t training, const float *x, int32_t N, int32_t H, int32_t W, float *a,
+                                 float *y, void *tape) {
   geometry shape;
   const algorithm *chosen;
   dk_status status = attention_check(attention, training, N, H, W);
@@ -41,7 +41,10 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
                                   const dk_attention_gradients *attention_gradients,
                                   const dk_aggregation_gradients *aggregation_gradients) {
   aggregation_backward b = {
-      .x = x, .a = a, .grad_y = grad_y, .grad_x = grad_x,
+      .x = x,
+      .a = a,
+      .grad_y = grad_y,
+      .grad_x = grad_x,
       .grad_weight = aggregation_gradients ? aggregation_gradients->weight : NULL,
       .grad_bias = aggregation_gradients ? aggregation_gradients->bias : NULL,
   };
@@ -52,8 +55,8 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
 
   /* grad_a first, then the steps of one module and of the other in the same place. */
   const size_t grad_a_bytes = round_up(sizeof(float) * N * b.shape.K, 64);
-  const size_t steps = (size_t)max_u64(aggregation_gradient_workspace(&b),
-                                       attention_gradient_workspace(attention, N));
+  const size_t steps =
+      (size_t)max_u64(aggregation_gradient_workspace(&b), attention_gradient_workspace(attention, N));
   char *workspace = workspace_reserve(context, grad_a_bytes + steps);
   if (!workspace) return DK_ERROR_MEMORY;
 

@@ -117,9 +117,8 @@ DK_API void dk_attention_initialise(dk_attention *attention, uint32_t seed);
 /* x [N, C, H, W] -> a [N, K]. training 0: batch norm uses the running statistics; 1: the batch's
  * (biased variance), and moves the running ones by momentum 0.1 (unbiased variance).
  * Errors: SHAPE, MODE (training and N = 1), MEMORY. */
-DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention,
-                                      int32_t training, const float *x, int32_t N, int32_t H,
-                                      int32_t W, float *a);
+DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training,
+                                      const float *x, int32_t N, int32_t H, int32_t W, float *a);
 
 /* -------------------------------------------------------------------------------- aggregation
  * KernelAggregation: for each sample n, w[n] = sum over k of a[n,k] * weight[k] and
@@ -158,8 +157,7 @@ typedef struct dk_aggregation_config {
 typedef struct dk_aggregation dk_aggregation;
 
 /* Kernels and biases start at zero. Errors: CONFIG, MEMORY; *aggregation is then NULL. */
-DK_API dk_status dk_aggregation_create(const dk_aggregation_config *config,
-                                       dk_aggregation **aggregation);
+DK_API dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation);
 DK_API void dk_aggregation_destroy(dk_aggregation *aggregation); /* NULL does nothing */
 
 /* Kaiming uniform, fan in, gain sqrt(2): every kernel within +-sqrt(6 / (C/G*R*R)); biases 0. */
@@ -167,10 +165,10 @@ DK_API void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed
 
 /* Write (read) the kernels of count output channels from first on, of kernel k, from (into)
  * [count, C/G, R, R]. All indices must be in range. */
-DK_API void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first,
-                                 int32_t count, const float *weight);
-DK_API void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first,
-                                int32_t count, float *weight);
+DK_API void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                                 const float *weight);
+DK_API void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                                float *weight);
 
 /* The biases [K, O], to be read and written at any time, or NULL where the module has none. */
 DK_API float *dk_aggregation_bias(dk_aggregation *aggregation);
@@ -191,27 +189,26 @@ typedef struct dk_plan {
 
 /* Errors: SHAPE, CONFIG (the algorithm that was forced does not cover this shape), MEMORY (it needs
  * more than 128 MiB for a thread). */
-DK_API dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H,
-                                     int32_t W, dk_plan *plan);
+DK_API dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
+                                     dk_plan *plan);
 
 /* x [N, C, H, W], a [N, K] -> y [N, O, Ho, Wo]. Errors: SHAPE, CONFIG, MEMORY. */
-DK_API dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation,
-                                        const float *x, const float *a, int32_t N, int32_t H,
-                                        int32_t W, float *y);
+DK_API dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                        const float *a, int32_t N, int32_t H, int32_t W, float *y);
 
 /* a [N, K] -> weight [N, O, C/G, R, R], bias [N, O] (not written, and may be NULL, where the module
  * has none): what a forward pass applies. N >= 1. */
-DK_API void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N,
-                               float *weight, float *bias);
+DK_API void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
+                               float *bias);
 
 /* -------------------------------------------------------------------------------------- block
  * DynamicKernelAggregation: aggregation(x, attention(x)). The two must agree in C and K. */
 
 /* x [N, C, H, W] -> a [N, K], y [N, O, Ho, Wo]. Errors: those of both forward passes; running
  * statistics move only if the whole call succeeds. */
-DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention,
-                                  dk_aggregation *aggregation, int32_t training, const float *x,
-                                  int32_t N, int32_t H, int32_t W, float *a, float *y);
+DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention, dk_aggregation *aggregation,
+                                  int32_t training, const float *x, int32_t N, int32_t H, int32_t W, float *a,
+                                  float *y);
 
 /* ----------------------------------------------------------------------------------- training
  * Gradients of a loss L. grad_y stands for dL/dy, and so on; each has the shape of what it is the
@@ -238,15 +235,14 @@ DK_API size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N);
 
 /* dk_attention_forward that also writes a tape of dk_attention_tape_bytes, aligned to 8 bytes; NULL
  * for none. */
-DK_API dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attention,
-                                            int32_t training, const float *x, int32_t N, int32_t H,
-                                            int32_t W, float *a, void *tape);
+DK_API dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attention, int32_t training,
+                                            const float *x, int32_t N, int32_t H, int32_t W, float *a,
+                                            void *tape);
 
 /* The same for dk_block_forward. */
 DK_API dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
-                                        dk_aggregation *aggregation, int32_t training,
-                                        const float *x, int32_t N, int32_t H, int32_t W, float *a,
-                                        float *y, void *tape);
+                                        dk_aggregation *aggregation, int32_t training, const float *x,
+                                        int32_t N, int32_t H, int32_t W, float *a, float *y, void *tape);
 
 /* The parameters' gradients, each added to, or NULL. */
 typedef struct dk_attention_gradients {
@@ -264,17 +260,16 @@ typedef struct dk_aggregation_gradients {
 
 /* grad_a [N, K] -> grad_x [N, C, H, W], gradients. training and tape are those of the forward pass.
  * Errors: SHAPE, MODE, MEMORY. */
-DK_API dk_status dk_attention_backward(dk_context *context, const dk_attention *attention,
-                                       int32_t training, const void *tape, int32_t N, int32_t H,
-                                       int32_t W, const float *grad_a, float *grad_x,
-                                       const dk_attention_gradients *gradients);
+DK_API dk_status dk_attention_backward(dk_context *context, const dk_attention *attention, int32_t training,
+                                       const void *tape, int32_t N, int32_t H, int32_t W, const float *grad_a,
+                                       float *grad_x, const dk_attention_gradients *gradients);
 
 /* x [N, C, H, W], a [N, K], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], grad_a [N, K], gradients.
  * Errors: SHAPE, MEMORY. */
-DK_API dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation,
-                                         const float *x, const float *a, int32_t N, int32_t H,
-                                         int32_t W, const float *grad_y, float *grad_x,
-                                         float *grad_a, const dk_aggregation_gradients *gradients);
+DK_API dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                         const float *a, int32_t N, int32_t H, int32_t W, const float *grad_y,
+                                         float *grad_x, float *grad_a,
+                                         const dk_aggregation_gradients *gradients);
 
 /* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], both modules' gradients. a [N, K],
  * training and tape are those of the forward pass. Errors: those of both, and CONFIG where the two
@@ -293,8 +288,7 @@ DK_API double dk_loss_mse(const float *y, const float *target, size_t count, flo
 DK_API double dk_loss_l1(const float *y, const float *target, size_t count, float *grad);  /* |d| */
 
 /* d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2); delta > 0. */
-DK_API double dk_loss_huber(const float *y, const float *target, size_t count, double delta,
-                            float *grad);
+DK_API double dk_loss_huber(const float *y, const float *target, size_t count, double delta, float *grad);
 
 /* One step of an optimizer on parameter [count], in place, as torch.optim's. Whoever steps an
  * aggregation's kernels steps dk_aggregation_weight and calls dk_aggregation_changed.
@@ -302,16 +296,15 @@ DK_API double dk_loss_huber(const float *y, const float *target, size_t count, d
  * SGD: g = gradient + weight_decay * parameter; from the second step on velocity = momentum *
  * velocity + g, at the first (step 1) velocity = g; parameter -= lr * velocity. velocity [count] is
  * state; where momentum is 0 it is not touched and may be NULL, and g takes its place. */
-DK_API void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count,
-                        double lr, double momentum, double weight_decay, int32_t step);
+DK_API void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count, double lr,
+                        double momentum, double weight_decay, int32_t step);
 
 /* Adam (Kingma & Ba, ICLR 2015): g = gradient + weight_decay * parameter, m = beta1 * m +
  * (1 - beta1) * g, v = beta2 * v + (1 - beta2) * g^2, parameter -= lr / (1 - beta1^step) * m /
  * (sqrt(v / (1 - beta2^step)) + eps). m, v [count] are state, 0 before the first step; step counts
  * from 1. */
-DK_API void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count,
-                         double lr, double beta1, double beta2, double eps, double weight_decay,
-                         int32_t step);
+DK_API void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count, double lr,
+                         double beta1, double beta2, double eps, double weight_decay, int32_t step);
 
 /* ------------------------------------------------------------------------------------- pixels
  * RGBA is 8 bits a channel, not premultiplied, row by row, as a canvas gives it; alpha is ignored
@@ -320,9 +313,8 @@ DK_API void dk_adam_step(float *parameter, const float *gradient, float *m, floa
 /* rgba [pixels, 4] -> planes [channels, pixels], plane c starting at planes + c * plane_stride.
  * channels 3: red, green, blue; 1: luma, (0.299 R + 0.587 G + 0.114 B), as PIL's "L" unrounded.
  * Each value is (v/255 - mean[c]) / std[c]; mean and std are [channels]. */
-DK_API void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channels,
-                              const float *mean, const float *std, float *planes,
-                              size_t plane_stride);
+DK_API void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,
+                              const float *std, float *planes, size_t plane_stride);
 
 /* The same with resizing, src_H x src_W to H x W, fed with a few source rows at a time so that a
  * large photograph needs little memory: rgba [rows, src_W, 4] holds the source rows from first_row
@@ -330,10 +322,9 @@ DK_API void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channe
  * the last. Separable triangle filter, widened when shrinking (antialiased), half-pixel centres,
  * edges renormalised: the "bilinear" of PIL, and of PyTorch's interpolate with antialias=True.
  * Errors: SHAPE (a size below 1, rows outside the source, channels neither 1 nor 3), MEMORY. */
-DK_API dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row,
-                                int32_t rows, int32_t src_H, int32_t src_W, int32_t channels,
-                                const float *mean, const float *std, float *planes, int32_t H,
-                                int32_t W);
+DK_API dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row, int32_t rows,
+                                int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
+                                const float *std, float *planes, int32_t H, int32_t W);
 
 /* range[0], range[1] = least and greatest finite value of x [count]; 0, 0 where there is none. */
 DK_API void dk_range(const float *x, size_t count, float *range);
@@ -341,19 +332,18 @@ DK_API void dk_range(const float *x, size_t count, float *range);
 /* map [pixels] -> rgba [pixels, 4]: low..high spread over the 256 colours of palette [256, 4],
  * rounded to the nearest, clamped; NaN is drawn transparent black; where high > low does not hold,
  * or either is infinite, every other pixel takes the middle colour (128). */
-DK_API void dk_map_to_rgba(const float *map, size_t pixels, float low, float high,
-                           const uint8_t *palette, uint8_t *rgba);
+DK_API void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
+                           uint8_t *rgba);
 
 /* The same for map [rows, width] as a part of a larger picture: rows of rgba lie row_stride pixels
  * apart, and the gap pixels that follow each are made transparent black. */
 DK_API void dk_map_to_rgba_rows(const float *map, size_t rows, size_t width, float low, float high,
-                                const uint8_t *palette, uint8_t *rgba, size_t row_stride,
-                                size_t gap);
+                                const uint8_t *palette, uint8_t *rgba, size_t row_stride, size_t gap);
 
 /* planes [3, pixels], plane c starting at planes + c * plane_stride -> rgba [pixels, 4], low..high
  * spread over 0..255 in each channel, or 128 as above; NaN is 0. */
-DK_API void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low,
-                              float high, uint8_t *rgba);
+DK_API void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low, float high,
+                              uint8_t *rgba);
 
 #ifdef __cplusplus
 }

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "aggregation.h"
-#include "base/elementary.h"
 #include "base/attributes.h"
+#include "base/elementary.h"
 
 /* PCG32 (O'Neill, 2014), XSH-RR. */
 typedef struct generator {
@@ -68,6 +68,5 @@ SMALL void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed)
         kernels_unpack(kernels, k, o, 1, aggregation->weight + weight_offset(aggregation, k, o));
     }
   aggregation->stale = false;
-  if (aggregation->bias)
-    memset(aggregation->bias, 0, sizeof(float) * (size_t)kernels->K * kernels->O);
+  if (aggregation->bias) memset(aggregation->bias, 0, sizeof(float) * (size_t)kernels->K * kernels->O);
 }

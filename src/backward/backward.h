@@ -9,9 +9,8 @@
 /* gw: packed as kernels are, for one kernel (K = 1). x [C, H, W], gy [O, Ho, Wo]; blocks
  * first_block .. end_block - 1 of gw are written. workspace is aligned to 64. */
 uint64_t weight_gradient_workspace(const geometry *shape, const packed_kernels *gw); /* bytes */
-void weight_gradient(const geometry *shape, const float *x, const float *gy,
-                     const packed_kernels *gw, int32_t first_block, int32_t end_block,
-                     void *workspace);
+void weight_gradient(const geometry *shape, const float *x, const float *gy, const packed_kernels *gw,
+                     int32_t first_block, int32_t end_block, void *workspace);
 
 /* ---------------------------------------------------------- backward/weight_winograd.c */
 
@@ -41,13 +40,11 @@ typedef struct input_gradient {
 } input_gradient;
 
 /* Errors: MEMORY. */
-dk_status input_gradient_plan(const dk_context *context, const geometry *forward,
-                              input_gradient *plan);
+dk_status input_gradient_plan(const dk_context *context, const geometry *forward, input_gradient *plan);
 
 /* gx [C, H, W] = transposed convolution of gy [O, Ho, Wo] with the K kernels mixed by a [K]. */
-void input_gradient_compute(dk_context *context, const input_gradient *plan,
-                            const packed_kernels *kernels, const float *a, const float *gy,
-                            float *gx, void *workspace);
+void input_gradient_compute(dk_context *context, const input_gradient *plan, const packed_kernels *kernels,
+                            const float *a, const float *gy, float *gx, void *workspace);
 
 /* ----------------------------------------------------------------- backward/mixture.c */
 

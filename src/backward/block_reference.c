@@ -23,8 +23,7 @@ static void normalise(const block_reference *block, const attention_tape *t, int
   for (int32_t n = 0; n < N; n++) z[n * M] = (z[n * M] - mean) * t->inverse[m];
 }
 
-void attention_reference_forward(const block_reference *block, const double *x,
-                                 const attention_tape *t) {
+void attention_reference_forward(const block_reference *block, const double *x, const attention_tape *t) {
   const int32_t N = block->shape.N, C = block->shape.C, M = block->M, K = block->shape.K;
   const int32_t plane = block->shape.H * block->shape.W;
   const block_parameters *p = &block->parameters;
@@ -55,8 +54,7 @@ void attention_reference_forward(const block_reference *block, const double *x,
 
 /* gz [N, M]: of batch norm's output -> of its input, by the chain rule over every pair of samples:
  * dz^[i]/dz[n] = inverse * ([i = n] - 1/N - z^[i] * z^[n] / N). */
-static void normalise_backward(const block_reference *block, const attention_tape *t, int32_t m,
-                               double *gz) {
+static void normalise_backward(const block_reference *block, const attention_tape *t, int32_t m, double *gz) {
   const int32_t N = block->shape.N, M = block->M;
   const double *z = t->normalised + m, scale = block->parameters.bn_weight[m] * t->inverse[m];
   double sum = 0, product = 0;
@@ -67,9 +65,8 @@ static void normalise_backward(const block_reference *block, const attention_tap
   }
 }
 
-void attention_reference_backward(const block_reference *block, const attention_tape *t,
-                                  const double *ga, double *gx, const block_parameters *gradients,
-                                  double *scratch) {
+void attention_reference_backward(const block_reference *block, const attention_tape *t, const double *ga,
+                                  double *gx, const block_parameters *gradients, double *scratch) {
   const int32_t N = block->shape.N, C = block->shape.C, M = block->M, K = block->shape.K;
   const int32_t plane = block->shape.H * block->shape.W;
   const block_parameters *p = &block->parameters;
@@ -140,8 +137,8 @@ static void add_backward(void *context, size_t y, size_t x, size_t w) {
   t->gw[w] += t->x[x] * t->gy[y];
 }
 
-void convolution_reference_forward(const geometry *s, const double *x, const double *w,
-                                   const double *b, double *y) {
+void convolution_reference_forward(const geometry *s, const double *x, const double *w, const double *b,
+                                   double *y) {
   const size_t plane = (size_t)s->Ho * s->Wo;
   for (size_t i = 0; i < s->O * plane; i++) y[i] = b ? b[i / plane] : 0;
   visit_products(s, add_forward, &(arrays){.x = x, .w = w, .y = y});
@@ -164,8 +161,8 @@ static void mix(int32_t K, const double *a, const double *from, size_t count, do
   }
 }
 
-static void mix_backward(int32_t K, const double *a, const double *from, size_t count,
-                         const double *gradient, double *ga, double *g_from) {
+static void mix_backward(int32_t K, const double *a, const double *from, size_t count, const double *gradient,
+                         double *ga, double *g_from) {
   for (int32_t k = 0; k < K; k++)
     for (size_t i = 0; i < count; i++) {
       ga[k] += gradient[i] * from[k * count + i];
@@ -173,8 +170,8 @@ static void mix_backward(int32_t K, const double *a, const double *from, size_t 
     }
 }
 
-void aggregation_reference_forward(const block_reference *block, const double *x, const double *a,
-                                   double *y, double *scratch) {
+void aggregation_reference_forward(const block_reference *block, const double *x, const double *a, double *y,
+                                   double *scratch) {
   const geometry *s = &block->shape;
   const block_parameters *p = &block->parameters;
   const size_t inputs = (size_t)s->C * s->H * s->W, outputs = (size_t)s->O * s->Ho * s->Wo;
@@ -216,9 +213,9 @@ SMALL static void widen(const float *from, size_t count, double *to) {
   for (size_t i = 0; i < count; i++) to[i] = from[i];
 }
 
-SMALL void convolution_reference_packed(const geometry *s, const packed_kernels *kernels,
-                                        const float *a, const float *x, const float *gy, float *gx,
-                                        const packed_kernels *gw, void *workspace) {
+SMALL void convolution_reference_packed(const geometry *s, const packed_kernels *kernels, const float *a,
+                                        const float *x, const float *gy, float *gx, const packed_kernels *gw,
+                                        void *workspace) {
   const size_t inputs = (size_t)s->C * s->H * s->W, outputs = (size_t)s->O * s->Ho * s->Wo;
   const size_t kernel = kernel_size(s), depth = kernel / s->O;
   double *w = workspace, *wide_gw = w + kernel, *wide_x = wide_gw + kernel;

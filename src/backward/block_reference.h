@@ -24,25 +24,23 @@ typedef struct block_reference {
 } block_reference;
 
 /* x [N, C, H, W] -> tape, the attention's values step by step. */
-void attention_reference_forward(const block_reference *block, const double *x,
-                                 const attention_tape *tape);
+void attention_reference_forward(const block_reference *block, const double *x, const attention_tape *tape);
 
 /* ga [N, K] -> gx [N, C, H, W], gradients. scratch holds N * M doubles. */
-void attention_reference_backward(const block_reference *block, const attention_tape *tape,
-                                  const double *ga, double *gx, const block_parameters *gradients,
-                                  double *scratch);
+void attention_reference_backward(const block_reference *block, const attention_tape *tape, const double *ga,
+                                  double *gx, const block_parameters *gradients, double *scratch);
 
 /* One sample: x [C, H, W], w [O, C/G, R, R], b [O] or NULL -> y [O, Ho, Wo]. */
-void convolution_reference_forward(const geometry *shape, const double *x, const double *w,
-                                   const double *b, double *y);
+void convolution_reference_forward(const geometry *shape, const double *x, const double *w, const double *b,
+                                   double *y);
 
 /* gy [O, Ho, Wo] -> gx [C, H, W] (NULL: not wanted), gw [O, C/G, R, R]. */
-void convolution_reference_backward(const geometry *shape, const double *x, const double *w,
-                                    const double *gy, double *gx, double *gw);
+void convolution_reference_backward(const geometry *shape, const double *x, const double *w, const double *gy,
+                                    double *gx, double *gw);
 
 /* x [N, C, H, W], a [N, K] -> y [N, O, Ho, Wo]. scratch holds (O * C/G * R*R + O) doubles. */
-void aggregation_reference_forward(const block_reference *block, const double *x, const double *a,
-                                   double *y, double *scratch);
+void aggregation_reference_forward(const block_reference *block, const double *x, const double *a, double *y,
+                                   double *scratch);
 
 /* gy [N, O, Ho, Wo] -> gx [N, C, H, W], ga [N, K], gradients. scratch holds twice what the forward
  * pass takes. */
@@ -53,8 +51,8 @@ void aggregation_reference_backward(const block_reference *block, const double *
 /* The convolution's backward pass on the library's own data, for DK_ALGORITHM_REFERENCE: kernels
  * mixed by a [K]; gx (may be NULL) and gw, packed for one kernel, are written. */
 uint64_t convolution_reference_workspace(const geometry *shape); /* bytes */
-void convolution_reference_packed(const geometry *shape, const packed_kernels *kernels,
-                                  const float *a, const float *x, const float *gy, float *gx,
-                                  const packed_kernels *gw, void *workspace);
+void convolution_reference_packed(const geometry *shape, const packed_kernels *kernels, const float *a,
+                                  const float *x, const float *gy, float *gx, const packed_kernels *gw,
+                                  void *workspace);
 
 #endif

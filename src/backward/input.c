@@ -23,9 +23,7 @@
 static int32_t common_divisor(int32_t a, int32_t b) { return b ? common_divisor(b, a % b) : a; }
 
 /* The taps' residues r*d (mod s) repeat after s / gcd(s, d) taps. */
-static int32_t period_of(const geometry *f) {
-  return f->stride / common_divisor(f->stride, f->dilation);
-}
+static int32_t period_of(const geometry *f) { return f->stride / common_divisor(f->stride, f->dilation); }
 
 /* Along one axis of length input: the first v and how many there are. */
 static int32_t first_place(const geometry *f) { return f->padding / f->stride; }
@@ -33,8 +31,7 @@ static int32_t places(const geometry *f, int32_t length) {
   return (int32_t)(((int64_t)length - 1 + f->padding) / f->stride) - first_place(f) + 1;
 }
 
-SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f,
-                                    input_gradient *plan) {
+SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f, input_gradient *plan) {
   const int64_t reach = (int64_t)f->dilation * (f->R - 1);
   const int32_t period = period_of(f);
   const bool one_phase = period == 1;
@@ -73,15 +70,13 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
   p.frame = round_up(frame * (uint32_t)f->O, 16);
   p.output = round_up(output * channels, 16);
 
-  if (!kernels_layout(1, (int32_t)channels, f->G, depth, f->O == f->G, &p.kernels))
-    return DK_ERROR_MEMORY;
+  if (!kernels_layout(1, (int32_t)channels, f->G, depth, f->O == f->G, &p.kernels)) return DK_ERROR_MEMORY;
   p.kernel_floats = round_up((uint64_t)p.kernels.blocks * LANES * depth, 16);
 
   p.algorithm = plan_convolution(&p.shape, DK_ALGORITHM_AUTO);
   const uint64_t mixed = (uint64_t)(f->C / f->G) * (uint32_t)f->R * (uint32_t)f->R * LANES;
   const uint64_t floats = (uint64_t)p.kernel_floats + p.frame + p.output;
-  const uint64_t scratch =
-      batch_workspace(context, p.algorithm, &p.shape); /* also holds a mixed block */
+  const uint64_t scratch = batch_workspace(context, p.algorithm, &p.shape); /* also holds a mixed block */
   const uint64_t bytes = sizeof(float) * floats + max_u64(scratch, sizeof(float) * mixed);
   if (bytes > INT32_MAX) return DK_ERROR_MEMORY;
   p.bytes = (size_t)bytes;
@@ -121,8 +116,7 @@ static void exchange_four(const exchange *x, size_t from, size_t to) {
     for (int k = 0; k < 4; k++) wasm_v128_store(x->to + to + (o + k) * x->to_step, v[k]);
   }
   for (; o < x->outputs; o++)
-    for (int k = 0; k < 4; k++)
-      x->to[to + o * x->to_step + k] = x->mixed[from + k * x->from_step + o];
+    for (int k = 0; k < 4; k++) x->to[to + o * x->to_step + k] = x->mixed[from + k * x->from_step + o];
 }
 
 /* All taps of phase (fr, fq). */
@@ -161,8 +155,8 @@ SMALL static void exchange_channels(const input_gradient *p, const float *mixed,
 
 /* The mixed kernels, flipped, with input and output channels exchanged and phases taken apart: of a
  * group, output channels [phases, phases, C/G]. */
-SMALL static void transpose_kernels(const input_gradient *p, const packed_kernels *kernels,
-                                    const float *a, float *mixed) {
+SMALL static void transpose_kernels(const input_gradient *p, const packed_kernels *kernels, const float *a,
+                                    float *mixed) {
   memset(p->kernels.data, 0, sizeof(float) * p->kernel_floats);
   for (int32_t block = 0; block < kernels->blocks; block++) {
     const channel_block o = kernels_block(kernels, block);
@@ -205,15 +199,14 @@ SMALL static void join_phases(const input_gradient *p, const float *phases, floa
     for (int32_t v = top < 0; v < rows && top + v * s < f->H; v++) {
       const float *from = phases + (size_t)v * columns;
       float *to = gx + ((size_t)c * f->H + (top + v * s)) * f->W;
-      for (int32_t u = left < 0; u < columns && left + u * s < f->W; u++)
-        to[left + u * s] = from[u];
+      for (int32_t u = left < 0; u < columns && left + u * s < f->W; u++) to[left + u * s] = from[u];
     }
   }
 }
 
 SMALL void input_gradient_compute(dk_context *context, const input_gradient *plan,
-                                  const packed_kernels *kernels, const float *a, const float *gy,
-                                  float *gx, void *workspace) {
+                                  const packed_kernels *kernels, const float *a, const float *gy, float *gx,
+                                  void *workspace) {
   input_gradient p = *plan;
   const float one = 1;
   p.kernels.data = workspace;

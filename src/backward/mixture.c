@@ -50,8 +50,7 @@ static void unpack(const float *block, int32_t depth, float *out) {
 }
 
 void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
-                      int32_t end_block, const float *a, double *ga, float *weight,
-                      float *scratch) {
+                      int32_t end_block, const float *a, double *ga, float *weight, float *scratch) {
   const int32_t K = kernels->K, depth = kernels->depth;
   const size_t floats = (size_t)depth * LANES;
   for (int32_t block = first_block; block < end_block; block++) {
@@ -62,7 +61,6 @@ void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, i
     if (!weight) continue;
     unpack(gradient, depth, scratch);
     for (int32_t k = 0; k < K; k++)
-      add_scaled(a[k], scratch, o.count * depth,
-                 weight + ((size_t)k * kernels->O + o.first) * depth);
+      add_scaled(a[k], scratch, o.count * depth, weight + ((size_t)k * kernels->O + o.first) * depth);
   }
 }

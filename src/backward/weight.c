@@ -16,9 +16,9 @@
  *   strip     rows with their padding (inner/strip.h), which all taps share */
 #include <string.h>
 
-#include "inner/correlate.h"
 #include "backward/backward.h"
 #include "base/attributes.h"
+#include "inner/correlate.h"
 #include "inner/strip.h"
 
 enum {
@@ -52,10 +52,7 @@ SMALL static source choose_source(const geometry *s) {
 }
 
 SMALL static panels plan(const geometry *s) {
-  panels p = {.source = choose_source(s),
-              .depth = s->R * s->R,
-              .group = s->C / s->G,
-              .outputs = s->O / s->G};
+  panels p = {.source = choose_source(s), .depth = s->R * s->R, .group = s->C / s->G, .outputs = s->O / s->G};
   const int64_t plane = (int64_t)s->Ho * s->Wo;
   /* A block of kernels spans groups where each has one input channel (convolution/mixing.h): its outputs are
    * then taken one by one. */
@@ -80,15 +77,11 @@ SMALL static panels plan(const geometry *s) {
 static size_t pitch(const panels *p) { return (size_t)(p->channel / p->depth); } /* COLUMNS */
 
 /* The workspace: offsets [chunk, R*R], packed gradients of a group, laid-out input. */
-static uint64_t offset_floats(const panels *p) {
-  return round_up((uint64_t)p->chunk * p->depth, 16);
-}
+static uint64_t offset_floats(const panels *p) { return round_up((uint64_t)p->chunk * p->depth, 16); }
 static uint64_t packed_floats(const panels *p) {
   return round_up(p->packed * ((p->outputs - 1) / p->step + 1), 16);
 }
-static uint64_t input_floats(const panels *p) {
-  return p->source == PLANES ? 0 : p->channel * p->chunk;
-}
+static uint64_t input_floats(const panels *p) { return p->source == PLANES ? 0 : p->channel * p->chunk; }
 
 SMALL static void fill_offsets(const geometry *s, const panels *p, int32_t *offset) {
   if (p->source == STRIP) {
@@ -137,8 +130,8 @@ SMALL static pixels next_panel(const geometry *s, const panels *p, int32_t first
   return (pixels){first, 1, left < p->pixels + VECTOR ? left : p->pixels};
 }
 
-SMALL static void fill_input(const geometry *s, const panels *p, pixels at, const float *x,
-                             int32_t channels, float *out) {
+SMALL static void fill_input(const geometry *s, const panels *p, pixels at, const float *x, int32_t channels,
+                             float *out) {
   for (int32_t c = 0; c < channels; c++, x += (size_t)s->H * s->W, out += p->channel)
     if (p->source == STRIP)
       strip_fill(s, &p->strip, x, at.first / s->Wo, at.rows, out);
@@ -147,10 +140,9 @@ SMALL static void fill_input(const geometry *s, const panels *p, pixels at, cons
 }
 
 /* Output channels first .. end - 1 of group g. */
-SMALL static void correlate_group(const geometry *s, const panels *p, const float *x,
-                                  const float *gy, const packed_kernels *gw, int32_t g,
-                                  int32_t first_output, int32_t end_output, const int32_t *offset,
-                                  float *packed, float *laid_out) {
+SMALL static void correlate_group(const geometry *s, const panels *p, const float *x, const float *gy,
+                                  const packed_kernels *gw, int32_t g, int32_t first_output,
+                                  int32_t end_output, const int32_t *offset, float *packed, float *laid_out) {
   const size_t x_plane = (size_t)s->H * s->W, g_plane = (size_t)s->Ho * s->Wo;
   for (int32_t first = 0; first < s->Ho * s->Wo;) {
     const pixels at = next_panel(s, p, first);

@@ -20,10 +20,10 @@
  * transforms watch for it (base/simd.h). */
 #include <string.h>
 
-#include "inner/correlate.h"
 #include "backward/backward.h"
-#include "inner/pad.h"
 #include "base/attributes.h"
+#include "inner/correlate.h"
+#include "inner/pad.h"
 #include "inner/transpose.h"
 #include "inner/winograd_1d.h"
 
@@ -37,12 +37,12 @@ enum {
 
 /* The tiles of one group, and the layout of the workspace, in floats. */
 typedef struct layout {
-  int32_t d;                 /* dilation */
-  int32_t tile_rows;         /* of all the image, over one phase */
-  int32_t tile_columns;      /* of one phase */
-  int32_t strip_rows;        /* tile rows in a strip */
-  int32_t width, padded_row; /* of the padded channel: one phase's columns, all phases' */
-  size_t v_row;              /* from one channel of V or Z to the next */
+  int32_t d;                        /* dilation */
+  int32_t tile_rows;                /* of all the image, over one phase */
+  int32_t tile_columns;             /* of one phase */
+  int32_t strip_rows;               /* tile rows in a strip */
+  int32_t width, padded_row;        /* of the padded channel: one phase's columns, all phases' */
+  size_t v_row;                     /* from one channel of V or Z to the next */
   size_t v_plane, z_plane, u_plane; /* from one of 36 to the next */
   size_t u_block;                   /* floats of one block's dU */
   size_t padded, v, z, u, total;    /* where each begins; total floats */
@@ -170,8 +170,8 @@ INLINE v128_t transform_gradients(const float *g, size_t step, float *out, size_
 }
 
 /* One channel's tiles of a strip: of its inputs to V or of its outputs' gradients to Z. */
-SMALL static v128_t transform_channel(const layout *t, int32_t rows, const float *padded,
-                                      bool gradients, float *out) {
+SMALL static v128_t transform_channel(const layout *t, int32_t rows, const float *padded, bool gradients,
+                                      float *out) {
   const size_t step = (size_t)t->d * t->padded_row;
   v128_t watch = wasm_f32x4_splat(0);
   for (int32_t ty = 0; ty < rows; ty++)
@@ -180,9 +180,8 @@ SMALL static v128_t transform_channel(const layout *t, int32_t rows, const float
       const float *row = padded + (size_t)(ty * M * t->d + py) * t->padded_row + px * t->width;
       for (int32_t tx = 0; tx < t->tile_columns; tx += 4) {
         const float *tile = row + (size_t)tx * M;
-        watch = wasm_f32x4_add(watch, gradients
-                                          ? transform_gradients(tile, step, out + tx, t->z_plane)
-                                          : transform_inputs(tile, step, out + tx, t->v_plane));
+        watch = wasm_f32x4_add(watch, gradients ? transform_gradients(tile, step, out + tx, t->z_plane)
+                                                : transform_inputs(tile, step, out + tx, t->v_plane));
       }
     }
   return watch;
@@ -195,8 +194,7 @@ static void transform_sums(size_t u_plane, int32_t channels, const float *u, flo
       v128_t down[3][N];
       for (int q = 0; q < N; q++) {
         v128_t column[N], g[3];
-        for (int r = 0; r < N; r++)
-          column[r] = wasm_v128_load(u + (size_t)(r * N + q) * u_plane + half);
+        for (int r = 0; r < N; r++) column[r] = wasm_v128_load(u + (size_t)(r * N + q) * u_plane + half);
         kernel_transposed(column, g);
         for (int r = 0; r < 3; r++) down[r][q] = g[r];
       }
@@ -239,8 +237,8 @@ SMALL uint64_t weight_gradient_winograd_workspace(const geometry *s, int32_t blo
 }
 
 SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const float *gy,
-                                    const packed_kernels *gw, int32_t first_block,
-                                    int32_t end_block, void *memory) {
+                                    const packed_kernels *gw, int32_t first_block, int32_t end_block,
+                                    void *memory) {
   const layout l = plan(s, end_block - first_block), *t = &l;
   const int32_t channels = s->C / s->G, run_blocks = gw->run_blocks, d = t->d;
   const size_t x_plane = (size_t)s->H * s->W, y_plane = (size_t)s->Ho * s->Wo;
@@ -254,27 +252,25 @@ SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const flo
       const int32_t rows = min_i32(t->strip_rows, t->tile_rows - row), first = row * M * d;
       v128_t watch = wasm_f32x4_splat(0);
       for (int32_t c = 0; c < channels; c++) {
-        pad_rows(x + (size_t)(g * channels + c) * x_plane, s->H, s->W, s->padding, first,
-                 (rows * M + 2) * d, d, t->width, padded);
-        watch = wasm_f32x4_add(
-            watch, transform_channel(t, rows, padded, false, workspace + t->v + c * t->v_row));
+        pad_rows(x + (size_t)(g * channels + c) * x_plane, s->H, s->W, s->padding, first, (rows * M + 2) * d,
+                 d, t->width, padded);
+        watch =
+            wasm_f32x4_add(watch, transform_channel(t, rows, padded, false, workspace + t->v + c * t->v_row));
       }
       for (int32_t block = max_i32(first_block, g * run_blocks);
            block < min_i32(end_block, (g + 1) * run_blocks); block++) {
         const channel_block o = kernels_block(gw, block);
         for (int32_t i = 0; i < o.count; i++) {
-          pad_rows(gy + (size_t)(o.first + i) * y_plane, s->Ho, s->Wo, 0, first, rows * M * d, d,
-                   t->width, padded);
-          watch = wasm_f32x4_add(
-              watch, transform_channel(t, rows, padded, true, workspace + t->z + i * t->v_row));
+          pad_rows(gy + (size_t)(o.first + i) * y_plane, s->Ho, s->Wo, 0, first, rows * M * d, d, t->width,
+                   padded);
+          watch = wasm_f32x4_add(watch,
+                                 transform_channel(t, rows, padded, true, workspace + t->z + i * t->v_row));
         }
         if (!watch_holds(watch)) return false;
         const bool one_strip = t->strip_rows == t->tile_rows;
-        float *sums =
-            workspace + t->u + (one_strip ? 0 : t->u_block * (size_t)(block - first_block));
+        float *sums = workspace + t->u + (one_strip ? 0 : t->u_block * (size_t)(block - first_block));
         if (row == 0) memset(sums, 0, sizeof(float) * t->u_block);
-        add_products(t, rows * d * d * t->tile_columns, channels, o.count, offset, workspace,
-                     sums);
+        add_products(t, rows * d * d * t->tile_columns, channels, o.count, offset, workspace, sums);
         if (row + rows == t->tile_rows)
           transform_sums(t->u_plane, channels, sums, kernels_channel(gw, 0, o.first));
       }

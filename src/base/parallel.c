@@ -28,9 +28,7 @@ static const int64_t SOON = 2000000; /* nanoseconds: of a worker's sleep, before
 static bool sleep_while(atomic_int *address, int value, int64_t time) {
   return __builtin_wasm_memory_atomic_wait32((int *)address, value, time) != 2;
 }
-static void wake_all(atomic_int *address) {
-  __builtin_wasm_memory_atomic_notify((int *)address, UINT_MAX);
-}
+static void wake_all(atomic_int *address) { __builtin_wasm_memory_atomic_notify((int *)address, UINT_MAX); }
 #elif defined(__wasm__)
 static bool sleep_while(atomic_int *address, int value, int64_t time) {
   return (void)address, (void)value, (void)time, true;

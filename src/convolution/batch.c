@@ -11,9 +11,9 @@
  *
  * Parts are taken in turn, since a thread may be late, or on a slower processor. Where something is done
  * again there are few of them: for each thread a large one and a small one. */
-#include "convolution/convolution.h"
-#include "base/parallel.h"
 #include "base/attributes.h"
+#include "base/parallel.h"
+#include "convolution/convolution.h"
 
 enum {
   MANY_PIXELS = 1024, /* of output: mixing again is then the smaller waste */
@@ -103,14 +103,22 @@ uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, con
 }
 
 SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
-                          const packed_kernels *kernels, const float *bias, const float *x,
-                          const float *a, float *y, void *workspace) {
+                          const packed_kernels *kernels, const float *bias, const float *x, const float *a,
+                          float *y, void *workspace) {
   batch b = {.chosen = chosen,
-             .first = {.shape = shape, .end_block = kernels->blocks, .end_row = shape->Ho,
-                       .kernels = kernels, .bias = bias, .x = x, .a = a, .y = y,
+             .first = {.shape = shape,
+                       .end_block = kernels->blocks,
+                       .end_row = shape->Ho,
+                       .kernels = kernels,
+                       .bias = bias,
+                       .x = x,
+                       .a = a,
+                       .y = y,
                        .workspace = workspace,
                        .workspace_bytes = (size_t)part_workspace(chosen, shape)},
-             .total = kernels->blocks, .step = kernels->blocks, .parts = 1};
+             .total = kernels->blocks,
+             .step = kernels->blocks,
+             .parts = 1};
   dk_context *const threads = divide(&b, context);
   parallel_for(threads, shape->N * b.parts, convolve_part, &b);
 }

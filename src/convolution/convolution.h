@@ -7,10 +7,10 @@
 #include <stdbool.h>
 
 #include "base/geometry.h"
-#include "dynakernel.h"
-#include "convolution/mixing.h"
 #include "base/parallel.h"
 #include "base/sizes.h"
+#include "convolution/mixing.h"
+#include "dynakernel.h"
 
 /* Work on one sample: the outputs of some blocks of channels and some rows. */
 typedef struct convolution {
@@ -20,10 +20,10 @@ typedef struct convolution {
   int32_t first_row, end_row;     /* of Ho; first_row is a multiple of ROW_STEP * dilation, and
                                      the work has eight outputs a channel, if the image does */
   const packed_kernels *kernels;
-  const float *bias; /* [K, O] or NULL */
-  const float *x;    /* [C, H, W] */
-  const float *a;    /* [K] */
-  float *y;          /* [O, Ho, Wo] */
+  const float *bias;      /* [K, O] or NULL */
+  const float *x;         /* [C, H, W] */
+  const float *a;         /* [K] */
+  float *y;               /* [O, Ho, Wo] */
   void *workspace;        /* aligned to 64: the first thread's, then the other ones' */
   size_t workspace_bytes; /* of one thread: as many as the algorithm asked for, or some more */
 } convolution;
@@ -59,8 +59,8 @@ enum { ROW_STEP = 4 };
 typedef struct algorithm {
   dk_algorithm id;
   int32_t tile;
-  bool (*covers)(const geometry *shape);      /* can it do this at all? */
-  double (*cost)(const geometry *shape);      /* how long it takes (convolution/planner.c) */
+  bool (*covers)(const geometry *shape);        /* can it do this at all? */
+  double (*cost)(const geometry *shape);        /* how long it takes (convolution/planner.c) */
   uint64_t (*workspace)(const geometry *shape); /* bytes, for a shape that is not extreme */
   void (*convolve)(const convolution *work);
   bool shares; /* can it share a sample's work among a context's threads? */
@@ -79,9 +79,9 @@ extern const algorithm depthwise_algorithm; /* convolution/depthwise.c */
 extern const algorithm winograd2_algorithm; /* convolution/winograd.c */
 extern const algorithm winograd4_algorithm;
 extern const algorithm polyphase_algorithm;
-extern const algorithm toomcook_algorithm; /* convolution/toomcook.c */
+extern const algorithm toomcook_algorithm;           /* convolution/toomcook.c */
 extern const algorithm depthwise_toomcook_algorithm; /* convolution/toomcook_depthwise.c */
-extern const algorithm karatsuba_algorithm; /* convolution/karatsuba.c */
+extern const algorithm karatsuba_algorithm;          /* convolution/karatsuba.c */
 
 /* What one thread computes in at most, bytes. */
 enum { MOST_WORKSPACE = INT32_MAX / MAX_THREADS };
@@ -97,8 +97,8 @@ const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 /* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL ->
  * y [N, O, Ho, Wo]. workspace is batch_workspace's many bytes, aligned to 64. */
 void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
-                    const packed_kernels *kernels, const float *bias, const float *x,
-                    const float *a, float *y, void *workspace);
+                    const packed_kernels *kernels, const float *bias, const float *x, const float *a,
+                    float *y, void *workspace);
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * 3x3 kernels with a stride of 1 or 2 and a padding of 0 or 1, which nearly all are, read a channel
  * where it lies (inner/plane_depthwise_3x3.h). Otherwise it goes through in strips of rows, written out with
- * their padding (inner/strip.h) into the first-level cache; inner/plane_depthwise.h has the kernels that convolve a
- * strip. */
+ * their padding (inner/strip.h) into the first-level cache; inner/plane_depthwise.h has the kernels that
+ * convolve a strip. */
 #include "convolution/convolution.h"
 #include "inner/plane_depthwise.h"
 #include "inner/plane_depthwise_3x3.h"
@@ -30,17 +30,23 @@ static bool reads_planes(const geometry *s) {
 }
 
 /* One output channel, strip by strip. */
-static void convolve_strips(const convolution *work, const strip *t, const float *x,
-                             const int32_t *offset, const float *weight, float bias, float *y,
-                             float *padded) {
+static void convolve_strips(const convolution *work, const strip *t, const float *x, const int32_t *offset,
+                            const float *weight, float bias, float *y, float *padded) {
   const geometry *s = work->shape;
   for (int32_t oy = work->first_row; oy < work->end_row; oy += t->rows_out) {
     const int32_t rows = min_i32(t->rows_out, work->end_row - oy);
     strip_fill(s, t, x, oy, rows, padded);
-    depthwise_convolve(&(depthwise_strip){
-        .input = padded, .row = t->row, .R = s->R, .stride = s->stride, .dilation = s->dilation,
-        .offset = offset, .weight = weight, .bias = bias,
-        .y = y + (size_t)oy * s->Wo, .rows = rows, .Wo = s->Wo});
+    depthwise_convolve(&(depthwise_strip){.input = padded,
+                                          .row = t->row,
+                                          .R = s->R,
+                                          .stride = s->stride,
+                                          .dilation = s->dilation,
+                                          .offset = offset,
+                                          .weight = weight,
+                                          .bias = bias,
+                                          .y = y + (size_t)oy * s->Wo,
+                                          .rows = rows,
+                                          .Wo = s->Wo});
   }
 }
 
@@ -65,10 +71,17 @@ static void convolve(const convolution *work) {
       const float *x = work->x + (size_t)(o / multiplier) * s->H * s->W;
       float *y = work->y + (size_t)o * s->Ho * s->Wo;
       if (planes)
-        depthwise_3x3_convolve(&(depthwise_3x3_plane){
-            .x = x, .H = s->H, .W = s->W, .padding = s->padding, .stride = s->stride,
-            .weight = mixed + lane, .bias = bias[lane],
-            .y = y, .Wo = s->Wo, .first_row = work->first_row, .end_row = work->end_row});
+        depthwise_3x3_convolve(&(depthwise_3x3_plane){.x = x,
+                                                      .H = s->H,
+                                                      .W = s->W,
+                                                      .padding = s->padding,
+                                                      .stride = s->stride,
+                                                      .weight = mixed + lane,
+                                                      .bias = bias[lane],
+                                                      .y = y,
+                                                      .Wo = s->Wo,
+                                                      .first_row = work->first_row,
+                                                      .end_row = work->end_row});
       else
         convolve_strips(work, &t, x, offset, mixed + lane, bias[lane], y, padded);
     }
@@ -80,5 +93,4 @@ static bool covers(const geometry *s) { return s->C == s->G; }
 /* One input channel in all is no depthwise convolution: direct shares its loads. */
 static double cost(const geometry *s) { return s->G > 1 ? (double)s->Ho * s->Wo * s->R * s->R / 4 : NEVER; }
 
-const algorithm depthwise_algorithm = {DK_ALGORITHM_DEPTHWISE, 1, covers, cost, workspace,
-                                       convolve, false};
+const algorithm depthwise_algorithm = {DK_ALGORITHM_DEPTHWISE, 1, covers, cost, workspace, convolve, false};

@@ -3,10 +3,11 @@
  *
  * The input goes through in strips of rows. A strip of one group, all its channels, is written out
  * with its padding (inner/strip.h) into a place that stays in the second-level cache; then, for each block
- * of eight output channels, the kernels are mixed and the strip is convolved with them (inner/rows_direct.h). */
+ * of eight output channels, the kernels are mixed and the strip is convolved with them (inner/rows_direct.h).
+ */
+#include "base/attributes.h"
 #include "convolution/convolution.h"
 #include "inner/rows_direct.h"
-#include "base/attributes.h"
 #include "inner/strip.h"
 
 enum {
@@ -19,9 +20,7 @@ static strip plan(const geometry *s) {
 }
 
 /* The workspace: offsets [depth], mixed [depth, 8], padded [C/G, plane]. */
-static size_t depth_floats(const geometry *s) {
-  return round_up((size_t)(s->C / s->G) * s->R * s->R, 16);
-}
+static size_t depth_floats(const geometry *s) { return round_up((size_t)(s->C / s->G) * s->R * s->R, 16); }
 
 static uint64_t workspace(const geometry *s) {
   return (uint64_t)sizeof(float) * ((1 + LANES) * depth_floats(s) + s->C / s->G * plan(s).plane);
@@ -44,9 +43,13 @@ static void convolve(const convolution *work) {
       for (int32_t c = 0; c < channels; c++)
         strip_fill(s, &t, x + (size_t)c * s->H * s->W, oy, rows, padded + c * t.plane);
 
-      direct_rows b = {.input = padded, .row_step = (size_t)s->stride * t.row,
-                      .taps = kernels->depth, .offset = offset,
-                      .y_plane = (size_t)s->Ho * s->Wo, .rows = rows, .Wo = s->Wo};
+      direct_rows b = {.input = padded,
+                       .row_step = (size_t)s->stride * t.row,
+                       .taps = kernels->depth,
+                       .offset = offset,
+                       .y_plane = (size_t)s->Ho * s->Wo,
+                       .rows = rows,
+                       .Wo = s->Wo};
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         const channel_block o = kernels_block(kernels, block);
         float bias[LANES];

@@ -10,10 +10,10 @@
  * copied 1.16 times as fast, 64 of 112x112 as fast). */
 #include <string.h>
 
-#include "convolution/convolution.h"
-#include "inner/pad.h"
-#include "inner/matmul.h"
 #include "base/attributes.h"
+#include "convolution/convolution.h"
+#include "inner/matmul.h"
+#include "inner/pad.h"
 
 enum {
   PANEL_FLOATS = 384 * 1024 / 4, /* of input */
@@ -22,15 +22,18 @@ enum {
   MOST_COPY = 1024 * 1024 / 4,   /* floats of a copy of so many: it stays in the second-level cache */
   LEAST_LARGE = 64,              /* pixels where it would not */
   COLUMNS = 8,                   /* that product reads at a time */
-  CACHE_SETS = 64, CACHE_WAYS = 8, LINE_FLOATS = 16, /* the least that processors have */
-  PAGES = 64, PAGE_FLOATS = 4096 / 4, /* of the first-level TLB */
+  CACHE_SETS = 64,
+  CACHE_WAYS = 8,
+  LINE_FLOATS = 16, /* the least that processors have */
+  PAGES = 64,
+  PAGE_FLOATS = 4096 / 4, /* of the first-level TLB */
 };
 
 /* How panels are laid out. */
 typedef struct panels {
   int32_t pixels; /* of a panel: a multiple of 8, whole rows if pixels are gathered, or all there are */
   bool copied, gathered; /* a copy, of pixels that are apart */
-  size_t row; /* floats from a tap to the next, of a copy */
+  size_t row;            /* floats from a tap to the next, of a copy */
 } panels;
 
 /* Whether one pixel of every channel is more than the sets that it falls into, or the TLB, can hold. */
@@ -45,9 +48,7 @@ static bool scattered(int32_t channels, int32_t pixels) {
 static int32_t depth(const geometry *s) { return s->C / s->G * s->R * s->R; }
 
 /* Pixels of which so many floats hold every tap. */
-static int32_t fitting(const geometry *s, int32_t floats) {
-  return floats / depth(s) / COLUMNS * COLUMNS;
-}
+static int32_t fitting(const geometry *s, int32_t floats) { return floats / depth(s) / COLUMNS * COLUMNS; }
 
 static panels plan(const geometry *s) {
   const int32_t pixels = s->Ho * s->Wo;
@@ -81,8 +82,7 @@ static tap_axis tap_along(const geometry *s, int32_t tap, int32_t length, int32_
 }
 
 /* What a tap of x [H, W] reads for `rows` rows of outputs from oy on: out [rows, Wo]. */
-static void gather(const geometry *s, const float *x, int32_t tap, int32_t oy, int32_t rows,
-                   float *out) {
+static void gather(const geometry *s, const float *x, int32_t tap, int32_t oy, int32_t rows, float *out) {
   const tap_axis down = tap_along(s, tap / s->R, s->H, s->Ho);
   const tap_axis across = tap_along(s, tap % s->R, s->W, s->Wo);
   const int32_t count = across.end - across.begin;
@@ -132,8 +132,8 @@ static void convolve(const convolution *work) {
         float bias[LANES];
         kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-        product(mixed, bias, p.copied ? copy : x + from, p.copied ? p.row : x_plane, kernels->depth,
-                columns, o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
+        product(mixed, bias, p.copied ? copy : x + from, p.copied ? p.row : x_plane, kernels->depth, columns,
+                o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
       }
     }
 }

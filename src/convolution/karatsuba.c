@@ -17,15 +17,16 @@
  *      b. outputs  y                        four output channels by eight columns at a time
  *
  * As in convolution/winograd.c, a sample that is not finite, or huge, is convolved directly. */
+#include "base/attributes.h"
 #include "convolution/convolution.h"
 #include "inner/pad.h"
-#include "base/attributes.h"
 #include "inner/taps.h"
 
 enum {
-  COLUMNS = 8, CHANNELS = 4, /* of a register block of outputs */
-  TAPS = 15,                 /* of an input channel */
-  INPUT_ROWS = 5,            /* of a pair of output rows */
+  COLUMNS = 8,
+  CHANNELS = 4,   /* of a register block of outputs */
+  TAPS = 15,      /* of an input channel */
+  INPUT_ROWS = 5, /* of a pair of output rows */
 };
 
 /* The sums of a pair, in U's order: which rows of taps meet which rows of input. */
@@ -66,8 +67,7 @@ SMALL static void fill_offsets(const layout *t, int32_t *offset) {
     for (int32_t c = 0; c < t->channels; c++)
       for (int k = 0; k < sums[i].count; k++)
         for (int32_t q = 0; q < 3; q++)
-          *offset++ =
-              (int32_t)(c * t->channel) + sums[i].input[k] * t->row + q % 2 * t->width + q / 2;
+          *offset++ = (int32_t)(c * t->channel) + sums[i].input[k] * t->row + q % 2 * t->width + q / 2;
 }
 
 /* U of one block from its mixed kernels [C/G, 3, 3, 8]. */
@@ -85,8 +85,7 @@ SMALL static void order_taps(int32_t channels, const float *mixed, float *u) {
 
 /* The input rows of the pair of output rows from oy on, of one channel x [H, W]. Returns a watch
  * (base/simd.h) over the even ones. */
-SMALL static v128_t fill_rows(const geometry *s, const layout *t, const float *x, int32_t oy,
-                              float *rows) {
+SMALL static v128_t fill_rows(const geometry *s, const layout *t, const float *x, int32_t oy, float *rows) {
   pad_rows(x, s->H, s->W, s->padding, 2 * oy, INPUT_ROWS, 2, t->width, rows);
   v128_t watch = wasm_f32x4_splat(0);
   const float *middle = rows + 2 * t->row;
@@ -118,8 +117,7 @@ APART static void convolve_columns(const pair_lanes *b, const float *input, floa
   const int32_t *offset = b->offset;
   const float *u = b->u;
   tap_sums start, sum;
-  for (int m = 0; m < CHANNELS; m++)
-    start[m][0] = start[m][1] = wasm_v128_load32_splat(b->bias + m);
+  for (int m = 0; m < CHANNELS; m++) start[m][0] = start[m][1] = wasm_v128_load32_splat(b->bias + m);
   add_taps(CHANNELS, COLUMNS / 4, input, offset, u, shared, start);
   offset += shared, u += shared * LANES;
 #pragma clang loop unroll(disable)
@@ -145,16 +143,15 @@ SMALL static void convolve(const convolution *work) {
     const int32_t first_block = group_first_block(work, g), end_block = group_end_block(work, g);
     for (int32_t block = first_block; block < end_block; block++) {
       kernels_mix(work->kernels, block, 0, work->kernels->depth, work->a, space + t.mixed);
-      kernels_mix_bias(work->kernels, block, work->bias, work->a,
-                       bias + (block - first_block) * LANES);
+      kernels_mix_bias(work->kernels, block, work->bias, work->a, bias + (block - first_block) * LANES);
       order_taps(t.channels, space + t.mixed, u + (block - first_block) * t.u_block);
     }
     const float *x = work->x + (size_t)g * t.channels * s->H * s->W;
     for (int32_t oy = work->first_row; oy < work->end_row; oy += 2) {
       v128_t watch = wasm_f32x4_splat(0);
       for (int32_t c = 0; c < t.channels; c++)
-        watch = wasm_f32x4_add(watch, fill_rows(s, &t, x + (size_t)c * s->H * s->W, oy,
-                                                space + t.rows + c * t.channel));
+        watch = wasm_f32x4_add(
+            watch, fill_rows(s, &t, x + (size_t)c * s->H * s->W, oy, space + t.rows + c * t.channel));
       if (!watch_holds(watch)) {
         direct_algorithm.convolve(work);
         return;
@@ -172,8 +169,7 @@ SMALL static void convolve(const convolution *work) {
           b.bias = bias + (block - first_block) * LANES + lane;
           b.y = work->y + (o.first + lane) * b.y_plane + (size_t)oy * s->Wo;
           for (int32_t column = 0; column < s->Wo; column += COLUMNS) {
-            const int32_t from =
-                min_i32(column, s->Wo - COLUMNS); /* the last block ends with the row */
+            const int32_t from = min_i32(column, s->Wo - COLUMNS); /* the last block ends with the row */
             convolve_columns(&b, space + t.rows + from, b.y + from);
           }
         }
@@ -188,8 +184,7 @@ static uint64_t workspace(const geometry *s) {
 }
 
 static bool covers(const geometry *s) {
-  return s->R == 3 && s->stride == 2 && s->dilation == 1 && s->Wo >= COLUMNS &&
-         direct_algorithm.covers(s);
+  return s->R == 3 && s->stride == 2 && s->dilation == 1 && s->Wo >= COLUMNS && direct_algorithm.covers(s);
 }
 
 SMALL static double cost(const geometry *s) {

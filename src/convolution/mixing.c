@@ -1,9 +1,9 @@
 /* Packing and mixing. See convolution/mixing.h for the layout. */
 #include "convolution/mixing.h"
 
+#include "base/attributes.h"
 #include "base/simd.h"
 #include "base/sizes.h"
-#include "base/attributes.h"
 
 SMALL bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t depth, bool depthwise,
                           packed_kernels *kernels) {
@@ -20,24 +20,22 @@ float *kernels_channel(const packed_kernels *kernels, int32_t k, int32_t o) {
   return kernels->data + ((size_t)block * kernels->K + k) * kernels->depth * LANES + within % LANES;
 }
 
-void kernels_pack(packed_kernels *kernels, int32_t k, int32_t first, int32_t count,
-                  const float *weight) {
+void kernels_pack(packed_kernels *kernels, int32_t k, int32_t first, int32_t count, const float *weight) {
   for (int32_t o = 0; o < count; o++) {
     float *packed = kernels_channel(kernels, k, first + o);
     for (int32_t i = 0; i < kernels->depth; i++) packed[(size_t)i * LANES] = *weight++;
   }
 }
 
-void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int32_t count,
-                    float *weight) {
+void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int32_t count, float *weight) {
   for (int32_t o = 0; o < count; o++) {
     const float *packed = kernels_channel(kernels, k, first + o);
     for (int32_t i = 0; i < kernels->depth; i++) *weight++ = packed[(size_t)i * LANES];
   }
 }
 
-void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t begin,
-                           int32_t count, const float *a, float *mixed) {
+void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
+                           const float *a, float *mixed) {
   const size_t stride = (size_t)kernels->depth * LANES;
   const float *data = kernels->data + (size_t)block * kernels->K * stride + (size_t)begin * LANES;
   for (int32_t i = 0; i < count * LANES; i++) {
@@ -65,8 +63,8 @@ static void mix_four(const float *w, size_t stride, int32_t floats, const float 
   }
 }
 
-void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
-                 const float *a, float *mixed) {
+void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count, const float *a,
+                 float *mixed) {
   const int32_t K = kernels->K;
   const size_t stride = (size_t)kernels->depth * LANES;
   const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
@@ -100,8 +98,8 @@ void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, in
   }
 }
 
-void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias,
-                      const float *a, float *mixed) {
+void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias, const float *a,
+                      float *mixed) {
   channel_block channels = kernels_block(kernels, block);
   for (int32_t lane = 0; lane < LANES; lane++) {
     double sum = 0;

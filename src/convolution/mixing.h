@@ -19,11 +19,11 @@
 
 typedef struct packed_kernels {
   int32_t K, O;
-  int32_t depth;        /* C/G * R*R, the taps that one output channel adds up */
-  int32_t run;          /* consecutive output channels that blocks tile: O/G, or O if depthwise */
-  int32_t run_blocks;   /* blocks of one run */
-  int32_t blocks;       /* of all runs */
-  float *data;          /* [blocks, K, depth, 8] */
+  int32_t depth;      /* C/G * R*R, the taps that one output channel adds up */
+  int32_t run;        /* consecutive output channels that blocks tile: O/G, or O if depthwise */
+  int32_t run_blocks; /* blocks of one run */
+  int32_t blocks;     /* of all runs */
+  float *data;        /* [blocks, K, depth, 8] */
 } packed_kernels;
 
 /* Output channels of a block: first .. first + count - 1. */
@@ -34,8 +34,7 @@ typedef struct channel_block {
 /* The layout of K kernels of O output channels in G groups, with data NULL. depth: taps of an output
  * channel; depthwise: all of one input channel. Returns false where they would be more than
  * MAX_ELEMENTS. */
-bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t depth, bool depthwise,
-                    packed_kernels *kernels);
+bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t depth, bool depthwise, packed_kernels *kernels);
 
 static inline channel_block kernels_block(const packed_kernels *kernels, int32_t block) {
   int32_t run = block / kernels->run_blocks;
@@ -49,20 +48,18 @@ float *kernels_channel(const packed_kernels *kernels, int32_t k, int32_t o);
 
 /* One kernel's weights of output channels first .. first + count - 1, [count, depth], into or out
  * of the packed form. */
-void kernels_pack(packed_kernels *kernels, int32_t k, int32_t first, int32_t count,
-                  const float *weight);
-void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int32_t count,
-                    float *weight);
+void kernels_pack(packed_kernels *kernels, int32_t k, int32_t first, int32_t count, const float *weight);
+void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int32_t count, float *weight);
 
 /* mixed [count, 8] = sum over k of a[k] * taps begin .. begin + count - 1 of the block. */
-void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
-                 const float *a, float *mixed);
-void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t begin,
-                           int32_t count, const float *a, float *mixed);
+void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count, const float *a,
+                 float *mixed);
+void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
+                           const float *a, float *mixed);
 
 /* mixed [8] = sum over k of a[k] * bias[k] for the channels of a block, 0 in empty lanes;
  * bias [K, O], or NULL for none. */
-void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias,
-                      const float *a, float *mixed);
+void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias, const float *a,
+                      float *mixed);
 
 #endif

@@ -26,8 +26,7 @@ static void convolve(const convolution *work) {
   double *weight = work->workspace; /* [C/G, R, R], of one output channel */
 
   const channel_block last = kernels_block(work->kernels, work->end_block - 1);
-  for (int32_t o = kernels_block(work->kernels, work->first_block).first;
-       o < last.first + last.count; o++) {
+  for (int32_t o = kernels_block(work->kernels, work->first_block).first; o < last.first + last.count; o++) {
     const double bias = mixed_bias(work, o);
     const float *group = work->x + (size_t)(o / (s->O / s->G)) * (s->C / s->G) * s->H * s->W;
     for (int32_t i = 0; i < depth; i++) weight[i] = mixed_weight(work, o, i);

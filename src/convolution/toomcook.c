@@ -18,19 +18,19 @@
  * As in convolution/winograd.c, a sample that is not finite, or huge, is convolved directly. */
 #include <string.h>
 
+#include "base/attributes.h"
 #include "convolution/convolution.h"
+#include "inner/pad.h"
 #include "inner/rows_direct.h"
 #include "inner/rows_few_taps.h"
-#include "inner/pad.h"
-#include "base/attributes.h"
 #include "inner/toomcook_1d.h"
 
 enum {
-  LEAST_CHUNK = 64, /* output columns */
-  MOST_CHUNK = 512, /* the longer, the fewer places to which outputs are stored at a time */
-  V_FLOATS = 16384, /* of a chunk: half as many are no faster */
+  LEAST_CHUNK = 64,             /* output columns */
+  MOST_CHUNK = 512,             /* the longer, the fewer places to which outputs are stored at a time */
+  V_FLOATS = 16384,             /* of a chunk: half as many are no faster */
   MOST_U = 2 * 1024 * 1024 / 4, /* floats */
-  CACHE_LINE = 16,  /* floats; more than inner/rows_few_taps.h goes beyond a row */
+  CACHE_LINE = 16,              /* floats; more than inner/rows_few_taps.h goes beyond a row */
 };
 
 /* The workspace's layout, in floats. */
@@ -55,8 +55,7 @@ typedef struct chunk_lanes {
 static chunk_layout plan(const geometry *s) {
   const int32_t channels = s->C / s->G, R = s->R, blocks = (s->O / s->G - 1) / LANES + 1;
   chunk_layout t = {.n = R + (TOOM_TILE - 1) * s->stride};
-  const int32_t most =
-      min_i32(max_i32(V_FLOATS / (channels * t.n * s->stride), LEAST_CHUNK), MOST_CHUNK);
+  const int32_t most = min_i32(max_i32(V_FLOATS / (channels * t.n * s->stride), LEAST_CHUNK), MOST_CHUNK);
   const int32_t chunks = (s->Wo - 1) / most + 1;
   t.chunk = round_up_i32((s->Wo - 1) / chunks + 1, 4);
   t.width = round_up_i32(max_i32(t.chunk, DIRECT_COLUMNS) + (R - 1) / s->stride, 4);
@@ -103,8 +102,8 @@ static void transform_kernels(const convolution *work, const chunk_layout *t, co
 
 /* One channel's V for output rows oy .. oy + 3, columns from ox on: columns beyond the image are
  * zero, before the transform as after it. Returns a watch (base/simd.h) over its inputs. */
-static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const toomcook *toom,
-                               const float *x, int32_t oy, int32_t ox, float *padded, float *v) {
+static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const toomcook *toom, const float *x,
+                               int32_t oy, int32_t ox, float *padded, float *v) {
   const int32_t left = ox - s->padding; /* where the columns of V begin in x */
   const int32_t begin = min_i32(max_i32(-left, 0), t->width - 4);
   const int32_t end = max_i32(min_i32(s->W - left, t->width), begin);
@@ -122,30 +121,39 @@ static v128_t transform_inputs(const geometry *s, const chunk_layout *t, const t
 
 /* The same at stride 2. With 2 ox columns of padding less, the rows begin where the chunk does. A last row
  * that no output reads is left out: it could be so large that the outputs lose their last digits to it. */
-static v128_t transform_phases(const geometry *s, const chunk_layout *t, const toomcook *toom,
-                               const float *x, int32_t oy, int32_t ox, float *padded, float *v) {
+static v128_t transform_phases(const geometry *s, const chunk_layout *t, const toomcook *toom, const float *x,
+                               int32_t oy, int32_t ox, float *padded, float *v) {
   const int32_t row = (int32_t)t->v_row;
   const int32_t read = min_i32(s->H, 2 * (s->Ho - 1) + s->R - s->padding);
   pad_rows(x, read, s->W, s->padding - 2 * ox, 2 * (oy - ox), t->n, 2, t->width, padded);
   const v128_t even = toomcook_inputs(&toom[0], padded, 2 * row, row, v, t->v_row);
-  const v128_t odd = toomcook_inputs(&toom[1], padded + row, 2 * row, row, v + toom[0].n * t->v_row,
-                                     t->v_row);
+  const v128_t odd =
+      toomcook_inputs(&toom[1], padded + row, 2 * row, row, v + toom[0].n * t->v_row, t->v_row);
   return wasm_f32x4_add(even, odd);
 }
 
 /* Some output channels of a block, multiplied and transformed back. */
 static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const chunk_lanes *b) {
   if (t->lanes == 1)
-    few_taps_convolve(&(few_taps_rows){
-        .input = b->v, .input_row = t->v_row, .input_channel = t->v_channel, .weight = b->u,
-        .rows = t->n, .channels = b->channels, .R = b->R, .columns = b->columns,
-        .y = b->products, .y_row = t->m_row});
+    few_taps_convolve(&(few_taps_rows){.input = b->v,
+                                       .input_row = t->v_row,
+                                       .input_channel = t->v_channel,
+                                       .weight = b->u,
+                                       .rows = t->n,
+                                       .channels = b->channels,
+                                       .R = b->R,
+                                       .columns = b->columns,
+                                       .y = b->products,
+                                       .y_row = t->m_row});
   else
     for (int32_t i = 0; i < t->n; i++)
-      direct_convolve(&(direct_rows){.input = b->v + i * t->v_row, .taps = b->channels * b->R,
-                                     .offset = b->offset, .weight = b->u + i * t->u_row,
+      direct_convolve(&(direct_rows){.input = b->v + i * t->v_row,
+                                     .taps = b->channels * b->R,
+                                     .offset = b->offset,
+                                     .weight = b->u + i * t->u_row,
                                      .y = b->products + i * t->m_row,
-                                     .y_plane = t->m_plane, .rows = 1,
+                                     .y_plane = t->m_plane,
+                                     .rows = 1,
                                      .Wo = max_i32(b->columns, DIRECT_COLUMNS)},
                       b->lanes);
   for (int32_t lane = 0; lane < b->lanes; lane++) {
@@ -173,8 +181,7 @@ static void convolve(const convolution *work) {
   int32_t *offset = (int32_t *)(space + t.offset); /* [C/G, R]: one loop over all taps is fastest */
   for (int32_t c = 0; c < channels; c++)
     for (int32_t q = 0; q < s->R; q++)
-      offset[c * s->R + q] =
-          (int32_t)(c * t.v_channel) + q % s->stride * t.width + q / s->stride;
+      offset[c * s->R + q] = (int32_t)(c * t.v_channel) + q % s->stride * t.width + q / s->stride;
 
   for (int32_t g = first_group(work); g < end_group(work); g++) {
     const int32_t first_block = group_first_block(work, g);
@@ -187,15 +194,16 @@ static void convolve(const convolution *work) {
         for (int32_t c = 0; c < channels; c++) {
           const float *x = work->x + (size_t)(g * channels + c) * s->H * s->W;
           watch = wasm_f32x4_add(watch, (s->stride == 1 ? transform_inputs : transform_phases)(
-                                            s, &t, toom, x, oy, ox, space + t.padded,
-                                            v + c * t.v_channel));
+                                            s, &t, toom, x, oy, ox, space + t.padded, v + c * t.v_channel));
         }
         if (!watch_holds(watch)) {
           direct_algorithm.convolve(work);
           return;
         }
 
-        chunk_lanes b = {.R = s->R, .stride = s->stride, .channels = channels,
+        chunk_lanes b = {.R = s->R,
+                         .stride = s->stride,
+                         .channels = channels,
                          .rows = min_i32(TOOM_TILE, work->end_row - oy),
                          .columns = min_i32(t.chunk, s->Wo - ox),
                          .offset = offset,
@@ -224,8 +232,8 @@ static uint64_t workspace(const geometry *s) {
 }
 
 static bool covers(const geometry *s) {
-  return (s->R == 5 || s->R == 7 || (s->R == 3 && s->stride == 1)) && s->stride <= 2 &&
-         s->dilation == 1 && direct_algorithm.covers(s);
+  return (s->R == 5 || s->R == 7 || (s->R == 3 && s->stride == 1)) && s->stride <= 2 && s->dilation == 1 &&
+         direct_algorithm.covers(s);
 }
 
 /* U, which is all there at once, must not grow without bounds, and the error of R = 7 grows with the
@@ -235,8 +243,8 @@ SMALL static double cost(const geometry *s) {
   const int32_t C = s->C / s->G, O = s->O / s->G;
   if (t.bias - t.u > MOST_U || (s->R == 7 && C > 64)) return NEVER;
   const double tiles = (s->Ho - 1) / TOOM_TILE + 1, vectors = (s->Wo - 1) / 4 + 1, taps = (double)C * s->R;
-  const double row = t.lanes == 1 ? O * (taps + 2) * (round_up_i32(s->Wo, 8) / 4)
-                                  : direct_cost(taps, O, s->Wo);
+  const double row =
+      t.lanes == 1 ? O * (taps + 2) * (round_up_i32(s->Wo, 8) / 4) : direct_cost(taps, O, s->Wo);
   const double kernels = 3 * taps * t.n * round_up_i32(O, LANES);
   const double inputs = C * (6 * s->stride * t.n * vectors + 200), outputs = 6 * s->stride * vectors * O;
   return kernels + tiles * (inputs + t.n * (row + 30.0 * O) + outputs);

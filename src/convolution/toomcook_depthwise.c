@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "convolution/convolution.h"
-#include "inner/rows_few_taps.h"
 #include "inner/pad.h"
+#include "inner/rows_few_taps.h"
 #include "inner/toomcook_1d.h"
 
 /* The workspace's layout, in floats. */
@@ -47,12 +47,17 @@ static bool convolve_channel(const convolution *work, const band_layout *t, cons
   for (int32_t row = work->first_row; row < work->end_row; row += TOOM_TILE) {
     const int32_t oy = toomcook_first_row(row, work->first_row, work->end_row);
     const window d = pad_window(x, s->H, s->W, oy - s->padding, 0, t->n, s->W, space + t->window);
-    const v128_t watch =
-        toomcook_inputs(toom, d.data, d.row, s->W, v + s->padding, t->v_row);
+    const v128_t watch = toomcook_inputs(toom, d.data, d.row, s->W, v + s->padding, t->v_row);
     if (!watch_holds(watch)) return false;
-    few_taps_convolve(&(few_taps_rows){.input = v, .input_row = t->v_row, .weight = u,
-                                       .rows = t->n, .channels = 1, .R = s->R, .columns = s->Wo,
-                                       .y = products, .y_row = t->m_row});
+    few_taps_convolve(&(few_taps_rows){.input = v,
+                                       .input_row = t->v_row,
+                                       .weight = u,
+                                       .rows = t->n,
+                                       .channels = 1,
+                                       .R = s->R,
+                                       .columns = s->Wo,
+                                       .y = products,
+                                       .y_row = t->m_row});
     toomcook_outputs(toom, products, t->m_row, NULL, bias, s->Wo, min_i32(TOOM_TILE, work->end_row - oy),
                      y + (size_t)oy * s->Wo, (size_t)s->Wo);
   }
@@ -92,8 +97,8 @@ static uint64_t workspace(const geometry *s) {
 }
 
 static bool covers(const geometry *s) {
-  return s->C == s->G && (s->R == 5 || s->R == 7 || s->R == 9) && s->stride == 1 &&
-         s->dilation == 1 && s->W >= 4;
+  return s->C == s->G && (s->R == 5 || s->R == 7 || s->R == 9) && s->stride == 1 && s->dilation == 1 &&
+         s->W >= 4;
 }
 
 /* Short rows are sooner convolved directly: at 13 columns this is 1.06 (R = 5) to 1.22 times (R = 9)
@@ -102,5 +107,5 @@ static double cost(const geometry *s) {
   return s->G > 1 && s->Ho >= TOOM_TILE && s->Wo >= 13 ? ALWAYS : NEVER;
 }
 
-const algorithm depthwise_toomcook_algorithm = {DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, cost,
-                                                workspace, convolve, false};
+const algorithm depthwise_toomcook_algorithm = {
+    DK_ALGORITHM_TOOMCOOK, TOOM_TILE, covers, cost, workspace, convolve, false};

@@ -30,9 +30,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/attributes.h"
 #include "convolution/convolution.h"
 #include "inner/interleave.h"
-#include "base/attributes.h"
 #include "inner/winograd_1d.h"
 #include "inner/winograd_tiles.h"
 
@@ -129,8 +129,8 @@ SMALL static void place_tiles(const geometry *s, const tiling *t, int32_t first,
 /* T tiles' M [8] = or += sum over channels of V [channels / 4][4 tiles][4 channels] times
  * U [channels][2][U_HALF]; only `halves` of the eight output channels. Both are constants wherever
  * this is inlined. */
-INLINE void multiply_tiles(const int T, const int halves, const float *v, const float *u,
-                           int32_t channels, bool add, float *m) {
+INLINE void multiply_tiles(const int T, const int halves, const float *v, const float *u, int32_t channels,
+                           bool add, float *m) {
   v128_t sum[4][2];
   for (int i = 0; i < T; i++)
     for (int h = 0; h < halves; h++)
@@ -153,8 +153,8 @@ INLINE void multiply_tiles(const int T, const int halves, const float *v, const 
 }
 
 /* The same for all tiles, of which four are v_block floats from the next four in V. */
-static void multiply(const float *v, size_t v_block, const float *u, int32_t channels,
-                     int32_t tiles, int32_t count, bool add, float *m) {
+static void multiply(const float *v, size_t v_block, const float *u, int32_t channels, int32_t tiles,
+                     int32_t count, bool add, float *m) {
   for (; tiles > 0; tiles -= 4, v += v_block, m += 4 * LANES)
     if (count <= 4)
       multiply_tiles(4, 1, v, u, channels, add, m);
@@ -175,7 +175,7 @@ typedef struct strip_work {
   int32_t tiles[TILE_SETS];   /* in each set */
   const tile_place *places;   /* the tiles' */
   float *v;
-  atomic_bool *spoilt;        /* set where a watch does not hold */
+  atomic_bool *spoilt; /* set where a watch does not hold */
 } strip_work;
 
 /* How many tiles product (r, q) is computed for. */
@@ -272,9 +272,14 @@ SMALL static void convolve_tiles(const scheme *f, const convolution *work) {
   float *space = thread_space(work, 0);
   tile_place *places = (tile_place *)(space + t.places);
   atomic_bool spoilt = false;
-  strip_work b = {.work = work, .scheme = f, .tiling = &t, .channels = s->C / s->G,
+  strip_work b = {.work = work,
+                  .scheme = f,
+                  .tiling = &t,
+                  .channels = s->C / s->G,
                   .left = tile_start(&t, &t.across, 0) * s->stride - s->padding,
-                  .places = places, .v = space + t.v, .spoilt = &spoilt};
+                  .places = places,
+                  .v = space + t.v,
+                  .spoilt = &spoilt};
 
   for (int32_t row = work->first_row / tile_height; row < end_tile_row; row += t.strip_rows) {
     const int32_t rows = min_i32(t.strip_rows, end_tile_row - row);
@@ -296,9 +301,7 @@ SMALL static void convolve_tiles(const scheme *f, const convolution *work) {
 
 static void convolve_f2(const convolution *work) { convolve_tiles(&winograd_f2, work); }
 static void convolve_f4(const convolution *work) { convolve_tiles(&winograd_f4, work); }
-static void convolve_polyphase(const convolution *work) {
-  convolve_tiles(&winograd_polyphase, work);
-}
+static void convolve_polyphase(const convolution *work) { convolve_tiles(&winograd_polyphase, work); }
 
 /* Also what direct convolution needs, should the watch not hold. */
 static uint64_t workspace(const geometry *s, tile_shape f) {
@@ -311,13 +314,9 @@ static uint64_t workspace(const geometry *s, tile_shape f) {
 
 static uint64_t workspace_f2(const geometry *s) { return workspace(s, winograd_f2.tile); }
 static uint64_t workspace_f4(const geometry *s) { return workspace(s, winograd_f4.tile); }
-static uint64_t workspace_polyphase(const geometry *s) {
-  return workspace(s, winograd_polyphase.tile);
-}
+static uint64_t workspace_polyphase(const geometry *s) { return workspace(s, winograd_polyphase.tile); }
 
-static bool covers(const geometry *s) {
-  return s->R == 3 && s->stride == 1 && direct_algorithm.covers(s);
-}
+static bool covers(const geometry *s) { return s->R == 3 && s->stride == 1 && direct_algorithm.covers(s); }
 
 static bool covers_polyphase(const geometry *s) {
   return s->R == 3 && s->stride == 2 && s->dilation == 1 && direct_algorithm.covers(s);
@@ -350,5 +349,6 @@ const algorithm winograd2_algorithm = {
     DK_ALGORITHM_WINOGRAD_2, 2, covers, cost_f2, workspace_f2, convolve_f2, true};
 const algorithm winograd4_algorithm = {
     DK_ALGORITHM_WINOGRAD_4, 4, covers, cost_f4, workspace_f4, convolve_f4, true};
-const algorithm polyphase_algorithm = {DK_ALGORITHM_POLYPHASE, 4, covers_polyphase, cost_polyphase,
-                                       workspace_polyphase, convolve_polyphase, true};
+const algorithm polyphase_algorithm = {
+    DK_ALGORITHM_POLYPHASE, 4,   covers_polyphase, cost_polyphase, workspace_polyphase,
+    convolve_polyphase,     true};

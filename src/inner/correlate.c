@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
-#include "base/attributes.h"
 
 enum { MOST_TAPS = 9 }; /* of a register block */
 
@@ -22,8 +22,7 @@ void correlate_pack(const float *g, size_t plane, int32_t rows, int32_t columns,
     float *row = packed;
     for (int32_t y = 0; y < rows; y++, from += columns, row += row_step) {
       float *to = row;
-      for (int32_t v = 0; v < whole; v++, to += step)
-        wasm_v128_store(to, wasm_v128_load(from + 4 * v));
+      for (int32_t v = 0; v < whole; v++, to += step) wasm_v128_store(to, wasm_v128_load(from + 4 * v));
       if (!rest) continue;
       const int32_t at = whole ? 4 - rest : 0; /* right-aligned behind a whole vector */
       wasm_v128_store(to, wasm_f32x4_splat(0));
@@ -68,8 +67,8 @@ INLINE void add_products(const int M, const int T, bool masked, v128_t mask, con
 
 /* T taps from tap on, of which the first repeated ones are not added, M output channels; M and T
  * are constants wherever this is inlined. */
-INLINE void correlate_block(const int M, const int T, const correlation *b, int32_t tap,
-                            int32_t repeated, float *sums) {
+INLINE void correlate_block(const int M, const int T, const correlation *b, int32_t tap, int32_t repeated,
+                            float *sums) {
   const int32_t whole = b->columns / 4, rest = b->columns % 4;
   /* The last vector of a row ends with the row. Its gradients are zero where an earlier vector had
    * the pixel; its input too, since infinity times zero is none. */
@@ -99,8 +98,8 @@ INLINE void correlate_block(const int M, const int T, const correlation *b, int3
   const v128_t zero = wasm_f32x4_splat(0);
   sums += (size_t)tap * LANES;
   for (int t = 0; t < T; t++, sums += LANES) {
-    const v128_t s = sums_across(sum[0][t], M > 1 ? sum[1][t] : zero, M > 2 ? sum[2][t] : zero,
-                                 M > 3 ? sum[3][t] : zero);
+    const v128_t s =
+        sums_across(sum[0][t], M > 1 ? sum[1][t] : zero, M > 2 ? sum[2][t] : zero, M > 3 ? sum[3][t] : zero);
     if (M == 1)
       *sums += t < repeated ? 0 : wasm_f32x4_extract_lane(s, 0);
     else
@@ -131,16 +130,15 @@ static void correlate2(const correlation *b, float *sums) {
 static void correlate1(const correlation *b, float *sums) {
   const int32_t taps = b->taps;
   for (int32_t tap = 0; taps >= 9 && tap < taps; tap += 9)
-    correlate_block(1, 9, b, tap + 9 <= taps ? tap : taps - 9, tap + 9 <= taps ? 0 : tap + 9 - taps,
-                    sums);
+    correlate_block(1, 9, b, tap + 9 <= taps ? tap : taps - 9, tap + 9 <= taps ? 0 : tap + 9 - taps, sums);
   for (int32_t tap = 0; taps < 9 && tap < taps; tap++) correlate_block(1, 1, b, tap, 0, sums);
 }
 
 /* Called through a table, also so that no optimiser inlines them all into one function: V8
  * allocates registers badly in large ones. */
 void correlate(const correlation *work, float *sums) {
-  static void (*const kernels[])(const correlation *, float *) = {correlate1, correlate2,
-                                                                  correlate3, correlate4};
+  static void (*const kernels[])(const correlation *, float *) = {correlate1, correlate2, correlate3,
+                                                                  correlate4};
   kernels[work->count - 1](work, sums);
 }
 
@@ -152,8 +150,7 @@ void correlate_reference(const correlation *work, float *sums) {
       for (int32_t y = 0; y < work->rows; y++)
         for (int32_t i = 0; i < work->columns; i++) {
           /* Where pixel i stands: the last vector of a row ends with it. */
-          const int32_t v = i / 4,
-                        lane = 4 * (v + 1) > work->columns ? i - (work->columns - 4) : i % 4;
+          const int32_t v = i / 4, lane = 4 * (v + 1) > work->columns ? i - (work->columns - 4) : i % 4;
           const float g = work->g[(((size_t)y * vectors + v) * work->count + m) * 4 + lane];
           sum += (double)g * work->x[(ptrdiff_t)work->offset[tap] + (ptrdiff_t)y * work->x_row + i];
         }

@@ -9,8 +9,8 @@ static void zero(float *out, int32_t pixels) {
   for (int32_t i = 0; i < pixels; i++) wasm_v128_store(out + 4 * i, wasm_f32x4_splat(0));
 }
 
-v128_t interleave(const float *const x[4], int32_t H, int32_t W, int32_t top, int32_t left,
-                  int32_t rows, int32_t width, float *out) {
+v128_t interleave(const float *const x[4], int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
+                  int32_t width, float *out) {
   const int32_t begin = min_i32(max_i32(-left, 0), width);
   const int32_t end = max_i32(min_i32(W - left, width), begin);
   const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -27,8 +27,8 @@ v128_t interleave(const float *const x[4], int32_t H, int32_t W, int32_t top, in
     for (; end - begin >= 4 && i < end; i += 4) {
       const int32_t column = min_i32(i, end - 4); /* the last vectors end with the row */
       const size_t from = at + (size_t)(column + left);
-      v128_t v[4] = {wasm_v128_load(x0 + from), wasm_v128_load(x1 + from),
-                     wasm_v128_load(x2 + from), wasm_v128_load(x3 + from)};
+      v128_t v[4] = {wasm_v128_load(x0 + from), wasm_v128_load(x1 + from), wasm_v128_load(x2 + from),
+                     wasm_v128_load(x3 + from)};
       const v128_t sum = wasm_f32x4_add(wasm_f32x4_add(v[0], v[1]), wasm_f32x4_add(v[2], v[3]));
       watch = wasm_f32x4_add(watch, sum);
       transpose4(v);

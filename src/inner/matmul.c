@@ -8,9 +8,9 @@
 
 #include <string.h>
 
+#include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
-#include "base/attributes.h"
 
 /* The operands of product. */
 typedef struct operands {
@@ -23,8 +23,7 @@ typedef struct operands {
 
 /* Rows 0 .. M - 1, of which those below count are stored; `columns` columns from `column` on, 4 * V at
  * most. */
-INLINE void multiply_block(const int M, const int V, const operands *p, int32_t column,
-                           int32_t columns) {
+INLINE void multiply_block(const int M, const int V, const operands *p, int32_t column, int32_t columns) {
   const float *input = p->x + column, *weight = p->w;
   const size_t x_row = p->x_row, y_row = p->y_row;
   v128_t sum[4][4];
@@ -74,8 +73,8 @@ static void next_rows(operands *p, int32_t rows) {
   p->w += rows, p->bias += rows, p->y += rows * p->y_row, p->count -= rows;
 }
 
-void product(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth,
-             int32_t columns, int32_t count, float *y, size_t y_row) {
+void product(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth, int32_t columns,
+             int32_t count, float *y, size_t y_row) {
   operands p = {w, bias, x, x_row, depth, count, y, y_row};
   for (; p.count >= 4 || (p.count > 0 && columns < 16); next_rows(&p, 4)) four_rows(&p, columns);
   if (p.count >= 2) {

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
-#include "base/attributes.h"
 
 enum { ROWS = DEPTHWISE_ROWS, COLUMNS = DEPTHWISE_COLUMNS };
 
@@ -33,8 +33,8 @@ INLINE void store_columns(const int width, const v128_t *sum, int32_t columns, f
 
 /* What one input row adds to output rows first..last of a block; weight is the row of taps that
  * output row 0 would need. */
-INLINE void add_input_row(const int first, const int last, const int width, int32_t R,
-                          const float *input, const float *weight, v128_t sum[ROWS][2]) {
+INLINE void add_input_row(const int first, const int last, const int width, int32_t R, const float *input,
+                          const float *weight, v128_t sum[ROWS][2]) {
 #pragma clang loop unroll(disable)
   for (const float *end = input + R; input != end; input++, weight += LANES) {
     v128_t x[2];
@@ -57,7 +57,7 @@ INLINE void shared_block(const int width, const depthwise_strip *b, int32_t row,
   for (int i = 0; i < ROWS; i++)
     for (int v = 0; v < width; v++) sum[i][v] = wasm_f32x4_splat(b->bias);
 
-#define ADD_ROW(first, last) \
+#define ADD_ROW(first, last)                                                                                 \
   (add_input_row(first, last, width, R, input, weight, sum), input += b->row, weight += taps)
   ADD_ROW(0, 0);
   ADD_ROW(0, 1);
@@ -100,8 +100,8 @@ INLINE void any_block(const int height, const int width, const depthwise_strip *
 
 /* ------------------------------------------------------------------------------------------ */
 
-INLINE void block(const int height, const int width, bool shared, const depthwise_strip *b,
-                  int32_t row, int32_t column, int32_t columns) {
+INLINE void block(const int height, const int width, bool shared, const depthwise_strip *b, int32_t row,
+                  int32_t column, int32_t columns) {
   if (height == ROWS && shared)
     shared_block(width, b, row, column, columns);
   else
@@ -127,8 +127,8 @@ static void shared_rows(const depthwise_strip *b, int32_t row) { band(ROWS, true
 void depthwise_convolve(const depthwise_strip *b) {
   /* Through a table, so that each stays a function of its own (see base/attributes.h). */
   enum { ROW, ANY, SHARED };
-  static void (*const convolve[])(const depthwise_strip *, int32_t) = {
-      [ROW] = any_row, [ANY] = any_rows, [SHARED] = shared_rows};
+  static void (*const convolve[])(const depthwise_strip *,
+                                  int32_t) = {[ROW] = any_row, [ANY] = any_rows, [SHARED] = shared_rows};
   const bool shared = b->stride == 1 && b->dilation == 1 && b->R >= ROWS;
   if (b->rows < ROWS) {
     for (int32_t row = 0; row < b->rows; row++) convolve[ROW](b, row);

@@ -1,15 +1,15 @@
-/* See inner/plane_depthwise_3x3.h. Four columns at a time go from the top down. Nine weights stay in registers, and
- * each input row is loaded once for the output rows that it touches, so that nothing is gained by a
- * copy of the input with its padding written out: rows of padding are left out, and columns of
- * padding come from shuffles. */
+/* See inner/plane_depthwise_3x3.h. Four columns at a time go from the top down. Nine weights stay in
+ * registers, and each input row is loaded once for the output rows that it touches, so that nothing is gained
+ * by a copy of the input with its padding written out: rows of padding are left out, and columns of padding
+ * come from shuffles. */
 #include "inner/plane_depthwise_3x3.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
-#include "base/attributes.h"
 
 enum { STRIP_ROWS = 64 }; /* whose lines stay in the first-level cache for the next four columns */
 
@@ -141,8 +141,7 @@ void depthwise_3x3_convolve(const depthwise_3x3_plane *b) {
   for (int32_t first = b->first_row; first < b->end_row; first += STRIP_ROWS) {
     const int32_t end = b->end_row - first < STRIP_ROWS ? b->end_row : first + STRIP_ROWS;
     if (b->padding) roll[LEFT](b, first, end, 0);
-    for (int32_t column = b->padding ? 4 : 0; column < last; column += 4)
-      roll[INNER](b, first, end, column);
+    for (int32_t column = b->padding ? 4 : 0; column < last; column += 4) roll[INNER](b, first, end, column);
     roll[right ? RIGHT : INNER](b, first, end, last);
   }
 }

@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 typedef struct depthwise_3x3_plane {
-  const float *x;             /* [H, W] */
+  const float *x; /* [H, W] */
   int32_t H, W;
-  int32_t padding, stride;    /* padding 0 or 1, stride 1 or 2 */
-  const float *weight;        /* [9], LANES apart */
+  int32_t padding, stride; /* padding 0 or 1, stride 1 or 2 */
+  const float *weight;     /* [9], LANES apart */
   float bias;
   float *y;                   /* [Ho, Wo] */
   int32_t Wo;                 /* more than 4 */

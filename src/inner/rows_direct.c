@@ -3,13 +3,12 @@
 
 #include <string.h>
 
-#include "base/sizes.h"
 #include "base/attributes.h"
+#include "base/sizes.h"
 #include "inner/taps.h"
 
 /* M output channels of V vectors of columns; both are constants wherever this is inlined. */
-INLINE void convolve_block(const int M, const int V, const direct_rows *b, const float *input,
-                           float *y) {
+INLINE void convolve_block(const int M, const int V, const direct_rows *b, const float *input, float *y) {
   tap_sums sum;
   for (int m = 0; m < M; m++)
     for (int j = 0; j < V; j++)

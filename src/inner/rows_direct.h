@@ -9,8 +9,8 @@ enum { DIRECT_COLUMNS = 8 }; /* output columns of a register block */
 
 typedef struct direct_rows {
   const float *input;
-  size_t row_step; /* floats from an output row's input to the next's */
-  int32_t taps;    /* of all input channels */
+  size_t row_step;       /* floats from an output row's input to the next's */
+  int32_t taps;          /* of all input channels */
   const int32_t *offset; /* [taps], in floats */
   const float *weight;   /* [taps, 8] */
   const float *bias;     /* [8], or NULL for zeros */

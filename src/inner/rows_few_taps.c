@@ -3,9 +3,9 @@
  * takes as long as some four taps. */
 #include "inner/rows_few_taps.h"
 
+#include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
-#include "base/attributes.h"
 
 enum {
   MOST_WEIGHTS = 10, /* in registers: sixteen less the sums and what is being multiplied */

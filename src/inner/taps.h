@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
+#include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
-#include "base/attributes.h"
 
 enum { TAPS_CHANNELS = 4, TAPS_VECTORS = 6 }; /* at most */
 
@@ -14,8 +14,8 @@ typedef v128_t tap_sums[TAPS_CHANNELS][TAPS_VECTORS];
 
 /* sum[m][j] += sum over taps i of weight[i][m] * input[offset[i] + 4 j ..], weight [taps, 8]. M and V
  * are constants wherever this is inlined. */
-INLINE void add_taps(const int M, const int V, const float *input, const int32_t *offset,
-                     const float *weight, int32_t taps, tap_sums sum) {
+INLINE void add_taps(const int M, const int V, const float *input, const int32_t *offset, const float *weight,
+                     int32_t taps, tap_sums sum) {
 #pragma clang loop unroll(disable)
   for (const float *end = weight + taps * LANES; weight != end; weight += LANES) {
     const float *tap = input + *offset++;

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "base/sizes.h"
 #include "base/attributes.h"
+#include "base/sizes.h"
 
 /* What the compiler would leave as loops over arrays in memory, at the size that it aims for. */
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -66,11 +66,10 @@ typedef struct constants {
 INLINE v128_t without(const int count, const v128_t *square, const int j, const v128_t *s) {
   v128_t t[3];
   for (int i = 0; i < count; i++) t[i] = s[i];
-  UNROLL for (int i = 0, left = count; i < count; i++)
-    if (i != j) {
-      left--;
-      UNROLL for (int x = 0; x < left; x++) t[x] = madd(square[i], t[x], t[x + 1]);
-    }
+  UNROLL for (int i = 0, left = count; i < count; i++) if (i != j) {
+    left--;
+    UNROLL for (int x = 0; x < left; x++) t[x] = madd(square[i], t[x], t[x + 1]);
+  }
   return t[0];
 }
 
@@ -201,15 +200,15 @@ static void outputs_5(const output_columns *b) { outputs(5, false, b); }
 static void add_outputs_2(const output_columns *b) { outputs(2, true, b); }
 static void add_outputs_3(const output_columns *b) { outputs(3, true, b); }
 
-v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns,
-                       float *v, size_t v_row) {
+v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns, float *v,
+                       size_t v_row) {
   static v128_t (*const of_pairs[])(const input_columns *) = {
       [2] = inputs_2, [3] = inputs_3, [4] = inputs_4, [5] = inputs_5};
   return of_pairs[t->pairs](&(input_columns){t, input, row_floats, columns, v, v_row});
 }
 
-void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend,
-                      float bias, int32_t columns, int32_t rows, float *y, size_t y_row) {
+void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend, float bias,
+                      int32_t columns, int32_t rows, float *y, size_t y_row) {
   static void (*const of_pairs[2][MOST_PAIRS + 1])(const output_columns *) = {
       {[2] = outputs_2, [3] = outputs_3, [4] = outputs_4, [5] = outputs_5},
       {[2] = add_outputs_2, [3] = add_outputs_3},
@@ -229,8 +228,7 @@ void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, co
   }
 }
 
-void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u,
-                      size_t u_row) {
+void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u, size_t u_row) {
   const int32_t last_even = (t->R - 1) / 2 * 2, last_odd = t->R / 2 * 2 - 1;
   for (int half = 0; half < 8; half += 4, weight += 4, u += 4) {
     const v128_t zero = wasm_f32x4_splat(t->scale[t->pairs]);

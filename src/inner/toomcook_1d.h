@@ -2,10 +2,10 @@
  *
  *     y = A' [ (G g) . (B' d) ]    g R taps, d n = R + 3 inputs, y 4 outputs, . element by element
  *
- * with the points 0, +-p for each p of R / 2 + 1 ones, and, where R is odd, infinity (see inner/winograd_1d.h,
- * which is this for R = 3, in two dimensions and with its numbers written out). An even R is R + 1 with
- * a last tap of zero, which makes the product of infinity zero too. Rows of V, U and M are in the order
- * 0, p and -p of each pair, infinity if any. */
+ * with the points 0, +-p for each p of R / 2 + 1 ones, and, where R is odd, infinity (see
+ * inner/winograd_1d.h, which is this for R = 3, in two dimensions and with its numbers written out). An even
+ * R is R + 1 with a last tap of zero, which makes the product of infinity zero too. Rows of V, U and M are in
+ * the order 0, p and -p of each pair, infinity if any. */
 #ifndef DK_TOOMCOOK_H
 #define DK_TOOMCOOK_H
 
@@ -38,19 +38,18 @@ static inline int32_t toomcook_first_row(int32_t row, int32_t first, int32_t end
 
 /* V[row][x] = B' d, d[i] at input + i * row_floats + x, for x < columns, which are 4 or more; rows
  * of V are v_row floats apart. Returns a watch (base/simd.h) over sums of d. */
-v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns,
-                       float *v, size_t v_row);
+v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats, int32_t columns, float *v,
+                       size_t v_row);
 
 /* U[row][8] = G g for eight lanes, g[r] at weight + r * tap_floats; rows of U u_row floats apart.
  */
-void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u,
-                      size_t u_row);
+void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats, float *u, size_t u_row);
 
 /* y[i][x] = A' M + bias, M[row] at products + row * m_row + x, for i < rows (1..4), x < columns;
  * rows of y are y_row floats apart. M is read to a multiple of 4 columns. Where columns are such a
  * multiple and rows are 4, y may be M's first rows. addend: NULL, or, for R of 2 to 5, what is added is
  * at addend + i * m_row + x. */
-void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend,
-                      float bias, int32_t columns, int32_t rows, float *y, size_t y_row);
+void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend, float bias,
+                      int32_t columns, int32_t rows, float *y, size_t y_row);
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef DK_TRANSPOSE_H
 #define DK_TRANSPOSE_H
 
-#include "base/simd.h"
 #include "base/attributes.h"
+#include "base/simd.h"
 
 /* v[row], lane = column -> v[column], lane = row. */
 INLINE void transpose4(v128_t v[4]) {

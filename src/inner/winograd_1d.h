@@ -24,9 +24,9 @@
 #ifndef DK_WINOGRAD_H
 #define DK_WINOGRAD_H
 
+#include "base/attributes.h"
 #include "base/simd.h"
 #include "base/sizes.h"
-#include "base/attributes.h"
 
 /* c * v; c1 * v1 + c2 * v2 */
 INLINE v128_t scale(float c, v128_t v) { return wasm_f32x4_mul(steady_f32(c), v); }
@@ -132,8 +132,7 @@ INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
     y[0] = wasm_f32x4_add(wasm_f32x4_add(v[0], v[3]), wasm_f32x4_add(even_a, v[5]));
     y[1] = wasm_f32x4_add(v[6], combine(POINT_A, odd_a, -POINT_B, v[3]));
     y[2] = wasm_f32x4_add(v[7], combine(A2, even_a, B2, v[3]));
-    y[3] = wasm_f32x4_add(wasm_f32x4_add(v[4], v[8]),
-                          combine(POINT_A * A2, odd_a, -POINT_B * B2, v[3]));
+    y[3] = wasm_f32x4_add(wasm_f32x4_add(v[4], v[8]), combine(POINT_A * A2, odd_a, -POINT_B * B2, v[3]));
   } else if (n == 4) {
     y[0] = wasm_f32x4_add(v[0], even_a);
     y[1] = wasm_f32x4_add(odd_a, v[3]);
@@ -143,8 +142,7 @@ INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
     y[0] = combine(SCALE_0, v[0], SCALE_A, madd(steady_f32(-A2 / B2), even_b, even_a));
     y[1] = scale(POINT_A * SCALE_A, madd(steady_f32(-POINT_A / POINT_B), odd_b, odd_a));
     y[2] = scale(A2 * SCALE_A, wasm_f32x4_sub(even_a, even_b));
-    y[3] = madd(steady_f32(POINT_A * A2 * SCALE_A),
-                madd(steady_f32(-POINT_B / POINT_A), odd_b, odd_a), v[5]);
+    y[3] = madd(steady_f32(POINT_A * A2 * SCALE_A), madd(steady_f32(-POINT_B / POINT_A), odd_b, odd_a), v[5]);
   }
 }
 

@@ -7,9 +7,12 @@
 #include "inner/transpose.h"
 #include "inner/winograd_1d.h"
 
-#define F2 {2, 4}
-#define F4 {4, 6}
-#define POLYPHASE {4, 9}
+#define F2                                                                                                   \
+  { 2, 4 }
+#define F4                                                                                                   \
+  { 4, 6 }
+#define POLYPHASE                                                                                            \
+  { 4, 9 }
 static const tile_shape f2 = F2, f4 = F4, polyphase = POLYPHASE;
 
 enum { MOST_M = 4, MOST_N = 9 };
@@ -42,8 +45,7 @@ INLINE void transform_inputs(const tile_shape f, const tiling *t, const tile_pla
       float *to = plane + at[0];
       for (int q = 0; q < n; q++, to += v_plane) {
         const winograd_part part = winograd_part_of(n, q);
-        wasm_v128_store(part == FIRST_OUTPUT ? to + first : part == LAST_OUTPUT ? to + last : to,
-                        b[q]);
+        wasm_v128_store(part == FIRST_OUTPUT ? to + first : part == LAST_OUTPUT ? to + last : to, b[q]);
       }
       plane += n * v_plane;
     }
@@ -60,8 +62,7 @@ INLINE void store_kernel_row(const int n, const v128_t g[3], const int r, float 
 
 /* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the
  * same. */
-INLINE void transform_kernel_rows(const int n, const int first, const int last, const float *taps,
-                                  float *u) {
+INLINE void transform_kernel_rows(const int n, const int first, const int last, const float *taps, float *u) {
   v128_t upper[3], lower[3];
   for (int q = 0; q < 3; q++) {
     v128_t g[3], down[6];
@@ -106,9 +107,9 @@ APART SMALL static void store_pixels(const geometry *s, const tile_place *place,
     }
 }
 
-INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
-                              const tile_place *place, int32_t tiles, const float *products,
-                              const float *bias, int32_t count, float *y) {
+INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t, const tile_place *place,
+                              int32_t tiles, const float *products, const float *bias, int32_t count,
+                              float *y) {
   const int m = f.m, n = f.n;
   const size_t y_plane = (size_t)s->Ho * s->Wo;
   const size_t m_plane = t->m_plane, row = n * m_plane;
@@ -126,15 +127,13 @@ INLINE void transform_outputs(const tile_shape f, const geometry *s, const tilin
       const float *from = plane + at[0];
       for (int r = 0; r < n; r++, from += row) {
         const winograd_part part = winograd_part_of(n, r);
-        v[r] = wasm_v128_load(part == FIRST_OUTPUT  ? from + first
-                              : part == LAST_OUTPUT ? from + last
-                                                    : from);
+        v[r] = wasm_v128_load(part == FIRST_OUTPUT ? from + first : part == LAST_OUTPUT ? from + last : from);
       }
       winograd_output(n, v, a);
       for (int r = 0; r < m; r++) down[r][q] = a[r];
     }
-    const bool whole = may_be_whole && place->top == 0 && place->left == 0 && place->bottom == m &&
-                       place->right == m;
+    const bool whole =
+        may_be_whole && place->top == 0 && place->left == 0 && place->bottom == m && place->right == m;
     float edge[MOST_M][4][4]; /* which is not stored as a whole */
     float *const pixels = y + place->output;
     float *to = whole ? pixels : edge[0][0];
@@ -158,16 +157,16 @@ INLINE void transform_outputs(const tile_shape f, const geometry *s, const tilin
 }
 
 /* F(2x2) is for thousands of channels, where its products outweigh all else: compiled for size. */
-SMALL static void inputs_f2(const tiling *t, const tile_place *place, int32_t tiles,
-                            const float *padded, float *v) {
+SMALL static void inputs_f2(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
+                            float *v) {
   transform_inputs(f2, t, place, tiles, padded, v);
 }
 static void inputs_f4(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
                       float *v) {
   transform_inputs(f4, t, place, tiles, padded, v);
 }
-static void inputs_polyphase(const tiling *t, const tile_place *place, int32_t tiles,
-                             const float *padded, float *v) {
+static void inputs_polyphase(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
+                             float *v) {
   transform_inputs(polyphase, t, place, tiles, padded, v);
 }
 
@@ -181,22 +180,19 @@ static void kernels_polyphase(int32_t channels, const float *mixed, float *u) {
   transform_kernels(polyphase, channels, mixed, u);
 }
 
-SMALL static void outputs_f2(const geometry *s, const tiling *t, const tile_place *place,
-                             int32_t tiles, const float *products, const float *bias,
-                             int32_t count, float *y) {
+SMALL static void outputs_f2(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
+                             const float *products, const float *bias, int32_t count, float *y) {
   transform_outputs(f2, s, t, place, tiles, products, bias, count, y);
 }
 static void outputs_f4(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
                        const float *products, const float *bias, int32_t count, float *y) {
   transform_outputs(f4, s, t, place, tiles, products, bias, count, y);
 }
-static void outputs_polyphase(const geometry *s, const tiling *t, const tile_place *place,
-                              int32_t tiles, const float *products, const float *bias,
-                              int32_t count, float *y) {
+static void outputs_polyphase(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
+                              const float *products, const float *bias, int32_t count, float *y) {
   transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y);
 }
 
 const scheme winograd_f2 = {F2, 40, inputs_f2, kernels_f2, outputs_f2};
 const scheme winograd_f4 = {F4, 80, inputs_f4, kernels_f4, outputs_f4};
-const scheme winograd_polyphase = {POLYPHASE, 150, inputs_polyphase, kernels_polyphase,
-                                   outputs_polyphase};
+const scheme winograd_polyphase = {POLYPHASE, 150, inputs_polyphase, kernels_polyphase, outputs_polyphase};

@@ -22,13 +22,13 @@ typedef struct tile_axis {
 
 /* The tiles of one group, and the layout of the workspace, in floats. */
 typedef struct tiling {
-  int32_t m, n, d;          /* as above, and the dilation */
+  int32_t m, n, d; /* as above, and the dilation */
   tile_axis down, across;
-  int32_t strip_rows;       /* tile rows in a strip */
-  int32_t strip_tiles;      /* tiles in a full strip */
-  int32_t width;            /* pixels of a padded row */
-  int32_t chunk;            /* channels whose U is made at a time */
-  size_t v_block, v_plane;  /* from four tiles to the next, from one of n*n to the next */
+  int32_t strip_rows;      /* tile rows in a strip */
+  int32_t strip_tiles;     /* tiles in a full strip */
+  int32_t width;           /* pixels of a padded row */
+  int32_t chunk;           /* channels whose U is made at a time */
+  size_t v_block, v_plane; /* from four tiles to the next, from one of n*n to the next */
   size_t v_chunk, m_plane;
   size_t places, padded, v, u, mixed, products, total; /* where each begins; total floats */
 } tiling;
@@ -40,9 +40,9 @@ enum { TILE_SETS = 4 };
 /* A tile's place in its strip and in the output planes. Where it is not in a set its place there is
  * that of the next tile that is. */
 typedef struct tile_place {
-  int32_t input;                    /* pixels from the padded strip's first to the tile's first */
-  int32_t output;                   /* from a plane's first to the tile's, which need not be there */
-  int32_t top, bottom, left, right; /* rows and columns of the tile that are outputs, d apart */
+  int32_t input;                      /* pixels from the padded strip's first to the tile's first */
+  int32_t output;                     /* from a plane's first to the tile's, which need not be there */
+  int32_t top, bottom, left, right;   /* rows and columns of the tile that are outputs, d apart */
   int32_t v[TILE_SETS], m[TILE_SETS]; /* floats from the set's first tile in V and M to this one */
 } tile_place;
 
@@ -56,8 +56,7 @@ typedef struct scheme {
   double input_cost; /* of transforming a tile of a channel (convolution/planner.c) */
 
   /* Four channels' tiles: padded [rows, width, 4] -> V. */
-  void (*inputs)(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
-                 float *v);
+  void (*inputs)(const tiling *t, const tile_place *place, int32_t tiles, const float *padded, float *v);
 
   /* Mixed kernels [channels, 9, 8] -> U of a chunk, [channels, 2, U_HALF]. */
   void (*kernels)(int32_t channels, const float *mixed, float *u);

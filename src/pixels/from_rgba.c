@@ -18,9 +18,7 @@ normalisation normalisation_make(int32_t unit, float mean, float std) {
 /* Four pixels are four 32-bit lanes, two 16-bit halves each: R, B and G, A. A dot product of the
  * halves picks a channel or weighs them. Masking would do for picking, but LLVM then knows that the
  * integer is not negative and converts it as unsigned, which takes x86 eight instructions. */
-static inline v128_t red_blue_halves(v128_t pixels) {
-  return wasm_v128_and(pixels, steady_i32(0x00ff00ff));
-}
+static inline v128_t red_blue_halves(v128_t pixels) { return wasm_v128_and(pixels, steady_i32(0x00ff00ff)); }
 
 static inline v128_t green_alpha_halves(v128_t pixels) { return wasm_u16x8_shr(pixels, 8); }
 
@@ -59,14 +57,12 @@ static inline void store_tail(float *plane, size_t pixels, v128_t values) {
   memcpy(plane, lanes, pixels * sizeof(float));
 }
 
-static void luma_to_plane(const uint8_t *rgba, size_t pixels, const normalisation *luma,
-                          float *plane) {
+static void luma_to_plane(const uint8_t *rgba, size_t pixels, const normalisation *luma, float *plane) {
   size_t i = 0;
   for (; i + 4 <= pixels; i += 4)
     wasm_v128_store(plane + i, normalise(luma_of(wasm_v128_load(rgba + 4 * i)), luma));
   if (i < pixels)
-    store_tail(plane + i, pixels - i,
-               normalise(luma_of(load_tail(rgba + 4 * i, pixels - i)), luma));
+    store_tail(plane + i, pixels - i, normalise(luma_of(load_tail(rgba + 4 * i, pixels - i)), luma));
 }
 
 void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,

@@ -3,8 +3,8 @@
 #ifndef DK_PIXELS_H
 #define DK_PIXELS_H
 
-#include "dynakernel.h"
 #include "base/simd.h"
+#include "dynakernel.h"
 
 /* Luma is summed in whole thousandths, exactly: 299 R + 587 G + 114 B is at most 255000. */
 enum { COLOUR_UNIT = 255, LUMA_UNIT = 255000, LUMA_RED = 299, LUMA_GREEN = 587, LUMA_BLUE = 114 };
@@ -25,13 +25,12 @@ static inline v128_t normalise(v128_t value, const normalisation *n) {
 }
 
 /* The references: double precision, one pixel at a time. */
-void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channels,
-                              const float *mean, const float *std, float *planes,
-                              size_t plane_stride);
+void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,
+                              const float *std, float *planes, size_t plane_stride);
 
 /* rgba [src_H, src_W, 4], the whole image at once -> planes [channels, H, W]. */
-void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels,
-                      const float *mean, const float *std, float *planes, int32_t H, int32_t W);
+void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
+                      const float *std, float *planes, int32_t H, int32_t W);
 
 void range_reference(const float *x, size_t count, float *range);
 
@@ -40,9 +39,9 @@ void range_reference(const float *x, size_t count, float *range);
  * take the other neighbour where the level is within 1e-4 of half-way between two. */
 double level_reference(float value, float low, float high);
 
-void map_to_rgba_reference(const float *map, size_t pixels, float low, float high,
-                           const uint8_t *palette, uint8_t *rgba);
-void planes_to_rgba_reference(const float *planes, size_t plane_stride, size_t pixels, float low,
-                              float high, uint8_t *rgba);
+void map_to_rgba_reference(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
+                           uint8_t *rgba);
+void planes_to_rgba_reference(const float *planes, size_t plane_stride, size_t pixels, float low, float high,
+                              uint8_t *rgba);
 
 #endif

@@ -1,4 +1,5 @@
-/* Portable pixels, written to be read; pixels/from_rgba.c, pixels/to_rgba.c and pixels/resize.c answer the same. */
+/* Portable pixels, written to be read; pixels/from_rgba.c, pixels/to_rgba.c and pixels/resize.c answer the
+ * same. */
 #include "pixels/pixels.h"
 
 #include <math.h>
@@ -10,9 +11,8 @@ static double channel_value(const uint8_t *pixel, int32_t channels, int32_t c) {
   return pixel[c];
 }
 
-void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channels,
-                              const float *mean, const float *std, float *planes,
-                              size_t plane_stride) {
+void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,
+                              const float *std, float *planes, size_t plane_stride) {
   for (int32_t c = 0; c < channels; c++)
     for (size_t i = 0; i < pixels; i++) {
       double value = channel_value(rgba + 4 * i, channels, c) / 255.0;
@@ -30,8 +30,7 @@ static double triangle(int32_t u, int32_t i, int32_t src_size, int32_t size) {
 }
 
 /* Source pixels [*first, *end) hold every pixel with a share in i, and some without. */
-static void triangle_bounds(int32_t i, int32_t src_size, int32_t size, int32_t *first,
-                            int32_t *end) {
+static void triangle_bounds(int32_t i, int32_t src_size, int32_t size, int32_t *first, int32_t *end) {
   double step = (double)src_size / size;
   double radius = (step > 1.0 ? step : 1.0) + 1.0;
   double centre = (i + 0.5) * step;
@@ -39,8 +38,8 @@ static void triangle_bounds(int32_t i, int32_t src_size, int32_t size, int32_t *
   *end = centre + radius < src_size ? (int32_t)(centre + radius) : src_size;
 }
 
-void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels,
-                      const float *mean, const float *std, float *planes, int32_t H, int32_t W) {
+void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
+                      const float *std, float *planes, int32_t H, int32_t W) {
   for (int32_t y = 0; y < H; y++)
     for (int32_t x = 0; x < W; x++) {
       int32_t top, bottom, left, right;
@@ -52,8 +51,7 @@ void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t
           double weight = triangle(v, y, src_H, H) * triangle(u, x, src_W, W);
           const uint8_t *pixel = rgba + 4 * ((size_t)v * (size_t)src_W + (size_t)u);
           share += weight;
-          for (int32_t c = 0; c < channels; c++)
-            sum[c] += weight * channel_value(pixel, channels, c);
+          for (int32_t c = 0; c < channels; c++) sum[c] += weight * channel_value(pixel, channels, c);
         }
       for (int32_t c = 0; c < channels; c++)
         planes[((size_t)c * (size_t)H + (size_t)y) * (size_t)W + (size_t)x] =
@@ -80,8 +78,8 @@ double level_reference(float value, float low, float high) {
   return level < 0.0 ? 0.0 : level > 255.0 ? 255.0 : level;
 }
 
-void map_to_rgba_reference(const float *map, size_t pixels, float low, float high,
-                           const uint8_t *palette, uint8_t *rgba) {
+void map_to_rgba_reference(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
+                           uint8_t *rgba) {
   for (size_t i = 0; i < pixels; i++) {
     double level = level_reference(map[i], low, high);
     if (isnan(level))
@@ -91,8 +89,8 @@ void map_to_rgba_reference(const float *map, size_t pixels, float low, float hig
   }
 }
 
-void planes_to_rgba_reference(const float *planes, size_t plane_stride, size_t pixels, float low,
-                              float high, uint8_t *rgba) {
+void planes_to_rgba_reference(const float *planes, size_t plane_stride, size_t pixels, float low, float high,
+                              uint8_t *rgba) {
   for (size_t i = 0; i < pixels; i++) {
     for (size_t c = 0; c < 3; c++) {
       double level = level_reference(planes[c * plane_stride + i], low, high);

@@ -7,8 +7,8 @@
  *      block that completes the row normalises it.
  *
  * The planes are thus the only state between calls. */
-#include "pixels/pixels.h"
 #include "base/workspace.h"
+#include "pixels/pixels.h"
 
 #include <math.h>
 #include <string.h>
@@ -106,8 +106,8 @@ typedef struct tap_range {
 
 /* columns [src_W, GROUP, 4], taps [W], weights [sum of the counts] -> rows [GROUP][W, 4],
  * row_stride apart */
-static void resample_columns(const float *columns, const tap_range *taps, const float *weights,
-                             size_t W, float *rows, size_t row_stride) {
+static void resample_columns(const float *columns, const tap_range *taps, const float *weights, size_t W,
+                             float *rows, size_t row_stride) {
   float *row1 = rows + row_stride, *row2 = row1 + row_stride, *row3 = row2 + row_stride;
   for (size_t x = 0; x < W; x++) {
     const float *column = columns + 16 * (size_t)taps[x].first;
@@ -218,8 +218,8 @@ static void blend_block(const float *block, size_t row_stride, int32_t first_row
     int32_t end = w.end < end_row ? w.end : end_row;
     float weights[BLOCK];
     for (int32_t v = first; v < end; v++) weights[v - first] = window_weight(&w, v);
-    blend_rows(block + (size_t)(first - first_row) * row_stride, row_stride, weights,
-               (size_t)(end - first), t, y, w.first >= first_row, w.end <= end_row);
+    blend_rows(block + (size_t)(first - first_row) * row_stride, row_stride, weights, (size_t)(end - first),
+               t, y, w.first >= first_row, w.end <= end_row);
   }
 }
 
@@ -263,8 +263,8 @@ static void make_taps(const axis *horizontal, int32_t W, const buffers *b) {
 }
 
 dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row, int32_t rows,
-                         int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
-                         const float *std, float *planes, int32_t H, int32_t W) {
+                         int32_t src_H, int32_t src_W, int32_t channels, const float *mean, const float *std,
+                         float *planes, int32_t H, int32_t W) {
   if (src_H < 1 || src_W < 1 || H < 1 || W < 1 || rows < 1) return DK_ERROR_SHAPE;
   if (first_row < 0 || rows > src_H - first_row) return DK_ERROR_SHAPE;
   if (channels != 1 && channels != 3) return DK_ERROR_SHAPE;

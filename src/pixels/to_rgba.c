@@ -38,8 +38,7 @@ static inline void find_range(const float *x, size_t count, float *range, int fi
 
   float lows[4], highs[4], low = INFINITY, high = -INFINITY;
   wasm_v128_store(lows, wasm_f32x4_pmin(wasm_f32x4_pmin(low0, low1), wasm_f32x4_pmin(low2, low3)));
-  wasm_v128_store(highs,
-                  wasm_f32x4_pmax(wasm_f32x4_pmax(high0, high1), wasm_f32x4_pmax(high2, high3)));
+  wasm_v128_store(highs, wasm_f32x4_pmax(wasm_f32x4_pmax(high0, high1), wasm_f32x4_pmax(high2, high3)));
   for (int lane = 0; lane < 4; lane++) {
     low = lows[lane] < low ? lows[lane] : low;
     high = highs[lane] > high ? highs[lane] : high;
@@ -202,8 +201,8 @@ static inline v128_t rgb_pixels(v128_t red, v128_t green, v128_t blue, const lev
   return wasm_v128_or(wasm_v128_or(r, g), wasm_v128_or(b, alpha));
 }
 
-void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low,
-                       float high, uint8_t *rgba) {
+void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low, float high,
+                       uint8_t *rgba) {
   const spread range = spread_make(low, high);
   const levels s = levels_make(&range);
   const float *greens = planes + plane_stride, *blues = planes + 2 * plane_stride;
@@ -213,9 +212,8 @@ void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, 
                                              wasm_v128_load(blues + i), &s));
   if (i < pixels) {
     uint8_t rest[16];
-    wasm_v128_store(rest,
-                    rgb_pixels(load_tail(planes + i, pixels - i), load_tail(greens + i, pixels - i),
-                               load_tail(blues + i, pixels - i), &s));
+    wasm_v128_store(rest, rgb_pixels(load_tail(planes + i, pixels - i), load_tail(greens + i, pixels - i),
+                                     load_tail(blues + i, pixels - i), &s));
     memcpy(rgba + 4 * i, rest, 4 * (pixels - i));
   }
 }

@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-#include "base/simd.h"
 #include "base/attributes.h"
+#include "base/simd.h"
 
 enum { BLOCK = 1024 };
 
@@ -33,8 +33,7 @@ double loss_l1_reference(const float *y, const float *target, size_t count, floa
   return sum / (double)count;
 }
 
-double loss_huber_reference(const float *y, const float *target, size_t count, double delta,
-                            float *grad) {
+double loss_huber_reference(const float *y, const float *target, size_t count, double delta, float *grad) {
   double sum = 0;
   for (size_t i = 0; i < count; i++) {
     const double d = (double)y[i] - target[i];
@@ -67,10 +66,9 @@ INLINE v128_t loss_of(const kind which, v128_t d, v128_t delta, v128_t *slope) {
 }
 
 /* Sum over the values that fill whole vectors; *done of them. */
-INLINE double sum_vectors(const kind which, const float *y, const float *target, size_t count,
-                          double delta, float *grad, size_t *done) {
-  const v128_t limit = wasm_f32x4_splat((float)delta),
-               share = wasm_f32x4_splat((float)(1 / (double)count));
+INLINE double sum_vectors(const kind which, const float *y, const float *target, size_t count, double delta,
+                          float *grad, size_t *done) {
+  const v128_t limit = wasm_f32x4_splat((float)delta), share = wasm_f32x4_splat((float)(1 / (double)count));
   const size_t whole = count - count % 4;
   double sum = 0;
   for (size_t i = 0; i < whole;) {
@@ -89,8 +87,8 @@ INLINE double sum_vectors(const kind which, const float *y, const float *target,
 }
 
 /* The last values, below a vector, stand in one that is zero elsewhere. */
-INLINE double loss(const kind which, const float *y, const float *target, size_t count,
-                   double delta, float *grad) {
+INLINE double loss(const kind which, const float *y, const float *target, size_t count, double delta,
+                   float *grad) {
   size_t i;
   double sum = sum_vectors(which, y, target, count, delta, grad, &i);
   if (i < count) {

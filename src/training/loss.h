@@ -6,7 +6,6 @@
 
 double loss_mse_reference(const float *y, const float *target, size_t count, float *grad);
 double loss_l1_reference(const float *y, const float *target, size_t count, float *grad);
-double loss_huber_reference(const float *y, const float *target, size_t count, double delta,
-                            float *grad);
+double loss_huber_reference(const float *y, const float *target, size_t count, double delta, float *grad);
 
 #endif

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/simd.h"
 #include "base/attributes.h"
+#include "base/simd.h"
 
 /* base^exponent, exponent >= 0; the tables of pow() would be a tenth of the module. */
 static double power(double base, int32_t exponent) {
@@ -17,9 +17,8 @@ static double power(double base, int32_t exponent) {
 
 /* ------------------------------------------------------------------------------ references */
 
-SMALL void sgd_step_reference(float *parameter, const float *gradient, float *velocity,
-                              size_t count, double lr, double momentum, double weight_decay,
-                              int32_t step) {
+SMALL void sgd_step_reference(float *parameter, const float *gradient, float *velocity, size_t count,
+                              double lr, double momentum, double weight_decay, int32_t step) {
   for (size_t i = 0; i < count; i++) {
     double g = gradient[i] + weight_decay * parameter[i];
     if (momentum != 0) {
@@ -48,8 +47,8 @@ APART SMALL void adam_step_reference(float *parameter, const float *gradient, fl
 INLINE v128_t splat(double value) { return wasm_f32x4_splat((float)value); }
 
 /* Four values; NULL for velocity where there is no momentum. */
-INLINE void sgd_vector(float *parameter, const float *gradient, float *velocity, v128_t lr,
-                       v128_t momentum, v128_t weight_decay) {
+INLINE void sgd_vector(float *parameter, const float *gradient, float *velocity, v128_t lr, v128_t momentum,
+                       v128_t weight_decay) {
   const v128_t p = wasm_v128_load(parameter);
   v128_t g = madd(weight_decay, p, wasm_v128_load(gradient));
   if (velocity) {
@@ -59,24 +58,22 @@ INLINE void sgd_vector(float *parameter, const float *gradient, float *velocity,
   wasm_v128_store(parameter, wasm_f32x4_sub(p, wasm_f32x4_mul(lr, g)));
 }
 
-SMALL void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count,
-                       double lr, double momentum, double weight_decay, int32_t step) {
+SMALL void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count, double lr,
+                       double momentum, double weight_decay, int32_t step) {
   const v128_t rate = splat(lr), beta = splat(momentum), decay = splat(weight_decay);
   size_t i = 0;
   if (momentum == 0) {
     for (; i + 4 <= count; i += 4) sgd_vector(parameter + i, gradient + i, NULL, rate, beta, decay);
   } else {
     if (step == 1) memset(velocity, 0, sizeof(float) * count);
-    for (; i + 4 <= count; i += 4)
-      sgd_vector(parameter + i, gradient + i, velocity + i, rate, beta, decay);
+    for (; i + 4 <= count; i += 4) sgd_vector(parameter + i, gradient + i, velocity + i, rate, beta, decay);
   }
-  sgd_step_reference(parameter + i, gradient + i, momentum == 0 ? NULL : velocity + i, count - i,
-                     lr, momentum, weight_decay, step);
+  sgd_step_reference(parameter + i, gradient + i, momentum == 0 ? NULL : velocity + i, count - i, lr,
+                     momentum, weight_decay, step);
 }
 
-void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count,
-                  double lr, double beta1, double beta2, double eps, double weight_decay,
-                  int32_t step) {
+void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count, double lr,
+                  double beta1, double beta2, double eps, double weight_decay, int32_t step) {
   /* m / bias1 / (sqrt(v / bias2) + eps) = m * sqrt(bias2) / bias1 / (sqrt(v) + eps * sqrt(bias2)):
    * one square root and one division a value. */
   const double root = sqrt(1 - power(beta2, step));
@@ -90,8 +87,7 @@ void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, s
     const v128_t p = wasm_v128_load(parameter + i);
     const v128_t g = madd(decay, p, wasm_v128_load(gradient + i));
     const v128_t mi = madd(keep1, wasm_v128_load(m + i), wasm_f32x4_mul(take1, g));
-    const v128_t vi =
-        madd(keep2, wasm_v128_load(v + i), wasm_f32x4_mul(take2, wasm_f32x4_mul(g, g)));
+    const v128_t vi = madd(keep2, wasm_v128_load(v + i), wasm_f32x4_mul(take2, wasm_f32x4_mul(g, g)));
     wasm_v128_store(m + i, mi);
     wasm_v128_store(v + i, vi);
     const v128_t change = wasm_f32x4_div(mi, wasm_f32x4_add(wasm_f32x4_sqrt(vi), small));

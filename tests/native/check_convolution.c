@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "aggregation.h"
+#include "base/workspace.h"
 #include "convolution/convolution.h"
 #include "pool.h"
 #include "support.h"
-#include "base/workspace.h"
 
 static const double TOLERANCE = 2e-5;
 
@@ -23,16 +23,15 @@ typedef struct problem {
   int32_t N, H, W;
 } problem;
 
-static const char *const names[] = {"auto",      "reference", "direct",   "pointwise",
-                                    "depthwise", "winograd2", "winograd4", "toomcook", "polyphase",
-                                    "im2col"};
+static const char *const names[] = {"auto",      "reference", "direct",   "pointwise", "depthwise",
+                                    "winograd2", "winograd4", "toomcook", "polyphase", "im2col"};
 
 static void print_problem(const problem *p, const char *what, uint32_t seed, int index) {
   const dk_aggregation_config *c = &p->config;
   printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d R=%d H=%d W=%d stride=%d padding=%d dilation=%d "
          "bias=%d (seed %u, number %d)\n",
-         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, c->kernel_size,
-         p->H, p->W, c->stride, c->padding, c->dilation, c->bias, seed, index);
+         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, c->kernel_size, p->H, p->W,
+         c->stride, c->padding, c->dilation, c->bias, seed, index);
 }
 
 static problem random_problem(random_state *random, int index) {
@@ -82,8 +81,8 @@ typedef struct data {
 static data random_data(random_state *random, const problem *p) {
   const dk_aggregation_config *c = &p->config;
   data d;
-  d.weights = (size_t)c->num_kernels * c->out_channels * (c->in_channels / c->groups) *
-              c->kernel_size * c->kernel_size;
+  d.weights = (size_t)c->num_kernels * c->out_channels * (c->in_channels / c->groups) * c->kernel_size *
+              c->kernel_size;
   d.biases = (size_t)c->num_kernels * c->out_channels;
   d.inputs = (size_t)p->N * c->in_channels * p->H * p->W;
   d.weight = malloc(sizeof(float) * d.weights);
@@ -126,8 +125,8 @@ static void plant_in_workspace(dk_context *context, const dk_aggregation *aggreg
 }
 
 /* y of the given algorithm, guarded; NULL where it does not cover the problem. */
-static float *run(dk_context *context, const problem *p, const data *d, dk_algorithm id,
-                  size_t *count, bool *ok) {
+static float *run(dk_context *context, const problem *p, const data *d, dk_algorithm id, size_t *count,
+                  bool *ok) {
   dk_plan plan;
   dk_aggregation *aggregation = make(p, d, id);
   float *y = NULL;
@@ -156,8 +155,7 @@ static bool check_mixing(random_state *random, const problem *p, const data *d) 
     float *mixed = guarded_alloc(sizeof(float) * floats), *want = guarded_alloc(sizeof(float) * floats);
     kernels_mix(kernels, block, begin, count, d->a, mixed);
     kernels_mix_reference(kernels, block, begin, count, d->a, want);
-    ok &= close_to(mixed, want, floats, 1e-6, "mixed") &&
-          guards_hold(mixed, sizeof(float) * floats, "mixed");
+    ok &= close_to(mixed, want, floats, 1e-6, "mixed") && guards_hold(mixed, sizeof(float) * floats, "mixed");
     guarded_free(mixed), guarded_free(want);
   }
   float *read = guarded_alloc(sizeof(float) * d->weights / kernels->K);
@@ -191,8 +189,7 @@ static int check_problem(dk_context *context, random_state *random, const proble
   for (int32_t id = 0; want && id < COUNT(names); id++) {
     if (id == DK_ALGORITHM_REFERENCE) continue;
     float *y = run(context, p, &d, (dk_algorithm)id, &values, &ok);
-    if (!ok || (!y && id == DK_ALGORITHM_AUTO) ||
-        (y && !close_to(y, want, values, TOLERANCE, names[id]))) {
+    if (!ok || (!y && id == DK_ALGORITHM_AUTO) || (y && !close_to(y, want, values, TOLERANCE, names[id]))) {
       print_problem(p, names[id], seed, index);
       failures++;
     }
@@ -215,8 +212,7 @@ int check_convolution(uint32_t seed, int count) {
   dk_context_destroy(context);
   for (int32_t id = 0; id < COUNT(names); id++) {
     if (id == DK_ALGORITHM_REFERENCE) continue;
-    printf("%-10s compared with the reference on %d of %d configurations\n", names[id],
-           compared[id], count);
+    printf("%-10s compared with the reference on %d of %d configurations\n", names[id], compared[id], count);
     if (count >= 100 && !compared[id]) failures++; /* a check that met nothing is none */
   }
   return failures;
@@ -230,15 +226,23 @@ int check_depthwise_3x3(uint32_t seed) {
     for (int32_t padding = 0; padding <= 1; padding++)
       for (int32_t H = 3 - 2 * padding; H <= 7; H++)
         for (int32_t W = 3 - 2 * padding; W <= 8 * stride + 4; W++, number++) {
-          const problem p = {.config = {.in_channels = 2, .out_channels = 2, .groups = 2,
-                                        .num_kernels = 2, .kernel_size = 3, .stride = stride,
-                                        .padding = padding, .dilation = 1, .bias = 1},
-                             .N = 1, .H = H, .W = W};
+          const problem p = {.config = {.in_channels = 2,
+                                        .out_channels = 2,
+                                        .groups = 2,
+                                        .num_kernels = 2,
+                                        .kernel_size = 3,
+                                        .stride = stride,
+                                        .padding = padding,
+                                        .dilation = 1,
+                                        .bias = 1},
+                             .N = 1,
+                             .H = H,
+                             .W = W};
           failures += check_problem(context, &random, &p, seed, number, compared);
         }
   dk_context_destroy(context);
-  printf("depthwise 3x3 compared with the reference at %d of %d sizes\n",
-         compared[DK_ALGORITHM_DEPTHWISE], number);
+  printf("depthwise 3x3 compared with the reference at %d of %d sizes\n", compared[DK_ALGORITHM_DEPTHWISE],
+         number);
   return failures + (compared[DK_ALGORITHM_DEPTHWISE] != number);
 }
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "backward/backward.h"
-#include "gradient_problem.h"
 #include "base/sizes.h"
 #include "base/workspace.h"
+#include "gradient_problem.h"
 
 static const double TOLERANCE = 1e-4; /* of the library, times 1 + max|answer| */
 
@@ -24,8 +24,7 @@ static bool well_conditioned(const reference_problem *r) {
   for (int32_t m = 0; m < r->block.M; m++) {
     if (r->tape.inverse[m] > 10) return false;
     for (int32_t n = 0; n < s->N; n++)
-      if (fabs(r->tape.normalised[n * r->block.M + m] * p->bn_weight[m] + p->bn_bias[m]) < 0.02)
-        return false;
+      if (fabs(r->tape.normalised[n * r->block.M + m] * p->bn_weight[m] + p->bn_bias[m]) < 0.02) return false;
   }
   return true;
 }
@@ -36,8 +35,7 @@ static bool non_finite_agree(dk_context *context, random_state *random, const gr
                              gradient_data *d) {
   static const float odd[] = {NAN, INFINITY, -INFINITY};
   const size_t count = p->sizes[WEIGHT], inputs = p->sizes[INPUT];
-  float *x = malloc(sizeof(float) * inputs),
-        *a = malloc(sizeof(float) * p->N * p->config.num_kernels);
+  float *x = malloc(sizeof(float) * inputs), *a = malloc(sizeof(float) * p->N * p->config.num_kernels);
   float *weight[2];
   bool ok = x && a;
   if (!ok) abort();
@@ -45,12 +43,11 @@ static bool non_finite_agree(dk_context *context, random_state *random, const gr
   x[random_u32(random) % inputs] = odd[random_between(random, 0, 2)];
   random_fill(random, a, (size_t)p->N * p->config.num_kernels);
   for (int i = 0; i < 2; i++) {
-    dk_aggregation *aggregation =
-        make_aggregation(p, d, i ? DK_ALGORITHM_REFERENCE : DK_ALGORITHM_AUTO);
+    dk_aggregation *aggregation = make_aggregation(p, d, i ? DK_ALGORITHM_REFERENCE : DK_ALGORITHM_AUTO);
     weight[i] = guarded_alloc(sizeof(float) * count);
     memset(weight[i], 0, sizeof(float) * count);
-    ok &= dk_aggregation_backward(context, aggregation, x, a, p->N, p->H, p->W, d->grad_y, NULL,
-                                  NULL, &(dk_aggregation_gradients){.weight = weight[i]}) == DK_OK;
+    ok &= dk_aggregation_backward(context, aggregation, x, a, p->N, p->H, p->W, d->grad_y, NULL, NULL,
+                                  &(dk_aggregation_gradients){.weight = weight[i]}) == DK_OK;
     dk_aggregation_destroy(aggregation);
   }
   ok &= close_to(weight[0], weight[1], count, TOLERANCE, "weight, not all finite");
@@ -117,7 +114,8 @@ int check_gradients(uint32_t seed, int count) {
     dk_context_set_threads(context, 1 + i % 3); /* this thread does all the parts */
     for (int j = 0; j < 2; j++) {
       const float start = i % 2 ? 0.5f : 0; /* gradients add up */
-      plant_subnormals(workspace_reserve(context, 1), min_i32((int32_t)dk_context_workspace(context), PLANTED));
+      plant_subnormals(workspace_reserve(context, 1),
+                       min_i32((int32_t)dk_context_workspace(context), PLANTED));
       float **got = library_gradients(context, &d.problem, &d.data, ids[j], start);
       const bool unmet = j || met_no_subnormal("gradients");
       if (!got || !unmet || !agree(&d, got, start, 1, TOLERANCE)) {
@@ -133,8 +131,8 @@ int check_gradients(uint32_t seed, int count) {
     discard(&d);
   }
   dk_context_destroy(context);
-  printf("gradients  compared with the reference on %d configurations, %d of them by Winograd\n",
-         count, winograd);
+  printf("gradients  compared with the reference on %d configurations, %d of them by Winograd\n", count,
+         winograd);
   if (count >= 250 && !winograd) failures++; /* a check that met nothing is none */
   return failures;
 }

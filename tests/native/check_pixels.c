@@ -33,9 +33,8 @@ static double tolerance_of(const statistics *s, size_t channel) {
 
 static void check_rgba_to_planes(check *c, size_t pixels, int32_t channels, statistics s) {
   size_t gap = (size_t)below(c, 9), stride = pixels + gap, offset = (size_t)below(c, 16);
-  begin(c, "rgba_to_planes pixels=%zu channels=%d stride=%zu offset=%zu mean=%g,%g,%g std=%g,%g,%g",
-        pixels, channels, stride, offset, s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1],
-        s.std[2]);
+  begin(c, "rgba_to_planes pixels=%zu channels=%d stride=%zu offset=%zu mean=%g,%g,%g std=%g,%g,%g", pixels,
+        channels, stride, offset, s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1], s.std[2]);
   size_t count = (size_t)(channels - 1) * stride + pixels;
   array rgba = random_bytes(c, 4 * pixels, offset);
   array planes = output_make(count * sizeof(float), 4 * (size_t)below(c, 4));
@@ -56,12 +55,11 @@ static void check_rgba_to_planes(check *c, size_t pixels, int32_t channels, stat
 
 /* ------------------------------------------------------------------------------------- resize */
 
-static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int32_t W,
-                         int32_t channels, int32_t strip) {
+static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int32_t W, int32_t channels,
+                         int32_t strip) {
   statistics s = any_statistics(c);
-  begin(c, "resize src=%dx%d to %dx%d channels=%d strips of up to %d mean=%g,%g,%g std=%g,%g,%g",
-        src_H, src_W, H, W, channels, strip, s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1],
-        s.std[2]);
+  begin(c, "resize src=%dx%d to %dx%d channels=%d strips of up to %d mean=%g,%g,%g std=%g,%g,%g", src_H,
+        src_W, H, W, channels, strip, s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1], s.std[2]);
   size_t plane_size = (size_t)H * (size_t)W, count = (size_t)channels * plane_size;
   size_t row_bytes = 4 * (size_t)src_W;
   array rgba = random_bytes(c, (size_t)src_H * row_bytes, 0);
@@ -73,8 +71,8 @@ static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int3
     rows = 1 + below(c, strip < src_H - row ? strip : src_H - row);
     array part = input_make((size_t)rows * row_bytes, (size_t)below(c, 16));
     memcpy(part.data, rgba.data + (size_t)row * row_bytes, part.bytes);
-    dk_status status = dk_resize_rows(context, part.data, row, rows, src_H, src_W, channels, s.mean,
-                                      s.std, got, H, W);
+    dk_status status =
+        dk_resize_rows(context, part.data, row, rows, src_H, src_W, channels, s.mean, s.std, got, H, W);
     if (status != DK_OK) mismatch(c, "rows %d + %d: status %d", row, rows, status);
     free(part.memory);
     parts += (rows + 15) / 16;
@@ -123,12 +121,12 @@ static void check_resize_refused(check *c) {
   const uint8_t rgba[16] = {0};
   const refusal *end = cases + sizeof cases / sizeof *cases - (sizeof(size_t) > 4 ? 1 : 0);
   for (const refusal *r = cases; r < end; r++) {
-    begin(c, "resize refuses first_row=%d rows=%d src=%dx%d channels=%d to %dx%d", r->first_row,
-          r->rows, r->src_H, r->src_W, r->channels, r->H, r->W);
+    begin(c, "resize refuses first_row=%d rows=%d src=%dx%d channels=%d to %dx%d", r->first_row, r->rows,
+          r->src_H, r->src_W, r->channels, r->H, r->W);
     array planes = output_make(0, 0);
     dk_context *context = dk_context_create();
-    dk_status status = dk_resize_rows(context, rgba, r->first_row, r->rows, r->src_H, r->src_W,
-                                      r->channels, mean, std, (float *)planes.data, r->H, r->W);
+    dk_status status = dk_resize_rows(context, rgba, r->first_row, r->rows, r->src_H, r->src_W, r->channels,
+                                      mean, std, (float *)planes.data, r->H, r->W);
     if (status != r->expected) mismatch(c, "status %d, expected %d", status, r->expected);
     expect_guards(c, &planes, "planes");
     dk_context_destroy(context);
@@ -163,9 +161,8 @@ static void check_range(check *c, size_t count) {
 
 static void any_bounds(check *c, float *low, float *high) {
   static const float bounds[][2] = {
-      {0, 1},           {-1, 1},          {1000, 1000.01f}, {-FLT_MAX, FLT_MAX},
-      {0, 1e-44f},      {3, 3},           {2, -2},          {NAN, 1},
-      {0, NAN},         {-INFINITY, 1},   {0, INFINITY},    {0, FLT_MAX},
+      {0, 1},           {-1, 1},          {1000, 1000.01f}, {-FLT_MAX, FLT_MAX}, {0, 1e-44f},   {3, 3},
+      {2, -2},          {NAN, 1},         {0, NAN},         {-INFINITY, 1},      {0, INFINITY}, {0, FLT_MAX},
       {1e-38f, 2e-38f}, {-1e-30f, 1e30f}, {0, 255},
   };
   int choice = below(c, 20);
@@ -208,8 +205,8 @@ static void check_map_to_rgba(check *c, size_t pixels) {
   int other = below(c, 2) ? below(c, 4 * 256) : -1;
   for (int i = 0; i < 256; i++) { /* the first byte is the index */
     uint8_t index = (uint8_t)i;
-    uint8_t colour[4] = {index, gray ? index : (uint8_t)below(c, 256),
-                         gray ? index : (uint8_t)below(c, 256), 255};
+    uint8_t colour[4] = {index, gray ? index : (uint8_t)below(c, 256), gray ? index : (uint8_t)below(c, 256),
+                         255};
     memcpy(palette.data + 4 * i, colour, 4);
   }
   if (other % 4 > 0) palette.data[other] ^= 1;
@@ -222,8 +219,8 @@ static void check_map_to_rgba(check *c, size_t pixels) {
     const uint8_t *got = rgba.data + 4 * i, *want = expected + 4 * i;
     int a_colour = memcmp(got, isnan(values[i]) ? want : palette.data + 4 * got[0], 4) == 0;
     if (!a_colour || !level_fits(values[i], low, high, got[0], want[0]))
-      mismatch(c, "rgba[%zu] of %.9g: got %d,%d,%d,%d, expected %d,%d,%d,%d", i, values[i], got[0],
-               got[1], got[2], got[3], want[0], want[1], want[2], want[3]);
+      mismatch(c, "rgba[%zu] of %.9g: got %d,%d,%d,%d, expected %d,%d,%d,%d", i, values[i], got[0], got[1],
+               got[2], got[3], want[0], want[1], want[2], want[3]);
   }
   expect_guards(c, &rgba, "rgba");
   free(palette.memory), free(map.memory), free(rgba.memory), free(expected);
@@ -234,8 +231,8 @@ static void check_map_to_rgba_rows(check *c, size_t rows, size_t width) {
   float low, high;
   any_bounds(c, &low, &high);
   size_t gap = (size_t)below(c, 9), stride = width + gap + (size_t)below(c, 9);
-  begin(c, "map_to_rgba_rows rows=%zu width=%zu gap=%zu stride=%zu range=%g..%g", rows, width, gap,
-        stride, low, high);
+  begin(c, "map_to_rgba_rows rows=%zu width=%zu gap=%zu stride=%zu range=%g..%g", rows, width, gap, stride,
+        low, high);
   array palette = random_bytes(c, 4 * 256, 0);
   array map = any_values(c, rows * width, low, high);
   size_t bytes = 4 * ((rows - 1) * stride + width + gap);
@@ -258,8 +255,7 @@ static void check_planes_to_rgba(check *c, size_t pixels) {
   float low, high;
   any_bounds(c, &low, &high);
   size_t stride = pixels + (size_t)below(c, 9), offset = (size_t)below(c, 16);
-  begin(c, "planes_to_rgba pixels=%zu stride=%zu offset=%zu range=%g..%g", pixels, stride, offset,
-        low, high);
+  begin(c, "planes_to_rgba pixels=%zu stride=%zu offset=%zu range=%g..%g", pixels, stride, offset, low, high);
   array planes = any_values(c, 2 * stride + pixels, low, high);
   array rgba = output_make(4 * pixels, offset);
   const float *values = (const float *)planes.data;

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inner/correlate.h"
 #include "base/elementary.h"
 #include "convolution/mixing.h"
+#include "inner/correlate.h"
+#include "support.h"
 #include "training/loss.h"
 #include "training/optimizer.h"
-#include "support.h"
 
 int check_losses(uint32_t seed, int count) {
   random_state random = {seed};
@@ -34,13 +34,11 @@ int check_losses(uint32_t seed, int count) {
       const double alone = kind == 0   ? dk_loss_mse(y, target, n, NULL)
                            : kind == 1 ? dk_loss_l1(y, target, n, NULL)
                                        : dk_loss_huber(y, target, n, delta, NULL);
-      const float narrow[] = {(float)loss, (float)alone},
-                  wide[] = {(float)expected, (float)expected};
+      const float narrow[] = {(float)loss, (float)alone}, wide[] = {(float)expected, (float)expected};
       for (size_t j = 0; j < n; j++) grad[j] *= (float)n, want[j] *= (float)n;
       if (!close_to(narrow, wide, 2, 1e-6, "loss") || !close_to(grad, want, n, 1e-6, "gradient") ||
           !guards_hold(grad, sizeof(float) * n, "gradient")) {
-        printf("FAILED loss %d: count=%zu delta=%g (seed %u, number %d)\n", kind, n, delta, seed,
-               i);
+        printf("FAILED loss %d: count=%zu delta=%g (seed %u, number %d)\n", kind, n, delta, seed, i);
         failures++;
       }
     }
@@ -66,12 +64,10 @@ static bool optimizers_agree(random_state *random, bool adam, size_t n) {
     random_fill(random, gradient, n);
     if (adam) {
       dk_adam_step(got[PARAMETER], gradient, got[M], got[V], n, lr, 0.9, 0.999, 1e-8, decay, step);
-      adam_step_reference(want[PARAMETER], gradient, want[M], want[V], n, lr, 0.9, 0.999, 1e-8,
-                          decay, step);
+      adam_step_reference(want[PARAMETER], gradient, want[M], want[V], n, lr, 0.9, 0.999, 1e-8, decay, step);
     } else {
       dk_sgd_step(got[PARAMETER], gradient, momentum ? got[M] : NULL, n, lr, momentum, decay, step);
-      sgd_step_reference(want[PARAMETER], gradient, momentum ? want[M] : NULL, n, lr, momentum,
-                         decay, step);
+      sgd_step_reference(want[PARAMETER], gradient, momentum ? want[M] : NULL, n, lr, momentum, decay, step);
     }
   }
   for (int i = 0; i < ARRAYS; i++) {
@@ -108,8 +104,7 @@ int check_correlate(uint32_t seed, int count) {
     const size_t inputs = (size_t)work.x_row * work.rows + 40;
     const size_t packed_floats = correlate_packed_floats(work.rows, work.columns, work.count);
     const size_t sums_bytes = sizeof(float) * work.taps * LANES;
-    float *g = guarded_alloc(sizeof(float) * plane * work.count),
-          *x = guarded_alloc(sizeof(float) * inputs);
+    float *g = guarded_alloc(sizeof(float) * plane * work.count), *x = guarded_alloc(sizeof(float) * inputs);
     float *packed = guarded_alloc(sizeof(float) * packed_floats);
     float *got = guarded_alloc(sums_bytes), *want = guarded_alloc(sums_bytes);
     int32_t offset[20];
@@ -124,8 +119,8 @@ int check_correlate(uint32_t seed, int count) {
     if (!close_to(got, want, sums_bytes / sizeof(float), 1e-6, "sums") ||
         !guards_hold(got, sums_bytes, "sums") ||
         !guards_hold(packed, sizeof(float) * packed_floats, "packed gradients")) {
-      printf("FAILED correlate: rows=%d columns=%d taps=%d count=%d (seed %u, number %d)\n",
-             work.rows, work.columns, work.taps, work.count, seed, i);
+      printf("FAILED correlate: rows=%d columns=%d taps=%d count=%d (seed %u, number %d)\n", work.rows,
+             work.columns, work.taps, work.count, seed, i);
       failures++;
     }
     guarded_free(g), guarded_free(x), guarded_free(packed), guarded_free(got), guarded_free(want);
@@ -147,8 +142,8 @@ int check_elementary(uint32_t seed, int count) {
     const double x = edge ? edges[i] : (i % 2 ? 700 : 20) * (double)random_float(&random);
     const double y = exp((i % 2 ? 700 : 1) * (double)random_float(&random));
     if (same_double(exponential(x), exp(x)) && same_double(logarithm(y), log(y))) continue;
-    printf("FAILED exponential(%.17g) = %.17g or logarithm(%.17g) = %.17g (seed %u, number %d)\n",
-           x, exponential(x), y, logarithm(y), seed, i);
+    printf("FAILED exponential(%.17g) = %.17g or logarithm(%.17g) = %.17g (seed %u, number %d)\n", x,
+           exponential(x), y, logarithm(y), seed, i);
     failures++;
   }
   return failures;

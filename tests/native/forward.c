@@ -75,8 +75,7 @@ static int answer(dk_context *context) {
   status = dk_aggregation_plan(aggregation, N, H, W, &plan);
   const size_t outputs = (size_t)N * O * plan.Ho * plan.Wo;
   float *a = malloc(sizeof(float) * N * K), *y = malloc(sizeof(float) * (outputs + 1));
-  if (!status)
-    status = dk_block_forward(context, attention, aggregation, training, x, N, H, W, a, y);
+  if (!status) status = dk_block_forward(context, attention, aggregation, training, x, N, H, W, a, y);
   if (!put_status(status)) {
     put(&plan.Ho, sizeof(int32_t), 1);
     put(&plan.Wo, sizeof(int32_t), 1);

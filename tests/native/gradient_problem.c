@@ -14,8 +14,7 @@ const char *const tensor_names[TENSORS] = {"conv1.weight", "bn.weight", "bn.bias
 static void draw_channels(random_state *random, dk_aggregation_config *c, problem_size size) {
   const bool small = size == SMALL;
   static const int32_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24};
-  const int32_t most = small ? 5 : COUNT(channels),
-                kind = size == LARGE ? 4 : random_between(random, 0, 9);
+  const int32_t most = small ? 5 : COUNT(channels), kind = size == LARGE ? 4 : random_between(random, 0, 9);
   c->groups = 1;
   c->in_channels = random_of(random, channels, most);
   c->out_channels = random_of(random, channels, most);
@@ -65,14 +64,8 @@ static gradient_problem draw_problem(random_state *random, problem_size size) {
 
   const size_t M = (size_t)p.M, K = (size_t)c->num_kernels, C = (size_t)c->in_channels;
   const size_t taps = (size_t)c->kernel_size * c->kernel_size, O = (size_t)c->out_channels;
-  const size_t all[TENSORS] = {M * C,
-                               M,
-                               M,
-                               K * M,
-                               K,
-                               K * O * (C / c->groups) * taps,
-                               c->bias ? K * O : 0,
-                               C * p.N * p.H * p.W};
+  const size_t all[TENSORS] = {
+      M * C, M, M, K * M, K, K * O * (C / c->groups) * taps, c->bias ? K * O : 0, C * p.N * p.H * p.W};
   memcpy(p.sizes, all, sizeof all);
   p.outputs = O * p.N * p.Ho * p.Wo;
   return p;
@@ -92,9 +85,8 @@ void print_gradient_problem(const gradient_problem *p, const char *what, uint32_
   const dk_aggregation_config *c = &p->config;
   printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d M=%d R=%d H=%d W=%d stride=%d padding=%d dilation=%d "
          "bias=%d training=%d (seed %u, number %d)\n",
-         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, p->M,
-         c->kernel_size, p->H, p->W, c->stride, c->padding, c->dilation, c->bias, p->training, seed,
-         index);
+         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, p->M, c->kernel_size, p->H,
+         p->W, c->stride, c->padding, c->dilation, c->bias, p->training, seed, index);
 }
 
 static float *floats(size_t count) {
@@ -141,15 +133,13 @@ static dk_attention *make_attention(const gradient_problem *p, const gradient_da
   if (!made) abort();
   float *const arrays[] = {made->conv1_weight, made->bn_weight, made->bn_bias, made->conv2_weight,
                            made->conv2_bias};
-  for (int i = 0; i <= CONV2_BIAS; i++)
-    memcpy(arrays[i], d->values[i], sizeof(float) * p->sizes[i]);
+  for (int i = 0; i <= CONV2_BIAS; i++) memcpy(arrays[i], d->values[i], sizeof(float) * p->sizes[i]);
   memcpy(made->bn_running_mean, d->running_mean, sizeof(float) * p->M);
   memcpy(made->bn_running_var, d->running_var, sizeof(float) * p->M);
   return made;
 }
 
-dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data *d,
-                                 dk_algorithm id) {
+dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data *d, dk_algorithm id) {
   dk_aggregation_config config = p->config;
   dk_aggregation *made;
   config.algorithm = (int32_t)id;
@@ -157,29 +147,26 @@ dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data 
   const size_t kernel = p->sizes[WEIGHT] / config.num_kernels;
   for (int32_t k = 0; k < config.num_kernels; k++)
     dk_aggregation_write(made, k, 0, config.out_channels, d->values[WEIGHT] + k * kernel);
-  if (config.bias)
-    memcpy(dk_aggregation_bias(made), d->values[BIAS], sizeof(float) * p->sizes[BIAS]);
+  if (config.bias) memcpy(dk_aggregation_bias(made), d->values[BIAS], sizeof(float) * p->sizes[BIAS]);
   return made;
 }
 
 static bool run_library(dk_context *context, const gradient_problem *p, const gradient_data *d,
                         dk_attention *attention, dk_aggregation *aggregation, float **g) {
-  const size_t K = (size_t)p->config.num_kernels,
-               tape_bytes = dk_attention_tape_bytes(attention, p->N);
+  const size_t K = (size_t)p->config.num_kernels, tape_bytes = dk_attention_tape_bytes(attention, p->N);
   float *y = floats(p->outputs), *a = floats(p->N * K);
   void *tape = guarded_alloc(tape_bytes);
   const dk_attention_gradients branch = {g[CONV1_WEIGHT], g[BN_WEIGHT], g[BN_BIAS], g[CONV2_WEIGHT],
                                          g[CONV2_BIAS]};
   const dk_aggregation_gradients kernels = {g[WEIGHT], g[BIAS]};
-  dk_status status = dk_block_forward_taped(context, attention, aggregation, p->training,
-                                            d->values[INPUT], p->N, p->H, p->W, a, y, tape);
+  dk_status status = dk_block_forward_taped(context, attention, aggregation, p->training, d->values[INPUT],
+                                            p->N, p->H, p->W, a, y, tape);
   if (!status)
-    status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT],
-                               a, p->N, p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
+    status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT], a, p->N,
+                               p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
   if (status) printf("  status %d\n", (int)status);
   bool ok = status == DK_OK && guards_hold(tape, tape_bytes, "tape");
-  for (int i = 0; i < TENSORS; i++)
-    ok &= guards_hold(g[i], sizeof(float) * p->sizes[i], tensor_names[i]);
+  for (int i = 0; i < TENSORS; i++) ok &= guards_hold(g[i], sizeof(float) * p->sizes[i], tensor_names[i]);
   guarded_free(tape);
   free(y), free(a);
   return ok;
@@ -234,8 +221,7 @@ reference_problem make_reference(const gradient_problem *p, const gradient_data 
   r.running_var = widened(d->running_var, (size_t)p->M);
   r.grad_y = widened(d->grad_y, p->outputs);
   r.y = widened(NULL, p->outputs);
-  const size_t N = (size_t)p->N, C = (size_t)c->in_channels, M = (size_t)p->M,
-               K = (size_t)c->num_kernels;
+  const size_t N = (size_t)p->N, C = (size_t)c->in_channels, M = (size_t)p->M, K = (size_t)c->num_kernels;
   r.memory = widened(NULL, N * (C + 2 * M + 2 * K) + M);
   r.tape = (attention_tape){.p = r.memory,
                             .normalised = r.memory + N * C,
@@ -284,8 +270,7 @@ void reference_gradients(reference_problem *r) {
   const block_parameters gradients = parameters_of(r->gradients, r->block.parameters.bias != NULL);
   double *ga = r->tape.a + (size_t)s->N * s->K; /* room behind a */
   for (int32_t i = 0; i < s->N * s->K; i++) ga[i] = 0;
-  aggregation_reference_backward(&r->block, r->values[INPUT], r->tape.a, r->grad_y,
-                                 r->gradients[INPUT], ga, &gradients, r->scratch);
-  attention_reference_backward(&r->block, &r->tape, ga, r->gradients[INPUT], &gradients,
-                               r->scratch);
+  aggregation_reference_backward(&r->block, r->values[INPUT], r->tape.a, r->grad_y, r->gradients[INPUT], ga,
+                                 &gradients, r->scratch);
+  attention_reference_backward(&r->block, &r->tape, ga, r->gradients[INPUT], &gradients, r->scratch);
 }

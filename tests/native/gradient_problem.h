@@ -2,8 +2,8 @@
 #ifndef GRADIENT_PROBLEM_H
 #define GRADIENT_PROBLEM_H
 
-#include "dynakernel.h"
 #include "backward/block_reference.h"
+#include "dynakernel.h"
 #include "support.h"
 
 /* What there are gradients of. */
@@ -36,8 +36,7 @@ typedef struct gradient_data {
 gradient_data random_gradient_data(random_state *random, const gradient_problem *p);
 void free_gradient_data(gradient_data *d);
 
-dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data *d,
-                                 dk_algorithm id);
+dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data *d, dk_algorithm id);
 
 /* The library: forward and backward passes of the block by the algorithm given; start [TENSORS] are
  * what the parameters' gradients hold before. Returns gradients between guards that held, or NULL

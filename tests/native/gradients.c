@@ -78,20 +78,12 @@ static state get_state(const request *r) {
   const size_t C = c->in_channels, O = c->out_channels, K = c->num_kernels, M = r->M;
   state s = {.attention = dk_attention_create(c->in_channels, r->M, c->num_kernels)};
   if (!s.attention || dk_aggregation_create(c, &s.aggregation)) fail("no such module");
-  const size_t counts[PARAMETERS] = {M * C,
-                                     M,
-                                     M,
-                                     K * M,
-                                     K,
-                                     K * O * (C / c->groups) * c->kernel_size * c->kernel_size,
-                                     c->bias ? K * O : 0};
-  float *const values[PARAMETERS] = {s.attention->conv1_weight,
-                                     s.attention->bn_weight,
-                                     s.attention->bn_bias,
-                                     s.attention->conv2_weight,
-                                     s.attention->conv2_bias,
-                                     dk_aggregation_weight(s.aggregation),
-                                     dk_aggregation_bias(s.aggregation)};
+  const size_t counts[PARAMETERS] = {
+      M * C, M, M, K * M, K, K * O * (C / c->groups) * c->kernel_size * c->kernel_size, c->bias ? K * O : 0};
+  float *const values[PARAMETERS] = {
+      s.attention->conv1_weight,         s.attention->bn_weight,  s.attention->bn_bias,
+      s.attention->conv2_weight,         s.attention->conv2_bias, dk_aggregation_weight(s.aggregation),
+      dk_aggregation_bias(s.aggregation)};
   for (int i = 0; i < PARAMETERS; i++) {
     s.count[i] = counts[i], s.value[i] = values[i];
     s.gradient[i] = zeros(counts[i]), s.m[i] = zeros(counts[i]), s.v[i] = zeros(counts[i]);
@@ -117,29 +109,28 @@ typedef struct batch {
 } batch;
 
 static void forward(dk_context *context, const request *r, state *s, batch *b) {
-  if (dk_block_forward_taped(context, s->attention, s->aggregation, r->training, b->x, r->N, r->H,
-                             r->W, b->a, b->y, b->tape))
+  if (dk_block_forward_taped(context, s->attention, s->aggregation, r->training, b->x, r->N, r->H, r->W, b->a,
+                             b->y, b->tape))
     fail("the forward pass is refused");
 }
 
-static void backward(dk_context *context, const request *r, state *s, batch *b,
-                     const float *grad_y) {
+static void backward(dk_context *context, const request *r, state *s, batch *b, const float *grad_y) {
   float **g = s->gradient;
   const dk_attention_gradients attention = {g[0], g[1], g[2], g[3], g[4]};
   const dk_aggregation_gradients aggregation = {g[5], g[6]};
-  if (dk_block_backward(context, s->attention, s->aggregation, r->training, b->tape, b->x, b->a,
-                        r->N, r->H, r->W, grad_y, b->grad_x, &attention, &aggregation))
+  if (dk_block_backward(context, s->attention, s->aggregation, r->training, b->tape, b->x, b->a, r->N, r->H,
+                        r->W, grad_y, b->grad_x, &attention, &aggregation))
     fail("the backward pass is refused");
 }
 
 static void step(const request *r, state *s, int32_t number) {
   for (int i = 0; i < PARAMETERS; i++) {
     if (r->adam)
-      dk_adam_step(s->value[i], s->gradient[i], s->m[i], s->v[i], s->count[i], r->lr, r->beta1,
-                   r->beta2, r->eps, r->weight_decay, number);
+      dk_adam_step(s->value[i], s->gradient[i], s->m[i], s->v[i], s->count[i], r->lr, r->beta1, r->beta2,
+                   r->eps, r->weight_decay, number);
     else
-      dk_sgd_step(s->value[i], s->gradient[i], r->momentum != 0 ? s->m[i] : NULL, s->count[i],
-                  r->lr, r->momentum, r->weight_decay, number);
+      dk_sgd_step(s->value[i], s->gradient[i], r->momentum != 0 ? s->m[i] : NULL, s->count[i], r->lr,
+                  r->momentum, r->weight_decay, number);
     memset(s->gradient[i], 0, sizeof(float) * s->count[i]);
   }
   dk_aggregation_changed(s->aggregation);

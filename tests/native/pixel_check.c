@@ -25,8 +25,7 @@ float any_special(check *c) {
 }
 
 int32_t any_size(check *c) {
-  static const int32_t edges[] = {1,  2,  3,  4,  5,  7,  8,  9,  11, 12,
-                                  13, 15, 16, 17, 31, 32, 33, 63, 64, 65};
+  static const int32_t edges[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65};
   return below(c, 3) ? edges[below(c, sizeof edges / sizeof *edges)] : 1 + below(c, 100);
 }
 
@@ -82,12 +81,9 @@ void expect_guards(check *c, const array *a, const char *name) {
       mismatch(c, "%s: byte %td of %zu was written", name, p - a->data, a->bytes);
 }
 
-void expect_float(check *c, const char *name, size_t index, float got, float expected,
-                  double tolerance) {
-  if (isnan(expected) ? isnan(got) : got == expected || fabs((double)got - expected) <= tolerance)
-    return;
-  mismatch(c, "%s[%zu]: got %.9g, expected %.9g, tolerance %.3g", name, index, got, expected,
-           tolerance);
+void expect_float(check *c, const char *name, size_t index, float got, float expected, double tolerance) {
+  if (isnan(expected) ? isnan(got) : got == expected || fabs((double)got - expected) <= tolerance) return;
+  mismatch(c, "%s[%zu]: got %.9g, expected %.9g, tolerance %.3g", name, index, got, expected, tolerance);
 }
 
 array random_bytes(check *c, size_t bytes, size_t offset) {

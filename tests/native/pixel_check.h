@@ -41,7 +41,6 @@ array output_make(size_t bytes, size_t offset);
 array random_bytes(check *c, size_t bytes, size_t offset);
 
 void expect_guards(check *c, const array *a, const char *name);
-void expect_float(check *c, const char *name, size_t index, float got, float expected,
-                  double tolerance);
+void expect_float(check *c, const char *name, size_t index, float got, float expected, double tolerance);
 
 #endif

@@ -24,9 +24,7 @@ int32_t random_between(random_state *random, int32_t least, int32_t most) {
   return least + (int32_t)(random_u32(random) % (uint32_t)(most - least + 1));
 }
 
-float random_float(random_state *random) {
-  return (float)((random_u32(random) + 0.5) / 2147483648.0 - 1);
-}
+float random_float(random_state *random) { return (float)((random_u32(random) + 0.5) / 2147483648.0 - 1); }
 
 void random_fill(random_state *random, float *x, size_t count) {
   for (size_t i = 0; i < count; i++) x[i] = random_float(random);
@@ -86,8 +84,7 @@ static bool same(float got, float want, double allowed) {
   return fabs((double)got - (double)want) <= allowed;
 }
 
-bool close_to(const float *got, const float *want, size_t count, double tolerance,
-              const char *what) {
+bool close_to(const float *got, const float *want, size_t count, double tolerance, const char *what) {
   double largest = 0;
   for (size_t i = 0; i < count; i++)
     if (isfinite(want[i])) largest = fmax(largest, fabs((double)want[i]));
@@ -95,8 +92,8 @@ bool close_to(const float *got, const float *want, size_t count, double toleranc
   size_t mismatches = 0;
   for (size_t i = 0; i < count; i++)
     if (!same(got[i], want[i], allowed) && mismatches++ < SHOWN)
-      printf("  %s[%zu]: got %.9g, expected %.9g, allowed difference %.3g\n", what, i,
-             (double)got[i], (double)want[i], allowed);
+      printf("  %s[%zu]: got %.9g, expected %.9g, allowed difference %.3g\n", what, i, (double)got[i],
+             (double)want[i], allowed);
   if (mismatches) printf("  %s: %zu of %zu values differ\n", what, mismatches, count);
   return mismatches == 0;
 }

@@ -32,7 +32,6 @@ bool met_no_subnormal(const char *what);
 
 /* Whether |got - want| <= tolerance * (1 + max|want|) everywhere, NaN and infinities in the same
  * places; prints the first mismatches where not. */
-bool close_to(const float *got, const float *want, size_t count, double tolerance,
-              const char *what);
+bool close_to(const float *got, const float *want, size_t count, double tolerance, const char *what);
 
 #endif

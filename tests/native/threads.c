@@ -18,9 +18,9 @@ typedef struct layer {
 
 /* Large enough to be divided, in each of the ways of src/convolution/batch.c. */
 static const layer layers[] = {
-    {1, 3, 5, 1, 3, 1, 1, 130, 131},   {1, 32, 40, 1, 3, 1, 1, 41, 43}, {1, 64, 72, 1, 3, 1, 1, 13, 13},
-    {1, 24, 24, 24, 5, 1, 2, 60, 61},  {3, 24, 24, 3, 3, 2, 1, 60, 61}, {5, 48, 50, 1, 1, 1, 0, 33, 31},
-    {1, 9, 120, 1, 3, 3, 0, 90, 91},   {1, 64, 72, 1, 3, 2, 1, 27, 27}, {1, 130, 200, 1, 1, 1, 0, 12, 13},
+    {1, 3, 5, 1, 3, 1, 1, 130, 131},   {1, 32, 40, 1, 3, 1, 1, 41, 43},  {1, 64, 72, 1, 3, 1, 1, 13, 13},
+    {1, 24, 24, 24, 5, 1, 2, 60, 61},  {3, 24, 24, 3, 3, 2, 1, 60, 61},  {5, 48, 50, 1, 1, 1, 0, 33, 31},
+    {1, 9, 120, 1, 3, 3, 0, 90, 91},   {1, 64, 72, 1, 3, 2, 1, 27, 27},  {1, 130, 200, 1, 1, 1, 0, 12, 13},
     {1, 96, 112, 16, 3, 1, 1, 30, 31}, {1, 72, 72, 72, 3, 1, 1, 70, 71}, {1, 40, 40, 40, 3, 1, 1, 64, 48},
 };
 
@@ -43,8 +43,15 @@ typedef struct answers {
 
 static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   const dk_aggregation_config config = {
-      .in_channels = l->C, .out_channels = l->O, .kernel_size = l->R, .stride = l->stride,
-      .padding = l->padding, .dilation = 1, .groups = l->G, .num_kernels = 2, .bias = 1,
+      .in_channels = l->C,
+      .out_channels = l->O,
+      .kernel_size = l->R,
+      .stride = l->stride,
+      .padding = l->padding,
+      .dilation = 1,
+      .groups = l->G,
+      .num_kernels = 2,
+      .bias = 1,
   };
   random_state random = {seed};
   dk_aggregation *aggregation;

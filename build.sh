@@ -14,10 +14,10 @@ usage: ./build.sh [--force] [TARGET...]
   wasm      of those, the WebAssembly only
   bundle    of those, the wrapper in one file only
   types     of those, the TypeScript declarations only
-  debug     baseline and relaxed without threads, with debug information, in build/debug/
+  debug     baseline and relaxed without threads, with debug information and assertions, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/
   native    the same programs for this machine under AddressSanitizer and UBSan, and one with threads under
-            ThreadSanitizer, in build/native/
+            ThreadSanitizer, all with assertions, in build/native/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
 
   --force   builds again even when no source has changed
@@ -85,6 +85,9 @@ library=(
   --no-entry              # a library: no main
   -sINITIAL_MEMORY=256KB  # static data and stack; the rest grows on demand
   -sSTACK_SIZE=64KB       # no large arrays live on the stack
+)
+asserting=(
+  -DDK_ASSERTS            # what comments demand of callers is checked (src/base/assert.h)
 )
 program=(
   -sINITIAL_MEMORY=64MB   # so that no check waits for memory to grow
@@ -169,7 +172,7 @@ build_wasm() {
 build_debug() {
   need_sources
   wasm_pair build/debug/dynakernel "" "$(key "${sources[@]}" "${headers[@]}")" \
-    "${debuggable[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
+    "${debuggable[@]}" "${asserting[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
 }
 
 build_check() {
@@ -209,7 +212,7 @@ build_native() {
     echo "building $output"
     if [ "$file" = "$threads" ]; then flags=("${watched[@]}"); else flags=("${sanitized[@]}"); fi
     # SIMDe stands in for wasm_simd128.h; -isystem keeps our warnings off its headers.
-    { "$cc" "${common[@]}" "${flags[@]}" -isystem "$simde" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}" \
+    { "$cc" "${common[@]}" "${asserting[@]}" "${flags[@]}" -isystem "$simde" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}" \
       -lm -o "$output.new" &&
       mv "$output.new" "$output" && remember "$output" "$key"; } &
     pids+=($!)

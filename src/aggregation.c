@@ -14,7 +14,7 @@ static dk_status check_config(const dk_aggregation_config *c) {
   if (c->in_channels % G || c->out_channels % G) return DK_ERROR_CONFIG;
   if (c->kernel_size > limit || c->stride > limit || c->padding > limit || c->dilation > limit)
     return DK_ERROR_CONFIG;
-  if (c->algorithm < DK_ALGORITHM_AUTO || c->algorithm > DK_ALGORITHM_IM2COL) return DK_ERROR_CONFIG;
+  if (!dk_algorithm_name(c->algorithm)) return DK_ERROR_CONFIG;
   return DK_OK;
 }
 

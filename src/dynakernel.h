@@ -126,20 +126,28 @@ DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attenti
  * packed in the order in which convolutions read them and are mixed inside the convolution, a
  * block of output channels at a time. */
 
+/* How to convolve. Each has the file src/convolution/NAME.c, and the name that dk_algorithm_name returns.
+ * TOOMCOOK, if it is forced, stands for KARATSUBA and TOOMCOOK_DEPTHWISE too. Toom 1963, Cook 1966. */
 typedef enum dk_algorithm {
   DK_ALGORITHM_AUTO = 0,      /* the planner chooses */
   DK_ALGORITHM_REFERENCE = 1, /* portable C, double precision: slow, for comparison */
-  DK_ALGORITHM_DIRECT = 2,
+  DK_ALGORITHM_DIRECT = 2,    /* a sum over taps; any but depthwise kernels */
   DK_ALGORITHM_POINTWISE = 3, /* R = 1, a matrix product */
-  DK_ALGORITHM_DEPTHWISE = 4,
-  DK_ALGORITHM_WINOGRAD_2 = 5, /* F(2x2, 3x3); Lavin & Gray, CVPR 2016 */
-  DK_ALGORITHM_WINOGRAD_4 = 6, /* F(4x4, 3x3) */
-  DK_ALGORITHM_TOOMCOOK = 7,   /* F(4, R) along the columns, R = 3, 5, 7 (5 and 7 with stride 2
-                                  too), or depthwise 5, 7, 9 with stride 1; F(2, 2) of even rows for
-                                  3x3 with stride 2; Karatsuba 1962, Toom 1963, Cook 1966 */
-  DK_ALGORITHM_POLYPHASE = 8,  /* F(4x4) of 3x3 with stride 2, by even and odd rows and columns */
-  DK_ALGORITHM_IM2COL = 9,     /* a matrix product; Chellapilla, Puri & Simard, IWFHR 2006 */
+  DK_ALGORITHM_DEPTHWISE = 4, /* C = G */
+  DK_ALGORITHM_KARATSUBA = 5, /* F(2, 2) of even rows, 3x3 with stride 2; Karatsuba & Ofman 1962 */
+  DK_ALGORITHM_WINOGRAD = 6,  /* F(4x4, 3x3), stride 1; Lavin & Gray, CVPR 2016 */
+  DK_ALGORITHM_TOOMCOOK = 7,  /* F(4, R) down the columns: R = 5, 7 with stride 1, 2; R = 3 with stride 1 */
+  DK_ALGORITHM_POLYPHASE = 8, /* F(4x4) of 3x3 with stride 2, by even and odd rows and columns */
+  DK_ALGORITHM_IM2COL = 9,    /* a matrix product; Chellapilla, Puri & Simard, IWFHR 2006 */
+  DK_ALGORITHM_TOOMCOOK_DEPTHWISE = 10, /* TOOMCOOK for C = G, R = 5, 7 and 9, stride 1 */
 } dk_algorithm;
+
+/* The name of an algorithm, "auto" for 0; NULL if the library has no such number. Numbers have no gaps. */
+DK_API const char *dk_algorithm_name(int32_t algorithm);
+
+/* 1 if the algorithm has inner loops for each kernel size and stride: a host that warms code up runs each.
+ * Else 0. */
+DK_API int32_t dk_algorithm_specialised(int32_t algorithm);
 
 typedef struct dk_aggregation_config {
   int32_t in_channels, out_channels; /* C, O >= 1, divided by groups */

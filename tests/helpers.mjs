@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { DynakernelError, load, parseSafetensors } from '../web/dynakernel/index.js';
+import { heapOf } from '../web/dynakernel/runtime.js';
 import { Random } from '../web/random.js';
 
 /** The build that DYNAKERNEL_SIMD names. */
@@ -11,6 +12,9 @@ export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';
 export const threads = Number(process.env.DYNAKERNEL_THREADS ?? 1);
 
 export const loadRuntime = () => load({ simd, threads });
+
+/** The names of the library's algorithms, 'auto' first, from the library's own table. */
+export const algorithmsOf = (dk) => heapOf(dk).algorithms;
 
 /** A tensor of numbers from -1 to 1. */
 export function randomTensor(dk, shape, seed = 1) {

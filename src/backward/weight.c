@@ -47,7 +47,7 @@ typedef struct panels {
 SMALL static source choose_source(const geometry *s) {
   const bool pointwise = s->R == 1 && s->stride == 1 && s->padding == 0;
   if (pointwise && (int64_t)s->H * s->W >= VECTOR) return PLANES;
-  if (s->R == 1 || s->Wo < VECTOR || extreme(s)) return COLUMNS;
+  if (s->R == 1 || s->Wo < VECTOR || is_extreme(s)) return COLUMNS;
   return s->Wo < NARROW && s->O / s->G >= NARROW_OUTPUTS ? COLUMNS : STRIP;
 }
 
@@ -59,7 +59,7 @@ SMALL static panels plan(const geometry *s) {
   p.step = p.group == 1 && s->G > 1 ? 1 : CORRELATE_ROWS;
   if (p.source == STRIP) {
     const int32_t rows = min_i32(max_i32(STRIP_PIXELS / s->Wo, 1), s->Ho);
-    p.strip = strip_plan(s, 1, s->Wo, rows, 0);
+    p.strip = strip_layout(s, 1, s->Wo, rows, 0);
     p.channel = p.strip.plane;
     p.packed = correlate_packed_floats(p.strip.rows_out, s->Wo, p.step);
   } else {

@@ -84,7 +84,7 @@ bool weight_gradient_winograd_pays(const geometry *s) {
   const int64_t least = tiles * M * M / 4; /* pixels, of those that the tiles have room for */
   const int32_t channels = s->C / s->G;
   if (s->R != 3 || s->stride != 1 || channels < 16 || s->O / s->G < 8 || tiles < LEAST_TILES ||
-      (int64_t)s->Ho * s->Wo < least || extreme(s))
+      (int64_t)s->Ho * s->Wo < least || is_extreme(s))
     return false;
   const layout t = plan(s, 1);
   const uint64_t strip = (uint64_t)d * d * t.strip_rows * t.tile_columns;

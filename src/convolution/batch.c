@@ -1,16 +1,7 @@
 /* A batch of convolutions, divided among threads.
  *
- * base/parallel.c says how much work is worth dividing. With samples enough each is one thread's work. Fewer
- * are divided:
- *
- *     1. into groups, or blocks of depthwise channels, where there are many: nothing is done again
- *     2. into output rows, where there are many pixels, and rows divide as evenly as blocks, or blocks
- *        are few: each part mixes the kernels again
- *     3. by the algorithm itself, where it can: threads then wait for each other's transforms
- *     4. into blocks of output channels: each part pads and transforms the input again
- *
- * Parts are taken in turn, since a thread may be late, or on a slower processor. Where something is done
- * again there are few of them: for each thread a large one and a small one. */
+ * base/parallel.c says how much work is worth dividing; `division` says in what ways. Tasks are taken in
+ * turn, since a thread may be late, or on a slower processor. */
 #include "base/attributes.h"
 #include "base/parallel.h"
 #include "convolution/convolution.h"
@@ -22,103 +13,151 @@ enum {
 };
 static const double LARGE_SHARE = 0.7; /* of a sample, of all large parts together */
 
+/* How a batch is divided into tasks, in the order in which a division is preferred. */
+typedef enum division {
+  ALONE,     /* not at all: the calling thread computes it */
+  BY_SAMPLE, /* a sample is a task: there are as many as suit the threads */
+  BY_GROUP,  /* a group is a part, or a block of depthwise channels: nothing is computed again */
+  BY_ROWS,   /* each part mixes the kernels again */
+  INSIDE,    /* the algorithm shares a sample's work: threads wait for each other's transforms */
+  BY_BLOCKS, /* of output channels: each part pads and transforms the input again */
+} division;
+
 typedef struct batch {
   const algorithm *chosen;
   convolution first;   /* the first sample's work */
-  int32_t total, step; /* rows or blocks, and how many of them stay together */
-  bool by_rows;
-  int32_t parts, large; /* of each sample; how many of them are large ones, or 0: all are equal */
+  bool by_rows;        /* whether parts are rows, or blocks of channels */
+  int32_t total, step; /* rows or blocks of a sample, and how many of them stay together */
+  int32_t parts;       /* of a sample */
+  int32_t large;       /* how many of them are large; 0: all are equal */
 } batch;
 
-/* The first row or block of a part. The last part is a step or more, lest a few rows of it be computed
- * otherwise than one thread would. */
-SMALL static int32_t part_begin(const batch *b, int32_t part) {
-  if (part == b->parts) return b->total;
-  const int32_t steps = max_i32(b->total / b->step, 1), large = min_i32(part, b->large);
-  const double share = b->large ? (LARGE_SHARE * large + (1 - LARGE_SHARE) * (part - large)) / b->large
-                                : (double)part / b->parts;
-  return min_i32((int32_t)(steps * share + 0.5), steps - 1) * b->step;
+/* The first row or block of a part. The last part has a step or more: one thread computes a few rows less
+ * than a step in another way. */
+SMALL static int32_t batch_part_begin(const batch *divided, int32_t part) {
+  if (part == divided->parts) return divided->total;
+  const int32_t steps = max_i32(divided->total / divided->step, 1), large = min_i32(part, divided->large);
+  double share = (double)part / divided->parts;
+  if (divided->large) share = (LARGE_SHARE * large + (1 - LARGE_SHARE) * (part - large)) / divided->large;
+  return min_i32((int32_t)(steps * share + 0.5), steps - 1) * divided->step;
 }
 
-SMALL static void convolve_part(const void *argument, int32_t index, int32_t thread) {
-  const batch *b = argument;
-  const geometry *s = b->first.shape;
-  const int32_t n = index / b->parts, begin = part_begin(b, index % b->parts);
-  const int32_t end = part_begin(b, index % b->parts + 1);
+/* Part index % parts of sample index / parts. */
+SMALL static void batch_convolve_part(const void *argument, int32_t index, int32_t thread) {
+  const batch *divided = argument;
+  const geometry *shape = divided->first.shape;
+  const int32_t n = index / divided->parts, part = index % divided->parts;
+  const int32_t begin = batch_part_begin(divided, part), end = batch_part_begin(divided, part + 1);
   if (begin == end) return;
-  convolution work = b->first;
-  if (b->by_rows)
-    work.first_row = begin, work.end_row = end;
-  else
-    work.first_block = begin, work.end_block = end;
-  work.x += (size_t)n * s->C * s->H * s->W;
-  work.a += (size_t)n * s->K;
-  work.y += (size_t)n * s->O * s->Ho * s->Wo;
-  work.workspace = thread_space(&b->first, thread);
-  b->chosen->convolve(&work);
+
+  convolution work = divided->first;
+  if (divided->by_rows) {
+    work.first_row = begin;
+    work.end_row = end;
+  } else {
+    work.first_block = begin;
+    work.end_block = end;
+  }
+  work.x += (size_t)n * shape->C * shape->H * shape->W;
+  work.a += (size_t)n * shape->K;
+  work.y += (size_t)n * shape->O * shape->Ho * shape->Wo;
+  work.workspace = thread_space(&divided->first, thread);
+  divided->chosen->convolve(&work);
 }
 
 /* How evenly parts can share things, 1 at best. */
-static double balance(int32_t things, int32_t parts) {
+static double batch_balance(int32_t things, int32_t parts) {
   return (double)things / (parts * ((things - 1) / parts + 1));
 }
 
-/* Divides the work. Returns the context whose threads take parts, or NULL. */
-SMALL static dk_context *divide(batch *b, dk_context *context) {
-  const geometry *s = b->first.shape;
-  const int32_t threads = parallel_threads(context), blocks = b->total;
-  const double work = (double)s->N * s->Ho * s->Wo * s->O * b->first.kernels->depth;
-  if (!parallel_pays(context, work)) return NULL;
-  if (s->N % threads == 0 || s->N > 4 * threads) return context;
+/* How many groups there are, or blocks of depthwise kernels: things that have inputs and kernels of their
+ * own. */
+static int32_t batch_separate(const geometry *shape, int32_t blocks) {
+  if (shape->G == 1) return 1;
+  return shape->C == shape->G ? blocks : shape->G;
+}
 
-  /* How many things have inputs and kernels of their own. */
-  const int32_t separate = s->G == 1 ? 1 : s->C == s->G ? blocks : s->G;
-  if (separate >= MANY * threads) {
-    b->step = blocks / separate;
-    b->parts = min_i32(separate, MOST_PARTS * threads);
-    return context;
-  }
+/* Whole tiles of rows that a part may begin with. */
+static int32_t batch_row_step(const geometry *shape) { return ROW_STEP * shape->dilation; }
+static int32_t batch_row_steps(const geometry *shape) {
+  return max_i32(shape->Ho / batch_row_step(shape), 1);
+}
 
-  const int32_t row_step = ROW_STEP * s->dilation, row_steps = max_i32(s->Ho / row_step, 1);
-  const bool even = balance(row_steps, threads) >= balance(blocks, threads);
-  b->by_rows = (int64_t)s->Ho * s->Wo >= MANY_PIXELS && (even || blocks < threads);
-  if (!b->by_rows && b->chosen->shares && blocks / s->G >= MANY * threads) {
-    b->first.context = context;
-    return NULL;
+static division batch_choose(dk_context *context, const algorithm *chosen, const geometry *shape,
+                             const packed_kernels *kernels) {
+  const int32_t threads = parallel_threads(context), blocks = kernels->blocks;
+  const double work = (double)shape->N * shape->Ho * shape->Wo * shape->O * kernels->depth;
+  if (!parallel_pays(context, work)) return ALONE;
+  if (shape->N % threads == 0 || shape->N > 4 * threads) return BY_SAMPLE;
+  if (batch_separate(shape, blocks) >= MANY * threads) return BY_GROUP;
+
+  /* Rows if there are many pixels, and rows divide as evenly as blocks or blocks are few. */
+  const bool even = batch_balance(batch_row_steps(shape), threads) >= batch_balance(blocks, threads);
+  if ((int64_t)shape->Ho * shape->Wo >= MANY_PIXELS && (even || blocks < threads)) return BY_ROWS;
+  if (chosen->shares && blocks / shape->G >= MANY * threads) return INSIDE;
+  return BY_BLOCKS;
+}
+
+/* A large and a small part for each thread, if something is computed again for each part. */
+static void batch_divide_unevenly(batch *divided, int32_t total, int32_t step, int32_t steps,
+                                  int32_t threads) {
+  divided->total = total;
+  divided->step = step;
+  divided->large = min_i32(threads, steps);
+  divided->parts = 2 * divided->large;
+}
+
+SMALL static void batch_divide(batch *divided, division how, int32_t threads) {
+  const geometry *shape = divided->first.shape;
+  const int32_t blocks = divided->first.kernels->blocks;
+  if (how == BY_GROUP) {
+    const int32_t separate = batch_separate(shape, blocks);
+    divided->step = blocks / separate;
+    divided->parts = min_i32(separate, MOST_PARTS * threads);
+  } else if (how == BY_ROWS) {
+    divided->by_rows = true;
+    batch_divide_unevenly(divided, shape->Ho, batch_row_step(shape), batch_row_steps(shape), threads);
+  } else if (how == BY_BLOCKS) {
+    batch_divide_unevenly(divided, blocks, 1, blocks, threads);
   }
-  b->total = b->by_rows ? s->Ho : blocks;
-  b->step = b->by_rows ? row_step : 1;
-  b->large = min_i32(threads, b->by_rows ? row_steps : blocks);
-  b->parts = 2 * b->large;
-  return context;
 }
 
 /* Of one thread: parts begin at whole cache lines. */
-static uint64_t part_workspace(const algorithm *chosen, const geometry *shape) {
+static uint64_t batch_part_workspace(const algorithm *chosen, const geometry *shape) {
   return round_up(chosen->workspace(shape), 64);
 }
 
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape) {
-  return part_workspace(chosen, shape) * (uint32_t)parallel_threads(context);
+  return batch_part_workspace(chosen, shape) * (uint32_t)parallel_threads(context);
 }
 
 SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
                           const packed_kernels *kernels, const float *bias, const float *x, const float *a,
                           float *y, void *workspace) {
-  batch b = {.chosen = chosen,
-             .first = {.shape = shape,
-                       .end_block = kernels->blocks,
-                       .end_row = shape->Ho,
-                       .kernels = kernels,
-                       .bias = bias,
-                       .x = x,
-                       .a = a,
-                       .y = y,
-                       .workspace = workspace,
-                       .workspace_bytes = (size_t)part_workspace(chosen, shape)},
-             .total = kernels->blocks,
-             .step = kernels->blocks,
-             .parts = 1};
-  dk_context *const threads = divide(&b, context);
-  parallel_for(threads, shape->N * b.parts, convolve_part, &b);
+  DK_ASSERT(shape->N >= 1 && shape->Ho >= 1 && shape->Wo >= 1);
+  DK_ASSERT(kernels->blocks >= 1 && kernels->K == shape->K && kernels->O == shape->O);
+  DK_ASSERT(kernels->depth == shape->C / shape->G * shape->R * shape->R);
+  DK_ASSERT((uintptr_t)workspace % 64 == 0);
+
+  const division how = batch_choose(context, chosen, shape, kernels);
+  batch divided = {.chosen = chosen,
+                   .first = {.shape = shape,
+                             .context = how == INSIDE ? context : NULL,
+                             .end_block = kernels->blocks,
+                             .end_row = shape->Ho,
+                             .kernels = kernels,
+                             .bias = bias,
+                             .x = x,
+                             .a = a,
+                             .y = y,
+                             .workspace = workspace,
+                             .workspace_bytes = (size_t)batch_part_workspace(chosen, shape)},
+                   .total = kernels->blocks,
+                   .step = kernels->blocks,
+                   .parts = 1};
+  batch_divide(&divided, how, parallel_threads(context));
+
+  /* One sample after the other on this thread, or all tasks on all threads. */
+  dk_context *const sharing = how == ALONE || how == INSIDE ? NULL : context;
+  parallel_for(sharing, shape->N * divided.parts, batch_convolve_part, &divided);
 }

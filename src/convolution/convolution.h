@@ -1,38 +1,39 @@
-/* What convolution algorithms share: the shape of the work, the packed kernels, and the interface
- * by which the planner knows each algorithm. */
+/* What all convolution algorithms share: the description by which the planner knows an algorithm, and the
+ * work that an algorithm is given. */
 #ifndef DK_CONVOLUTION_H
 #define DK_CONVOLUTION_H
 
 #include <math.h>
 #include <stdbool.h>
 
+#include "base/assert.h"
 #include "base/geometry.h"
 #include "base/parallel.h"
 #include "base/sizes.h"
 #include "convolution/mixing.h"
 #include "dynakernel.h"
 
-/* Work on one sample: the outputs of some blocks of channels and some rows. */
+/* Work on one sample: the outputs of some blocks of channels and of some rows. */
 typedef struct convolution {
   const geometry *shape;
   dk_context *context;            /* whose threads share the work; NULL: only the calling one does it */
-  int32_t first_block, end_block; /* of kernels->blocks; never empty, nor are the rows */
-  int32_t first_row, end_row;     /* of Ho; first_row is a multiple of ROW_STEP * dilation, and
-                                     the work has eight outputs a channel, if the image does */
+  int32_t first_block, end_block; /* of kernels->blocks; never empty */
+  int32_t first_row, end_row; /* of Ho; never empty. first_row is a multiple of ROW_STEP * dilation. There are
+                                 at least eight outputs a channel, unless the whole image has fewer. */
   const packed_kernels *kernels;
   const float *bias;      /* [K, O] or NULL */
   const float *x;         /* [C, H, W] */
   const float *a;         /* [K] */
   float *y;               /* [O, Ho, Wo] */
-  void *workspace;        /* aligned to 64: the first thread's, then the other ones' */
-  size_t workspace_bytes; /* of one thread: as many as the algorithm asked for, or some more */
+  void *workspace;        /* aligned to 64: the first thread's part, then those of the other threads */
+  size_t workspace_bytes; /* of one thread: at least what the algorithm asks for, a multiple of 64 */
 } convolution;
 
 static inline float *thread_space(const convolution *work, int32_t thread) {
   return (float *)((char *)work->workspace + (size_t)thread * work->workspace_bytes);
 }
 
-/* The groups that the work touches, and one group's share of its blocks. Not for depthwise kernels,
+/* The groups that the work touches, and the blocks of one group that it computes. Not for depthwise kernels,
  * whose blocks span groups. */
 static inline int32_t blocks_per_group(const convolution *work) {
   return work->kernels->blocks / work->shape->G;
@@ -52,50 +53,66 @@ static inline int32_t group_end_block(const convolution *work, int32_t g) {
   return end < work->end_block ? end : work->end_block;
 }
 
-/* Parts of one sample begin at such rows: whole tiles of every algorithm. */
+/* Parts of one sample begin at multiples of so many rows: whole tiles of every algorithm. */
 enum { ROW_STEP = 4 };
 
-/* Every algorithm computes y = conv2d(x, mixed kernels, mixed bias). */
+/* An algorithm that computes y = conv2d(x, mixed kernels, mixed bias). CONTRIBUTING.md says how to add one.
+ */
 typedef struct algorithm {
   dk_algorithm id;
-  int32_t tile;
-  bool (*covers)(const geometry *shape);        /* can it do this at all? */
-  double (*cost)(const geometry *shape);        /* how long it takes (convolution/planner.c) */
-  uint64_t (*workspace)(const geometry *shape); /* bytes, for a shape that is not extreme */
+  const char *name;    /* of the id, in lower case; the file is convolution/NAME.c */
+  dk_algorithm family; /* an id that forces this algorithm as well as its own does; 0: none */
+  int32_t tile;        /* outputs in a row that are computed as one, along each transformed axis; else 1 */
+  bool shares;         /* whether it can share a sample's work among a context's threads */
+  bool specialised;    /* whether it has inner loops of their own for each kernel size and stride */
+  bool (*covers)(const geometry *shape);        /* whether it can convolve this shape */
+  double (*cost)(const geometry *shape);        /* how long that takes (convolution/costs.h) */
+  uint64_t (*workspace)(const geometry *shape); /* bytes for one thread; for a shape that is not extreme */
   void (*convolve)(const convolution *work);
-  bool shares; /* can it share a sample's work among a context's threads? */
 } algorithm;
 
-/* Costs where a rule is enough. NEVER is for what would be slow or too inexact: it is computed only where
- * it is forced. */
+extern const algorithm reference_algorithm, direct_algorithm, im2col_algorithm, pointwise_algorithm,
+    depthwise_algorithm, winograd_algorithm, polyphase_algorithm, toomcook_algorithm,
+    toomcook_depthwise_algorithm, karatsuba_algorithm;
+
+/* Costs by a rule instead of a count. An algorithm that is NEVER chosen would be slow or too inexact: it runs
+ * only if it is forced. */
 #define ALWAYS 0.0
+#define UNLESS_ALWAYS 1.0 /* for kernels of which no other algorithm counts its cost */
 #define NEVER INFINITY
 
-extern const algorithm reference_algorithm; /* convolution/reference.c */
-extern const algorithm direct_algorithm;    /* convolution/direct.c */
-extern const algorithm im2col_algorithm;    /* convolution/im2col.c */
-extern const algorithm pointwise_algorithm;
-extern const algorithm depthwise_algorithm; /* convolution/depthwise.c */
-extern const algorithm winograd2_algorithm; /* convolution/winograd.c */
-extern const algorithm winograd4_algorithm;
-extern const algorithm polyphase_algorithm;
-extern const algorithm toomcook_algorithm;           /* convolution/toomcook.c */
-extern const algorithm depthwise_toomcook_algorithm; /* convolution/toomcook_depthwise.c */
-extern const algorithm karatsuba_algorithm;          /* convolution/karatsuba.c */
+/* What an algorithm's convolve may rely on. */
+static inline void assert_work(const algorithm *chosen, const convolution *work) {
+  const geometry *shape = work->shape;
+  DK_ASSERT(chosen->covers(shape));
+  DK_ASSERT(work->first_block >= 0 && work->first_block < work->end_block);
+  DK_ASSERT(work->end_block <= work->kernels->blocks);
+  DK_ASSERT(work->first_row >= 0 && work->first_row < work->end_row && work->end_row <= shape->Ho);
+  DK_ASSERT(work->first_row % (ROW_STEP * shape->dilation) == 0);
+  DK_ASSERT((int64_t)(work->end_row - work->first_row) * shape->Wo >= 8 ||
+            work->end_row - work->first_row == shape->Ho);
+  DK_ASSERT((uintptr_t)work->workspace % 64 == 0 && work->workspace_bytes % 64 == 0);
+  DK_ASSERT(work->workspace_bytes >= chosen->workspace(shape));
+  DK_ASSERT(work->context == NULL || chosen->shares);
+}
 
-/* What one thread computes in at most, bytes. */
+/* ------------------------------------------------------------------- convolution/planner.c */
+
+/* At most so many bytes of workspace for one thread. */
 enum { MOST_WORKSPACE = INT32_MAX / MAX_THREADS };
 
-/* Whether one group's padded input has more than 2^28 values, as paddings, dilations and strides of
+/* Whether the padded input of one group has more than 2^28 values, as paddings, dilations and strides of
  * thousands make it: sizes that follow from it may then not fit 32 bits. */
-bool extreme(const geometry *shape);
+bool is_extreme(const geometry *shape);
 
-/* The algorithm of least cost of those that cover this shape and have room, or the forced one, whether or
- * not it has room; NULL where that does not cover it. */
+/* The cheapest algorithm that covers the shape and has room. If one is forced: the first algorithm of that id
+ * or family that covers the shape, whether it has room or not; NULL if there is none. */
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 
-/* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL ->
- * y [N, O, Ho, Wo]. workspace is batch_workspace's many bytes, aligned to 64. */
+/* --------------------------------------------------------------------- convolution/batch.c */
+
+/* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL -> y [N, O, Ho,
+ * Wo]. workspace has batch_workspace bytes and is aligned to 64. */
 void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
                     const packed_kernels *kernels, const float *bias, const float *x, const float *a,
                     float *y, void *workspace);

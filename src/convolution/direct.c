@@ -1,76 +1,104 @@
-/* Direct convolution: every output is the sum over its taps. Covers every shape but
- * depthwise with several groups, whose kernels are packed for convolution/depthwise.c.
+/* Direct convolution: every output is the sum over its taps. Covers every shape but depthwise with several
+ * groups, whose kernels are packed for convolution/depthwise.c.
  *
- * The input goes through in strips of rows. A strip of one group, all its channels, is written out
- * with its padding (inner/strip.h) into a place that stays in the second-level cache; then, for each block
- * of eight output channels, the kernels are mixed and the strip is convolved with them (inner/rows_direct.h).
- */
+ * For each group and strip of output rows:
+ *
+ *   1. inputs    padded[C/G][rows in][stride][width]   stays in the second-level cache (inner/strip.h)
+ *   2. for each block of eight output channels
+ *      a. mixed  [C/G * R*R][8]
+ *      b. y      the strip convolved with them (inner/rows_direct.h) */
+#include "convolution/direct.h"
 #include "base/attributes.h"
 #include "convolution/convolution.h"
+#include "convolution/costs.h"
 #include "inner/rows_direct.h"
 #include "inner/strip.h"
 
 enum {
-  STRIP_FLOATS = 96 * 1024 / 4, /* of padded input: what leaves room for weights in the L2 */
-  LEAST_PIXELS = 256,           /* of a strip's output, lest mixing anew for each strip show */
+  STRIP_FLOATS = 96 * 1024 / 4, /* of padded input: leaves room for weights in the second-level cache */
+  LEAST_PIXELS = 256,           /* of a strip's output: the kernels are mixed again for each strip */
 };
 
-static strip plan(const geometry *s) {
-  return strip_plan(s, s->C / s->G, DIRECT_COLUMNS, (LEAST_PIXELS - 1) / s->Wo + 1, STRIP_FLOATS);
+static strip direct_layout_of(const geometry *shape) {
+  const int32_t least_rows = (LEAST_PIXELS - 1) / shape->Wo + 1;
+  return strip_layout(shape, shape->C / shape->G, DIRECT_COLUMNS, least_rows, STRIP_FLOATS);
 }
 
 /* The workspace: offsets [depth], mixed [depth, 8], padded [C/G, plane]. */
-static size_t depth_floats(const geometry *s) { return round_up((size_t)(s->C / s->G) * s->R * s->R, 16); }
-
-static uint64_t workspace(const geometry *s) {
-  return (uint64_t)sizeof(float) * ((1 + LANES) * depth_floats(s) + s->C / s->G * plan(s).plane);
+static size_t direct_depth_floats(const geometry *shape) {
+  return round_up((size_t)(shape->C / shape->G) * shape->R * shape->R, 16);
 }
 
-static void convolve(const convolution *work) {
-  const geometry *s = work->shape;
+static uint64_t direct_workspace(const geometry *shape) {
+  const size_t padded = shape->C / shape->G * direct_layout_of(shape).plane;
+  return (uint64_t)sizeof(float) * ((1 + LANES) * direct_depth_floats(shape) + padded);
+}
+
+static void direct_convolve(const convolution *work) {
+  const geometry *shape = work->shape;
   const packed_kernels *kernels = work->kernels;
-  const strip t = plan(s);
+  const strip layout = direct_layout_of(shape);
+  const int32_t channels = shape->C / shape->G;
   int32_t *offset = work->workspace;
-  float *mixed = (float *)work->workspace + depth_floats(s);
-  float *padded = mixed + LANES * depth_floats(s);
-  const int32_t channels = s->C / s->G;
-  strip_taps(s, &t, channels, offset);
+  float *mixed = (float *)work->workspace + direct_depth_floats(shape);
+  float *padded = mixed + LANES * direct_depth_floats(shape);
+  assert_work(&direct_algorithm, work);
+  strip_taps(shape, &layout, channels, offset);
 
   for (int32_t g = first_group(work); g < end_group(work); g++) {
-    const float *x = work->x + (size_t)g * channels * s->H * s->W;
-    for (int32_t oy = work->first_row; oy < work->end_row; oy += t.rows_out) {
-      const int32_t rows = min_i32(t.rows_out, work->end_row - oy);
+    const float *x = work->x + (size_t)g * channels * shape->H * shape->W;
+    for (int32_t oy = work->first_row; oy < work->end_row; oy += layout.rows_out) {
+      /* Write the strip out with its padding. */
+      const int32_t rows = min_i32(layout.rows_out, work->end_row - oy);
       for (int32_t c = 0; c < channels; c++)
-        strip_fill(s, &t, x + (size_t)c * s->H * s->W, oy, rows, padded + c * t.plane);
+        strip_fill(shape, &layout, x + (size_t)c * shape->H * shape->W, oy, rows, padded + c * layout.plane);
 
-      direct_rows b = {.input = padded,
-                       .row_step = (size_t)s->stride * t.row,
-                       .taps = kernels->depth,
-                       .offset = offset,
-                       .y_plane = (size_t)s->Ho * s->Wo,
-                       .rows = rows,
-                       .Wo = s->Wo};
+      direct_rows strip_rows = {.input = padded,
+                                .row_step = (size_t)shape->stride * layout.row,
+                                .taps = kernels->depth,
+                                .offset = offset,
+                                .y_plane = (size_t)shape->Ho * shape->Wo,
+                                .rows = rows,
+                                .Wo = shape->Wo};
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
-        const channel_block o = kernels_block(kernels, block);
+        /* Mix the kernels of eight output channels. */
+        const channel_block channels_out = kernels_block(kernels, block);
         float bias[LANES];
         kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-        b.weight = mixed, b.bias = bias;
-        b.y = work->y + ((size_t)o.first * s->Ho + oy) * s->Wo;
-        direct_convolve(&b, o.count);
+
+        /* Convolve the strip with them. */
+        strip_rows.weight = mixed;
+        strip_rows.bias = bias;
+        strip_rows.y = work->y + ((size_t)channels_out.first * shape->Ho + oy) * shape->Wo;
+        rows_direct_convolve(&strip_rows, channels_out.count);
       }
     }
   }
 }
 
-static bool covers(const geometry *s) { return s->G == 1 || s->C > s->G; }
+static bool direct_covers(const geometry *shape) { return shape->G == 1 || shape->C > shape->G; }
 
-SMALL static double cost(const geometry *s) {
-  const double C = s->C / s->G, reach = (double)s->dilation * (s->R - 1);
-  const double rows_in = (s->Ho - 1.0) * s->stride + reach + 1;
-  const double columns_in = (double)s->Wo * s->stride + reach;
-  const double padding = 6 * C * rows_in * columns_in / 4;
-  return padding + s->Ho * direct_cost(C * s->R * s->R, s->O / s->G, s->Wo);
+SMALL double direct_row_cost(double taps, int32_t count, int32_t Wo) {
+  const int32_t vectors = ((Wo - 1) / DIRECT_COLUMNS + 1) * (DIRECT_COLUMNS / 4);
+  /* One channel of a short row takes as long as two: its few sums wait for each other. */
+  const bool waits = count % 4 == 1 && Wo < 24;
+  const int32_t lanes = count + waits;
+  return vectors * (DIRECT_TAP * taps * lanes + DIRECT_BLOCK * round_up_i32(count, 4));
 }
 
-const algorithm direct_algorithm = {DK_ALGORITHM_DIRECT, 1, covers, cost, workspace, convolve, false};
+SMALL static double direct_cost(const geometry *shape) {
+  const double C = shape->C / shape->G, reach = (double)shape->dilation * (shape->R - 1);
+  const double rows_in = (shape->Ho - 1.0) * shape->stride + reach + 1;
+  const double columns_in = (double)shape->Wo * shape->stride + reach;
+  const double padding = DIRECT_PADDING * C * rows_in * columns_in / 4;
+  return padding + shape->Ho * direct_row_cost(C * shape->R * shape->R, shape->O / shape->G, shape->Wo);
+}
+
+const algorithm direct_algorithm = {.id = DK_ALGORITHM_DIRECT,
+                                    .name = "direct",
+                                    .tile = 1,
+                                    .covers = direct_covers,
+                                    .cost = direct_cost,
+                                    .workspace = direct_workspace,
+                                    .convolve = direct_convolve};

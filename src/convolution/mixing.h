@@ -2,14 +2,14 @@
  *
  * Output channels come in blocks of eight lanes. A block holds, for each of the K kernels in turn,
  *
- *     [C/G, R*R, 8]      lane = output channel within the block, zero where there is none
+ *     [C/G, R*R, 8]      lane = output channel within the block, zero if there is none
  *
- * so that mixing a block reads K contiguous streams and writes one, and what it writes is what
- * every algorithm's inner loop wants: for one input channel and one tap, eight weights in a row.
- * A block never spans two groups, but where each output channel reads one input channel
- * (C/G = 1: depthwise) blocks run over all output channels, lest seven lanes of eight be empty. */
-#ifndef DK_KERNELS_H
-#define DK_KERNELS_H
+ * Mixing a block reads K contiguous streams and writes one. The result has eight weights in a row for each
+ * input channel and tap, as the inner loops read them. A block never spans two groups, except that depthwise
+ * kernels (C/G = 1) fill blocks with channels of several groups: seven of eight lanes would otherwise be
+ * empty. */
+#ifndef DK_MIXING_H
+#define DK_MIXING_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,18 +32,18 @@ typedef struct channel_block {
 } channel_block;
 
 /* The layout of K kernels of O output channels in G groups, with data NULL. depth: taps of an output
- * channel; depthwise: all of one input channel. Returns false where they would be more than
- * MAX_ELEMENTS. */
+ * channel; depthwise: whether each output channel reads one input channel. Returns false if there would be
+ * more than MAX_ELEMENTS values. */
 bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t depth, bool depthwise, packed_kernels *kernels);
 
 static inline channel_block kernels_block(const packed_kernels *kernels, int32_t block) {
-  int32_t run = block / kernels->run_blocks;
-  int32_t within = block % kernels->run_blocks * LANES;
-  int32_t left = kernels->run - within;
+  const int32_t run = block / kernels->run_blocks;
+  const int32_t within = block % kernels->run_blocks * LANES;
+  const int32_t left = kernels->run - within;
   return (channel_block){run * kernels->run + within, left < LANES ? left : LANES};
 }
 
-/* Where kernel k's weight of output channel o for tap 0 stands; further taps follow LANES apart. */
+/* The address of kernel k's weight of output channel o for tap 0; further taps follow LANES apart. */
 float *kernels_channel(const packed_kernels *kernels, int32_t k, int32_t o);
 
 /* One kernel's weights of output channels first .. first + count - 1, [count, depth], into or out
@@ -58,7 +58,7 @@ void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t
                            const float *a, float *mixed);
 
 /* mixed [8] = sum over k of a[k] * bias[k] for the channels of a block, 0 in empty lanes;
- * bias [K, O], or NULL for none. */
+ * bias [K, O], or NULL if there is none. */
 void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias, const float *a,
                       float *mixed);
 

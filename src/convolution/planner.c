@@ -1,48 +1,63 @@
-/* The planner: of the algorithms that cover a shape and have room, the one of least cost is taken, of
- * equals the first in the table.
- *
- * A cost says about how long one group of one sample takes, in multiply-adds of four columns of an output
- * channel. Beside its algorithm each counts the multiply-adds that there really are, those for columns,
- * rows and channels that no output needs among them, and adds what is to be done besides. How many
- * multiply-adds that is worth was fitted to the times of 950 shapes, 1 to 128 channels and 2x2 to 128x128
- * pixels, computed by each algorithm in turn; what is chosen takes 0.7 % longer on average than the
- * fastest of them. `npm run bench -- --planner` measures the same on shapes of its own: 1.1 to 1.5 %. */
+/* The planner: picks the cheapest algorithm that covers the shape and fits the workspace limit. Of equal
+ * costs the earlier row of the table wins. convolution/costs.h says what a cost is. */
 #include "convolution/convolution.h"
 
-static const algorithm *const table[] = {
-    &depthwise_toomcook_algorithm, /* one input channel per output channel: 5x5 to 9x9, stride 1 */
+/* Every algorithm; names, limits, warm-up and tests follow from this table. */
+static const algorithm *const algorithms[] = {
+    &toomcook_depthwise_algorithm, /* one input channel per output channel: 5x5 to 9x9, stride 1 */
     &depthwise_algorithm,          /* the same, any kernel and stride */
     &pointwise_algorithm,          /* 1x1: a matrix product */
-    &winograd4_algorithm,          /* 3x3, stride 1, many channels */
-    &winograd2_algorithm,          /* the same, so many that 4x4 tiles would be too inexact */
+    &winograd_algorithm,           /* 3x3, stride 1, many channels */
     &polyphase_algorithm,          /* 3x3, stride 2, many channels */
     &toomcook_algorithm,           /* 5x5 and 7x7, stride 1 or 2; 3x3 of few channels */
     &karatsuba_algorithm,          /* 3x3, stride 2, few channels */
     &im2col_algorithm,             /* kernels that do not overlap; short rows, many outputs */
     &direct_algorithm,             /* any kernel, stride and dilation */
-    &reference_algorithm,          /* what is extreme */
+    &reference_algorithm,          /* shapes that are extreme */
 };
 
-enum { ROWS = sizeof table / sizeof *table };
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
-bool extreme(const geometry *s) {
-  const double edge = 2.0 * s->padding + (double)s->dilation * (s->R - 1) + 16.0 * s->stride;
-  return (s->H + edge) * (s->W + edge) * (s->C / s->G) > 1 << 28;
+static const algorithm *planner_find(int32_t id) {
+  for (int32_t i = 0; i < ALGORITHMS; i++)
+    if ((int32_t)algorithms[i]->id == id) return algorithms[i];
+  return NULL;
+}
+
+const char *dk_algorithm_name(int32_t id) {
+  const algorithm *found = planner_find(id);
+  if (id == DK_ALGORITHM_AUTO) return "auto";
+  return found ? found->name : NULL;
+}
+
+int32_t dk_algorithm_specialised(int32_t id) {
+  const algorithm *found = planner_find(id);
+  return found && found->specialised;
+}
+
+bool is_extreme(const geometry *shape) {
+  const double reach = (double)shape->dilation * (shape->R - 1);
+  const double margin = 2.0 * shape->padding + reach + 16.0 * shape->stride;
+  return (shape->H + margin) * (shape->W + margin) * (shape->C / shape->G) > 1 << 28;
 }
 
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced) {
-  const algorithm *best = NULL;
+  const algorithm *cheapest = NULL;
   double least = NEVER;
-  for (int32_t i = 0; i < ROWS; i++) {
-    const algorithm *row = table[i];
-    const bool any = row == &reference_algorithm;
-    if (!any && (!row->covers(shape) || extreme(shape))) continue;
-    if (forced) {
-      if (row->id == forced) return row;
-      continue;
-    }
+  for (int32_t i = 0; i < ALGORITHMS; i++) {
+    const algorithm *row = algorithms[i];
+    if (forced && row->id != forced && row->family != forced) continue;
+
+    /* Only the reference computes what is extreme. Its workspace is never too large. */
+    const bool is_reference = row == &reference_algorithm;
+    if (!is_reference && (!row->covers(shape) || is_extreme(shape))) continue;
+    if (forced) return row;
+
     const double cost = row->cost(shape);
-    if (cost < least && (any || row->workspace(shape) <= MOST_WORKSPACE)) best = row, least = cost;
+    if (cost < least && (is_reference || row->workspace(shape) <= MOST_WORKSPACE)) {
+      cheapest = row;
+      least = cost;
+    }
   }
-  return best;
+  return cheapest;
 }

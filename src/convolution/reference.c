@@ -1,18 +1,18 @@
-/* The definition of the block's convolution, written to be read; every other algorithm is held
- * against it. Sums are in double precision. */
+/* The definition of the block's convolution, written to be read. Every other algorithm is compared with it.
+ * Sums are in double precision. */
 #include <float.h>
 
 #include "convolution/convolution.h"
 
 /* The mixed weight of output channel o and tap i of [C/G, R, R]. */
-static double mixed_weight(const convolution *work, int32_t o, int32_t i) {
+static double reference_weight(const convolution *work, int32_t o, int32_t i) {
   double sum = 0;
   for (int32_t k = 0; k < work->shape->K; k++)
     sum += (double)work->a[k] * (double)kernels_channel(work->kernels, k, o)[(size_t)i * LANES];
   return sum;
 }
 
-static double mixed_bias(const convolution *work, int32_t o) {
+static double reference_bias(const convolution *work, int32_t o) {
   double sum = 0;
   if (work->bias)
     for (int32_t k = 0; k < work->shape->K; k++)
@@ -20,45 +20,56 @@ static double mixed_bias(const convolution *work, int32_t o) {
   return sum;
 }
 
-static void convolve(const convolution *work) {
-  const geometry *s = work->shape;
-  const int32_t depth = work->kernels->depth, R = s->R;
+static void reference_convolve(const convolution *work) {
+  const geometry *shape = work->shape;
+  const int32_t depth = work->kernels->depth, R = shape->R, channels = shape->C / shape->G;
+  const size_t plane = (size_t)shape->H * shape->W;
   double *weight = work->workspace; /* [C/G, R, R], of one output channel */
+  assert_work(&reference_algorithm, work);
 
   const channel_block last = kernels_block(work->kernels, work->end_block - 1);
   for (int32_t o = kernels_block(work->kernels, work->first_block).first; o < last.first + last.count; o++) {
-    const double bias = mixed_bias(work, o);
-    const float *group = work->x + (size_t)(o / (s->O / s->G)) * (s->C / s->G) * s->H * s->W;
-    for (int32_t i = 0; i < depth; i++) weight[i] = mixed_weight(work, o, i);
+    /* Mix the kernels of this output channel. */
+    const double bias = reference_bias(work, o);
+    for (int32_t i = 0; i < depth; i++) weight[i] = reference_weight(work, o, i);
 
+    /* Convolve the channels of its group. */
+    const float *group = work->x + (size_t)(o / (shape->O / shape->G)) * channels * plane;
     for (int32_t oy = work->first_row; oy < work->end_row; oy++)
-      for (int32_t ox = 0; ox < s->Wo; ox++) {
+      for (int32_t ox = 0; ox < shape->Wo; ox++) {
         double sum = bias;
-        for (int32_t c = 0; c < s->C / s->G; c++)
+        for (int32_t c = 0; c < channels; c++)
           for (int32_t r = 0; r < R; r++)
-            for (int32_t t = 0; t < R; t++) {
-              const int32_t iy = oy * s->stride - s->padding + r * s->dilation;
-              const int32_t ix = ox * s->stride - s->padding + t * s->dilation;
-              if (iy < 0 || iy >= s->H || ix < 0 || ix >= s->W) continue; /* zero padding */
-              sum += weight[(c * R + r) * R + t] * (double)group[((size_t)c * s->H + iy) * s->W + ix];
+            for (int32_t q = 0; q < R; q++) {
+              const int32_t iy = oy * shape->stride - shape->padding + r * shape->dilation;
+              const int32_t ix = ox * shape->stride - shape->padding + q * shape->dilation;
+              if (iy < 0 || iy >= shape->H || ix < 0 || ix >= shape->W) continue; /* zero padding */
+              sum += weight[(c * R + r) * R + q] * (double)group[c * plane + (size_t)iy * shape->W + ix];
             }
-        work->y[((size_t)o * s->Ho + oy) * s->Wo + ox] = (float)sum;
+        work->y[((size_t)o * shape->Ho + oy) * shape->Wo + ox] = (float)sum;
       }
   }
 }
 
-static bool always(const geometry *shape) {
+static bool reference_covers(const geometry *shape) {
   (void)shape;
   return true;
 }
 
-static uint64_t workspace(const geometry *s) {
-  return (uint64_t)sizeof(double) * (size_t)(s->C / s->G) * s->R * s->R;
+static uint64_t reference_workspace(const geometry *shape) {
+  return (uint64_t)sizeof(double) * (size_t)(shape->C / shape->G) * shape->R * shape->R;
 }
 
-static double cost(const geometry *shape) {
+/* More than any other algorithm. */
+static double reference_cost(const geometry *shape) {
   (void)shape;
   return DBL_MAX;
 }
 
-const algorithm reference_algorithm = {DK_ALGORITHM_REFERENCE, 1, always, cost, workspace, convolve, false};
+const algorithm reference_algorithm = {.id = DK_ALGORITHM_REFERENCE,
+                                       .name = "reference",
+                                       .tile = 1,
+                                       .covers = reference_covers,
+                                       .cost = reference_cost,
+                                       .workspace = reference_workspace,
+                                       .convolve = reference_convolve};

@@ -124,7 +124,7 @@ static void any_row(const depthwise_strip *b, int32_t row) { band(1, false, b, r
 static void any_rows(const depthwise_strip *b, int32_t row) { band(ROWS, false, b, row); }
 static void shared_rows(const depthwise_strip *b, int32_t row) { band(ROWS, true, b, row); }
 
-void depthwise_convolve(const depthwise_strip *b) {
+void plane_depthwise_convolve(const depthwise_strip *b) {
   /* Through a table, so that each stays a function of its own (see base/attributes.h). */
   enum { ROW, ANY, SHARED };
   static void (*const convolve[])(const depthwise_strip *,

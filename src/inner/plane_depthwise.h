@@ -18,6 +18,6 @@ typedef struct depthwise_strip {
 } depthwise_strip;
 
 /* A strip of the channel; any R, stride and dilation. */
-void depthwise_convolve(const depthwise_strip *strip);
+void plane_depthwise_convolve(const depthwise_strip *strip);
 
 #endif

@@ -51,15 +51,7 @@ static void two_channels(const direct_rows *b) { convolve_rows(2, 4, b); }
 static void three_channels(const direct_rows *b) { convolve_rows(3, 3, b); }
 static void four_channels(const direct_rows *b) { convolve_rows(4, 2, b); }
 
-/* One or two channels of short rows are no more than four sums at a time, and wait for each other: they
- * take as long as two do. Beginning and ending a vector of a block takes as long as four taps. */
-SMALL double direct_cost(double taps, int32_t count, int32_t Wo) {
-  const int32_t left = count % 4, vectors = ((Wo - 1) / DIRECT_COLUMNS + 1) * (DIRECT_COLUMNS / 4);
-  const int32_t lanes = count + (left == 1 && Wo < 24);
-  return vectors * (taps * lanes + 4.0 * round_up_i32(count, 4));
-}
-
-void direct_convolve(const direct_rows *rows, int32_t count) {
+void rows_direct_convolve(const direct_rows *rows, int32_t count) {
   /* Through a table, so that each stays a function of its own (see base/attributes.h). */
   static void (*const convolve[])(const direct_rows *) = {
       [1] = one_channel, [2] = two_channels, [3] = three_channels, [4] = four_channels};

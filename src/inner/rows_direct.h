@@ -1,6 +1,6 @@
 /* Rows of one block of output channels, convolved directly. */
-#ifndef DK_DIRECT_H
-#define DK_DIRECT_H
+#ifndef DK_ROWS_DIRECT_H
+#define DK_ROWS_DIRECT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,9 +22,6 @@ typedef struct direct_rows {
 /* y[m][row][x] = bias[m] + sum over taps i of
  *     weight[i][m] * input[row * row_step + offset[i] + x],   m < count (1..8).
  * Where Wo is below DIRECT_COLUMNS, input is read DIRECT_COLUMNS wide all the same. */
-void direct_convolve(const direct_rows *rows, int32_t count);
-
-/* What one row of count output channels costs (convolution/planner.c); a double, lest it overflow. */
-double direct_cost(double taps, int32_t count, int32_t Wo);
+void rows_direct_convolve(const direct_rows *rows, int32_t count);
 
 #endif

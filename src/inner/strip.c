@@ -10,7 +10,7 @@ static int32_t rows_in(const geometry *s, int32_t rows_out) {
   return (rows_out - 1) * s->stride + reach(s) + 1;
 }
 
-strip strip_plan(const geometry *s, int32_t channels, int32_t columns, int32_t least, int32_t budget) {
+strip strip_layout(const geometry *s, int32_t channels, int32_t columns, int32_t least, int32_t budget) {
   strip t;
   t.width = max_i32(s->Wo, columns) + reach(s) / s->stride + 1;
   t.row = t.width * s->stride;

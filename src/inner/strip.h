@@ -20,7 +20,7 @@ typedef struct strip {
 /* A layout for channels input channels that takes about budget floats, though never fewer than
  * least output rows, or all there are. Rows may be read columns floats at a time from any output
  * column on, or from 0 where there are fewer output columns. */
-strip strip_plan(const geometry *shape, int32_t channels, int32_t columns, int32_t least, int32_t budget);
+strip strip_layout(const geometry *shape, int32_t channels, int32_t columns, int32_t least, int32_t budget);
 
 /* offset [channels, R, R]: where each tap stands from the first. */
 void strip_taps(const geometry *shape, const strip *layout, int32_t channels, int32_t *offset);

@@ -3,7 +3,6 @@
  *
  *     y = A' [ (G g) . (B' d) ]      g 3 taps, y m outputs, . element by element
  *
- *     F(2, 3)      m = 2, n = 4
  *     F(4, 3)      m = 4, n = 6
  *     polyphase    m = 4, n = 9: four outputs of stride 2. Even inputs meet the outer taps, a two-tap
  *                  kernel, by F(4, 2), five multiplications; odd inputs meet the middle tap, without a
@@ -20,7 +19,7 @@
  * The product at 0 is part of the first output only, and that at infinity of the last only: who does
  * not want that output need not multiply.
  *
- * n is a constant wherever these are inlined, and says which of the three is meant. */
+ * n is a constant wherever these are inlined, and says which of the two is meant. */
 #ifndef DK_WINOGRAD_H
 #define DK_WINOGRAD_H
 
@@ -70,12 +69,6 @@ INLINE void winograd_kernel(const int n, const v128_t g[3], v128_t *u) {
     u[3] = madd(steady_f32(-POINT_B), g[2], g[0]);
     u[4] = g[2];
     u[5] = g[1];
-  } else if (n == 4) {
-    const v128_t even = wasm_f32x4_add(g[0], g[2]);
-    u[0] = g[0];
-    u[1] = wasm_f32x4_add(even, g[1]);
-    u[2] = wasm_f32x4_sub(even, g[1]);
-    u[3] = g[2];
   } else {
     const v128_t even_a = madd(steady_f32(A2), g[2], g[0]), odd_a = scale(POINT_A, g[1]);
     const v128_t even_b = madd(steady_f32(B2), g[2], g[0]), odd_b = scale(POINT_B, g[1]);
@@ -104,11 +97,6 @@ INLINE void winograd_input(const int n, const v128_t *d, v128_t *v) {
     v[3] = scale(-1 / (b * (B2 - A2)), high);
     v[4] = madd(steady_f32(b), high, madd(steady_f32(-A2), d[4], d[8]));
     for (int i = 0; i < 4; i++) v[5 + i] = d[2 * i + 1];
-  } else if (n == 4) {
-    v[0] = wasm_f32x4_sub(d[0], d[2]);
-    v[1] = scale(0.5f, wasm_f32x4_add(d[2], d[1]));
-    v[2] = scale(0.5f, wasm_f32x4_sub(d[2], d[1]));
-    v[3] = wasm_f32x4_sub(d[3], d[1]);
   } else {
     /* Lagrange's basis without its divisors: (x^2 - a^2) (x^2 - b^2) at 0, x times that at
      * infinity, x (x +- a) (x^2 - b^2) at +-a, x (x +- b) (x^2 - a^2) at +-b. */
@@ -133,9 +121,6 @@ INLINE void winograd_output(const int n, const v128_t *v, v128_t *y) {
     y[1] = wasm_f32x4_add(v[6], combine(POINT_A, odd_a, -POINT_B, v[3]));
     y[2] = wasm_f32x4_add(v[7], combine(A2, even_a, B2, v[3]));
     y[3] = wasm_f32x4_add(wasm_f32x4_add(v[4], v[8]), combine(POINT_A * A2, odd_a, -POINT_B * B2, v[3]));
-  } else if (n == 4) {
-    y[0] = wasm_f32x4_add(v[0], even_a);
-    y[1] = wasm_f32x4_add(odd_a, v[3]);
   } else {
     /* b^2 times the divisor at b is -a^2 times that at a, so that these factor out. */
     const v128_t even_b = wasm_f32x4_add(v[3], v[4]), odd_b = wasm_f32x4_sub(v[3], v[4]);

@@ -1,5 +1,5 @@
 /* See inner/winograd_tiles.h. Each transform is written once, with the shape of the tile as a constant,
- * and compiled for each of the three. Both axes' transforms of a tile do not fit the registers, so
+ * and compiled for both. Both axes' transforms of a tile do not fit the registers, so
  * that what the first leaves goes through memory, a row or a column at a time. */
 #include "inner/winograd_tiles.h"
 
@@ -7,13 +7,11 @@
 #include "inner/transpose.h"
 #include "inner/winograd_1d.h"
 
-#define F2                                                                                                   \
-  { 2, 4 }
 #define F4                                                                                                   \
   { 4, 6 }
 #define POLYPHASE                                                                                            \
   { 4, 9 }
-static const tile_shape f2 = F2, f4 = F4, polyphase = POLYPHASE;
+static const tile_shape f4 = F4, polyphase = POLYPHASE;
 
 enum { MOST_M = 4, MOST_N = 9 };
 
@@ -82,8 +80,8 @@ INLINE void transform_kernels(const tile_shape f, int32_t channels, const float 
     const float *taps = mixed + i / 2 * 9 * LANES + i % 2 * 4;
     transform_kernel_rows(f.n, 0, 0, taps, u);
     transform_kernel_rows(f.n, 1, 2, taps, u);
-    transform_kernel_rows(f.n, 3, f.n == 4 ? 3 : 4, taps, u);
-    if (f.n != 4) transform_kernel_rows(f.n, 5, 5, taps, u);
+    transform_kernel_rows(f.n, 3, 4, taps, u);
+    transform_kernel_rows(f.n, 5, 5, taps, u);
   }
 }
 
@@ -146,21 +144,12 @@ INLINE void transform_outputs(const tile_shape f, const geometry *s, const tilin
       for (int q = m; q < 4; q++) a[q] = b;
       transpose4(a);
       float *channel = to;
-      for (int k = 0; k < 4; k++, channel += channel_step)
-        if (m == 4)
-          wasm_v128_store(channel, a[k]);
-        else
-          wasm_v128_store64_lane(channel, a[k], 0);
+      for (int k = 0; k < 4; k++, channel += channel_step) wasm_v128_store(channel, a[k]);
     }
     if (!whole) store_pixels(s, place, count, edge[0][0], pixels);
   }
 }
 
-/* F(2x2) is for thousands of channels, where its products outweigh all else: compiled for size. */
-SMALL static void inputs_f2(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
-                            float *v) {
-  transform_inputs(f2, t, place, tiles, padded, v);
-}
 static void inputs_f4(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
                       float *v) {
   transform_inputs(f4, t, place, tiles, padded, v);
@@ -170,9 +159,6 @@ static void inputs_polyphase(const tiling *t, const tile_place *place, int32_t t
   transform_inputs(polyphase, t, place, tiles, padded, v);
 }
 
-SMALL static void kernels_f2(int32_t channels, const float *mixed, float *u) {
-  transform_kernels(f2, channels, mixed, u);
-}
 static void kernels_f4(int32_t channels, const float *mixed, float *u) {
   transform_kernels(f4, channels, mixed, u);
 }
@@ -180,10 +166,6 @@ static void kernels_polyphase(int32_t channels, const float *mixed, float *u) {
   transform_kernels(polyphase, channels, mixed, u);
 }
 
-SMALL static void outputs_f2(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
-                             const float *products, const float *bias, int32_t count, float *y) {
-  transform_outputs(f2, s, t, place, tiles, products, bias, count, y);
-}
 static void outputs_f4(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
                        const float *products, const float *bias, int32_t count, float *y) {
   transform_outputs(f4, s, t, place, tiles, products, bias, count, y);
@@ -193,6 +175,5 @@ static void outputs_polyphase(const geometry *s, const tiling *t, const tile_pla
   transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y);
 }
 
-const scheme winograd_f2 = {F2, 40, inputs_f2, kernels_f2, outputs_f2};
-const scheme winograd_f4 = {F4, 80, inputs_f4, kernels_f4, outputs_f4};
-const scheme winograd_polyphase = {POLYPHASE, 150, inputs_polyphase, kernels_polyphase, outputs_polyphase};
+const scheme winograd_f4 = {F4, inputs_f4, kernels_f4, outputs_f4};
+const scheme winograd_polyphase = {POLYPHASE, inputs_polyphase, kernels_polyphase, outputs_polyphase};

@@ -53,20 +53,20 @@ enum { U_HALF = (6 * 6 + 1) * 4 };
 /* A kind of tile with its transforms. */
 typedef struct scheme {
   tile_shape tile;
-  double input_cost; /* of transforming a tile of a channel (convolution/planner.c) */
 
   /* Four channels' tiles: padded [rows, width, 4] -> V. */
-  void (*inputs)(const tiling *t, const tile_place *place, int32_t tiles, const float *padded, float *v);
+  void (*transform_inputs)(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
+                           float *v);
 
   /* Mixed kernels [channels, 9, 8] -> U of a chunk, [channels, 2, U_HALF]. */
-  void (*kernels)(int32_t channels, const float *mixed, float *u);
+  void (*transform_kernels)(int32_t channels, const float *mixed, float *u);
 
   /* M [n*n][tiles][8], count lanes of it from products on, -> pixels: lane k to the output plane
    * at y + k planes. */
-  void (*outputs)(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
-                  const float *products, const float *bias, int32_t count, float *y);
+  void (*transform_outputs)(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
+                            const float *products, const float *bias, int32_t count, float *y);
 } scheme;
 
-extern const scheme winograd_f2, winograd_f4, winograd_polyphase;
+extern const scheme winograd_f4, winograd_polyphase;
 
 #endif

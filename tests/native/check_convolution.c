@@ -23,8 +23,14 @@ typedef struct problem {
   int32_t N, H, W;
 } problem;
 
-static const char *const names[] = {"auto",      "reference", "direct",   "pointwise", "depthwise",
-                                    "winograd2", "winograd4", "toomcook", "polyphase", "im2col"};
+/* More than there are. */
+enum { MOST_ALGORITHMS = 32 };
+
+static int32_t algorithm_count(void) {
+  int32_t count = 0;
+  while (count < MOST_ALGORITHMS && dk_algorithm_name(count)) count++;
+  return count;
+}
 
 static void print_problem(const problem *p, const char *what, uint32_t seed, int index) {
   const dk_aggregation_config *c = &p->config;
@@ -124,9 +130,10 @@ static void plant_in_workspace(dk_context *context, const dk_aggregation *aggreg
   if (workspace) plant_subnormals(workspace, bytes);
 }
 
-/* y of the given algorithm, guarded; NULL where it does not cover the problem. */
+/* y of the given algorithm, guarded; NULL if it does not cover the problem. *ran: the algorithm that the plan
+ * names. */
 static float *run(dk_context *context, const problem *p, const data *d, dk_algorithm id, size_t *count,
-                  bool *ok) {
+                  int32_t *ran, bool *ok) {
   dk_plan plan;
   dk_aggregation *aggregation = make(p, d, id);
   float *y = NULL;
@@ -135,9 +142,11 @@ static float *run(dk_context *context, const problem *p, const data *d, dk_algor
     *count = (size_t)p->N * p->config.out_channels * plan.Ho * plan.Wo;
     y = guarded_alloc(sizeof(float) * *count);
     plant_in_workspace(context, aggregation, p);
+    const char *name = dk_algorithm_name(id);
+    *ran = plan.algorithm;
     *ok = dk_aggregation_forward(context, aggregation, d->x, d->a, p->N, p->H, p->W, y) == DK_OK &&
-          met_no_subnormal(names[id]) && guards_hold(y, sizeof(float) * *count, names[id]);
-    if (id == DK_ALGORITHM_AUTO && plan.algorithm == DK_ALGORITHM_AUTO) *ok = false;
+          met_no_subnormal(name) && guards_hold(y, sizeof(float) * *count, name);
+    if (plan.algorithm == DK_ALGORITHM_AUTO || !dk_algorithm_name(plan.algorithm)) *ok = false;
   }
   dk_aggregation_destroy(aggregation);
   return y;
@@ -169,15 +178,16 @@ static bool check_mixing(random_state *random, const problem *p, const data *d) 
   return ok;
 }
 
-/* Every algorithm on one problem, with random data; returns how many failed, and counts those that
- * were compared. */
+/* Every algorithm on one problem, with random data; returns how many failed, and counts those that were
+ * compared: of those that are forced the one that ran. */
 static int check_problem(dk_context *context, random_state *random, const problem *p, uint32_t seed,
-                         int index, int compared[COUNT(names)]) {
+                         int index, int compared[MOST_ALGORITHMS]) {
   data d = random_data(random, p);
   size_t values = 0;
   int failures = 0;
+  int32_t ran = DK_ALGORITHM_AUTO;
   bool ok;
-  float *want = run(context, p, &d, DK_ALGORITHM_REFERENCE, &values, &ok);
+  float *want = run(context, p, &d, DK_ALGORITHM_REFERENCE, &values, &ran, &ok);
   if (!want || !ok) {
     print_problem(p, "reference", seed, index);
     failures++;
@@ -186,23 +196,50 @@ static int check_problem(dk_context *context, random_state *random, const proble
     print_problem(p, "mixing", seed, index);
     failures++;
   }
-  for (int32_t id = 0; want && id < COUNT(names); id++) {
+  for (int32_t id = 0; want && id < algorithm_count(); id++) {
     if (id == DK_ALGORITHM_REFERENCE) continue;
-    float *y = run(context, p, &d, (dk_algorithm)id, &values, &ok);
-    if (!ok || (!y && id == DK_ALGORITHM_AUTO) || (y && !close_to(y, want, values, TOLERANCE, names[id]))) {
-      print_problem(p, names[id], seed, index);
+    const char *name = dk_algorithm_name(id);
+    float *y = run(context, p, &d, (dk_algorithm)id, &values, &ran, &ok);
+    if (!ok || (!y && id == DK_ALGORITHM_AUTO) || (y && !close_to(y, want, values, TOLERANCE, name))) {
+      print_problem(p, name, seed, index);
       failures++;
     }
-    if (y) compared[id]++, guarded_free(y);
+    if (y) {
+      compared[id == DK_ALGORITHM_AUTO ? id : ran]++;
+      guarded_free(y);
+    }
   }
   if (want) guarded_free(want);
   free_data(&d);
   return failures;
 }
 
+/* Numbers beside those of the table are refused. */
+static int check_numbers(void) {
+  dk_aggregation_config config = {.in_channels = 1,
+                                  .out_channels = 1,
+                                  .kernel_size = 1,
+                                  .stride = 1,
+                                  .dilation = 1,
+                                  .groups = 1,
+                                  .num_kernels = 1};
+  int failures = 0;
+  for (int32_t id = -1; id <= algorithm_count(); id++) {
+    dk_aggregation *aggregation;
+    const bool exists = id >= 0 && id < algorithm_count();
+    config.algorithm = id;
+    if (dk_aggregation_create(&config, &aggregation) != (exists ? DK_OK : DK_ERROR_CONFIG)) {
+      printf("FAILED algorithm %d: its number is %s\n", id, exists ? "refused" : "taken");
+      failures++;
+    }
+    dk_aggregation_destroy(aggregation);
+  }
+  return failures;
+}
+
 int check_convolution(uint32_t seed, int count) {
   random_state random = {seed};
-  int failures = 0, compared[COUNT(names)] = {0};
+  int failures = 0, compared[MOST_ALGORITHMS] = {0};
   dk_context *context = dk_context_create();
   for (int i = 0; i < count; i++) {
     const problem p = random_problem(&random, i);
@@ -210,17 +247,21 @@ int check_convolution(uint32_t seed, int count) {
     failures += check_problem(context, &random, &p, seed, i, compared);
   }
   dk_context_destroy(context);
-  for (int32_t id = 0; id < COUNT(names); id++) {
+  for (int32_t id = 0; id < algorithm_count(); id++) {
     if (id == DK_ALGORITHM_REFERENCE) continue;
-    printf("%-10s compared with the reference on %d of %d configurations\n", names[id], compared[id], count);
-    if (count >= 100 && !compared[id]) failures++; /* a check that met nothing is none */
+    const char *name = dk_algorithm_name(id);
+    printf("%-18s compared with the reference on %d of %d configurations\n", name, compared[id], count);
+    if (count >= 100 && !compared[id]) {
+      printf("FAILED %s: no random configuration was one that it covers\n", name);
+      failures++;
+    }
   }
-  return failures;
+  return failures + check_numbers();
 }
 
 int check_depthwise_3x3(uint32_t seed) {
   random_state random = {seed};
-  int failures = 0, number = 0, compared[COUNT(names)] = {0};
+  int failures = 0, number = 0, compared[MOST_ALGORITHMS] = {0};
   dk_context *context = dk_context_create();
   for (int32_t stride = 1; stride <= 2; stride++)
     for (int32_t padding = 0; padding <= 1; padding++)

@@ -1,10 +1,10 @@
 // What the wrapper believes about the C library, held against its header.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { ALGORITHMS, FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, checkStatus } from '../../web/dynakernel/abi.js';
+import { FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, checkStatus } from '../../web/dynakernel/abi.js';
 import { MAX_THREADS } from '../../web/dynakernel/threads.js';
-import { assertRefused, simd } from '../helpers.mjs';
+import { algorithmsOf, assertRefused, loadRuntime, simd } from '../helpers.mjs';
 
 const header = readFileSync(new URL('../../src/dynakernel.h', import.meta.url), 'utf8');
 
@@ -15,11 +15,22 @@ function enumeration(prefix) {
   return entries.map(([, name, value]) => [name, Number(value)]);
 }
 
-test('algorithms: WINOGRAD_4 is winograd4', () => {
-  for (const [name, value] of enumeration('DK_ALGORITHM_')) {
-    assert.equal(ALGORITHMS[value], name.toLowerCase().replace('_', ''));
+test('algorithms: number, name, file and type are one', async () => {
+  const dk = await loadRuntime();
+  const names = algorithmsOf(dk);
+  dk.dispose();
+  const listed = enumeration('DK_ALGORITHM_').sort(([, one], [, other]) => one - other);
+  assert.deepEqual(listed.map(([, value]) => value), [...names.keys()], 'numbers have no gaps');
+  assert.deepEqual(listed.map(([name]) => name.toLowerCase()), names);
+  for (const name of names.slice(1)) {
+    const file = new URL(`../../src/convolution/${name}.c`, import.meta.url);
+    assert.ok(existsSync(file), `there is no src/convolution/${name}.c`);
+    assert.match(readFileSync(file, 'utf8'), new RegExp(`\\.name = "${name}"`));
   }
-  assert.equal(ALGORITHMS.length, enumeration('DK_ALGORITHM_').length);
+
+  const wrapper = readFileSync(new URL('../../web/dynakernel/abi.js', import.meta.url), 'utf8');
+  const [, type] = wrapper.match(/@typedef \{([^}]*)\} Algorithm$/m);
+  assert.deepEqual(type.match(/\w+/g), names, 'the type Algorithm of web/dynakernel/abi.js, in the order of dk_algorithm');
 });
 
 test('status codes: each error has its code', () => {

@@ -76,7 +76,7 @@ test('configurations: sizes', () => {
   refuse({ padding: 'same' }, 'padding', 'got "same"');
   refuse({ padding: 32769 }, 'padding', 'at most 32768');
   refuse({ bias: 1 }, 'bias', 'true or false', 'got 1');
-  refuse({ algorithm: 'fft' }, 'algorithm', "'winograd4'", 'got "fft"');
+  refuse({ algorithm: 'fft' }, 'algorithm', "'winograd'", 'got "fft"');
   refuse({ algorithm: 2 }, 'algorithm', 'got 2');
   for (const seed of [-1, 1.5, '1', 2 ** 32, NaN, null]) refuse({ seed }, 'seed');
 });
@@ -128,7 +128,7 @@ test('configurations: attention', () => {
 test('configurations: an algorithm that cannot do them', () => {
   const cases = [
     [{ algorithm: 'depthwise' }, 'depthwise'], [{ algorithm: 'pointwise' }, 'pointwise'],
-    [{ algorithm: 'winograd4', stride: 2 }, 'winograd4'], [{ algorithm: 'winograd2', kernelSize: 5 }, 'winograd2'],
+    [{ algorithm: 'winograd', stride: 2 }, 'winograd'], [{ algorithm: 'winograd', kernelSize: 5 }, 'winograd'],
   ];
   for (const [changes, word] of cases) {
     const run = () => {

@@ -1,9 +1,8 @@
 // What is planned, and algorithms that are forced.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ALGORITHMS } from '../../web/dynakernel/abi.js';
 import { Random } from '../../web/random.js';
-import { assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
+import { algorithmsOf, assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
 
 let dk;
 before(async () => {
@@ -20,7 +19,7 @@ test('plan tells of the latest forward pass, planFor of any', () => {
   for (const shape of shapes) {
     const planned = block.aggregation.planFor(shape);
     assert.deepEqual(Object.keys(planned), ['algorithm', 'tile', 'workspaceBytes']);
-    assert.ok(ALGORITHMS.slice(1).includes(planned.algorithm), planned.algorithm);
+    assert.ok(algorithmsOf(dk).slice(1).includes(planned.algorithm), planned.algorithm);
     assert.ok(planned.tile >= 1 && planned.workspaceBytes >= 0);
     block.forward(randomTensor(dk, shape)).dispose();
     assert.deepEqual(block.plan, planned);
@@ -31,45 +30,78 @@ test('plan tells of the latest forward pass, planFor of any', () => {
   assert.deepEqual(block.plan, block.aggregation.planFor(shapes[0]));
 });
 
-const forced = {
-  reference: { inChannels: 6, outChannels: 4, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
-  direct: { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
-  pointwise: { inChannels: 12, outChannels: 9, kernelSize: 1 },
-  depthwise: { inChannels: 10, outChannels: 10, kernelSize: 5, padding: 2, groups: 10 },
-  winograd2: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
-  winograd4: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
-  toomcook: { inChannels: 3, outChannels: 8, kernelSize: 7, padding: 3 },
-  polyphase: { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1, stride: 2 },
-  im2col: { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
-};
+/** Shapes of which each algorithm covers one at least; a new algorithm that covers none of them needs one of its own. */
+const SHAPES = [
+  { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
+  { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
+  { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1, stride: 2 },
+  { inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1, stride: 2 },
+  { inChannels: 3, outChannels: 8, kernelSize: 7, padding: 3 },
+  { inChannels: 3, outChannels: 8, kernelSize: 7, padding: 3, stride: 2 },
+  { inChannels: 12, outChannels: 9, kernelSize: 1 },
+  { inChannels: 6, outChannels: 10, kernelSize: 2, stride: 3, padding: 1, groups: 2 },
+  { inChannels: 10, outChannels: 10, kernelSize: 5, padding: 2, groups: 10 },
+];
 
-test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));
+/** The algorithms, but for 'auto', that cover a shape. */
+const covering = (config, image) => algorithmsOf(dk).slice(1).filter((algorithm) => {
+  const module = dk.kernelAggregation({ ...config, algorithm });
+  try {
+    return module.planFor(image) !== null;
+  } catch (error) {
+    assert.equal(error.code, 'ERR_CONFIG');
+    return false;
+  } finally {
+    module.dispose();
+  }
+});
 
-const toomcookStride2 = { ...forced.toomcook, stride: 2 };
-const karatsuba = { ...forced.toomcook, kernelSize: 3, padding: 1, stride: 2 };
-const patches = { ...forced.im2col, kernelSize: 2, stride: 3, padding: 1, dilation: 1 };
+/** The algorithms, as plans name them, whose outputs were compared with the reference's. */
+const compared = new Set();
 
-for (const [algorithm, config] of [
-  ...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba], ['im2col', patches],
-]) {
-  const { kernelSize, stride = 1 } = config;
-  test(`algorithm: '${algorithm}', kernel size ${kernelSize}, stride ${stride}, answers what the reference does`, () => {
-    const x = randomTensor(dk, [2, config.inChannels, 21, 18]);
-    const [block, reference] = [algorithm, 'reference'].map((name) =>
-      dk.dynamicKernelAggregation({ ...config, seed: 5, algorithm: name }));
-    const y = block.forward(x);
-    assert.equal(block.plan.algorithm, algorithm);
-    assert.equal(block.config.algorithm, algorithm);
-    assertClose(y.toArray(), reference.forward(x).toArray(), `${algorithm} ${JSON.stringify(config)}`);
+for (const config of SHAPES) {
+  test(`every algorithm that covers ${JSON.stringify(config)} answers what the reference does`, () => {
+    const image = [2, config.inChannels, 21, 18];
+    const x = randomTensor(dk, image);
+    const expected = dk.dynamicKernelAggregation({ ...config, seed: 5, algorithm: 'reference' }).forward(x).toArray();
+    for (const algorithm of covering(config, image)) {
+      const block = dk.dynamicKernelAggregation({ ...config, seed: 5, algorithm });
+      const y = block.forward(x).toArray();
+      assert.equal(block.config.algorithm, algorithm);
+      if (algorithm !== 'toomcook') assert.equal(block.plan.algorithm, algorithm);
+      assertClose(y, expected, `${algorithm} ${JSON.stringify(config)}`);
+      compared.add(block.plan.algorithm);
+    }
   });
 }
+
+test('every algorithm of the table was compared with the reference', () => {
+  const missing = algorithmsOf(dk).slice(1).filter((name) => !compared.has(name));
+  assert.deepEqual(missing, [], 'SHAPES has no shape that these cover');
+});
+
+test("'toomcook' stands for its whole family, and the plan tells which of it runs", () => {
+  for (const [algorithm, config] of [
+    ['toomcook', { inChannels: 3, outChannels: 8, kernelSize: 7 }],
+    ['karatsuba', { inChannels: 3, outChannels: 8, kernelSize: 3, stride: 2 }],
+    ['toomcook_depthwise', { inChannels: 8, outChannels: 8, kernelSize: 5, groups: 8 }],
+  ]) {
+    for (const forced of new Set(['toomcook', algorithm])) {
+      const module = dk.kernelAggregation({ ...config, algorithm: forced });
+      assert.equal(module.planFor([1, config.inChannels, 21, 18]).algorithm, algorithm);
+    }
+  }
+  // A member of the family stands for itself only.
+  const karatsuba = dk.kernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 7, algorithm: 'karatsuba' });
+  assertRefused(() => karatsuba.planFor([1, 3, 21, 18]), 'ERR_CONFIG', 'karatsuba');
+});
 
 // Larger than the random configurations of the native checks: several strips of tile rows, several
 // chunks of input channels or of columns, the last of them ragged, planes far apart, and an output block
 // of few channels.
 for (const [algorithm, inChannels, height, width, extra] of [
-  ['winograd4', 70, 58, 63, {}], ['winograd4', 70, 41, 62, { dilation: 3 }], ['winograd4', 521, 7, 6, {}],
-  ['winograd2', 70, 37, 35, {}], ['polyphase', 70, 107, 118, { stride: 2 }], ['polyphase', 521, 13, 11, { stride: 2 }],
+  ['winograd', 70, 58, 63, {}], ['winograd', 70, 41, 62, { dilation: 3 }], ['winograd', 521, 7, 6, {}],
+  ['polyphase', 70, 107, 118, { stride: 2 }], ['polyphase', 521, 13, 11, { stride: 2 }],
   ['pointwise', 70, 33, 37, { kernelSize: 1, padding: 0 }], ['im2col', 3, 131, 118, { kernelSize: 4, stride: 4 }],
   ['im2col', 150, 33, 37, {}], ['toomcook', 3, 9, 1103, {}],
   ['toomcook', 3, 9, 1029, { kernelSize: 7, padding: 3 }],
@@ -106,7 +138,7 @@ test('the planner leaves tiles that dilation would empty to other algorithms', (
   const chosen = [2, 8, 24].map((dilation) => dk.dynamicKernelAggregation({
     inChannels: 16, outChannels: 16, kernelSize: 3, padding: dilation, dilation,
   }).aggregation.planFor([1, 16, 28, 28]).algorithm);
-  assert.deepEqual(chosen, ['winograd4', 'winograd4', 'im2col']);
+  assert.deepEqual(chosen, ['winograd', 'winograd', 'im2col']);
 });
 
 test('the planner passes over algorithms that have no room to compute in', () => {
@@ -121,29 +153,31 @@ test('the planner passes over algorithms that have no room to compute in', () =>
     assert.ok(workspaceBytes <= 2 ** 27, `${title}: ${algorithm} in ${workspaceBytes} bytes`);
     conv.dispose();
     // Forced, an algorithm refuses what it has no room for.
-    const forced = dk.kernelAggregation({ ...config, algorithm: 'winograd4' });
-    assertRefused(() => forced.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd4');
+    const forced = dk.kernelAggregation({ ...config, algorithm: 'winograd' });
+    assertRefused(() => forced.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd');
     forced.dispose();
   }
 });
 
 test('numbers close to the largest stay finite, whatever the algorithm', () => {
   const random = new Random(1);
-  for (const [name, config] of [...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba]]) {
-    const C = config.inChannels;
-    const [conv, reference] = [name, 'reference'].map((algorithm) =>
-      dk.kernelAggregation({ ...config, numKernels: 1, seed: 5, algorithm }));
-    const one = dk.tensor([1], [1, 1]), x = dk.zeros([1, C, 21, 18]);
-    const patterns = {
-      'one value': (i) => (i === 100 ? 3e38 : 0), 'all alike': () => 1e36, noise: () => random.between(-2e36, 2e36),
-    };
-    for (const [pattern, valueAt] of Object.entries(patterns)) {
-      x.data.forEach((_, i, all) => { all[i] = valueAt(i); });
-      const y = conv.forward(x, one).toArray();
-      assert.ok(y.every(Number.isFinite), `${name}, ${pattern}: ${y.filter((value) => !Number.isFinite(value)).length}`);
-      assertClose(y, reference.forward(x, one).toArray(), `${name}, ${pattern}`);
+  for (const config of SHAPES) {
+    const C = config.inChannels, image = [1, C, 21, 18];
+    for (const name of covering(config, image)) {
+      const [conv, reference] = [name, 'reference'].map((algorithm) =>
+        dk.kernelAggregation({ ...config, numKernels: 1, seed: 5, algorithm }));
+      const one = dk.tensor([1], [1, 1]), x = dk.zeros(image);
+      const patterns = {
+        'one value': (i) => (i === 100 ? 3e38 : 0), 'all alike': () => 1e36, noise: () => random.between(-2e36, 2e36),
+      };
+      for (const [pattern, valueAt] of Object.entries(patterns)) {
+        x.data.forEach((_, i, all) => { all[i] = valueAt(i); });
+        const y = conv.forward(x, one).toArray();
+        assert.ok(y.every(Number.isFinite), `${name}, ${pattern}: ${y.filter((value) => !Number.isFinite(value)).length}`);
+        assertClose(y, reference.forward(x, one).toArray(), `${name}, ${pattern}`);
+      }
+      for (const thing of [conv, reference, one, x]) thing.dispose();
     }
-    for (const thing of [conv, reference, one, x]) thing.dispose();
   }
 });
 

@@ -3,7 +3,7 @@ import { DynakernelError } from './errors.js';
 
 /** The functions that the wrapper calls; a module that lacks one is refused at load. */
 export const FUNCTIONS = /** @type {const} */ ([
-  'dk_alloc', 'dk_free', 'dk_context_create',
+  'dk_alloc', 'dk_free', 'dk_context_create', 'dk_algorithm_name', 'dk_algorithm_specialised',
   'dk_attention_create', 'dk_attention_destroy', 'dk_attention_initialise',
   'dk_attention_tape_bytes', 'dk_attention_forward_taped', 'dk_attention_backward',
   'dk_aggregation_create', 'dk_aggregation_destroy', 'dk_aggregation_initialise',
@@ -35,13 +35,29 @@ export const MAX_ELEMENTS = 2 ** 29;
 /** The largest kernel size, stride, padding and dilation. */
 export const MAX_EXTENT = 2 ** 15;
 
-/** In the order of dk_algorithm. */
-export const ALGORITHMS = /** @type {const} */ ([
-  'auto', 'reference', 'direct', 'pointwise', 'depthwise', 'winograd2', 'winograd4', 'toomcook',
-  'polyphase', 'im2col',
-]);
+/**
+ * A way to convolve; 'auto' leaves the choice to the planner. Forced, 'toomcook' stands for 'karatsuba' and
+ * 'toomcook_depthwise' as well, whichever covers the shape. The names come from the C library (readAlgorithms); a test
+ * compares this list, which editors show, with them.
+ *
+ * @typedef {'auto' | 'reference' | 'direct' | 'pointwise' | 'depthwise' | 'karatsuba' | 'winograd' | 'toomcook' |
+ *   'polyphase' | 'im2col' | 'toomcook_depthwise'} Algorithm
+ */
 
-/** @typedef {typeof ALGORITHMS[number]} Algorithm */
+/**
+ * The names of the C library's algorithms, in the order of dk_algorithm.
+ *
+ * @param {Exports} c
+ * @returns {readonly Algorithm[]}
+ */
+export function readAlgorithms(c) {
+  const names = [];
+  for (let id = 0, address; (address = c.dk_algorithm_name(id)) !== 0; id++) {
+    const bytes = new Uint8Array(c.memory.buffer, address >>> 0);
+    names.push(String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0))));
+  }
+  return /** @type {readonly Algorithm[]} */ (Object.freeze(names));
+}
 
 /** dk_status by number; 0 is success. */
 const STATUS_CODES = /** @type {const} */ (

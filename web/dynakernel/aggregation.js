@@ -1,5 +1,5 @@
 /** KernelAggregation: K kernels, mixed for each image, and the convolution with the mixture. */
-import { ALGORITHMS, checkStatus } from './abi.js';
+import { checkStatus } from './abi.js';
 import { backwardPass } from './backward.js';
 import { readOptions } from './check.js';
 import { weightShape } from './config.js';
@@ -104,7 +104,7 @@ export class KernelAggregation extends Module {
    * @throws {DynakernelError} ERR_DISPOSED
    * @example
    * aggregation.forward(x, a);
-   * console.log(aggregation.plan?.algorithm); // 'winograd4'
+   * console.log(aggregation.plan?.algorithm); // 'winograd'
    */
   get plan() {
     handleOf(this);
@@ -133,7 +133,7 @@ export class KernelAggregation extends Module {
       checkStatus(this.#heap.c.dk_aggregation_plan(aggregation, N, H, W, plan),
         () => convolutionText(this.#config, input));
       const [algorithm, tile, , , workspaceBytes] = this.#heap.words(plan, 5);
-      return { algorithm: ALGORITHMS[algorithm], tile, workspaceBytes };
+      return { algorithm: this.#heap.algorithms[algorithm], tile, workspaceBytes };
     });
   }
 
@@ -325,7 +325,7 @@ function createAggregation(heap, config) {
     heap.words(struct, 10).set([ // struct dk_aggregation_config
       config.inChannels, config.outChannels, config.kernelSize, config.stride, config.padding,
       config.dilation, config.groups, config.numKernels, Number(config.bias),
-      ALGORITHMS.indexOf(config.algorithm),
+      heap.algorithms.indexOf(config.algorithm),
     ]);
     const shape = shapeText(weightShape(config));
     const forced = config.algorithm === 'auto' ? '' : ` with algorithm '${config.algorithm}'`;

@@ -1,5 +1,5 @@
 /** Configurations of the three modules: defaults, checks, and what follows from them. */
-import { ALGORITHMS, MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
+import { MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
 import { boolean, integer, oneOf, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { checkSize } from './shape.js';
@@ -69,25 +69,28 @@ export function attentionConfig(value) {
 
 /**
  * @param {unknown} value
+ * @param {readonly Algorithm[]} algorithms that the library has
  * @returns {AggregationConfig}
  */
-export function aggregationConfig(value) {
+export function aggregationConfig(value, algorithms) {
   const what = 'kernelAggregation';
   const required = ['inChannels', 'outChannels', 'kernelSize'];
-  return completeAggregation(readRequired(value, what, AGGREGATION_NAMES, required), what);
+  return completeAggregation(
+    readRequired(value, what, AGGREGATION_NAMES, required), what, algorithms);
 }
 
 /**
  * The block's two configurations. One seed gives both modules theirs, which differ.
  *
  * @param {unknown} value
+ * @param {readonly Algorithm[]} algorithms that the library has
  * @returns {{ attention: AttentionConfig, aggregation: AggregationConfig }}
  */
-export function blockConfig(value) {
+export function blockConfig(value, algorithms) {
   const what = 'dynamicKernelAggregation';
   const required = ['inChannels', 'outChannels', 'kernelSize'];
   const { reduction, midChannels, ...options } = readRequired(value, what, BLOCK_NAMES, required);
-  const aggregation = completeAggregation(options, what);
+  const aggregation = completeAggregation(options, what, algorithms);
   const { inChannels, numKernels, seed } = aggregation;
   const attention = completeAttention(
     { channels: inChannels, reduction, numKernels, midChannels, seed: ~seed >>> 0 }, what);
@@ -116,9 +119,10 @@ function completeAttention(options, what) {
 /**
  * @param {{ [name: string]: any }} options
  * @param {string} what
+ * @param {readonly Algorithm[]} algorithms
  * @returns {AggregationConfig}
  */
-function completeAggregation(options, what) {
+function completeAggregation(options, what, algorithms) {
   const {
     inChannels, outChannels, kernelSize, stride = 1, padding = 0, dilation = 1, groups = 1,
     bias = true, numKernels = 4, algorithm = 'auto', seed,
@@ -134,7 +138,7 @@ function completeAggregation(options, what) {
     groups: integer(groups, `${what}: groups`, 1, MAX_ELEMENTS),
     bias: boolean(bias, `${what}: bias`),
     numKernels: integer(numKernels, `${what}: numKernels`, 1, MAX_ELEMENTS),
-    algorithm: oneOf(algorithm, `${what}: algorithm`, ALGORITHMS),
+    algorithm: oneOf(algorithm, `${what}: algorithm`, algorithms),
     seed: readSeed(seed, what),
   };
   for (const name of /** @type {const} */ (['inChannels', 'outChannels'])) {

@@ -7,6 +7,7 @@
  * allocated has one owner from its first moment: a scope or a finally that frees it, the scratch, an
  * object that guards it, or the heap, with which it ends.
  */
+import { readAlgorithms } from './abi.js';
 import { DynakernelError, byteText } from './errors.js';
 
 /** @typedef {import('./abi.js').Exports} Exports */
@@ -42,6 +43,8 @@ export class Heap {
     this.#exports = exports;
     this.#context = exports.dk_context_create();
     if (!this.#context) throw new DynakernelError('ERR_MEMORY', 'no memory to start the runtime');
+    /** The names of the algorithms, in the order of dk_algorithm. */
+    this.algorithms = readAlgorithms(exports);
   }
 
   /** The C functions. */

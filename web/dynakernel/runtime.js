@@ -140,7 +140,7 @@ export class Runtime {
    * });
    */
   dynamicKernelAggregation(options) {
-    return new DynamicKernelAggregation(this.#heap, blockConfig(options));
+    return new DynamicKernelAggregation(this.#heap, blockConfig(options, this.#heap.algorithms));
   }
 
   /**
@@ -168,7 +168,7 @@ export class Runtime {
    * const y = conv.forward(x, dk.tensor([1], [1, 1]));
    */
   kernelAggregation(options) {
-    return new KernelAggregation(this.#heap, aggregationConfig(options));
+    return new KernelAggregation(this.#heap, aggregationConfig(options, this.#heap.algorithms));
   }
 
   /**

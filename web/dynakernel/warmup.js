@@ -4,7 +4,6 @@
  * runs the second code, a new kind of convolution is run on a few pixels, and the attention with it, as
  * soon as a module needs it; the engine compiles in the background meanwhile.
  */
-import { ALGORITHMS } from './abi.js';
 import { DynakernelError } from './errors.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
@@ -55,8 +54,9 @@ function warmUpKind(heap, config, reach, create) {
   const groups = depthwise ? CHANNELS : 1;
   const inChannels = depthwise ? CHANNELS : Math.min(config.inChannels / config.groups, CHANNELS);
   const outChannels = depthwise ? CHANNELS : Math.min(config.outChannels / config.groups, CHANNELS);
-  const own = depthwise || algorithm === 'toomcook'; // functions for each kernel size and stride
-  const kind = [algorithm, groups, inChannels, outChannels, ...(own ? [kernelSize, stride] : [])].join(' ');
+  const specialised = heap.c.dk_algorithm_specialised(heap.algorithms.indexOf(algorithm)) === 1;
+  const loops = specialised ? [kernelSize, stride] : []; // which inner loops run, of several
+  const kind = [algorithm, groups, inChannels, outChannels, ...loops].join(' ');
   const kinds = warmed.get(heap) ?? new Set();
   warmed.set(heap, kinds);
   if (kinds.has(kind)) return;
@@ -65,7 +65,7 @@ function warmUpKind(heap, config, reach, create) {
     ...config, inChannels, outChannels, groups, numKernels: 2, padding: 0, bias: false,
   });
   try {
-    // Nine output columns or more, which every kernel covers.
+    // Nine output columns or more, which every algorithm covers.
     runOften(heap, small, inChannels, outChannels, reach + 4 + 8 * Math.min(stride, 2));
   } finally {
     heap.c.dk_aggregation_destroy(small);
@@ -105,5 +105,5 @@ function runOften(heap, aggregation, inChannels, outChannels, size) {
 const plannedAlgorithm = (heap, aggregation, size) => heap.scope((take) => {
   const plan = take(20); // struct dk_plan
   const status = heap.c.dk_aggregation_plan(aggregation, 1, size, size, plan);
-  return ALGORITHMS[status === 0 ? heap.words(plan, 1)[0] : ALGORITHMS.indexOf('reference')];
+  return status === 0 ? heap.algorithms[heap.words(plan, 1)[0]] : 'reference';
 });

@@ -5,18 +5,23 @@ import { byId, element, setText } from './dom.js';
 import { bytes, entry, number } from './format.js';
 import { drawKernel } from './kernel-art.js';
 
-/** @type {Record<string, string>} */
+/** Titles; an algorithm without one is shown by its name.
+ * @type {Record<string, string>} */
 const ALGORITHMS = {
   reference: 'reference',
   direct: 'direct',
   pointwise: 'pointwise',
   im2col: 'im2col',
   depthwise: 'depthwise',
-  winograd2: 'Winograd F(2×2)',
-  winograd4: 'Winograd F(4×4)',
+  winograd: 'Winograd F(4×4)',
   polyphase: 'Winograd F(4×4), stride 2',
   toomcook: 'Toom-Cook',
+  toomcook_depthwise: 'Toom-Cook, depthwise',
+  karatsuba: 'Karatsuba',
 };
+
+/** Algorithms whose tiles are rows high and one column wide. */
+const COLUMN_TILES = ['toomcook', 'toomcook_depthwise', 'karatsuba'];
 
 /** Stage 3: the kernel that the frame applied, and how the convolution was computed. */
 export class MixedPanel {
@@ -107,7 +112,7 @@ export class MixedPanel {
     if (!plan) return;
     setText(this.#algorithm, ALGORITHMS[plan.algorithm] ?? plan.algorithm);
     this.#algorithm.dataset.algorithm = plan.algorithm;
-    setText(this.#tile, plan.tile > 1 ? `${plan.tile} × ${plan.algorithm === 'toomcook' ? 1 : plan.tile}` : 'none');
+    setText(this.#tile, plan.tile > 1 ? `${plan.tile} × ${COLUMN_TILES.includes(plan.algorithm) ? 1 : plan.tile}` : 'none');
     setText(this.#workspace, bytes(plan.workspaceBytes));
   }
 }

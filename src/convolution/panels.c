@@ -1,0 +1,152 @@
+/* For each group a matrix product [O/G, depth] x [depth, Ho*Wo], depth = C/G * R*R. A row of the second
+ * matrix is what one tap of one input channel reads: at R = 1, stride 1 and no padding a plane of the input
+ * as it lies.
+ *
+ * For each group and panel of pixels:
+ *
+ *   1. copy      [depth][panel]   if a tap's pixels are apart, or planes are scattered; else x itself is read
+ *   2. for each block of eight output channels
+ *      a. mixed  [depth][8]       again for each panel: K multiply-adds a weight against the panel's hundreds
+ *      b. y      the product (inner/matmul.h); the panel stays in a cache meanwhile */
+#include "convolution/panels.h"
+
+#include <string.h>
+
+#include "inner/matmul.h"
+#include "inner/pad.h"
+
+enum {
+  PANEL_FLOATS = 384 * 1024 / 4, /* of input */
+  COPY_FLOATS = 32 * 1024 / 4,   /* of a copied panel */
+  LEAST_PANEL = 256,             /* pixels: mixing for fewer would show */
+  MOST_COPY = 1024 * 1024 / 4,   /* floats of a copy with so many pixels: fits the second-level cache */
+  LEAST_LARGE = 64,              /* pixels of a panel whose copy would not fit */
+  COLUMNS = 8,                   /* read by the product at a time */
+  CACHE_SETS = 64,               /* of the first-level cache */
+  CACHE_WAYS = 8,
+  LINE_FLOATS = 16, /* of a cache line, on the processors with the shortest */
+  PAGES = 64,       /* whose addresses the processor has at hand (the first-level TLB) */
+  PAGE_FLOATS = 4096 / 4,
+};
+
+typedef struct panels_layout {
+  int32_t pixels; /* of a panel: a multiple of 8, or whole rows if gathered, or all there are */
+  bool copied;
+  bool gathered; /* the copy is of pixels that are apart */
+  size_t row;    /* floats from a tap to the next, of a copy */
+} panels_layout;
+
+/* Whether one pixel of every channel is more than its cache sets, or the TLB, can hold: the same pixel of all
+ * channels falls into few sets if planes are a multiple of a large power of two apart. A copy is then
+ * faster: 1.16 times as fast at 128 channels of 59x53 pixels, equally fast at 64 of 112x112. */
+static bool panels_scattered(int32_t channels, int32_t pixels) {
+  if (channels > PAGES && pixels > PAGE_FLOATS) return true;
+  if (pixels % LINE_FLOATS) return false;
+  int32_t sets = CACHE_SETS;
+  for (int32_t lines = pixels / LINE_FLOATS; sets > 1 && lines % 2 == 0; lines /= 2) sets /= 2;
+  return channels > sets * CACHE_WAYS;
+}
+
+static int32_t panels_depth(const geometry *shape) { return shape->C / shape->G * shape->R * shape->R; }
+
+/* Pixels, a multiple of COLUMNS, whose values for all taps fit so many floats. */
+static int32_t panels_fitting(const geometry *shape, int32_t floats) {
+  return floats / panels_depth(shape) / COLUMNS * COLUMNS;
+}
+
+static panels_layout panels_layout_of(const geometry *shape) {
+  const int32_t pixels = shape->Ho * shape->Wo;
+  const bool gathered = shape->R > 1 || shape->stride > 1 || shape->padding > 0;
+  const bool copied = gathered || pixels < COLUMNS || panels_scattered(shape->C / shape->G, pixels);
+  const int32_t least = max_i32(min_i32(LEAST_PANEL, panels_fitting(shape, MOST_COPY)), LEAST_LARGE);
+  int32_t panel = max_i32(panels_fitting(shape, copied ? COPY_FLOATS : PANEL_FLOATS), least);
+  panel = min_i32(panel, pixels);
+  if (gathered) panel = max_i32(panel / shape->Wo, 1) * shape->Wo; /* a row at least, however long */
+  return (panels_layout){panel, copied, gathered, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
+}
+
+/* The workspace: mixed [depth, 8], copy [depth, row]. */
+static size_t panels_mixed_floats(const geometry *shape) { return (size_t)panels_depth(shape) * LANES; }
+
+uint64_t panels_workspace(const geometry *shape) {
+  const panels_layout layout = panels_layout_of(shape);
+  const uint64_t copy = layout.copied ? (uint64_t)panels_depth(shape) * layout.row : 0;
+  return sizeof(float) * ((uint64_t)panels_mixed_floats(shape) + copy);
+}
+
+/* Along one axis, outputs begin .. end - 1 of a tap read the input: output i at i * stride + first. */
+typedef struct tap_range {
+  int32_t first, begin, end;
+} tap_range;
+
+static tap_range panels_tap_range(const geometry *shape, int32_t tap, int32_t length, int32_t outputs) {
+  const int32_t first = tap * shape->dilation - shape->padding;
+  const int32_t end = first < length ? (length - 1 - first) / shape->stride + 1 : 0;
+  const int32_t begin = first < 0 ? (-first - 1) / shape->stride + 1 : 0;
+  return (tap_range){first, min_i32(begin, outputs), min_i32(end, outputs)};
+}
+
+/* What a tap of x [H, W] reads for `rows` rows of outputs from oy on: out [rows, Wo]. */
+static void panels_gather(const geometry *shape, const float *x, int32_t tap, int32_t oy, int32_t rows,
+                          float *out) {
+  const tap_range down = panels_tap_range(shape, tap / shape->R, shape->H, shape->Ho);
+  const tap_range across = panels_tap_range(shape, tap % shape->R, shape->W, shape->Wo);
+  const int32_t count = across.end - across.begin;
+  const int32_t column = across.begin * shape->stride + across.first; /* of x, if count > 0 */
+  for (const int32_t end = oy + rows; oy < end; oy++, out += shape->Wo) {
+    const bool inside = oy >= down.begin && oy < down.end && count > 0;
+    if (!inside || count < shape->Wo) memset(out, 0, sizeof(float) * shape->Wo);
+    if (inside)
+      copy_row(x + (size_t)(oy * shape->stride + down.first) * shape->W + column, shape->stride, count,
+               out + across.begin);
+  }
+}
+
+/* Pixels first .. first + count - 1 of every tap of the group x [C/G, H, W] into copy. */
+static void panels_copy(const geometry *shape, const panels_layout *layout, const float *x, int32_t first,
+                        int32_t count, float *copy) {
+  for (int32_t c = 0; c < shape->C / shape->G; c++, x += (size_t)shape->H * shape->W)
+    for (int32_t tap = 0; tap < shape->R * shape->R; tap++, copy += layout->row) {
+      if (layout->gathered)
+        panels_gather(shape, x, tap, first / shape->Wo, count / shape->Wo, copy);
+      else
+        copy_row(x + first, 1, count, copy);
+    }
+}
+
+void panels_convolve(const algorithm *chosen, const convolution *work) {
+  const geometry *shape = work->shape;
+  const packed_kernels *kernels = work->kernels;
+  const panels_layout layout = panels_layout_of(shape);
+  const int32_t pixels = shape->Ho * shape->Wo, end = work->end_row * shape->Wo;
+  const size_t x_plane = (size_t)shape->H * shape->W;
+  float *mixed = work->workspace, *copy = mixed + panels_mixed_floats(shape);
+  assert_work(chosen, work);
+
+  /* The product reads 8 columns even of a narrower panel. What was left there could be subnormal numbers, on
+   * which processors are slow (26 times, measured). */
+  if (layout.copied && layout.pixels < COLUMNS)
+    memset(copy, 0, sizeof(float) * layout.row * (size_t)panels_depth(shape));
+
+  for (int32_t g = first_group(work); g < end_group(work); g++)
+    for (int32_t begin = work->first_row * shape->Wo; begin < end; begin += layout.pixels) {
+      /* A last panel that is read in place, narrower than the 8 columns of the product, begins earlier. */
+      const int32_t first = layout.copied ? begin : min_i32(begin, end - COLUMNS);
+      const int32_t columns = min_i32(begin + layout.pixels, end) - first;
+      const float *x = work->x + (size_t)g * (shape->C / shape->G) * x_plane;
+      if (layout.copied) panels_copy(shape, &layout, x, first, columns, copy);
+
+      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
+        /* Mix the kernels of eight output channels. */
+        const channel_block channels = kernels_block(kernels, block);
+        float bias[LANES];
+        kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
+        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+
+        /* Multiply the panel by them. */
+        product(mixed, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
+                kernels->depth, columns, channels.count, work->y + (size_t)channels.first * pixels + first,
+                (size_t)pixels);
+      }
+    }
+}

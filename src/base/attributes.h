@@ -9,10 +9,10 @@
  * APART is for functions that stay functions: what a fast loop calls now and then, which inside it would be
  * compiled for speed and take its registers; and what is large, or fast, and called by something small.
  *
- * Kernels of which there are several, for one number of taps or another, are called through tables:
+ * Inner loops of which there are several, for one number of taps or another, are called through tables:
  * optimisers would make all of them part of their one caller, and engines, which optimise a
  * function at a time while its first code already runs, would be late with what the first image
- * needs. V8 takes 25 ms for all of inner/rows_few_taps.c as one function, 1 ms for the kernel of 3 x 3 taps.
+ * needs. V8 takes 25 ms for all of inner/rows_few_taps.c as one function, 1 ms for the loop of 3 x 3 taps.
  */
 #ifndef DK_SMALL_H
 #define DK_SMALL_H

@@ -83,11 +83,15 @@ static int32_t batch_row_steps(const geometry *shape) {
   return max_i32(shape->Ho / batch_row_step(shape), 1);
 }
 
+/* Of the whole batch, by direct convolution. */
+static double batch_multiply_adds(const geometry *shape) {
+  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->R * shape->R;
+}
+
 static division batch_choose(dk_context *context, const algorithm *chosen, const geometry *shape,
                              const packed_kernels *kernels) {
   const int32_t threads = parallel_threads(context), blocks = kernels->blocks;
-  const double work = (double)shape->N * shape->Ho * shape->Wo * shape->O * kernels->depth;
-  if (!parallel_pays(context, work)) return ALONE;
+  if (!parallel_pays(context, batch_multiply_adds(shape))) return ALONE;
   if (shape->N % threads == 0 || shape->N > 4 * threads) return BY_SAMPLE;
   if (batch_separate(shape, blocks) >= MANY * threads) return BY_GROUP;
 

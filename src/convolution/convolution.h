@@ -56,8 +56,7 @@ static inline int32_t group_end_block(const convolution *work, int32_t g) {
 /* Parts of one sample begin at multiples of so many rows: whole tiles of every algorithm. */
 enum { ROW_STEP = 4 };
 
-/* An algorithm that computes y = conv2d(x, mixed kernels, mixed bias). CONTRIBUTING.md says how to add one.
- */
+/* An algorithm computes y = conv2d(x, mixed kernels, mixed bias). CONTRIBUTING.md says how to add one. */
 typedef struct algorithm {
   dk_algorithm id;
   const char *name;    /* of the id, in lower case; the file is convolution/NAME.c */
@@ -93,7 +92,6 @@ static inline void assert_work(const algorithm *chosen, const convolution *work)
             work->end_row - work->first_row == shape->Ho);
   DK_ASSERT((uintptr_t)work->workspace % 64 == 0 && work->workspace_bytes % 64 == 0);
   DK_ASSERT(work->workspace_bytes >= chosen->workspace(shape));
-  DK_ASSERT(work->context == NULL || chosen->shares);
 }
 
 /* ------------------------------------------------------------------- convolution/planner.c */

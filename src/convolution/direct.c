@@ -53,7 +53,7 @@ static void direct_convolve(const convolution *work) {
       for (int32_t c = 0; c < channels; c++)
         strip_fill(shape, &layout, x + (size_t)c * shape->H * shape->W, oy, rows, padded + c * layout.plane);
 
-      direct_rows strip_rows = {.input = padded,
+      rows_direct strip_rows = {.input = padded,
                                 .row_step = (size_t)shape->stride * layout.row,
                                 .taps = kernels->depth,
                                 .offset = offset,

@@ -144,9 +144,9 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
 
         /* Multiply the panel by them. */
-        product(mixed, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
-                kernels->depth, columns, channels.count, work->y + (size_t)channels.first * pixels + first,
-                (size_t)pixels);
+        matmul(mixed, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
+               kernels->depth, columns, channels.count, work->y + (size_t)channels.first * pixels + first,
+               (size_t)pixels);
       }
     }
 }

@@ -66,7 +66,7 @@ static toomcook_layout toomcook_layout_of(const geometry *shape) {
   const int32_t chunks = (shape->Wo - 1) / most + 1;
   layout.chunk = round_up_i32((shape->Wo - 1) / chunks + 1, 4);
   layout.width = round_up_i32(max_i32(layout.chunk, DIRECT_COLUMNS) + (R - 1) / stride, 4);
-  layout.lanes = stride == 1 && few_taps_pay(channels, R) ? 1 : 4;
+  layout.lanes = stride == 1 && rows_few_taps_pay(channels, R) ? 1 : 4;
 
   layout.v_row = (size_t)stride * layout.width;
   layout.v_channel = layout.n * layout.v_row;
@@ -161,19 +161,19 @@ static void toomcook_convolve_lanes(const toomcook_layout *layout, const toomcoo
                                     const toomcook_lanes *some) {
   /* Convolve each of the n rows with its taps. */
   if (layout->lanes == 1)
-    few_taps_convolve(&(few_taps_rows){.input = some->v,
-                                       .input_row = layout->v_row,
-                                       .input_channel = layout->v_channel,
-                                       .weight = some->u,
-                                       .rows = layout->n,
-                                       .channels = some->channels,
-                                       .R = some->R,
-                                       .columns = some->columns,
-                                       .y = some->products,
-                                       .y_row = layout->m_row});
+    rows_few_taps_convolve(&(rows_few_taps){.input = some->v,
+                                            .input_row = layout->v_row,
+                                            .input_channel = layout->v_channel,
+                                            .weight = some->u,
+                                            .rows = layout->n,
+                                            .channels = some->channels,
+                                            .R = some->R,
+                                            .columns = some->columns,
+                                            .y = some->products,
+                                            .y_row = layout->m_row});
   else
     for (int32_t i = 0; i < layout->n; i++)
-      rows_direct_convolve(&(direct_rows){.input = some->v + i * layout->v_row,
+      rows_direct_convolve(&(rows_direct){.input = some->v + i * layout->v_row,
                                           .taps = some->channels * some->R,
                                           .offset = some->offset,
                                           .weight = some->u + i * layout->u_row,

@@ -58,15 +58,15 @@ static bool toomcook_depthwise_convolve_channel(const convolution *work,
     if (!watch_holds(watch)) return false;
 
     /* Convolve each of the n rows with its taps. */
-    few_taps_convolve(&(few_taps_rows){.input = v,
-                                       .input_row = layout->v_row,
-                                       .weight = u,
-                                       .rows = layout->n,
-                                       .channels = 1,
-                                       .R = shape->R,
-                                       .columns = shape->Wo,
-                                       .y = products,
-                                       .y_row = layout->m_row});
+    rows_few_taps_convolve(&(rows_few_taps){.input = v,
+                                            .input_row = layout->v_row,
+                                            .weight = u,
+                                            .rows = layout->n,
+                                            .channels = 1,
+                                            .R = shape->R,
+                                            .columns = shape->Wo,
+                                            .y = products,
+                                            .y_row = layout->m_row});
 
     /* Transform back. */
     toomcook_outputs(toom, products, layout->m_row, NULL, bias, shape->Wo,

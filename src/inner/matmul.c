@@ -73,8 +73,8 @@ static void next_rows(operands *p, int32_t rows) {
   p->w += rows, p->bias += rows, p->y += rows * p->y_row, p->count -= rows;
 }
 
-void product(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth, int32_t columns,
-             int32_t count, float *y, size_t y_row) {
+void matmul(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth, int32_t columns,
+            int32_t count, float *y, size_t y_row) {
   operands p = {w, bias, x, x_row, depth, count, y, y_row};
   for (; p.count >= 4 || (p.count > 0 && columns < 16); next_rows(&p, 4)) four_rows(&p, columns);
   if (p.count >= 2) {

@@ -8,7 +8,7 @@
 #include "inner/taps.h"
 
 /* M output channels of V vectors of columns; both are constants wherever this is inlined. */
-INLINE void convolve_block(const int M, const int V, const direct_rows *b, const float *input, float *y) {
+INLINE void convolve_block(const int M, const int V, const rows_direct *b, const float *input, float *y) {
   tap_sums sum;
   for (int m = 0; m < M; m++)
     for (int j = 0; j < V; j++)
@@ -29,8 +29,8 @@ INLINE void convolve_block(const int M, const int V, const direct_rows *b, const
 
 /* As many vectors wide as it takes to have six sums or more, lest each wait for the one before, and
  * what is left of a row by blocks of two. */
-INLINE void convolve_rows(const int M, const int V, const direct_rows *rows) {
-  const direct_rows own = *rows, *b = &own; /* which storing outputs cannot change */
+INLINE void convolve_rows(const int M, const int V, const rows_direct *rows) {
+  const rows_direct own = *rows, *b = &own; /* which storing outputs cannot change */
   /* The last block ends with the row and computes a few columns once more. */
   const int32_t last = b->Wo < DIRECT_COLUMNS ? 0 : b->Wo - DIRECT_COLUMNS;
   for (int32_t row = 0; row < b->rows; row++) {
@@ -46,16 +46,16 @@ INLINE void convolve_rows(const int M, const int V, const direct_rows *rows) {
   }
 }
 
-static void one_channel(const direct_rows *b) { convolve_rows(1, 6, b); }
-static void two_channels(const direct_rows *b) { convolve_rows(2, 4, b); }
-static void three_channels(const direct_rows *b) { convolve_rows(3, 3, b); }
-static void four_channels(const direct_rows *b) { convolve_rows(4, 2, b); }
+static void one_channel(const rows_direct *b) { convolve_rows(1, 6, b); }
+static void two_channels(const rows_direct *b) { convolve_rows(2, 4, b); }
+static void three_channels(const rows_direct *b) { convolve_rows(3, 3, b); }
+static void four_channels(const rows_direct *b) { convolve_rows(4, 2, b); }
 
-void rows_direct_convolve(const direct_rows *rows, int32_t count) {
+void rows_direct_convolve(const rows_direct *rows, int32_t count) {
   /* Through a table, so that each stays a function of its own (see base/attributes.h). */
-  static void (*const convolve[])(const direct_rows *) = {
+  static void (*const convolve[])(const rows_direct *) = {
       [1] = one_channel, [2] = two_channels, [3] = three_channels, [4] = four_channels};
-  direct_rows b = *rows;
+  rows_direct b = *rows;
   for (; count > 0; count -= 4) {
     convolve[count < 4 ? count : 4](&b);
     b.weight += 4, b.y += 4 * b.y_plane;

@@ -7,7 +7,7 @@
 
 enum { DIRECT_COLUMNS = 8 }; /* output columns of a register block */
 
-typedef struct direct_rows {
+typedef struct rows_direct {
   const float *input;
   size_t row_step;       /* floats from an output row's input to the next's */
   int32_t taps;          /* of all input channels */
@@ -17,11 +17,11 @@ typedef struct direct_rows {
   float *y;              /* first output row of the first output channel */
   size_t y_plane;        /* floats from an output channel to the next */
   int32_t rows, Wo;
-} direct_rows;
+} rows_direct;
 
 /* y[m][row][x] = bias[m] + sum over taps i of
  *     weight[i][m] * input[row * row_step + offset[i] + x],   m < count (1..8).
  * Where Wo is below DIRECT_COLUMNS, input is read DIRECT_COLUMNS wide all the same. */
-void rows_direct_convolve(const direct_rows *rows, int32_t count);
+void rows_direct_convolve(const rows_direct *rows, int32_t count);
 
 #endif

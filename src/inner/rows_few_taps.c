@@ -19,7 +19,7 @@ enum {
 
 /* Input channels first .. first + C - 1 of all rows; C and R are constants wherever this is inlined.
  * add: to what is in y. */
-INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *b, int32_t first) {
+INLINE void pass(const int C, const int R, const bool add, const rows_few_taps *b, int32_t first) {
   const size_t channel = b->input_channel, input_row = b->input_row, y_row = b->y_row;
   const size_t weight_row = (size_t)b->channels * R * LANES;
   const int32_t rows = b->rows, columns = b->columns;
@@ -56,27 +56,27 @@ INLINE void pass(const int C, const int R, const bool add, const few_taps_rows *
 }
 
 /* The first pass writes y, the next ones add to it. */
-INLINE void first_or_next(const int C, const int R, const few_taps_rows *b, int32_t first) {
+INLINE void first_or_next(const int C, const int R, const rows_few_taps *b, int32_t first) {
   if (first)
     pass(C, R, true, b, first);
   else
     pass(C, R, false, b, first);
 }
 
-static void pass_1x3(const few_taps_rows *b, int32_t first) { first_or_next(1, 3, b, first); }
-static void pass_2x3(const few_taps_rows *b, int32_t first) { first_or_next(2, 3, b, first); }
-static void pass_3x3(const few_taps_rows *b, int32_t first) { first_or_next(3, 3, b, first); }
-static void pass_1x5(const few_taps_rows *b, int32_t first) { first_or_next(1, 5, b, first); }
-static void pass_2x5(const few_taps_rows *b, int32_t first) { first_or_next(2, 5, b, first); }
-static void pass_1x7(const few_taps_rows *b, int32_t first) { first_or_next(1, 7, b, first); }
-static void pass_1x9(const few_taps_rows *b, int32_t first) { first_or_next(1, 9, b, first); }
+static void pass_1x3(const rows_few_taps *b, int32_t first) { first_or_next(1, 3, b, first); }
+static void pass_2x3(const rows_few_taps *b, int32_t first) { first_or_next(2, 3, b, first); }
+static void pass_3x3(const rows_few_taps *b, int32_t first) { first_or_next(3, 3, b, first); }
+static void pass_1x5(const rows_few_taps *b, int32_t first) { first_or_next(1, 5, b, first); }
+static void pass_2x5(const rows_few_taps *b, int32_t first) { first_or_next(2, 5, b, first); }
+static void pass_1x7(const rows_few_taps *b, int32_t first) { first_or_next(1, 7, b, first); }
+static void pass_1x9(const rows_few_taps *b, int32_t first) { first_or_next(1, 9, b, first); }
 
 /* As many input channels as one pass takes. */
 static int32_t pass_channels(int32_t R) { return R == 3 ? 3 : R == 5 ? 2 : 1; }
 
-void few_taps_convolve(const few_taps_rows *b) {
+void rows_few_taps_convolve(const rows_few_taps *b) {
   /* [R][C]. Through a table, so that each stays a function of its own (see base/attributes.h). */
-  static void (*const passes[][4])(const few_taps_rows *, int32_t) = {
+  static void (*const passes[][4])(const rows_few_taps *, int32_t) = {
       [3] = {[1] = pass_1x3, [2] = pass_2x3, [3] = pass_3x3},
       [5] = {[1] = pass_1x5, [2] = pass_2x5},
       [7] = {[1] = pass_1x7},
@@ -90,4 +90,4 @@ void few_taps_convolve(const few_taps_rows *b) {
 }
 
 /* Three passes load and store so many sums that blocks are as fast. */
-bool few_taps_pay(int32_t channels, int32_t R) { return channels <= 2 * pass_channels(R); }
+bool rows_few_taps_pay(int32_t channels, int32_t R) { return channels <= 2 * pass_channels(R); }

@@ -1,5 +1,6 @@
 // Every fast path of the C library against its portable reference, on seeded random configurations.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { runProgram, variants } from './programs.mjs';
 
@@ -7,6 +8,13 @@ test('threads answer what one does, and race for nothing', () => {
   const { status, stdout, stderr } = runProgram('threads', variants[0]);
   assert.equal(status, 0, `${stdout}\n${stderr}`);
   assert.match(stdout.toString(), /^0 failures, seed 1, 4 threads$/m);
+});
+
+test('assertions are in the native programs, and not in those that are compiled as the library is released', () => {
+  const has = (/** @type {string} */ file) =>
+    readFileSync(new URL(`../../${file}`, import.meta.url)).includes('work->first_row % (ROW_STEP * shape->dilation) == 0');
+  for (const program of ['check', 'forward', 'gradients', 'threads']) assert.ok(has(`build/native/${program}`), program);
+  for (const build of ['baseline', 'relaxed']) assert.ok(!has(`build/check/check-${build}.wasm`), build);
 });
 
 for (const variant of variants)

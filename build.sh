@@ -18,6 +18,7 @@ usage: ./build.sh [--force] [TARGET...]
   check     tests/native/*.c with the library, as WASI programs, in build/check/
   native    the same programs for this machine under AddressSanitizer and UBSan, and one with threads under
             ThreadSanitizer, all with assertions, in build/native/
+  fit       baseline with the planner's constants as variables, for `npm run bench -- --planner --fit`, in build/fit/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
 
   --force   builds again even when no source has changed
@@ -183,6 +184,17 @@ build_check() {
   done
 }
 
+build_fit() {
+  need_sources
+  local output=build/fit/dynakernel.wasm key
+  key=$(key "${sources[@]}" "${headers[@]}" bench/planner/fit.c)
+  if up_to_date "$output" "$key"; then return; fi
+  find_emcc
+  emscripten "$output" "${common[@]}" "${simd_baseline[@]}" -DDK_FIT "${optimised[@]}" "${module[@]}" "${standalone[@]}" \
+    "${library[@]}" bench/planner/fit.c "${sources[@]}" || fail "fit: compilation failed."
+  remember "$output" "$key"
+}
+
 # find_cc: the first compiler that can link sanitized programs; clang's runtimes may be a package of their own.
 find_cc() {
   local candidate
@@ -261,7 +273,7 @@ force=
 targets=()
 for argument in "$@"; do
   case $argument in
-    release | wasm | bundle | types | debug | check | native | clean) targets+=("$argument") ;;
+    release | wasm | bundle | types | debug | check | native | fit | clean) targets+=("$argument") ;;
     --force) force=1 ;;
     --help | -h) usage; exit ;;
     *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;

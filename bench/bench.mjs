@@ -16,12 +16,16 @@ const measurements = {
   heap: async (options) => (await import('./heap.mjs')).measureHeap(options),
   frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
   train: async (options) => (await import('./train.mjs')).measureTraining(options),
-  planner: async (options) => (await import('./planner.mjs')).measurePlanner(options),
+  planner: async (options) => {
+    const { fitPlanner, measurePlanner } = await import('./planner.mjs');
+    return options.fit || options.refit ? fitPlanner(options) : measurePlanner(options);
+  },
 };
 
 requireNode();
 const options = readOptions();
-if (options.simd === 'relaxed' && !options.browser) useNewerNode();
+// The costs' unit is a time with relaxed SIMD, of the thread's own clock.
+if ((options.simd === 'relaxed' && !options.browser) || options.fit) useNewerNode();
 prepare();
 const reports = await measure();
 for (const report of reports) publish(report, options);

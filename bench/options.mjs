@@ -21,6 +21,8 @@ What to measure, instead of milliseconds in Node:
   --train           milliseconds of a training step in Node, against tfjs-cpu and, where Python has it, PyTorch
   --planner         how much longer the planned algorithm takes than the fastest, on random shapes, in Node
 
+  --fit             with --planner: fits the constants of its costs to measurements, and writes both
+  --refit           with --planner: fits them to the measurements that there are
   --filter REGEX    only the workloads whose name matches
   --workloads FILE  other workloads than those of web/bench/workloads.json
   --peers LIST      of onnxruntime-web, tfjs-wasm, onnxruntime-node; with --train, of tfjs-cpu, pytorch; or none
@@ -45,6 +47,8 @@ const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
  * @property {number[]} threads one comparison each
  * @property {'auto' | 'baseline' | 'relaxed'} simd
  * @property {boolean} quick
+ * @property {boolean} fit
+ * @property {boolean} refit
  * @property {boolean} markdown
  * @property {boolean} build
  * @property {import('../web/bench/timing.js').Pace} pace
@@ -64,6 +68,7 @@ export function readOptions() {
   if (browser && ['native', 'heap', 'train', 'planner'].includes(chosen[0])) {
     refuse(`--${chosen[0]} runs in Node: leave out --browser`);
   }
+  if ((values.fit || values.refit) && chosen[0] !== 'planner') refuse('--fit and --refit go with --planner');
   if (values.frame && browser !== 'chromium') refuse('--frame runs in Chromium');
 
   const mode = ['start', 'heap', 'frame', 'train', 'planner'].find((name) => values[name]) ?? 'compare';
@@ -74,6 +79,8 @@ export function readOptions() {
     threads: readThreads(values, mode, browser),
     simd: oneOf('simd', values.simd ?? 'auto', ['auto', 'baseline', 'relaxed']),
     quick: values.quick === true,
+    fit: values.fit === true,
+    refit: values.refit === true,
     markdown: values.markdown === true,
     build: !values['no-build'],
     pace: values.quick ? PACES.quick : PACES.full,
@@ -85,7 +92,8 @@ function parse() {
   const flag = { type: 'boolean' };
   const text = { type: 'string' };
   const options = {
-    browser: text, native: flag, start: flag, heap: flag, frame: flag, train: flag, planner: flag, filter: text,
+    browser: text, native: flag, start: flag, heap: flag, frame: flag, train: flag, planner: flag, fit: flag,
+    refit: flag, filter: text,
     workloads: text, peers: text, threads: text, simd: text, quick: flag, markdown: flag, 'no-build': flag, help: flag,
   };
   try {

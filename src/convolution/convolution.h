@@ -77,7 +77,7 @@ extern const algorithm reference_algorithm, direct_algorithm, im2col_algorithm, 
 /* Costs by a rule instead of a count. An algorithm that is NEVER chosen would be slow or too inexact: it runs
  * only if it is forced. */
 #define ALWAYS 0.0
-#define UNLESS_ALWAYS 1.0 /* for kernels of which no other algorithm counts its cost */
+#define UNLESS_ALWAYS 1.0 /* for kernels that no algorithm with a count covers */
 #define NEVER INFINITY
 
 /* What an algorithm's convolve may rely on. */

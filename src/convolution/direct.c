@@ -83,15 +83,14 @@ SMALL double direct_row_cost(double taps, int32_t count, int32_t Wo) {
   const int32_t vectors = ((Wo - 1) / DIRECT_COLUMNS + 1) * (DIRECT_COLUMNS / 4);
   /* One channel of a short row takes as long as two: its few sums wait for each other. */
   const bool waits = count % 4 == 1 && Wo < 24;
-  const int32_t lanes = count + waits;
-  return vectors * (DIRECT_TAP * taps * lanes + DIRECT_BLOCK * round_up_i32(count, 4));
+  return DIRECT_TAP * vectors * taps * (count + waits);
 }
 
 SMALL static double direct_cost(const geometry *shape) {
   const double C = shape->C / shape->G, reach = (double)shape->dilation * (shape->R - 1);
   const double rows_in = (shape->Ho - 1.0) * shape->stride + reach + 1;
   const double columns_in = (double)shape->Wo * shape->stride + reach;
-  const double padding = DIRECT_PADDING * C * rows_in * columns_in / 4;
+  const double padding = C * rows_in * (DIRECT_PADDING * columns_in / 4 + DIRECT_PADDING_ROW);
   return padding + shape->Ho * direct_row_cost(C * shape->R * shape->R, shape->O / shape->G, shape->Wo);
 }
 

@@ -219,7 +219,7 @@ SMALL static double karatsuba_cost(const geometry *shape) {
   const int32_t columns = round_up_i32(shape->Wo, COLUMNS), O = round_up_i32(shape->O / shape->G, CHANNELS);
   const double blocks = columns / 4 * O;
   const double inputs = KARATSUBA_INPUTS * C * vectors;
-  return pairs * (inputs + blocks * (KARATSUBA_TAP * TAPS * C + KARATSUBA_BLOCK));
+  return pairs * (inputs + KARATSUBA_TAP * blocks * TAPS * C);
 }
 
 const algorithm karatsuba_algorithm = {.id = DK_ALGORITHM_KARATSUBA,

@@ -12,8 +12,7 @@ static double polyphase_cost(const geometry *shape) {
   const tiles_costs costs = {.kernels = POLYPHASE_KERNELS,
                              .inputs = POLYPHASE_INPUTS,
                              .outputs = POLYPHASE_OUTPUTS,
-                             .product = POLYPHASE_PRODUCT,
-                             .product_block = POLYPHASE_PRODUCT_BLOCK};
+                             .product = POLYPHASE_PRODUCT};
   return tiles_cost(shape, winograd_polyphase.tile, &costs);
 }
 

@@ -162,7 +162,7 @@ INLINE void tiles_multiply_some(const int T, const int halves, const float *v, c
     for (int h = 0; h < halves; h++) wasm_v128_store(m + i * LANES + h * 4, sum[i][h]);
 }
 
-/* The same for all tiles, of which four are v_block floats from the next four in V. */
+/* The same for all tiles. In V four of them are v_block floats from the next four. */
 static void tiles_multiply(const float *v, size_t v_block, const float *u, int32_t channels, int32_t tiles,
                            int32_t count, bool add, float *m) {
   for (; tiles > 0; tiles -= 4, v += v_block, m += 4 * LANES)
@@ -357,5 +357,5 @@ SMALL double tiles_cost(const geometry *shape, tile_shape tile, const tiles_cost
   const double C = round_up_i32(shape->C / shape->G, 4), vectors = (shape->O / shape->G - 1) / 4 + 1;
   const double kernels = costs->kernels * C * vectors;
   const double transforms = (double)tiles * (costs->inputs * C + costs->outputs * vectors);
-  return kernels + transforms + (double)products * (costs->product * C + costs->product_block) * vectors;
+  return kernels + transforms + costs->product * (double)products * C * vectors;
 }

@@ -7,11 +7,10 @@
 
 /* What the steps of one scheme cost (convolution/costs.h). */
 typedef struct tiles_costs {
-  double kernels;       /* transforming the kernels of an input channel for four output channels */
-  double inputs;        /* transforming a tile of an input channel */
-  double outputs;       /* transforming a tile of four output channels back */
-  double product;       /* one of the n*n products of a tile: an input channel, four output channels */
-  double product_block; /* beginning and ending the sum over input channels of such products */
+  double kernels; /* transforming the kernels of an input channel for four output channels */
+  double inputs;  /* transforming a tile of an input channel */
+  double outputs; /* transforming a tile of four output channels back */
+  double product; /* one of the n*n products of a tile: an input channel, four output channels */
 } tiles_costs;
 
 double tiles_cost(const geometry *shape, tile_shape tile, const tiles_costs *costs);

@@ -17,8 +17,7 @@ static double winograd_cost(const geometry *shape) {
   const tiles_costs costs = {.kernels = WINOGRAD_KERNELS,
                              .inputs = WINOGRAD_INPUTS,
                              .outputs = WINOGRAD_OUTPUTS,
-                             .product = WINOGRAD_PRODUCT,
-                             .product_block = WINOGRAD_PRODUCT_BLOCK};
+                             .product = WINOGRAD_PRODUCT};
   return tiles_cost(shape, winograd_f4.tile, &costs);
 }
 

@@ -30,7 +30,7 @@ test('algorithms: number, name, file and type are one', async () => {
 
   const wrapper = readFileSync(new URL('../../web/dynakernel/abi.js', import.meta.url), 'utf8');
   const [, type] = wrapper.match(/@typedef \{([^}]*)\} Algorithm$/m);
-  assert.deepEqual(type.match(/\w+/g), names, 'the type Algorithm of web/dynakernel/abi.js, in the order of dk_algorithm');
+  assert.deepEqual(type.match(/\w+/g), names, 'the type Algorithm of web/dynakernel/abi.js, in the same order');
 });
 
 test('status codes: each error has its code', () => {

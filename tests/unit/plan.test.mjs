@@ -30,7 +30,7 @@ test('plan tells of the latest forward pass, planFor of any', () => {
   assert.deepEqual(block.plan, block.aggregation.planFor(shapes[0]));
 });
 
-/** Shapes of which each algorithm covers one at least; a new algorithm that covers none of them needs one of its own. */
+/** Shapes of which each algorithm covers one at least; a new algorithm that covers none needs one of its own. */
 const SHAPES = [
   { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
   { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
@@ -138,7 +138,7 @@ test('the planner leaves tiles that dilation would empty to other algorithms', (
   const chosen = [2, 8, 24].map((dilation) => dk.dynamicKernelAggregation({
     inChannels: 16, outChannels: 16, kernelSize: 3, padding: dilation, dilation,
   }).aggregation.planFor([1, 16, 28, 28]).algorithm);
-  assert.deepEqual(chosen, ['winograd', 'winograd', 'im2col']);
+  assert.deepEqual(chosen.map((name) => name === 'winograd'), [true, true, false], `${chosen}`);
 });
 
 test('the planner passes over algorithms that have no room to compute in', () => {

@@ -11,9 +11,8 @@
  *
  *   1. kernels   U[blocks][15 C/G][8]       mixed; the taps of the shared sum, of y0, of y1
  *   2. for each pair of output rows
- *      a. inputs   rows[C/G][5][2][width]   e0 - e1, o0, e1, o1, e2 - e1, padded, and split into even and odd
- * columns as in inner/pad.h b. outputs  y                        four output channels by eight columns at a
- * time
+ *      a. inputs   rows[C/G][5][2][width]   e0 - e1, o0, e1, o1, e2 - e1, padded, split as in inner/pad.h
+ *      b. outputs  y                        four output channels by eight columns at a time
  *
  * A sample that is not finite, or huge, is convolved directly (base/simd.h: a watch). */
 #include "base/attributes.h"

@@ -3,28 +3,15 @@
  *
  *   1. for each four input channels
  *      inputs      V[chunks][n*n][tiles / 4][chunk / 4][4 tiles][4 channels]
- *                  padded side by side (inner/interleave.h), their tiles transformed; the order of the
- * products
+ *                  padded side by side (inner/interleave.h), their tiles transformed
  *   2. for each block of eight output channels
- *      a. kernels  mixed, many channels at a time, since the K kernels are read fastest without a pause;
- *                  then for each chunk of input channels
+ *      a. kernels  mixed; then for each chunk of input channels
  *                  U[channels][2][U_HALF]  transformed; stays in the caches (inner/winograd_tiles.h)
  *      b. products M[n*n][tiles][8]        the chunk's, added to those of the chunks before
  *      c. outputs  y                       transformed back
  *
- * At the image's lower and right edges tiles have outputs to spare, and the last ones do without some of the
- * n*n products: each product is computed for one of four sets of tiles, and V and M have the tiles of that
- * set only.
- *
- * Threads that share the work take fours of channels in turn, and when all are done blocks. V is common to
- * them; each has padded, mixed, U and M of its own.
- *
  * Dilation d splits the image into d x d phases (every d-th pixel of every d-th row), each of which is a
- * convolution without dilation.
- *
- * One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels only, and
- * one close to the largest float would overflow. Padding watches for them (base/simd.h); the sample is then
- * convolved directly. */
+ * convolution without dilation. */
 #include "convolution/tiles.h"
 
 #include <stdatomic.h>
@@ -40,7 +27,9 @@ enum {
   MIX_CHANNELS = 512,             /* whose mixed kernels take little of a second-level cache */
 };
 
-/* The tiles of an axis of `length` outputs, at dilation d. */
+/* The tiles of an axis of `length` outputs, at dilation d. At the image's lower and right edges tiles have
+ * outputs to spare, and the last tile does without some of the products: each product is computed for one of
+ * four sets of tiles, and V and M have the tiles of that set only. */
 SMALL static tile_axis tiles_axis_of(int32_t length, tile_shape tile, int32_t d) {
   tile_axis axis = {.tiles = ((length - 1) / d) / tile.m + 1};
   const int32_t spare = axis.tiles * tile.m - length; /* outputs beyond the image */
@@ -264,7 +253,8 @@ static void tiles_convolve_block(const void *argument, int32_t index, int32_t th
   const float *v = strip->v;
   tiles_clear_spare_products(strip, m);
   for (int32_t first = 0; first < strip->channels; first += MIX_CHANNELS) {
-    /* Mix the kernels of many input channels, and fill up the last four with zeros. */
+    /* Mix the kernels of many input channels, since the K kernels are read fastest without a pause, and
+     * fill up the last four with zeros. */
     const int32_t count = min_i32(MIX_CHANNELS, strip->channels - first);
     kernels_mix(work->kernels, block, first * 9, count * 9, work->a, mixed);
     const int32_t in_fours = round_up_i32(count, 4);
@@ -287,6 +277,8 @@ static void tiles_convolve_block(const void *argument, int32_t index, int32_t th
                                      work->y + (size_t)(channels_out.first + i) * shape->Ho * shape->Wo);
 }
 
+/* Threads that share the work take four channels at a time, and when all channels are transformed, blocks. V
+ * is common to them; each has padded, mixed, U and M of its own. */
 SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const convolution *work) {
   const geometry *shape = work->shape;
   const tiling layout = tiles_layout_of(shape, scheme->tile);
@@ -314,6 +306,8 @@ SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const c
     for (strip.group = first_group(work); strip.group < end_group(work); strip.group++) {
       /* Transform the group's inputs, four channels a task. */
       parallel_for(work->context, (strip.channels - 1) / 4 + 1, tiles_transform_channels, &strip);
+      /* One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels
+       * only, and one close to the largest float would overflow. */
       if (spoilt) {
         direct_algorithm.convolve(work);
         return;

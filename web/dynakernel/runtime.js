@@ -110,14 +110,21 @@ export class Runtime {
 
   /**
    * A picture as a tensor [1, channels, H, W] of (v / 255 - mean) / std for each channel. With width
-   * or height it is resized, antialiased and as a whole; where alpha is not 255 it is ignored.
+   * or height it is resized, antialiased and as a whole. Alpha is ignored, so that transparent pixels,
+   * which canvases keep without a colour, read as black. Colours of wider spaces are converted to sRGB.
+   *
+   * An img has its natural size, which counts CSS pixels: half the file's with srcset="photo.png 2x".
+   * The browser scales it to that; an ImageBitmap of the file has all its pixels.
+   * A WebGL canvas without preserveDrawingBuffer reads as zeros once the task that drew it has ended.
+   * With Firefox's resistFingerprinting, what pages read of canvases has noise.
    *
    * @param {ImageSource} source ImageData or any { data, width, height } of RGBA bytes, canvas,
    *   OffscreenCanvas, img, ImageBitmap, video or VideoFrame
    * @param {ImageOptions} [options]
    * @returns {Tensor} out, where the options have one
-   * @throws {import('./errors.js').DynakernelError} ERR_IMAGE where the picture is not there yet,
-   *   or may not be read; ERR_CONFIG, ERR_SHAPE, ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_IMAGE if the picture is not there yet, may not
+   *   be read, or has more pixels than the option maxPixels allows; ERR_CONFIG, ERR_SHAPE, ERR_MEMORY,
+   *   ERR_DISPOSED
    * @example
    * const x = dk.fromImage(video, {
    *   width: 192, height: 256, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225],

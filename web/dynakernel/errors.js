@@ -18,6 +18,12 @@
  *   | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
  */
 
+/** Characters of a message: some fifteen lines of a console. */
+const LONGEST_MESSAGE = 1500;
+
+/** Names that a message lists. */
+const MOST_NAMES = 12;
+
 /**
  * The one class of errors that the library throws. A call that throws has changed nothing, but for
  * fromImage with `out`, which may have written rows of a picture that cannot be read to its end.
@@ -33,11 +39,12 @@
 export class DynakernelError extends Error {
   /**
    * @param {ErrorCode} code
-   * @param {string} message what was given and what was expected
+   * @param {string} message what was given and what was expected; a message of more than a few lines
+   *   loses its middle
    * @param {ErrorOptions} [options]
    */
   constructor(code, message, options) {
-    super(message, options);
+    super(clipMiddle(message, LONGEST_MESSAGE), options);
     this.name = 'DynakernelError';
     /** @type {ErrorCode} */
     this.code = code;
@@ -45,7 +52,8 @@ export class DynakernelError extends Error {
 }
 
 /**
- * A value as an error message names it: short, and telling 3 from '3'.
+ * A value as an error message names it: short, and telling 3 from '3'. It never throws, whatever the
+ * value is.
  *
  * @param {unknown} value
  * @returns {string}
@@ -53,9 +61,9 @@ export class DynakernelError extends Error {
 export function given(value) {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+      return JSON.stringify(clip(value, 60));
     case 'bigint':
-      return `${value}n`;
+      return `${clip(String(value), 40)}n`;
     case 'function':
       return 'a function';
     case 'symbol':
@@ -69,15 +77,67 @@ export function given(value) {
 
 /** @param {object} value */
 function givenObject(value) {
+  try {
+    return objectText(value);
+  } catch {
+    return 'an object that cannot be read'; // such as a revoked Proxy
+  }
+}
+
+/** @param {object} value */
+function objectText(value) {
   if (Array.isArray(value)) {
     const short = value.length <= 8 && value.every((item) => typeof item !== 'object');
     return short ? `[${Array.from(value, given).join(', ')}]` : `an array of ${value.length}`;
   }
-  const name = value.constructor?.name || 'Object';
-  if (name === 'Object') return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
+  const found = value.constructor?.name;
+  const name = typeof found === 'string' && found !== '' ? clip(found, 40) : 'Object';
+  if (name === 'Object') return `an object with ${listText(Object.keys(value), 6) || 'no properties'}`;
   const article = /^[AEIOU]/i.test(name) ? 'an' : 'a';
   const isTypedArray = ArrayBuffer.isView(value) && 'length' in value;
   return `${article} ${name}${isTypedArray ? ` of ${value.length}` : ''}`;
+}
+
+/**
+ * The beginning of a text that may be long.
+ *
+ * @param {string} text
+ * @param {number} most characters
+ */
+const clip = (text, most) => (text.length > most ? `${text.slice(0, most - 3)}...` : text);
+
+/**
+ * The beginning and the end of a text that may be long.
+ *
+ * @param {string} text
+ * @param {number} most characters
+ */
+function clipMiddle(text, most) {
+  if (text.length <= most) return text;
+  const half = Math.floor((most - 3) / 2);
+  return `${text.slice(0, half)}...${text.slice(-half)}`;
+}
+
+/**
+ * A name without quotes, in one line: the middle of a long one is left out.
+ *
+ * @param {string} name
+ */
+export function nameText(name) {
+  const short = clipMiddle(name, 80);
+  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(short) ? JSON.stringify(short).slice(1, -1) : short;
+}
+
+/**
+ * Names in one line: 'a, b, c, ... and 2,641 more'.
+ *
+ * @param {readonly string[]} names
+ * @param {number} [most] names that are shown
+ */
+export function listText(names, most = MOST_NAMES) {
+  if (names.length <= most) return names.map(nameText).join(', ');
+  const rest = String(names.length - most + 2).replace(/\B(?=(\d{3})+$)/g, ',');
+  return `${names.slice(0, most - 2).map(nameText).join(', ')}, ... and ${rest} more`;
 }
 
 /**
@@ -85,7 +145,7 @@ function givenObject(value) {
  *
  * @param {unknown} error
  */
-export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+export const messageOf = (error) => clip(error instanceof Error ? String(error.message) : String(error), 300);
 
 /**
  * A number of bytes for a message: exact, and readable where it is large.

@@ -15,6 +15,9 @@ import { DynakernelError, byteText } from './errors.js';
 /** Frees a C object by its pointer.
  * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy'} Destructor */
 
+/** @param {ArrayBufferLike} buffer also of another realm */
+const isShared = (buffer) => Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
+
 export class Heap {
   /** @type {Exports | null} */
   #exports;
@@ -150,14 +153,16 @@ export class Heap {
   }
 
   /**
-   * A view that no allocation detaches.
+   * A view that no allocation detaches. Memory that threads share has another buffer object after each
+   * growth, so that a view on any shared buffer may be one on the heap.
    *
    * @template {ArrayBufferView & { slice(): any }} View
    * @param {View} view
    * @returns {View}
    */
   copyIfOnHeap(view) {
-    return view.buffer === this.c.memory.buffer ? view.slice() : view;
+    const { buffer } = view;
+    return buffer === this.c.memory.buffer || isShared(buffer) ? view.slice() : view;
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Numbers of every kind that callers bring, as float32. */
 import { DynakernelError, given } from './errors.js';
-import { shapeText } from './shape.js';
+import { decodeFloats, isSmallFloat } from './float-formats.js';
+import { shapeText, sizeOf } from './shape.js';
 
 /** @typedef {import('./heap.js').Floats} Floats */
 
@@ -23,11 +24,17 @@ export const isTypedArray = (value) => ArrayBuffer.isView(value) && 'length' in 
 
 /**
  * The class of a typed array or buffer by name: 'Float32Array'. Unlike instanceof, this also knows
- * those of other realms, such as an iframe's.
+ * those of other realms, such as an iframe's. 'none' for what cannot be read, such as a revoked Proxy.
  *
  * @param {unknown} value
  */
-export const className = (value) => Object.prototype.toString.call(value).slice(8, -1);
+export function className(value) {
+  try {
+    return Object.prototype.toString.call(value).slice(8, -1);
+  } catch {
+    return 'none';
+  }
+}
 
 /**
  * @param {unknown} value
@@ -36,21 +43,52 @@ export const className = (value) => Object.prototype.toString.call(value).slice(
 export const isBuffer = (value) =>
   className(value) === 'ArrayBuffer' || className(value) === 'SharedArrayBuffer';
 
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
+
 /**
- * A typed array as floats: itself where it has them already.
+ * What a typed array is, whatever properties somebody has put before its own.
+ *
+ * @param {string | symbol} name
+ * @returns {(value: unknown) => any} undefined for the tag of what is no typed array
+ */
+function intrinsic(name) {
+  const { get } = /** @type {{ get: () => unknown }} */ (Object.getOwnPropertyDescriptor(typedArray, name));
+  return (value) => get.call(value);
+}
+const [tagOf, bufferOf, offsetOf, lengthOf] =
+  [Symbol.toStringTag, 'buffer', 'byteOffset', 'length'].map(intrinsic);
+
+/**
+ * The same numbers as a typed array of this realm, of no subclass and with no properties added, so
+ * that reading it runs no code of a caller. It is empty if the buffer is detached.
+ *
+ * @param {unknown} value
+ * @returns {TypedArray | null} null if it is no typed array
+ */
+export function plainView(value) {
+  const kind = tagOf(value);
+  if (kind === undefined) return null;
+  const Type = /** @type {any} */ (globalThis)[kind];
+  if (!Type) return null; // a class of another realm that this one has not
+  try {
+    return new Type(bufferOf(value), offsetOf(value), lengthOf(value));
+  } catch {
+    return new Type(0);
+  }
+}
+
+/**
+ * A typed array as floats: itself if it has them already.
  *
  * @param {TypedArray} data
- * @param {string} [dtype] what safetensors calls it, where 16 bits are a half or a bfloat
+ * @param {string} [dtype] what safetensors calls it, if the data are bits of small floats
  * @returns {Float32Array}
  */
 export function toFloats(data, dtype) {
   const kind = className(data);
   if (kind === 'Float32Array') return /** @type {Float32Array} */ (data);
-  if (kind === 'Uint16Array' && dtype === 'F16') {
-    return Float32Array.from(/** @type {Uint16Array} */ (data), halfToFloat);
-  }
-  if (kind === 'Uint16Array' && dtype === 'BF16') {
-    return bfloatsToFloats(/** @type {Uint16Array} */ (data));
+  if (dtype !== undefined && isSmallFloat(dtype, kind)) {
+    return decodeFloats(/** @type {Uint16Array} */ (data), dtype);
   }
   // Number() is for the 64-bit integers, which come as BigInt.
   return Float32Array.from(/** @type {Float64Array} */ (data), Number);
@@ -65,6 +103,11 @@ export function toFloats(data, dtype) {
 export function flatten(values, shape) {
   /** @type {number[]} */
   const flat = [];
+  // A list that is too long is refused before it is read.
+  if (values.length > Math.max(sizeOf(shape), shape[0] ?? 0) && !Array.isArray(values[0])) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the shape ${shapeText(shape)} needs ${sizeOf(shape)} numbers; got ${values.length}`);
+  }
   const nested = values.some(Array.isArray);
   const visit = (/** @type {readonly unknown[]} */ items, /** @type {number} */ depth) => {
     if (nested && items.length !== shape[depth]) {
@@ -88,27 +131,4 @@ export function flatten(values, shape) {
   };
   visit(values, 0);
   return Float32Array.from(flat);
-}
-
-/**
- * IEEE 754 half precision: sign 1, exponent 5, fraction 10 bits.
- *
- * @param {number} bits
- */
-function halfToFloat(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/**
- * bfloat16 is the upper half of a float32.
- *
- * @param {Uint16Array} data
- */
-function bfloatsToFloats(data) {
-  return new Float32Array(Uint32Array.from(data, (bits) => bits << 16).buffer);
 }

@@ -81,6 +81,8 @@ export class KernelAggregation extends Module {
    * @param {AggregationConfig} config
    */
   constructor(heap, config) {
+    // Kernels go in and out through it: a block can then be saved when the heap is full.
+    heap.scratch(sliceOf(config).bytes);
     const pointer = createAggregation(heap, config);
     heap.c.dk_aggregation_initialise(pointer, config.seed);
     super(heap, {
@@ -342,9 +344,21 @@ function createAggregation(heap, config) {
  */
 function aggregationState(heap, aggregation, config) {
   const { numKernels: K, outChannels: O, bias } = config;
-  const weight = packedEntry(heap, aggregation, weightShape(config));
+  const weight = packedEntry(heap, aggregation, config);
   if (!bias) return [weight];
   return [weight, parameterEntry(heap, 'bias', [K, O], heap.c.dk_aggregation_bias(aggregation))];
+}
+
+/**
+ * How many output channels of one kernel are read or written at a time.
+ *
+ * @param {AggregationConfig} config
+ */
+function sliceOf(config) {
+  const [, O, ...taps] = weightShape(config);
+  const depth = sizeOf(taps); // C/G * R * R
+  const channels = Math.min(O, Math.max(1, Math.floor(SLICE / (4 * depth))));
+  return { channels, depth, bytes: 4 * channels * depth };
 }
 
 /**
@@ -353,14 +367,14 @@ function aggregationState(heap, aggregation, config) {
  *
  * @param {Heap} heap
  * @param {number} aggregation
- * @param {number[]} shape [K, O, C/G, R, R]
+ * @param {AggregationConfig} config
  * @returns {StateEntry}
  */
-function packedEntry(heap, aggregation, shape) {
-  const [K, O, ...taps] = shape;
-  const depth = sizeOf(taps); // C/G * R * R
-  const channels = Math.min(O, Math.max(1, Math.floor(SLICE / (4 * depth))));
-  const scratch = () => heap.scratch(channels * depth * 4);
+function packedEntry(heap, aggregation, config) {
+  const shape = weightShape(config);
+  const [K, O] = shape;
+  const { channels, depth, bytes } = sliceOf(config);
+  const scratch = () => heap.scratch(bytes);
 
   /** @param {(k: number, first: number, count: number, offset: number) => void} visit */
   const eachSlice = (visit) => {

@@ -180,7 +180,8 @@ export class Module {
 
   /**
    * Copies of all parameters and running statistics by PyTorch's names, such as
-   * 'attention.conv1.weight'. toSafetensors writes it to a file that PyTorch reads.
+   * 'attention.conv1.weight'. toSafetensors writes it to a file that PyTorch reads. It needs no memory
+   * of the heap, so that a trained block can be saved when the heap is full.
    *
    * @returns {StateDict}
    * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
@@ -193,19 +194,23 @@ export class Module {
 
   /**
    * Takes over parameters and running statistics: from the bytes of a .safetensors file, or from an
-   * object like stateDict()'s, whose values may also be tensors. Numbers of other types are
-   * converted. A source that is refused changes nothing.
+   * object like stateDict()'s, whose values may also be tensors. F64, F16, BF16, F8_E4M3, F8_E5M2 and
+   * whole numbers are converted. Of a file only the names that begin with the prefix are read. As in
+   * PyTorch, `num_batches_tracked` may be missing; it then stays as it is. A source that is refused
+   * changes nothing.
    *
    * @param {StateSource} source
    * @param {LoadStateOptions} [options]
    * @returns {LoadResult} the names that were missing and unexpected; none if strict
-   * @throws {DynakernelError} ERR_STATE lists every name that is missing, unexpected or of another
-   *   shape; ERR_SAFETENSORS where the bytes are no such file; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @throws {DynakernelError} ERR_STATE lists names that are missing, unexpected or of another shape,
+   *   and names a value of a type that cannot be converted; ERR_SAFETENSORS if the bytes are no such
+   *   file; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.loadStateDict(bytes, { prefix: 'backbone.stage2.0.' });
+   * const { missing } = block.loadStateDict(bytes, { strict: false }); // [] if nothing is missing
    */
   loadStateDict(source, options) {
-    return loadStateDict(this.#entries(), source, options);
+    return loadStateDict(this.#entries(), source, options, () => this.#checkAll());
   }
 
   /**

@@ -15,8 +15,10 @@
  */
 export { DynakernelError } from './errors.js';
 export { load } from './load.js';
-export { parseSafetensors, toSafetensors } from './safetensors.js';
+export { parseSafetensors } from './safetensors.js';
+export { toSafetensors } from './safetensors-write.js';
 export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
+export { toFloat32 } from './state-value.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./aggregation.js').KernelAggregation} KernelAggregation */
@@ -42,12 +44,16 @@ export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
 /** @typedef {import('./module.js').Module} Module */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
-/** @typedef {import('./optimizer.js').AdamOptions} AdamOptions */
+/** @typedef {import('./optimizer-rules.js').AdamOptions} AdamOptions */
 /** @typedef {import('./optimizer.js').Optimizer} Optimizer */
-/** @typedef {import('./optimizer.js').SgdOptions} SgdOptions */
+/** @typedef {import('./optimizer-dict.js').OptimizerGroup} OptimizerGroup */
+/** @typedef {import('./optimizer-dict.js').OptimizerSource} OptimizerSource */
+/** @typedef {import('./optimizer-dict.js').OptimizerStateDict} OptimizerStateDict */
+/** @typedef {import('./optimizer-rules.js').SgdOptions} SgdOptions */
 /** @typedef {import('./runtime.js').Info} Info */
 /** @typedef {import('./runtime.js').Runtime} Runtime */
 /** @typedef {import('./safetensors.js').SafetensorsFile} SafetensorsFile */
+/** @typedef {import('./safetensors-write.js').SafetensorsOptions} SafetensorsOptions */
 /** @typedef {import('./schedules.js').Schedule} Schedule */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
 /** @typedef {import('./state.js').LoadResult} LoadResult */

@@ -6,7 +6,7 @@ import * as sources from '../../web/dynakernel/index.js';
 import { assertClose, golden } from '../helpers.mjs';
 
 test('the package resolves to the bundle', () =>
-  assert.match(import.meta.resolve('dynakernel'), /\/dist\/bundle\/index\.js$/));
+  assert.match(import.meta.resolve('dynakernel'), /\/dist\/index\.js$/));
 
 test('it exports what the sources export', () =>
   assert.deepEqual(Object.keys(bundle).sort(), Object.keys(sources).sort()));

@@ -49,7 +49,7 @@ function assertWorks(dk) {
 test('info tells what is running', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const dk = await load({ simd, threads });
-  assert.deepEqual(dk.info, { version, simd, threads, heapBytes: dk.info.heapBytes });
+  assert.deepEqual(dk.info, { version, simd, threads, threadsReason: null, heapBytes: dk.info.heapBytes });
   assert.ok(dk.info.heapBytes >= 65536 && dk.info.heapBytes % 65536 === 0);
   assertWorks(dk);
 });
@@ -81,7 +81,8 @@ test('a module from every kind of source', async () => {
 });
 
 test('info.simd of a module of the caller\'s own', async () => {
-  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, 'unknown']];
+  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, simd], [new WebAssembly.Module(bytes), simd],
+    [bytes.subarray(0, -20 - (simd === 'baseline')), 'unknown']];
   for (const [wasm, expected] of cases) {
     const dk = await load({ wasm });
     assert.equal(dk.info.simd, expected);

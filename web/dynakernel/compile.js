@@ -1,7 +1,7 @@
 /** From a source of WebAssembly, the package's own file or what the caller gives, to a module. */
 import { DynakernelError, given, messageOf } from './errors.js';
 import { shippedFile } from './files.js';
-import { noAddress, notDeployed, whyNotCompiled, whyNotWasm } from './hints.js';
+import { compilerHint, noAddress, notDeployed, notReached, whyNotWasm } from './hints.js';
 import { isPage, nodeModule, nodeVersion } from './host.js';
 import { className, isBuffer } from './numbers.js';
 
@@ -27,8 +27,8 @@ export async function compileShipped(build, signal) {
   try {
     file = shippedFile(build);
   } catch (error) {
-    throw new DynakernelError('ERR_LOAD', `dynakernel-${build}.wasm cannot be found, since the bundle ` +
-      `gives its modules no usable address (import.meta.url). ${noAddress()}`, { cause: error });
+    throw notLoaded(`dynakernel-${build}.wasm cannot be found, since the bundle gives its modules no ` +
+      'usable address (import.meta.url)', noAddress(), error);
   }
   const name = file instanceof Uint8Array ? `dynakernel-${build}.wasm` : file.href;
   return { name, module: await compile(file, { name, shipped: true, signal }) };
@@ -71,7 +71,9 @@ async function compile(value, source) {
   const url = resolve(/** @type {string | URL} */ (value));
   if (isFile(url)) return compileBytes(readFile(url, source), source);
   const response = await fetch(url, { signal: source.signal })
-    .catch((error) => { throw notFetched(error, url, source); });
+    .catch((error) => {
+      throw notLoaded(`${source.name} could not be fetched: ${messageOf(error)}`, notReached(url), error);
+    });
   return compileResponse(response, source);
 }
 
@@ -105,8 +107,8 @@ function bytesOf(value) {
 async function compileResponse(response, source) {
   const { name, shipped } = source;
   if (!response.ok) {
-    throw new DynakernelError('ERR_LOAD', `${name} could not be fetched: the server answered ` +
-      `${response.status} ${response.statusText}`.trim() + (shipped ? `. ${notDeployed()}` : ''));
+    throw notLoaded(`${name} could not be fetched: the server answered ${response.status} ` +
+      response.statusText, shipped && notDeployed());
   }
   const type = response.headers.get('content-type') ?? 'no type';
   let bytes;
@@ -123,8 +125,7 @@ async function compileResponse(response, source) {
     }
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
-    throw new DynakernelError('ERR_LOAD', `${name} could not be read: ${messageOf(error)}`,
-      { cause: error });
+    throw notLoaded(`${name} could not be read: ${messageOf(error)}`, null, error);
   }
   return compileBytes(bytes, source, ` (it came as ${type})`);
 }
@@ -137,18 +138,13 @@ async function compileResponse(response, source) {
 async function compileBytes(bytes, { name, shipped }, detail = '') {
   const strange = whyNotWasm(bytes);
   if (strange) {
-    throw new DynakernelError('ERR_LOAD',
-      `${name} is no WebAssembly${detail}: ${strange}${shipped ? `. ${notDeployed()}` : ''}`);
+    throw notLoaded(`${name} is no WebAssembly${detail}: ${strange}`, shipped && notDeployed());
   }
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
     const words = messageOf(error);
-    const reason = whyNotCompiled(words);
-    throw new DynakernelError('ERR_LOAD', reason
-      ? `${name} could not be compiled: ${reason} (${words})`
-      : `${name} is not a WebAssembly module that this engine can compile${detail}: ${words}`,
-    { cause: error });
+    throw notLoaded(`${name} could not be compiled${detail}: ${words}`, compilerHint(words), error);
   }
 }
 
@@ -188,29 +184,24 @@ function readFile(path, { name, shipped }) {
   /** @type {typeof import('node:fs') | undefined} */
   const fs = nodeModule('node:fs');
   if (!fs) {
-    throw new DynakernelError('ERR_LOAD', `${name} could not be read: dynakernel needs Node 20.16 or ` +
-      `newer (process.getBuiltinModule); this is ${nodeVersion()}`);
+    throw notLoaded(`${name} could not be read: dynakernel needs Node 20.16 or newer ` +
+      `(process.getBuiltinModule); this is ${nodeVersion()}`);
   }
   try {
     return fs.readFileSync(path);
   } catch (error) {
     const isMissing = /** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT';
-    throw new DynakernelError('ERR_LOAD', `${name} could not be read: ${messageOf(error)}` +
-      (shipped && isMissing ? `. ${notDeployed()}` : ''), { cause: error });
+    throw notLoaded(`${name} could not be read: ${messageOf(error)}`,
+      shipped && isMissing && notDeployed(), error);
   }
 }
 
 /**
- * @param {unknown} error
- * @param {string | URL} url
- * @param {Source} source
+ * The first line says what is wrong, the second what to do.
+ *
+ * @param {string} what
+ * @param {string | false | null} [hint]
+ * @param {unknown} [cause]
  */
-function notFetched(error, url, { name, shipped }) {
-  const isFromDisk = typeof url !== 'string' && url.protocol === 'file:';
-  const hint = isFromDisk
-    ? ". A page that is opened from disk can fetch no files: serve it, or import 'dynakernel/inline'"
-    : ". The network fails, the other origin's CORS forbids it, or the page's " +
-      'Content-Security-Policy in connect-src';
-  return new DynakernelError('ERR_LOAD',
-    `${name} could not be fetched: ${messageOf(error)}${shipped ? hint : ''}`, { cause: error });
-}
+const notLoaded = (what, hint, cause) => new DynakernelError('ERR_LOAD',
+  hint ? `${what.trim()}.\n${hint}` : what.trim(), cause === undefined ? undefined : { cause });

@@ -49,14 +49,12 @@ export const workerAddress = () =>
  * @throws {DOMException} if the page may not start it
  */
 export function startWebWorker() {
-  if (folderLeftBehind()) return startWorkerAt(workerAddress());
-  try {
-    // Bundlers find the worker by this very expression.
-    return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-  } catch (error) {
-    if (/** @type {Error} */ (error).name !== 'SecurityError') throw error;
-    return startImporter(workerAddress());
-  }
+  const address = workerAddress();
+  if (folderLeftBehind()) return startWorkerAt(address);
+  const isForeign = /^https?:$/.test(address.protocol) && address.origin !== location.origin;
+  if (isForeign) return startImporter(address);
+  // Bundlers find the worker by this very expression.
+  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
 }
 
 /**
@@ -68,11 +66,9 @@ export function startWebWorker() {
 function startImporter(address) {
   const code = `import ${JSON.stringify(address.href)};`;
   const own = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
-  try {
-    return startWorkerAt(own);
-  } finally {
-    setTimeout(() => URL.revokeObjectURL(own), 60_000); // once the worker has read it
-  }
+  const worker = startWorkerAt(own);
+  setTimeout(() => URL.revokeObjectURL(own), 60_000); // once the worker has read it
+  return worker;
 }
 
 /**

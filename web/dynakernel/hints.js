@@ -1,5 +1,5 @@
 /** What an error of load() says to do, for the usual causes. */
-import { isCloudflare, nodeVersion, isPage } from './host.js';
+import { isCloudflare, isPage, nodeVersion } from './host.js';
 
 const FOR_CLOUDFLARE =
   "On Cloudflare Workers: import wasm from 'dynakernel/wasm/relaxed.wasm'; load({ wasm }).";
@@ -27,19 +27,31 @@ export function noAddress() {
 }
 
 /**
- * Why an engine did not compile what is WebAssembly, as far as its words tell.
+ * For a server that gave no answer.
+ *
+ * @param {string | URL} url
+ */
+export function notReached(url) {
+  if (isCloudflare()) return FOR_CLOUDFLARE;
+  if (typeof url === 'object' && url.protocol === 'file:') {
+    return "A page that is opened from disk can fetch no files: serve it, or import 'dynakernel/inline'.";
+  }
+  return "The network, the other origin's CORS headers or the page's Content-Security-Policy " +
+    '(connect-src) may be the cause.';
+}
+
+/**
+ * For WebAssembly that an engine does not compile, if its words tell why.
  *
  * @param {string} message the engine's
  * @returns {string | null}
  */
-export function whyNotCompiled(message) {
+export function compilerHint(message) {
   if (/content.security.policy|\bCSP\b|unsafe-eval/i.test(message)) {
-    return "the page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its " +
-      'script-src';
+    return "The page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its " +
+      'script-src.';
   }
-  if (isCloudflare() || /disallowed by embedder/i.test(message)) {
-    return `this host compiles no WebAssembly at run time. ${FOR_CLOUDFLARE} It says`;
-  }
+  if (isCloudflare() || /disallowed by embedder/i.test(message)) return FOR_CLOUDFLARE;
   return null;
 }
 

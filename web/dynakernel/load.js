@@ -85,7 +85,7 @@ async function startShipped(build, threads, signal) {
     } catch (error) {
       // The build without threads may be there, and needs no workers.
       if (!(error instanceof DynakernelError) || signal?.aborted) throw error;
-      reason = error instanceof NoThreads ? error.reason : error.message;
+      [reason] = error instanceof NoThreads ? [error.reason] : error.message.split('\n');
     }
   }
   return startRuntime(await compileShipped(build, signal), 1, reason);

@@ -12,7 +12,7 @@ usage: ./build.sh [--force] [TARGET...]
   release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/*.js and dist/types/
             (the default)
   wasm      of those, the WebAssembly only
-  bundle    of those, the JavaScript only: the wrapper in one file, beside the WebAssembly (index.js and worker.js) and
+  bundle    of those, the JavaScript only: the wrapper in one file, beside the WebAssembly (index.js and its worker) and
             with the WebAssembly inside (inline.js)
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information, in build/debug/

@@ -1,4 +1,5 @@
-// The wrapper in one file, twice: dist/index.js beside the WebAssembly, and dist/inline.js with the WebAssembly inside.
+// The wrapper in one file, twice: dist/index.js beside the WebAssembly and the worker, and dist/inline.js with the
+// WebAssembly inside.
 import { build } from 'esbuild';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,15 +20,17 @@ const options = {
   logLevel: 'warning',
 };
 
-/** In dist/ the WebAssembly lies beside the code. */
+/** In dist/ all lies beside the code. The worker has a name that no file of the reader's own has. */
 const besideTheCode = {
   name: 'beside-the-code',
   setup({ onLoad }) {
     onLoad({ filter: /dynakernel\/files\.js$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8');
-      const moved = text.replaceAll("URL('../../dist/", "URL('./");
-      if (moved === text) throw new Error(`${path} names no files of dist/`);
-      return { contents: moved, loader: 'js' };
+      let text = readFileSync(path, 'utf8');
+      for (const [before, after] of [["'../../dist/", "'./"], ['worker.js\'', 'dynakernel-worker.js\'']]) {
+        if (!text.includes(before)) throw new Error(`${path} has no ${before}`);
+        text = text.replaceAll(before, after);
+      }
+      return { contents: text, loader: 'js' };
     });
   },
 };
@@ -49,7 +52,7 @@ function packedFiles() {
 
 await build({
   ...options,
-  entryPoints: [join(sources, 'index.js'), join(sources, 'worker.js')],
+  entryPoints: { index: join(sources, 'index.js'), 'dynakernel-worker': join(sources, 'worker.js') },
   plugins: [besideTheCode],
 });
 await build({

@@ -67,7 +67,7 @@ async function visit(url, options = {}) {
   page.on('console', (message) => lines.push(message.text()));
   page.on('pageerror', (error) => lines.push(String(error)));
   await page.goto(`${url}#${encodeURIComponent(JSON.stringify(options))}`);
-  await page.waitForFunction(() => window.result, { timeout: 20_000 });
+  await page.waitForFunction(() => window.result, { timeout: 60_000 });
   const result = await page.evaluate(() => window.result);
   await page.close();
   return { ...result, lines };
@@ -138,12 +138,12 @@ for (const [name, other] of [
   ['as HTML', () => page],
   ['not at all', () => ({ status: 404 })],
 ]) {
-  test(`worker.js served ${name}: one thread, and the reason says what it needs`, async () => {
-    const worker = readFileSync(join(root, 'dist/worker.js'));
-    const answer = (path) => (path.endsWith('/worker.js') ? other(worker) : undefined);
+  test(`the worker served ${name}: one thread, and the reason says what it needs`, async () => {
+    const worker = readFileSync(join(root, 'dist/dynakernel-worker.js'));
+    const answer = (path) => (path.endsWith('/dynakernel-worker.js') ? other(worker) : undefined);
     const { threads, reason } = await visit(await deploy({ headers: ISOLATED, answer }), { threads: 2 });
     assert.equal(threads, 1);
-    assert.match(reason, /worker\.js could not be loaded: .*served with Cross-Origin-Embedder-Policy too/);
+    assert.match(reason, /dynakernel-worker\.js could not be loaded: .*served with Cross-Origin-Embedder-Policy too/);
   });
 }
 

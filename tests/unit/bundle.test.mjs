@@ -72,7 +72,7 @@ test('dynakernel/inline has one thread, and says why', async (t) => {
 });
 
 /** Runs an app in a process of its own, and returns what it prints. */
-const runNode = (...args) => execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 30_000 }).trim();
+const runNode = (...args) => execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 }).trim();
 
 const PRINT = `(dk) => {
   const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 });
@@ -98,7 +98,7 @@ test('a copy of dist/ works under any name, and without bundle/', () => {
 
 test('without its threaded build or its worker a copy runs on one thread, and says why', () => {
   for (const [file, reason] of [['dynakernel-*-threads.wasm', /-threads\.wasm could not be read: ENOENT/],
-    ['worker.js', /workers do not start .*worker\.js/]]) {
+    ['dynakernel-worker.js', /workers do not start .*worker\.js/]]) {
     const copy = mkdtempSync(join(folder, 'partial-'));
     const missing = new RegExp(`/${file.replace('*', '\\w+')}$`);
     cpSync(join(root, 'dist'), copy, { recursive: true, filter: (path) => !missing.test(path) });
@@ -146,16 +146,16 @@ test('a bundle that gives its modules no address says how to mend that', async (
 
 test('what bundlers make of a worker has no top-level await', async () => {
   const { warnings } = await build({
-    entryPoints: [join(root, 'dist/worker.js')], write: false, bundle: true, format: 'iife', logLevel: 'silent',
+    entryPoints: [join(root, 'dist/dynakernel-worker.js')], write: false, bundle: true, format: 'iife', logLevel: 'silent',
   });
   assert.deepEqual(warnings, []);
 });
 
 test('bundlers see the worker and the WebAssembly, and no import of an expression', () => {
   const text = readFileSync(join(root, 'dist/index.js'), 'utf8');
-  assert.match(text, /new Worker\(new URL\("\.\/worker\.js",import\.meta\.url\),\{type:"module"\}\)/);
+  assert.match(text, /new Worker\(new URL\("\.\/dynakernel-worker\.js",import\.meta\.url\),\{type:"module"\}\)/);
   assert.equal(text.match(/new URL\("\.\/dynakernel-[\w-]+\.wasm",import\.meta\.url\)/g).length, 4);
-  for (const file of ['index.js', 'worker.js', 'inline.js']) {
+  for (const file of ['index.js', 'dynakernel-worker.js', 'inline.js']) {
     const imports = readFileSync(join(root, 'dist', file), 'utf8').match(/\bimport\s*\(/);
     assert.equal(imports, null, file);
   }

@@ -27,7 +27,7 @@ function attempt(change, options) {
     }, ({ name, code, message }) => ({ name, code, message }));
     console.log(JSON.stringify({ ...result, warnings }));
     process.exit();`;
-  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', app], { encoding: 'utf8', timeout: 30_000 });
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', app], { encoding: 'utf8', timeout: 120_000 });
   return JSON.parse(output);
 }
 

@@ -37,8 +37,8 @@ const MOST_BY_DEFAULT = 4;
 const READY_WITHIN_MS = 5000;
 
 /** What browsers do not say of a script that they refuse: why. */
-const WORKER_NOT_LOADED = 'worker.js could not be loaded: it must be deployed with the code, a ' +
-  'Content-Security-Policy must allow it in worker-src, and on an isolated page worker.js must be ' +
+const WORKER_NOT_LOADED = 'dynakernel-worker.js could not be loaded: it must be deployed with the ' +
+  'code, a Content-Security-Policy must allow it in worker-src, and on an isolated page it must be ' +
   'served with Cross-Origin-Embedder-Policy too';
 
 /** Whether threads are Web Workers: on isolated pages, which Electron's can be as well. */

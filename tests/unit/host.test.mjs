@@ -83,3 +83,20 @@ test('without a finalization registry all else works', () => {
   const { threads, warnings } = attempt('delete globalThis.FinalizationRegistry;', `{ simd: '${simd}', threads: 1 }`);
   assert.deepEqual([threads, warnings], [1, []]);
 });
+
+test('an address that a bundler made for the browser does not mislead a server', () => {
+  // As webpack's relative URLs, which Next.js has it make: a path, and no protocol.
+  const relative = `const { URL: Native } = globalThis;
+    const seen = new Set();
+    globalThis.URL = class extends Native {
+      constructor(url, base) {
+        super(url, base);
+        if (!/\\.wasm$/.test(url) || seen.has(url)) return;
+        seen.add(url);
+        const values = { href: '/_next/static/x.wasm', protocol: '', origin: '' };
+        for (const [name, value] of Object.entries(values)) Object.defineProperty(this, name, { value });
+      }
+    };`;
+  const { threads, simd: started, message } = attempt(relative, `{ simd: '${simd}', threads: 2 }`);
+  assert.deepEqual({ threads, started, message }, { threads: 2, started: simd, message: undefined });
+});

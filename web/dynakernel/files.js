@@ -3,6 +3,7 @@
  * into one folder and changes the addresses accordingly. The entry dynakernel/inline has
  * inline/files.js in place of this module.
  */
+import { isPage } from './host.js';
 
 /** @typedef {'baseline' | 'relaxed' | 'baseline-threads' | 'relaxed-threads'} Build */
 
@@ -35,7 +36,11 @@ function folderLeftBehind() {
  */
 export function shippedFile(build) {
   const folder = folderLeftBehind();
-  return folder ? new URL(`dynakernel-${build}.wasm`, folder) : ADDRESSES[build]();
+  if (folder) return new URL(`dynakernel-${build}.wasm`, folder);
+  const address = ADDRESSES[build]();
+  if (address.protocol !== '' || isPage()) return address;
+  // webpack in Next.js gives code on a server the browser's address, a path without an origin.
+  return new URL('../../dist/' + `dynakernel-${build}.wasm`, String(import.meta.url));
 }
 
 /** The address of worker.js, as no bundler sees it. */

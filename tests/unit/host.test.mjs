@@ -91,9 +91,9 @@ test('an address that a bundler made for the browser does not mislead a server',
     globalThis.URL = class extends Native {
       constructor(url, base) {
         super(url, base);
-        if (!/\\.wasm$/.test(url) || seen.has(url)) return;
+        if (!/^[.].*[.]wasm$/.test(url) || seen.has(url)) return;
         seen.add(url);
-        const values = { href: '/_next/static/x.wasm', protocol: '', origin: '' };
+        const values = { href: '/_next/static/x.wasm', protocol: '', origin: '', toString: () => '/_next/static/x.wasm' };
         for (const [name, value] of Object.entries(values)) Object.defineProperty(this, name, { value });
       }
     };`;

@@ -12,8 +12,8 @@ usage: ./build.sh [--force] [TARGET...]
   release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/*.js and dist/types/
             (the default)
   wasm      of those, the WebAssembly only
-  bundle    of those, the JavaScript only: the wrapper in one file, beside the WebAssembly (index.js and its worker) and
-            with the WebAssembly inside (inline.js)
+  bundle    of those, the JavaScript only: wrapper.js with the entries index.js, beside the WebAssembly and the worker,
+            and inline.js, with the WebAssembly inside
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/
@@ -234,7 +234,7 @@ need_packages() {
   npm ci --no-audit --no-fund
 }
 
-# The wrapper as one file, which a page fetches at once instead of thirty one after another.
+# The wrapper as one file, which a page fetches at once instead of thirty one after another, and its two entries.
 build_bundle() {
   local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
   mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)

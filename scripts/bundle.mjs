@@ -1,5 +1,5 @@
-// The wrapper in one file, twice: dist/index.js beside the WebAssembly and the worker, and dist/inline.js with the
-// WebAssembly inside.
+// The wrapper in one file, dist/wrapper.js, and its two entries: dist/index.js, which finds the WebAssembly and the worker
+// beside it, and dist/inline.js, which has the WebAssembly in itself.
 import { build } from 'esbuild';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,32 +35,27 @@ const besideTheCode = {
   },
 };
 
-/** The inline entry has its files in itself. */
-const insideTheCode = {
-  name: 'inside-the-code',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.\/files\.js$/ }, () => ({ path: join(sources, 'inline/files.js') }));
-  },
-};
-
-/** The two builds without threads: the second as what changes in the first. */
+/** The two builds without threads, the second as what changes in the first, for inline/files.js. */
 function packedFiles() {
   const [baseline, relaxed] = ['baseline', 'relaxed'].map((name) => readFileSync(join(dist, `dynakernel-${name}.wasm`)));
   const packed = (bytes) => deflateRawSync(bytes, { level: 9 }).toString('base64');
-  return { baseline: packed(baseline), relaxed: packed(makePatch(baseline, relaxed)) };
+  return {
+    'globalThis.DYNAKERNEL_BASELINE': JSON.stringify(packed(baseline)),
+    'globalThis.DYNAKERNEL_RELAXED': JSON.stringify(packed(makePatch(baseline, relaxed))),
+  };
 }
 
+// What both entries need becomes a file of its own, so that the package holds nothing twice.
+const entryPoints = { index: join(sources, 'index.js'), inline: join(sources, 'inline/index.js') };
 await build({
   ...options,
-  entryPoints: { index: join(sources, 'index.js'), 'dynakernel-worker': join(sources, 'worker.js') },
+  entryPoints,
+  splitting: true,
+  chunkNames: 'wrapper',
   plugins: [besideTheCode],
+  define: packedFiles(),
 });
-await build({
-  ...options,
-  entryPoints: { inline: join(sources, 'index.js') },
-  plugins: [insideTheCode],
-  define: { 'globalThis.DYNAKERNEL_PACKED': JSON.stringify(packedFiles()) },
-});
+await build({ ...options, entryPoints: { 'dynakernel-worker': join(sources, 'worker.js') } });
 
 // Where the bundle was in 0.1.0.
 mkdirSync(join(dist, 'bundle'), { recursive: true });

@@ -4,6 +4,7 @@ import { readFileSync, existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
+import { build } from 'esbuild';
 import { launchBrowser } from '../../scripts/browsers.mjs';
 import { root } from '../../scripts/project.mjs';
 
@@ -157,10 +158,12 @@ test('from another origin: threads as well', async () => {
 });
 
 test('moved without its files, as Vite moves it in development: it finds them', async () => {
-  const bundle = readFileSync(join(root, 'dist/index.js'));
+  const { outputFiles: [bundle] } = await build({
+    entryPoints: [join(root, 'dist/index.js')], bundle: true, format: 'esm', write: false,
+  });
   const moved = '/app/node_modules/.vite/deps/dynakernel.js';
   const answer = (path) => {
-    if (path === moved) return { headers: { 'Content-Type': 'text/javascript' }, body: bundle };
+    if (path === moved) return { headers: { 'Content-Type': 'text/javascript' }, body: bundle.text };
     const [, name] = /^\/app\/node_modules\/dynakernel\/dist\/([\w.-]+)$/.exec(path) ?? [];
     if (!name) return undefined;
     return { headers: { 'Content-Type': TYPES[name.split('.').at(-1)] }, body: readFileSync(join(root, 'dist', name)) };

@@ -60,6 +60,8 @@ for (const [entry, module] of Object.entries({ dynakernel: bundle, 'dynakernel/i
   }
 }
 
+test('the entries share their errors', () => assert.equal(inline.DynakernelError, bundle.DynakernelError));
+
 test('dynakernel/inline has one thread, and says why', async (t) => {
   const warn = t.mock.method(console, 'warn', () => {});
   for (const threads of [undefined, 2]) {
@@ -155,7 +157,7 @@ test('bundlers see the worker and the WebAssembly, and no import of an expressio
   const text = readFileSync(join(root, 'dist/index.js'), 'utf8');
   assert.match(text, /new Worker\(new URL\("\.\/dynakernel-worker\.js",import\.meta\.url\),\{type:"module"\}\)/);
   assert.equal(text.match(/new URL\("\.\/dynakernel-[\w-]+\.wasm",import\.meta\.url\)/g).length, 4);
-  for (const file of ['index.js', 'dynakernel-worker.js', 'inline.js']) {
+  for (const file of ['index.js', 'dynakernel-worker.js', 'inline.js', 'wrapper.js']) {
     const imports = readFileSync(join(root, 'dist', file), 'utf8').match(/\bimport\s*\(/);
     assert.equal(imports, null, file);
   }

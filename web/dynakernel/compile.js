@@ -1,6 +1,5 @@
 /** From a source of WebAssembly, the package's own file or what the caller gives, to a module. */
 import { DynakernelError, given, messageOf } from './errors.js';
-import { shippedFile } from './files.js';
 import { compilerHint, noAddress, notDeployed, notReached, whyNotWasm } from './hints.js';
 import { isPage, nodeModule, nodeVersion } from './host.js';
 import { className, isBuffer } from './numbers.js';
@@ -17,15 +16,16 @@ import { className, isBuffer } from './numbers.js';
  */
 
 /**
+ * @param {import('./start.js').Files} files
  * @param {Build} build
  * @param {AbortSignal | undefined} signal
  * @returns {Promise<{ module: WebAssembly.Module, name: string }>}
  * @throws {DynakernelError} ERR_LOAD
  */
-export async function compileShipped(build, signal) {
+export async function compileShipped(files, build, signal) {
   let file;
   try {
-    file = shippedFile(build);
+    file = files.shippedFile(build);
   } catch (error) {
     throw notLoaded(`dynakernel-${build}.wasm cannot be found, since the bundle gives its modules no ` +
       'usable address (import.meta.url)', noAddress(), error);

@@ -1,7 +1,7 @@
 /**
  * The files that come with the package, by their addresses. The build (scripts/bundle.mjs) puts all
  * into one folder and changes the addresses accordingly. The entry dynakernel/inline has
- * inline/files.js in place of this module.
+ * inline/files.js instead.
  */
 import { isPage } from './host.js';
 

@@ -2,10 +2,10 @@
  * The pool of threads behind a runtime: shared memory, and workers that wait in C for their share of
  * the work (src/parallel.c).
  */
-import { startWebWorker, whyOneThread, workerAddress } from './files.js';
 import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host.js';
 
 /** @typedef {import('./abi.js').ThreadedExports} ThreadedExports */
+/** @typedef {import('./start.js').Files} Files */
 
 /**
  * What a worker needs to take part.
@@ -52,9 +52,10 @@ const nodeWorker = () => (nodeVersion() === undefined || isCloudflare()
 /**
  * Why threads cannot be had here, in words, or null.
  *
+ * @param {Files} files
  * @returns {string | null}
  */
-function whyNoThreads() {
+function whyNoThreads({ whyOneThread }) {
   if (whyOneThread) return whyOneThread;
   if (isCloudflare()) return 'Cloudflare Workers have no threads';
   if (isOldNode()) return `threads need Node 20.16 or newer; this is ${nodeVersion()}`;
@@ -79,12 +80,13 @@ const processors = () => (isPage() ? undefined : nodeModule('node:os')?.availabl
 /**
  * How many threads to run, and why it is one although more were wanted, in words.
  *
+ * @param {Files} files
  * @param {number | 'auto'} threads
  * @returns {{ count: number, reason: string | null }}
  */
-export function chooseThreads(threads) {
+export function chooseThreads(files, threads) {
   if (threads === 1) return { count: 1, reason: null };
-  const reason = whyNoThreads();
+  const reason = whyNoThreads(files);
   if (reason) return { count: 1, reason };
   if (threads !== 'auto') return { count: threads, reason: null };
   if (workersMayBlock()) {
@@ -135,14 +137,17 @@ export class ThreadPool {
   #workers = [];
   #exports;
   #context;
+  #files;
 
   /**
    * @param {ThreadedExports} exports
    * @param {number} context
+   * @param {Files} files
    */
-  constructor(exports, context) {
+  constructor(exports, context, files) {
     this.#exports = exports;
     this.#context = context;
+    this.#files = files;
   }
 
   /**
@@ -158,7 +163,7 @@ export class ThreadPool {
     const starting = [];
     for (let thread = 1; thread < count; thread++) {
       const stack = stacks + thread * STACK_BYTES;
-      starting.push(startWorker({ module, memory, context: this.#context, thread, stack },
+      starting.push(startWorker(this.#files, { module, memory, context: this.#context, thread, stack },
         (worker) => this.#workers.push(worker)));
     }
     try {
@@ -180,11 +185,12 @@ export class ThreadPool {
 }
 
 /**
+ * @param {Files} files
  * @param {WorkerTask} task
  * @param {(worker: AnyWorker) => void} made
  * @returns {Promise<void>} once the worker is ready
  */
-async function startWorker(task, made) {
+async function startWorker({ startWebWorker, workerAddress }, task, made) {
   if (hasWebThreads()) {
     const worker = startWebWorker();
     made(worker);

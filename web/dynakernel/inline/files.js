@@ -1,19 +1,15 @@
-/**
- * The files of the entry dynakernel/inline, which takes this module in place of ../files.js: the two
- * builds without threads, as bytes in the script itself.
- */
+/** The files of the entry dynakernel/inline: the two builds without threads, as bytes in the script. */
 import { inflate } from './inflate.js';
 import { patch } from './patch.js';
 
 /** @typedef {import('../files.js').Build} Build */
 
 /**
- * What scripts/bundle.mjs writes here: the baseline build and the patch that makes the relaxed build
- * from it, deflated, in base64.
- *
- * @type {{ baseline: string, relaxed: string }}
+ * What scripts/bundle.mjs writes here: the baseline build, and the patch that makes the relaxed build
+ * from it. Both are deflated, in base64.
  */
-const packed = /** @type {any} */ (globalThis).DYNAKERNEL_PACKED;
+const PACKED_BASELINE = /** @type {any} */ (globalThis).DYNAKERNEL_BASELINE;
+const PACKED_RELAXED = /** @type {any} */ (globalThis).DYNAKERNEL_RELAXED;
 
 export const whyOneThread = "dynakernel/inline has one thread; the entry 'dynakernel' has more";
 
@@ -22,8 +18,8 @@ export const whyOneThread = "dynakernel/inline has one thread; the entry 'dynake
  * @returns {URL | Uint8Array}
  */
 export function shippedFile(build) {
-  const baseline = inflate(bytesOf(packed.baseline));
-  return build === 'baseline' ? baseline : patch(baseline, inflate(bytesOf(packed.relaxed)));
+  const baseline = inflate(bytesOf(PACKED_BASELINE));
+  return build === 'baseline' ? baseline : patch(baseline, inflate(bytesOf(PACKED_RELAXED)));
 }
 
 /** @returns {never} */

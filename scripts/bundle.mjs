@@ -1,0 +1,62 @@
+// The wrapper in one file, dist/wrapper.js, and its two entries: dist/index.js, which finds the WebAssembly and the worker
+// beside it, and dist/inline.js, which has the WebAssembly in itself.
+import { build } from 'esbuild';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
+import { makePatch } from './patch.mjs';
+import { root } from './project.mjs';
+
+const sources = join(root, 'web/dynakernel');
+const dist = join(root, 'dist');
+
+const options = {
+  outdir: dist,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  logLevel: 'warning',
+};
+
+/** In dist/ all lies beside the code. The worker has a name that no file of the reader's own has. */
+const besideTheCode = {
+  name: 'beside-the-code',
+  setup({ onLoad }) {
+    onLoad({ filter: /dynakernel\/files\.js$/ }, ({ path }) => {
+      let text = readFileSync(path, 'utf8');
+      for (const [before, after] of [["'../../dist/", "'./"], ['worker.js\'', 'dynakernel-worker.js\'']]) {
+        if (!text.includes(before)) throw new Error(`${path} has no ${before}`);
+        text = text.replaceAll(before, after);
+      }
+      return { contents: text, loader: 'js' };
+    });
+  },
+};
+
+/** The two builds without threads, the second as what changes in the first, for inline/files.js. */
+function packedFiles() {
+  const [baseline, relaxed] = ['baseline', 'relaxed'].map((name) => readFileSync(join(dist, `dynakernel-${name}.wasm`)));
+  const packed = (bytes) => deflateRawSync(bytes, { level: 9 }).toString('base64');
+  return {
+    'globalThis.DYNAKERNEL_BASELINE': JSON.stringify(packed(baseline)),
+    'globalThis.DYNAKERNEL_RELAXED': JSON.stringify(packed(makePatch(baseline, relaxed))),
+  };
+}
+
+// What both entries need becomes a file of its own, so that the package holds nothing twice.
+const entryPoints = { index: join(sources, 'index.js'), inline: join(sources, 'inline/index.js') };
+await build({
+  ...options,
+  entryPoints,
+  splitting: true,
+  chunkNames: 'wrapper',
+  plugins: [besideTheCode],
+  define: packedFiles(),
+});
+await build({ ...options, entryPoints: { 'dynakernel-worker': join(sources, 'worker.js') } });
+
+// Where the bundle was in 0.1.0.
+mkdirSync(join(dist, 'bundle'), { recursive: true });
+writeFileSync(join(dist, 'bundle/index.js'), "export * from '../index.js';\n");

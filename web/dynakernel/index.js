@@ -13,12 +13,8 @@
  * const y = block.forward(dk.fromImage(canvas)); // [1, 8, H - 2, W - 2]
  * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
  */
-export { DynakernelError } from './errors.js';
+export * from './common.js';
 export { load } from './load.js';
-export { parseSafetensors } from './safetensors.js';
-export { toSafetensors } from './safetensors-write.js';
-export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
-export { toFloat32 } from './state-value.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./aggregation.js').KernelAggregation} KernelAggregation */

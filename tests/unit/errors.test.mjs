@@ -65,7 +65,7 @@ test('values in messages: short, and never an error themselves', () => {
     [many, 'an object with key0, key1, key2, key3, ... and 4,996 more'], [proxy, 'an object that cannot be read'],
     [{ get constructor() { throw new Error('no'); } }, 'an object that cannot be read'],
     [{ constructor: { name: Symbol('s') } }, 'an object with constructor'], [Object.create(null), 'an object with no properties'],
-    [10n ** 50n, '1000000000000000000000000000000000000...n'], [new Long(), `a ${'L'.repeat(37)}...`],
+    [10n ** 50n, 'a bigint of more than 30 digits'], [new Long(), `a ${'L'.repeat(37)}...`],
     [Array(2 ** 32 - 1), 'an array of 4294967295'], ['x'.repeat(1e6), `"${'x'.repeat(57)}..."`],
     [{ ['k\n'.repeat(1000)]: 1 }, `an object with ${'k\\n'.repeat(19)}...${'k\\n'.repeat(19)}`],
   ]) {

@@ -1,14 +1,15 @@
 /** KernelAggregation: K kernels, mixed for each image, and the convolution with the mixture. */
 import { ALGORITHMS, checkStatus } from './abi.js';
 import { backwardPass } from './backward.js';
+import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
 import { weightShape } from './config.js';
 import { DynakernelError } from './errors.js';
-import { Module, gradientsOf, handleOf, recordOf } from './module.js';
+import { Module, gradientsOf, handleOf, isTraining, recordOf, wantsGradients } from './module.js';
 import { toFloats } from './numbers.js';
 import { checkSize, convolvedShape, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
-import { Tensor, emptyTensor, pointerOf, produce, produceInto } from './tensor.js';
+import { Tensor, emptyTensor, pointerOf, produce, produceInto, shapeOf } from './tensor.js';
 import { warmUp } from './warmup.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
@@ -63,6 +64,7 @@ export class KernelAggregation extends Module {
   #attentionGradient = null;
 
   static {
+    guardClass(this, 'KernelAggregation');
     noteForward = (aggregation, shape) => {
       aggregation.#latest = shape;
     };
@@ -160,22 +162,22 @@ export class KernelAggregation extends Module {
     const aggregation = handleOf(this);
     const input = pointerOf(this.#heap, x, 'x');
     const weights = pointerOf(this.#heap, attention, 'attention');
-    const shape = outputShape(this, x.shape);
-    checkAttention(attention.shape, x.shape[0], this.#config.numKernels);
-    const [N, , H, W] = x.shape;
+    const shape = outputShape(this, shapeOf(x));
+    checkAttention(shapeOf(attention), shapeOf(x)[0], this.#config.numKernels);
+    const [N, , H, W] = shapeOf(x);
     const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {
       const run = () => checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context,
-        aggregation, input, weights, N, H, W, output), () => convolutionText(this.#config, x.shape));
-      if (!this.requiresGrad) return run();
-      const [pixels, mixtures] = [sizeOf(x.shape), sizeOf(attention.shape)];
-      const pass = { input: x.shape, output: shape, training: this.training };
+        aggregation, input, weights, N, H, W, output), () => convolutionText(this.#config, shapeOf(x)));
+      if (!wantsGradients(this)) return run();
+      const [pixels, mixtures] = [sizeOf(shapeOf(x)), sizeOf(shapeOf(attention))];
+      const pass = { input: shapeOf(x), output: shape, training: isTraining(this) };
       return recordOf(this).write(pass, [4 * pixels, 4 * mixtures], (inputCopy, weightsCopy) => {
         run();
         this.#heap.copy(inputCopy, input, pixels);
         this.#heap.copy(weightsCopy, weights, mixtures);
       });
     });
-    this.#latest = x.shape;
+    this.#latest = shapeOf(x);
     return y;
   }
 
@@ -252,8 +254,9 @@ export class KernelAggregation extends Module {
 
   /** @override */
   dispose() {
+    const gradient = this.#attentionGradient; // read first, since it refuses another object as `this`
     super.dispose();
-    this.#attentionGradient?.dispose();
+    gradient?.dispose();
   }
 
   /** @param {number} N */
@@ -279,8 +282,8 @@ export class KernelAggregation extends Module {
     const aggregation = handleOf(this);
     const weights = pointerOf(this.#heap, attention, 'attention');
     const { numKernels, outChannels } = this.#config;
-    const N = attention.shape[0];
-    checkAttention(attention.shape, N, numKernels);
+    const N = shapeOf(attention)[0];
+    checkAttention(shapeOf(attention), N, numKernels);
     const bias = this.#config.bias ? emptyTensor(this.#heap, [N, outChannels], 'the mixed bias') : null;
     try {
       const shape = [N, ...weightShape(this.#config).slice(1)];

@@ -3,10 +3,11 @@ import { checkStatus } from './abi.js';
 import { KernelAggregation, convolutionText, noteForward, outputShape } from './aggregation.js';
 import { KernelAttention, checkBatch } from './attention.js';
 import { backwardPass } from './backward.js';
+import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
-import { Module, gradientsOf, handleOf, recordOf } from './module.js';
+import { Module, gradientsOf, handleOf, isTraining, recordOf, wantsGradients } from './module.js';
 import { sameShape, sizeOf } from './shape.js';
-import { emptyTensor, pointerOf, produceInto } from './tensor.js';
+import { emptyTensor, pointerOf, produceInto, shapeOf } from './tensor.js';
 
 /** @typedef {import('./aggregation.js').Plan} Plan */
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
@@ -29,6 +30,10 @@ export class DynamicKernelAggregation extends Module {
   /** Attention of the latest forward pass, [N, K].
    * @type {Tensor | null} */
   #latest = null;
+
+  static {
+    guardClass(this, 'DynamicKernelAggregation');
+  }
 
   /**
    * @hideconstructor
@@ -92,11 +97,11 @@ export class DynamicKernelAggregation extends Module {
     const attention = handleOf(this.#attention);
     const aggregation = handleOf(this.#aggregation);
     const { config } = this.#aggregation;
-    const training = this.#attention.training;
+    const training = isTraining(this.#attention);
     const input = pointerOf(this.#heap, x, 'x');
-    const shape = outputShape(this.#aggregation, x.shape);
-    checkBatch(training, x.shape);
-    const [N, , H, W] = x.shape;
+    const shape = outputShape(this.#aggregation, shapeOf(x));
+    checkBatch(training, shapeOf(x));
+    const [N, , H, W] = shapeOf(x);
 
     const mixture = this.#attentionFor(N);
     try {
@@ -105,18 +110,18 @@ export class DynamicKernelAggregation extends Module {
       const y = produceInto(this.#heap, shape, out, [x], (output) => {
         const run = (/** @type {number} */ tape) => checkStatus(c.dk_block_forward_taped(context,
           attention, aggregation, Number(training), input, N, H, W, weights, output, tape),
-        () => convolutionText(config, x.shape));
-        if (!this.requiresGrad) return run(0);
-        const pixels = sizeOf(x.shape);
+        () => convolutionText(config, shapeOf(x)));
+        if (!wantsGradients(this)) return run(0);
+        const pixels = sizeOf(shapeOf(x));
         const sizes = [c.dk_attention_tape_bytes(attention, N) >>> 0, 4 * pixels];
-        return recordOf(this).write({ input: x.shape, output: shape, training }, sizes, (tape, copy) => {
+        return recordOf(this).write({ input: shapeOf(x), output: shape, training }, sizes, (tape, copy) => {
           run(tape);
           this.#heap.copy(copy, input, pixels);
         });
       });
       if (mixture !== this.#latest) this.#latest?.dispose();
       this.#latest = mixture;
-      noteForward(this.#aggregation, x.shape);
+      noteForward(this.#aggregation, shapeOf(x));
       return y;
     } catch (error) {
       if (mixture !== this.#latest) mixture.dispose();
@@ -209,8 +214,9 @@ export class DynamicKernelAggregation extends Module {
 
   /** @override */
   dispose() {
+    const latest = this.#latest; // read first, since it refuses another object as `this`
     super.dispose();
-    this.#latest?.dispose();
+    latest?.dispose();
   }
 
   #check() {
@@ -220,7 +226,7 @@ export class DynamicKernelAggregation extends Module {
   /** @param {number} N */
   #attentionFor(N) {
     const shape = [N, this.#aggregation.config.numKernels];
-    if (this.#latest && sameShape(this.#latest.shape, shape)) return this.#latest;
+    if (this.#latest && sameShape(shapeOf(this.#latest), shape)) return this.#latest;
     return emptyTensor(this.#heap, shape, 'attention');
   }
 }

@@ -2,7 +2,9 @@
 import { DynakernelError, given } from './errors.js';
 
 /**
- * An options object whose names are all known; `{}` where it was left out.
+ * An options object whose names are all known; `{}` where it was left out. Callers read each option
+ * once, before they do anything else, since a getter may do anything. A copy would take 60 ns, a tenth
+ * of a small layer's forward pass.
  *
  * @param {unknown} value
  * @param {string} what whose options they are, for messages

@@ -10,7 +10,8 @@
  * - `ERR_SAFETENSORS`: bytes that are not a safetensors file, or values that cannot become one
  * - `ERR_IMAGE`: a picture that cannot be read, or a canvas that cannot be drawn on
  * - `ERR_MEMORY`: the heap cannot grow by what the call needs; the runtime lives on
- * - `ERR_DISPOSED`: the runtime, tensor or module was disposed
+ * - `ERR_DISPOSED`: the runtime, tensor or module was disposed; or the WebAssembly module failed, after
+ *   which its runtime is disposed too
  * - `ERR_MODE`: training mode with a batch of one; a backward pass without a forward pass that was
  *   kept for it
  *
@@ -18,8 +19,17 @@
  *   | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
  */
 
+/** @type {ReadonlySet<ErrorCode>} */
+const CODES = new Set([
+  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_IMAGE', 'ERR_MEMORY',
+  'ERR_DISPOSED', 'ERR_MODE',
+]);
+
 /** Characters of a message: some fifteen lines of a console. */
 const LONGEST_MESSAGE = 1500;
+
+/** A bigint from here on is not written out, which takes long. */
+const LARGE = 10n ** 30n;
 
 /** Names that a message lists. */
 const MOST_NAMES = 12;
@@ -44,7 +54,8 @@ export class DynakernelError extends Error {
    * @param {ErrorOptions} [options]
    */
   constructor(code, message, options) {
-    super(clipMiddle(message, LONGEST_MESSAGE), options);
+    const text = typeof message === 'string' ? message : given(message);
+    super(clipMiddle(text, LONGEST_MESSAGE), readCause(options));
     this.name = 'DynakernelError';
     /** @type {ErrorCode} */
     this.code = code;
@@ -52,8 +63,36 @@ export class DynakernelError extends Error {
 }
 
 /**
+ * The options of an error, unless they cannot be read: an error must not fail.
+ *
+ * @param {unknown} options
+ */
+function readCause(options) {
+  try {
+    const { cause } = /** @type {any} */ (Object(options));
+    return cause === undefined ? undefined : { cause };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether an error is the library's, with a code.
+ *
+ * @param {unknown} error
+ * @returns {error is DynakernelError}
+ */
+export function isDynakernelError(error) {
+  try {
+    return error instanceof DynakernelError && CODES.has(error.code);
+  } catch {
+    return false; // a Proxy that is revoked, or whose traps throw
+  }
+}
+
+/**
  * A value as an error message names it: short, and telling 3 from '3'. It never throws, whatever the
- * value is.
+ * value's getters and traps do.
  *
  * @param {unknown} value
  * @returns {string}
@@ -63,7 +102,7 @@ export function given(value) {
     case 'string':
       return JSON.stringify(clip(value, 60));
     case 'bigint':
-      return `${clip(String(value), 40)}n`;
+      return value > -LARGE && value < LARGE ? `${value}n` : 'a bigint of more than 30 digits';
     case 'function':
       return 'a function';
     case 'symbol':
@@ -78,7 +117,7 @@ export function given(value) {
 /** @param {object} value */
 function givenObject(value) {
   try {
-    return objectText(value);
+    return Array.isArray(value) ? arrayText(value) : objectText(value);
   } catch {
     return 'an object that cannot be read'; // such as a revoked Proxy
   }
@@ -86,17 +125,62 @@ function givenObject(value) {
 
 /** @param {object} value */
 function objectText(value) {
-  if (Array.isArray(value)) {
-    const short = value.length <= 8 && value.every((item) => typeof item !== 'object');
-    return short ? `[${Array.from(value, given).join(', ')}]` : `an array of ${value.length}`;
-  }
   const found = value.constructor?.name;
   const name = typeof found === 'string' && found !== '' ? clip(found, 40) : 'Object';
   if (name === 'Object') return `an object with ${listText(Object.keys(value), 6) || 'no properties'}`;
   const article = /^[AEIOU]/i.test(name) ? 'an' : 'a';
-  const isTypedArray = ArrayBuffer.isView(value) && 'length' in value;
-  return `${article} ${name}${isTypedArray ? ` of ${value.length}` : ''}`;
+  return `${article} ${name}${bufferText(value)}`;
 }
+
+/**
+ * An array's items if they are few and no objects, else its length. A Proxy may give any length.
+ *
+ * @param {unknown[]} value
+ */
+function arrayText(value) {
+  const { length } = value;
+  const items = [];
+  for (let i = 0; i < length; i++) {
+    const item = i < 8 ? value[i] : null;
+    if (typeof item === 'object') return `an array of ${Number(length)}`; // null too
+    items.push(given(item));
+  }
+  return `[${items.join(', ')}]`;
+}
+
+/**
+ * The rest of what there is to say of an object after its class, if it is a buffer or a typed array.
+ *
+ * @param {object} value
+ */
+function bufferText(value) {
+  if (isDetached(value)) return ' whose memory was transferred elsewhere';
+  if (!(value instanceof TypedArray)) return '';
+  return ArrayBuffer.isView(value) ? ` of ${lengthOf.call(value)}`
+    : ' behind a Proxy, or an object that only looks like one';
+}
+
+/**
+ * Whether the memory of a buffer or of a view is gone, as it is after postMessage with a transfer.
+ *
+ * @param {object} value
+ */
+function isDetached(value) {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > 0) return false;
+  try {
+    void new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const TypedArray = Object.getPrototypeOf(Uint8Array);
+
+/** The length of a typed array, also of one whose own property says another. */
+const lengthOf = /** @type {() => number} */ (
+  Object.getOwnPropertyDescriptor(TypedArray.prototype, 'length')?.get);
 
 /**
  * The beginning of a text that may be long.
@@ -141,11 +225,18 @@ export function listText(names, most = MOST_NAMES) {
 }
 
 /**
- * The message of whatever was thrown.
+ * The message of whatever was thrown. It never throws either.
  *
  * @param {unknown} error
  */
-export const messageOf = (error) => clip(error instanceof Error ? String(error.message) : String(error), 300);
+export function messageOf(error) {
+  try {
+    const { message = error } = /** @type {any} */ (Object(error)); // of any realm's errors
+    return clip(String(message), 300);
+  } catch {
+    return 'an error that cannot be read';
+  }
+}
 
 /**
  * A number of bytes for a message: exact, and readable where it is large.

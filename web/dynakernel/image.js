@@ -4,7 +4,7 @@ import { index, integer, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { shapeText } from './shape.js';
 import { sliceRows } from './source.js';
-import { outPointerOf, produce } from './tensor.js';
+import { outPointerOf, produce, shapeOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
@@ -66,7 +66,7 @@ export function fromImage(heap, reader, source, options) {
   }
   if (planes !== C || H !== outH || W !== outW) {
     throw new DynakernelError('ERR_SHAPE', `out must be [N, ${planes}, ${H}, ${W}], as the options ` +
-      `say; got ${shapeText(out.shape)}`);
+      `say; got ${shapeText(shapeOf(out))}`);
   }
   // Code of the source may dispose of out, so its place is asked for each time such code has run.
   const place = () => outPointerOf(heap, out) + image * planes * H * W * 4;
@@ -75,7 +75,8 @@ export function fromImage(heap, reader, source, options) {
 }
 
 /** @param {Tensor} out */
-function imageShape({ shape }) {
+function imageShape(out) {
+  const shape = shapeOf(out);
   if (shape.length === 4 && (shape[1] === 1 || shape[1] === 3) && !shape.includes(0)) return shape;
   throw new DynakernelError('ERR_SHAPE',
     `out must be [N, 3, H, W] or [N, 1, H, W] and not empty; got ${shapeText(shape)}`);

@@ -2,6 +2,7 @@
  * What the three modules have in common: training mode, state dict, parameters and their gradients,
  * disposal.
  */
+import { guardClass, rememberSelf } from './boundary.js';
 import { boolean } from './check.js';
 import { DynakernelError } from './errors.js';
 import { Gradients } from './gradients.js';
@@ -36,6 +37,16 @@ import { DISPOSE } from './tensor.js';
  * @type {(module: Module) => number}
  */
 export let handleOf;
+
+/**
+ * A module's modes, without the boundary that `training` and `requiresGrad` pass through.
+ *
+ * @type {(module: Module) => boolean}
+ */
+export let isTraining;
+
+/** @type {(module: Module) => boolean} */
+export let wantsGradients;
 
 /**
  * Where the latest forward pass of a module that requires gradients is kept.
@@ -75,10 +86,13 @@ export class Module {
   #disposed = false;
 
   static {
+    guardClass(this, 'Module');
     handleOf = (module) => {
       module.#check();
       return module.#pointer;
     };
+    isTraining = (module) => module.#training;
+    wantsGradients = (module) => module.#requiresGrad;
     recordOf = (module) => module.#record;
     gradientsOf = (module) => {
       module.#check();
@@ -101,6 +115,7 @@ export class Module {
    * @param {Parts} parts
    */
   constructor(heap, { kind, pointer = 0, destroy, state = [], children = {} }) {
+    rememberSelf(this, heap);
     this.#heap = heap;
     this.#kind = kind;
     this.#pointer = pointer;
@@ -289,7 +304,7 @@ export class Module {
   }
 
   #check() {
-    if (!this.disposed) return;
+    if (!this.#disposed && !this.#heap.closed) return;
     throw new DynakernelError('ERR_DISPOSED', `the ${this.#kind} can no longer be used: ` +
       `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
   }

@@ -40,8 +40,24 @@ export function className(value) {
  * @param {unknown} value
  * @returns {value is ArrayBuffer}
  */
-export const isBuffer = (value) =>
-  className(value) === 'ArrayBuffer' || className(value) === 'SharedArrayBuffer';
+export const isBuffer = (value) => hasBytes(ArrayBuffer, value)
+  || typeof SharedArrayBuffer === 'function' && hasBytes(SharedArrayBuffer, value);
+
+/**
+ * Whether a class's own accessor takes a value: a tag, unlike that, can be anything's. An accessor also
+ * takes objects of other realms.
+ *
+ * @param {{ prototype: object }} Class
+ * @param {unknown} value
+ */
+function hasBytes(Class, value) {
+  try {
+    Object.getOwnPropertyDescriptor(Class.prototype, 'byteLength')?.get?.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
 

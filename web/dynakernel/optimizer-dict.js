@@ -1,5 +1,5 @@
 /** An optimizer's state dict as PyTorch lays it out, and flat, as a safetensors file holds it. */
-import { isArray, isObject } from './check.js';
+import { isArray, isObject, readList } from './check.js';
 import { DynakernelError, given, nameText } from './errors.js';
 
 /** @typedef {import('./state.js').StateValue} StateValue */
@@ -67,6 +67,9 @@ export function flattenOptimizerState(dict) {
   return Object.fromEntries(flat);
 }
 
+/** Numbers of a list, such as those of a group's parameters. */
+export const MOST_NUMBERS = 2 ** 20;
+
 /**
  * @param {string} name
  * @param {string} field
@@ -76,10 +79,11 @@ export function flattenOptimizerState(dict) {
 function arrayOf(name, field, value) {
   if (typeof value === 'number') return { shape: [], data: Float64Array.of(value) };
   if (typeof value === 'boolean') return { shape: [], data: Uint8Array.of(Number(value)), dtype: 'BOOL' };
-  if (isArray(value) && value.every((item) => typeof item === 'number')) {
-    const data = field === 'params' && value.every(Number.isSafeInteger)
-      ? BigInt64Array.from(value, BigInt) : Float64Array.from(value);
-    return { shape: [value.length], data };
+  const list = readList(value, (item) => typeof item === 'number', MOST_NUMBERS);
+  if (list) {
+    const data = field === 'params' && list.every(Number.isSafeInteger)
+      ? BigInt64Array.from(list, BigInt) : Float64Array.from(list);
+    return { shape: [list.length], data };
   }
   if (typeof value === 'object') return /** @type {StateValue} */ (value);
   throw new DynakernelError('ERR_SAFETENSORS',

@@ -1,8 +1,9 @@
 /** Reading an optimizer's state dict: everything is checked before anything of the optimizer changes. */
+import { readList } from './check.js';
 import { DynakernelError, given, listText, nameText } from './errors.js';
 import { isSmallFloat } from './float-formats.js';
 import { className, toFloats } from './numbers.js';
-import { readLayout } from './optimizer-dict.js';
+import { MOST_NUMBERS, readLayout } from './optimizer-dict.js';
 import { shapeText } from './shape.js';
 import { readSource } from './state.js';
 import { checkValue, fits, readValue, withMemory } from './state-value.js';
@@ -80,7 +81,8 @@ function readGroup(group, index) {
  * @returns {unknown} a number, a list of numbers, or the value itself
  */
 function optionOf(name, value) {
-  if (Array.isArray(value)) return value.map((item, i) => optionOf(`${name}.${i}`, item));
+  const list = readList(value, (item) => item !== undefined, MOST_NUMBERS); // ends at the first hole
+  if (list) return list.map((item, i) => optionOf(`${name}.${i}`, item));
   if (typeof value !== 'object' || value === null) return value;
   const read = readValue(name, value, () => true);
   checkValue(name, read);

@@ -1,4 +1,5 @@
 /** Optimizers: torch.optim's SGD and Adam over the parameters of modules. */
+import { guardClass, rememberSelf } from './boundary.js';
 import { boolean, isArray, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { Module, gradientsOf, leavesOf } from './module.js';
@@ -45,6 +46,10 @@ export class Optimizer {
   #slots;
   #disposed = false;
 
+  static {
+    guardClass(this, 'Optimizer');
+  }
+
   /**
    * @hideconstructor
    * @param {Heap} heap
@@ -53,6 +58,7 @@ export class Optimizer {
    * @param {Rule} rule
    */
   constructor(heap, modules, settings, rule) {
+    rememberSelf(this, heap);
     this.#heap = heap;
     this.#rule = rule;
     this.#settings = settings;

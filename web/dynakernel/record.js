@@ -1,6 +1,6 @@
 /** What a forward pass leaves for the backward pass that may follow. */
 import { DynakernelError } from './errors.js';
-import { emptyTensor, pointerOf } from './tensor.js';
+import { emptyTensor, pointerOf, shapeOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
@@ -43,7 +43,7 @@ export class ForwardRecord {
   write(pass, sizes, work) {
     const rounded = sizes.map((bytes) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
     const floats = rounded.reduce((sum, bytes) => sum + bytes / 4, 0);
-    const fits = this.#memory !== null && this.#memory.shape[0] >= floats;
+    const fits = this.#memory !== null && shapeOf(this.#memory)[0] >= floats;
     const memory = fits && this.#memory
       || emptyTensor(this.#heap, [floats], 'the record for backward');
     let end = pointerOf(this.#heap, memory, 'the record');

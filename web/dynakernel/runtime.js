@@ -2,6 +2,7 @@
 import { KernelAggregation } from './aggregation.js';
 import { KernelAttention } from './attention.js';
 import { DynamicKernelAggregation } from './block.js';
+import { guardClass, rememberSelf } from './boundary.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { fromImage } from './image.js';
 import { huberLoss, l1Loss, mseLoss } from './loss.js';
@@ -55,6 +56,7 @@ export class Runtime {
   #reader = new PixelReader();
 
   static {
+    guardClass(this, 'Runtime');
     heapOf = (runtime) => runtime.#heap;
   }
 
@@ -64,6 +66,7 @@ export class Runtime {
    * @param {Pick<Info, 'simd' | 'threads' | 'threadsReason'>} build
    */
   constructor(heap, build) {
+    rememberSelf(this, heap);
     this.#heap = heap;
     this.#build = build;
   }

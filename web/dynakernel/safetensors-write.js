@@ -1,4 +1,5 @@
 /** Writing safetensors files. */
+import { guarded } from './boundary.js';
 import { isArray, isObject, oneOf, readList, readOptions } from './check.js';
 import { DynakernelError, byteText, given } from './errors.js';
 import { encodeFloats } from './float-formats.js';
@@ -38,7 +39,16 @@ import { isLength, sizeOf } from './shape.js';
  * const file = new Blob([toSafetensors(block.stateDict(), { format: 'pt' })]);
  * const half = toSafetensors(block.stateDict(), {}, { dtype: 'F16' }); // half the size
  */
-export function toSafetensors(dict, metadata = {}, options) {
+export function toSafetensors(dict, metadata, options) {
+  return guarded('toSafetensors', () => writeDict(dict, metadata, options));
+}
+
+/**
+ * @param {unknown} dict
+ * @param {unknown} metadata
+ * @param {unknown} options
+ */
+function writeDict(dict, metadata = {}, options) {
   if (!isObject(dict)) {
     throw refusal(`a dict { name: { shape, data } } is needed; got ${given(dict)}`);
   }

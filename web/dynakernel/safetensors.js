@@ -3,6 +3,7 @@
  * they lie, and their bytes. Numbers are little-endian, as typed arrays are wherever WebAssembly
  * runs.
  */
+import { guarded } from './boundary.js';
 import { isArray, isListOf, isObject } from './check.js';
 import { given, messageOf } from './errors.js';
 import { isBuffer, plainView } from './numbers.js';
@@ -48,6 +49,14 @@ export const MAX_HEADER = 100_000_000;
  * file.__metadata__.format;   // 'pt'
  */
 export function parseSafetensors(bytes) {
+  return guarded('parseSafetensors', () => readFile(bytes));
+}
+
+/**
+ * @param {unknown} bytes
+ * @returns {SafetensorsFile}
+ */
+function readFile(bytes) {
   const file = asBytes(bytes);
   const start = 8 + headerLength(file);
   const { __metadata__: metadata, ...entries } = headerOf(file, start);

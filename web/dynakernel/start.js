@@ -1,5 +1,6 @@
 /** Starting a runtime: which build, on how many threads, and what can go wrong on the way. */
 import { FUNCTIONS } from './abi.js';
+import { guardedAsync } from './boundary.js';
 import { integer, oneOf, readOptions } from './check.js';
 import { compileGiven, compileShipped } from './compile.js';
 import { DynakernelError, given, messageOf } from './errors.js';
@@ -51,6 +52,14 @@ let warnedOfThreads = false;
  * @returns {Promise<Runtime>}
  */
 export async function loadWith(files, options) {
+  return guardedAsync('load', () => start(files, options));
+}
+
+/**
+ * @param {Files} files
+ * @param {LoadOptions | undefined} options
+ */
+async function start(files, options) {
   const { simd = 'auto', threads = 'auto', wasm, signal } =
     readOptions(options, 'load', ['simd', 'threads', 'wasm', 'signal']);
   const choice = oneOf(simd, 'load: simd', ['auto', 'baseline', 'relaxed']);

@@ -1,4 +1,5 @@
 /** One array that a caller brings under a name: read once, checked, turned into floats. */
+import { guarded } from './boundary.js';
 import { isArray, isObject, readList } from './check.js';
 import { DynakernelError, given, nameText } from './errors.js';
 import { className, plainView, toFloats } from './numbers.js';
@@ -30,12 +31,12 @@ import { isLength, shapeText, sizeOf } from './shape.js';
  * const x = dk.tensor(toFloat32(mean), mean.shape);
  */
 export function toFloat32(value) {
-  return withMemory('the numbers', () => {
+  return guarded('toFloat32', () => withMemory('the numbers', () => {
     const read = readValue('the value', value, () => true);
     checkValue('the value', read);
     const floats = toFloats(read.data, read.dtype);
     return /** @type {Float32Array<ArrayBuffer>} */ (floats === read.data ? floats.slice() : floats);
-  });
+  }));
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Tensors: float32 numbers in the WebAssembly heap, with a shape. */
+import { guardClass, rememberSelf } from './boundary.js';
 import { drawMap, drawMaps, toImageData } from './draw.js';
 import { DynakernelError, given } from './errors.js';
 import { flatten, isTypedArray, toFloats } from './numbers.js';
@@ -37,6 +38,13 @@ const keepers = new WeakMap();
  */
 let locate;
 
+/**
+ * A tensor's shape, without the boundary that `shape` passes through.
+ *
+ * @type {(tensor: Tensor) => readonly number[]}
+ */
+export let shapeOf;
+
 /** @type {(tensor: Tensor) => boolean} */
 let isOnLoan;
 
@@ -69,6 +77,7 @@ export class Tensor {
   #handedOut = null;
 
   static {
+    guardClass(this, 'Tensor');
     locate = (heap, tensor, what) => {
       tensor.#check(what);
       if (tensor.#heap !== heap) {
@@ -77,6 +86,7 @@ export class Tensor {
       }
       return tensor.#pointer;
     };
+    shapeOf = (tensor) => tensor.#shape;
     isOnLoan = (tensor) => tensor.#loan !== null;
     noteWritten = (tensor) => tensor.#loan?.written?.();
   }
@@ -93,6 +103,7 @@ export class Tensor {
     this.#pointer = pointer;
     this.#shape = Object.freeze([...shape]);
     this.#loan = loan;
+    rememberSelf(this, heap);
     if (!loan) heap.guard(this, pointer, 'dk_free', sizeOf(shape) * 4);
   }
 
@@ -202,7 +213,7 @@ export class Tensor {
 
   /** @param {string} what */
   #check(what) {
-    if (!this.disposed) return;
+    if (!this.#disposed && !this.#heap.closed && !this.#loan?.owner.disposed) return;
     const owner = this.#heap.closed ? 'its runtime' : this.#disposed ? 'it'
       : this.#loan?.name ?? 'its module';
     throw new DynakernelError('ERR_DISPOSED', `${what} can no longer be used: ${owner} is disposed`);
@@ -289,7 +300,7 @@ export function produce(heap, shape, what, work) {
 export function produceInto(heap, shape, out, inputs, work, what = 'the output') {
   if (out === undefined) return produce(heap, shape, what, work);
   const pointer = outPointerOf(heap, out);
-  if (!sameShape(out.shape, shape)) {
+  if (!sameShape(shapeOf(out), shape)) {
     throw new DynakernelError('ERR_SHAPE',
       `out must have the shape of ${what}, ${shapeText(shape)}; got ${shapeText(out.shape)}`);
   }

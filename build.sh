@@ -219,7 +219,7 @@ build_native() {
 }
 
 need_packages() {
-  if [ -x node_modules/.bin/tsc ] && [ -x node_modules/.bin/esbuild ]; then return; fi
+  if [ -x node_modules/.bin/tsc ] && [ -x node_modules/.bin/esbuild ] && [ -x node_modules/.bin/rollup ]; then return; fi
   echo "installing the development packages"
   npm ci --no-audit --no-fund
 }
@@ -243,12 +243,11 @@ build_types() {
   [ -f web/dynakernel/index.js ] || fail "there is no web/dynakernel/index.js yet."
   local key scripts
   mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
-  key=$(key tsconfig.json package-lock.json "${scripts[@]}")
+  key=$(key scripts/types.mjs tsconfig.json package-lock.json "${scripts[@]}")
   if up_to_date dist/types/index.d.ts "$key"; then return; fi
   need_packages
   echo "building dist/types"
-  rm -rf dist/types
-  node_modules/.bin/tsc --project tsconfig.json || fail "types: TypeScript found errors."
+  node scripts/types.mjs || fail "types: TypeScript found errors."
   remember dist/types/index.d.ts "$key"
 }
 

@@ -10,7 +10,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @property {Uint8ClampedArray<ArrayBuffer>} data
  * @property {number} width
  * @property {number} height
- * @property {PredefinedColorSpace} colorSpace 'srgb'
+ * @property {'srgb'} colorSpace
  */
 
 /**
@@ -27,7 +27,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @typedef {object} DrawableCanvas
  * @property {number} width
  * @property {number} height
- * @property {(kind: '2d', settings?: any) => any} getContext
+ * @property {(kind: '2d') => object | null} getContext
  */
 
 /** The longest side that canvases of all engines have. */
@@ -54,7 +54,7 @@ export function contextOf(canvas, width, height) {
       `a picture of ${width}x${height} is too large for a canvas: at most ${MAX_SIDE} on each side`);
   }
   const context = tried(() => {
-    const made = canvas.getContext('2d');
+    const made = /** @type {DrawableContext | null} */ (canvas.getContext('2d'));
     // Only where it differs, since setting a size clears the canvas and allocates anew.
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;

@@ -34,7 +34,7 @@ export class DynakernelError extends Error {
   /**
    * @param {ErrorCode} code
    * @param {string} message what was given and what was expected
-   * @param {ErrorOptions} [options]
+   * @param {{ cause?: unknown }} [options] cause: what it came from
    */
   constructor(code, message, options) {
     super(message, options);

@@ -9,8 +9,29 @@ import {
   MAX_THREADS, ThreadPool, defaultThreads, sharedMemory, threadedImports, whyNoThreads,
 } from './threads.js';
 
+/** @import { Platform, WasmModule } from './platform.js' */
 /** @typedef {import('./abi.js').Exports} Exports */
 /** @typedef {import('./runtime.js').Info} Info */
+
+/**
+ * Where a WebAssembly module comes from: an address, what it answered, bytes, or the compiled module.
+ *
+ * @typedef {string | Platform<'URL'> | Platform<'Response'> | ArrayBuffer | ArrayBufferView
+ *   | WasmModule} WasmSource
+ */
+
+/** @typedef {string | WasmModule} WasmFile what bundlers make of an import of dynakernel/wasm/... */
+
+/**
+ * What the library needs of an AbortSignal.
+ *
+ * @typedef {object} AbortSignalLike
+ * @property {boolean} aborted
+ * @property {unknown} [reason]
+ * @property {(type: 'abort', listener: () => void, options?: { once?: boolean }) => void}
+ *   addEventListener
+ * @property {(type: 'abort', listener: () => void) => void} removeEventListener
+ */
 
 /**
  * @typedef {object} LoadOptions
@@ -20,9 +41,8 @@ import {
  *   them; 'auto' is one for each processor, 4 at most, and in a worker of Firefox one, since there
  *   starting workers can block for ever. More than one needs a page that is cross-origin isolated;
  *   elsewhere there is one, and a warning on the console ('auto')
- * @property {string | URL | Response | BufferSource | WebAssembly.Module} [wasm] instead of the
- *   file that comes with the package
- * @property {AbortSignal} [signal] gives up loading: load() then throws ERR_LOAD, whose cause is
+ * @property {WasmSource} [wasm] instead of the file that comes with the package
+ * @property {AbortSignalLike} [signal] gives up loading: load() then throws ERR_LOAD, whose cause is
  *   the signal's reason
  */
 

@@ -2,6 +2,8 @@
 import { DynakernelError, given, messageOf } from './errors.js';
 import { className } from './numbers.js';
 
+/** @import { Platform } from './platform.js' */
+
 /**
  * A picture as bytes: an ImageData, or any object like one.
  *
@@ -12,11 +14,19 @@ import { className } from './numbers.js';
  */
 
 /**
+ * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a package for Node.
+ *
+ * @typedef {object} ReadableCanvas
+ * @property {number} width
+ * @property {number} height
+ * @property {(kind: '2d') => object | null} getContext
+ */
+
+/**
  * A picture of a browser, or a canvas of a package for Node.
  *
- * @typedef {PixelData | HTMLCanvasElement | OffscreenCanvas | HTMLImageElement | ImageBitmap
- *   | HTMLVideoElement | VideoFrame
- *   | { width: number, height: number, getContext: (kind: '2d') => any }} ImageSource
+ * @typedef {PixelData | ReadableCanvas | Platform<'HTMLImageElement'> | Platform<'ImageBitmap'>
+ *   | Platform<'HTMLVideoElement'> | Platform<'VideoFrame'>} ImageSource
  */
 
 /**

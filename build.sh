@@ -136,6 +136,7 @@ emscripten() {
     rm -rf "$work"
     return 1
   fi
+  chmod a-x "$work/${output##*/}" # emcc makes modules executable, which nothing asks for
   mv "$work/${output##*/}" "$output"
   rm -rf "$work"
 }

@@ -229,7 +229,7 @@ need_packages() {
 # web/dynakernel/, so that the URLs of the WebAssembly hold in both.
 build_bundle() {
   local key scripts
-  mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
+  mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)
   key=$(key package-lock.json "${scripts[@]}")
   if up_to_date dist/bundle/index.js "$key"; then return; fi
   need_packages
@@ -237,6 +237,7 @@ build_bundle() {
   rm -rf dist/bundle
   node_modules/.bin/esbuild web/dynakernel/index.js web/dynakernel/worker.js --outdir=dist/bundle --bundle --minify \
     --format=esm --platform=neutral --target=es2022 --sourcemap --log-level=warning || fail "bundle: esbuild failed."
+  cp web/dynakernel/index.cjs dist/bundle/
   remember dist/bundle/index.js "$key"
 }
 

@@ -9,10 +9,11 @@ usage() {
   cat << 'EOF'
 usage: ./build.sh [--force] [TARGET...]
 
-  release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/bundle/ and dist/types/
+  release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/*.js and dist/types/
             (the default)
   wasm      of those, the WebAssembly only
-  bundle    of those, the wrapper in one file only
+  bundle    of those, the JavaScript only: the wrapper in one file, beside the WebAssembly (index.js and its worker) and
+            with the WebAssembly inside (inline.js)
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/
@@ -136,9 +137,17 @@ emscripten() {
     rm -rf "$work"
     return 1
   fi
-  chmod a-x "$work/${output##*/}" # emcc makes modules executable, which nothing asks for
+  case $output in *-baseline*) sign "$work/${output##*/}" baseline ;; *-relaxed*) sign "$work/${output##*/}" relaxed ;; esac
+  chmod 644 "$work/${output##*/}"
   mv "$work/${output##*/}" "$output"
   rm -rf "$work"
+}
+
+# sign FILE VARIANT: adds a custom section (0) named "dynakernel" that holds VARIANT: the wrapper's info.simd.
+sign() {
+  local size
+  size=$(printf '%02x' $((1 + 10 + ${#2})))
+  printf '\x00%b\x0adynakernel%s' "\\x$size" "$2" >> "$1"
 }
 
 # wasm_pair STEM SUFFIX KEY ARGUMENTS...: STEM-baselineSUFFIX.wasm and STEM-relaxedSUFFIX.wasm, side by side.
@@ -225,20 +234,18 @@ need_packages() {
   npm ci --no-audit --no-fund
 }
 
-# The wrapper as one file, which a page fetches at once instead of thirty one after another. The folder is as deep as
-# web/dynakernel/, so that the URLs of the WebAssembly hold in both.
+# The wrapper as one file, which a page fetches at once instead of thirty one after another.
 build_bundle() {
-  local key scripts
+  local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
   mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)
-  key=$(key package-lock.json "${scripts[@]}")
-  if up_to_date dist/bundle/index.js "$key"; then return; fi
+  [ -f "${wasm[0]}" ] && [ -f "${wasm[1]}" ] || build_wasm
+  key=$(key package-lock.json scripts/bundle.mjs scripts/patch.mjs "${scripts[@]}" "${wasm[@]}")
+  if up_to_date dist/index.js "$key"; then return; fi
   need_packages
-  echo "building dist/bundle"
-  rm -rf dist/bundle
-  node_modules/.bin/esbuild web/dynakernel/index.js web/dynakernel/worker.js --outdir=dist/bundle --bundle --minify \
-    --format=esm --platform=neutral --target=es2022 --sourcemap --log-level=warning || fail "bundle: esbuild failed."
-  cp web/dynakernel/index.cjs dist/bundle/
-  remember dist/bundle/index.js "$key"
+  echo "building dist/*.js"
+  rm -rf dist/bundle dist/*.js dist/*.cjs
+  node scripts/bundle.mjs || fail "bundle: esbuild failed."
+  remember dist/index.js "$key"
 }
 
 build_types() {

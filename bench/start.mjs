@@ -9,11 +9,11 @@ import { loadNotes, machine } from './machine.mjs';
 import { reportName } from './reports.mjs';
 
 const inNode = {
-  dynakernel: new URL('../dist/bundle/index.js', import.meta.url).href,
+  dynakernel: new URL('../dist/index.js', import.meta.url).href,
   'onnxruntime-web': 'onnxruntime-web',
 };
 const inBrowser = {
-  dynakernel: '/dist/bundle/index.js',
+  dynakernel: '/dist/index.js',
   'onnxruntime-web': '/bench/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs',
 };
 

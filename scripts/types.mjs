@@ -40,7 +40,8 @@ function parse(path) {
 
 /** Cleans every emitted file in place. */
 function cleanAll() {
-  const files = readdirSync(emitted).map((name) => parse(join(emitted, name)));
+  const names = readdirSync(emitted, { encoding: 'utf8', recursive: true }).filter((name) => name.endsWith('.d.ts'));
+  const files = names.map((name) => parse(join(emitted, name)));
   const classes = files.flatMap(({ statements }) => statements.filter(ts.isClassDeclaration));
   const bases = new Set(classes.map(({ heritageClauses }) => heritageClauses?.[0].types[0].expression.getText()));
   for (const file of files) writeFileSync(file.fileName, clean(file, bases));

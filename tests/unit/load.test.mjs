@@ -1,10 +1,13 @@
 // load(): which build, from which source, and what can go wrong on the way.
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, mock, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { load } from '../../web/dynakernel/index.js';
 import { assertRejected, simd, threads } from '../helpers.mjs';
 
@@ -20,6 +23,9 @@ before(async () => {
     '/dynakernel-baseline.wasm': [200, 'application/wasm', bytes],
     '/untyped.wasm': [200, 'application/octet-stream', bytes],
     '/page.wasm': [200, 'text/html', '<!doctype html>'],
+    '/mislabelled.wasm': [200, 'application/wasm', '\n<html></html>'],
+    '/pointer.wasm': [200, 'application/wasm', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n'],
+    '/zipped.wasm': [200, 'application/wasm', gzipSync(bytes)],
     '/broken.wasm': [200, 'application/wasm', bytes.subarray(0, 1000)],
     '/other.wasm': [200, 'application/wasm', emptyModule],
   };
@@ -49,7 +55,7 @@ function assertWorks(dk) {
 test('info tells what is running', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const dk = await load({ simd, threads });
-  assert.deepEqual(dk.info, { version, simd, threads, heapBytes: dk.info.heapBytes });
+  assert.deepEqual(dk.info, { version, simd, threads, threadsReason: null, heapBytes: dk.info.heapBytes });
   assert.ok(dk.info.heapBytes >= 65536 && dk.info.heapBytes % 65536 === 0);
   assertWorks(dk);
 });
@@ -70,18 +76,21 @@ test('auto is the fastest that the engine can run', async () => {
 
 test('a module from every kind of source', async () => {
   const whole = new Uint8Array(bytes);
+  const shared = new SharedArrayBuffer(whole.length);
+  new Uint8Array(shared).set(whole);
   const sources = [
     wasmUrl, wasmUrl.href, fileURLToPath(wasmUrl),
     new URL(`${origin}/right.wasm`), `${origin}/right.wasm`, `${origin}/untyped.wasm`,
     `data:application/wasm;base64,${bytes.toString('base64')}`,
     await fetch(`${origin}/right.wasm`), await fetch(`${origin}/untyped.wasm`), new Response(whole),
-    bytes, whole, whole.buffer, new DataView(whole.buffer), new WebAssembly.Module(bytes),
+    bytes, whole, whole.buffer, new DataView(whole.buffer), new WebAssembly.Module(bytes), shared, new Uint8Array(shared),
   ];
   for (const wasm of sources) assertWorks(await load({ wasm }));
 });
 
 test('info.simd of a module of the caller\'s own', async () => {
-  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, 'unknown']];
+  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, simd], [new WebAssembly.Module(bytes), simd],
+    [bytes.subarray(0, -20 - (simd === 'baseline')), 'unknown']];
   for (const [wasm, expected] of cases) {
     const dk = await load({ wasm });
     assert.equal(dk.info.simd, expected);
@@ -93,14 +102,20 @@ test('what cannot be fetched, compiled or used names the file', async () => {
   const missing = `${origin}/missing.wasm`;
   await assertRejected(load({ wasm: missing }), 'ERR_LOAD', missing, '404');
   await assertRejected(load({ wasm: await fetch(missing) }), 'ERR_LOAD', missing, '404');
-  await assertRejected(load({ wasm: `${origin}/page.wasm` }), 'ERR_LOAD', `${origin}/page.wasm`, 'text/html');
+  await assertRejected(load({ wasm: `${origin}/page.wasm` }), 'ERR_LOAD', `${origin}/page.wasm`, 'text/html', 'HTML page');
+  await assertRejected(load({ wasm: `${origin}/mislabelled.wasm` }), 'ERR_LOAD', 'mislabelled.wasm', 'HTML page');
+  await assertRejected(load({ wasm: `${origin}/pointer.wasm` }), 'ERR_LOAD', 'pointer.wasm', 'git lfs pull');
+  await assertRejected(load({ wasm: `${origin}/zipped.wasm` }), 'ERR_LOAD', 'zipped.wasm', 'gzip');
+  await assertRejected(load({ wasm: await fetch(`${origin}/pointer.wasm`) }), 'ERR_LOAD', 'git lfs pull');
   await assertRejected(load({ wasm: `${origin}/broken.wasm` }), 'ERR_LOAD', `${origin}/broken.wasm`, 'WebAssembly');
   await assertRejected(load({ wasm: `${origin}/other.wasm` }), 'ERR_LOAD', `${origin}/other.wasm`, 'dk_alloc');
   await assertRejected(load({ wasm: 'http://127.0.0.1:1/x.wasm' }), 'ERR_LOAD', 'http://127.0.0.1:1/x.wasm', 'fetched');
   await assertRejected(load({ wasm: new URL('missing.wasm', import.meta.url) }), 'ERR_LOAD', 'missing.wasm', 'ENOENT');
   await assertRejected(load({ wasm: 'missing.wasm' }), 'ERR_LOAD', 'missing.wasm');
   await assertRejected(load({ wasm: emptyModule }), 'ERR_LOAD', 'Uint8Array', 'dk_alloc');
-  await assertRejected(load({ wasm: new Uint8Array(0) }), 'ERR_LOAD', 'WebAssembly');
+  await assertRejected(load({ wasm: new Uint8Array(0) }), 'ERR_LOAD', 'WebAssembly', 'empty');
+  await assertRejected(load({ wasm: Buffer.from('PK\x03\x04') }), 'ERR_LOAD', '50 4b 03 04');
+  await assertRejected(load({ wasm: Buffer.from('\ufeff <!DOCTYPE html>') }), 'ERR_LOAD', 'HTML page');
   await assertRejected(load({ wasm: new WebAssembly.Module(emptyModule) }), 'ERR_LOAD', 'dk_alloc');
   const used = await fetch(`${origin}/right.wasm`);
   await used.arrayBuffer();
@@ -114,7 +129,34 @@ test('options', async () => {
   for (const wasm of [5, null, {}, [], true]) {
     await assertRejected(load({ wasm }), 'ERR_CONFIG', 'wasm', 'WebAssembly.Module');
   }
-  for (const signal of [5, null, {}, 'x']) await assertRejected(load({ signal }), 'ERR_CONFIG', 'AbortSignal');
+  for (const signal of [5, null, {}, 'x', { aborted: false }]) await assertRejected(load({ signal }), 'ERR_CONFIG', 'AbortSignal');
+});
+
+test('bytes that were transferred', async () => {
+  for (const view of [(buffer) => buffer, (buffer) => new Uint8Array(buffer), (buffer) => new DataView(buffer)]) {
+    const buffer = new Uint8Array(bytes).buffer;
+    const wasm = view(buffer);
+    structuredClone(buffer, { transfer: [buffer] });
+    await assertRejected(load({ wasm }), 'ERR_CONFIG', 'wasm', 'transferred');
+  }
+});
+
+test('a path of Windows is a path', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'dynakernel-'));
+  const before = process.cwd();
+  t.after(() => {
+    process.chdir(before);
+    rmSync(folder, { recursive: true });
+  });
+  process.chdir(folder); // where these names stand for such paths
+  const paths = ['C:\\Users\\me\\dynakernel.wasm', 'd:\\x.wasm'];
+  for (const path of paths) {
+    writeFileSync(path, bytes);
+    assertWorks(await load({ wasm: path }));
+  }
+  for (const path of ['E:\\absent.wasm', 'e:/absent.wasm', '\\\\server\\absent.wasm']) {
+    await assertRejected(load({ wasm: path }), 'ERR_LOAD', path, 'ENOENT');
+  }
 });
 
 test('a signal ends loading', async () => {

@@ -23,8 +23,9 @@ export class Heap {
   #live = 0;
   #onClose = () => {};
 
-  /** Gives back the memory of guarded objects that were forgotten without dispose(). */
-  #forgotten = new FinalizationRegistry(
+  /** Gives back the memory of guarded objects that were forgotten without dispose(). Some hosts have no
+   * such registry: there, only dispose() gives memory back. */
+  #forgotten = globalThis.FinalizationRegistry && new FinalizationRegistry(
     (/** @type {{ pointer: number, destroy: Destructor }} */ { pointer, destroy }) => {
       if (this.#exports) this.#destroy(pointer, destroy);
     });
@@ -193,7 +194,7 @@ export class Heap {
    */
   guard(owner, pointer, destroy, bytes) {
     this.#live++;
-    this.#forgotten.register(owner, { pointer, destroy }, owner);
+    this.#forgotten?.register(owner, { pointer, destroy }, owner);
     if (!this.shared) return;
     try {
       this.#weights.set(owner, new ArrayBuffer(bytes >>> 1));
@@ -210,7 +211,7 @@ export class Heap {
    * @param {Destructor} destroy
    */
   release(owner, pointer, destroy) {
-    this.#forgotten.unregister(owner);
+    this.#forgotten?.unregister(owner);
     this.#weights.delete(owner);
     if (this.#exports) this.#destroy(pointer, destroy);
   }

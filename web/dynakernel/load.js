@@ -1,13 +1,11 @@
 /** Getting a runtime: which build, from where, and what can go wrong on the way. */
 import { FUNCTIONS } from './abi.js';
 import { integer, oneOf, readOptions } from './check.js';
+import { compileGiven, compileShipped } from './compile.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { Heap } from './heap.js';
-import { className, isBuffer } from './numbers.js';
-import { Runtime, heapOf } from './runtime.js';
-import {
-  MAX_THREADS, ThreadPool, defaultThreads, sharedMemory, threadedImports, whyNoThreads,
-} from './threads.js';
+import { Runtime } from './runtime.js';
+import { MAX_THREADS, ThreadPool, chooseThreads, sharedMemory, threadedImports } from './threads.js';
 
 /** @import { Platform, WasmModule } from './platform.js' */
 /** @typedef {import('./abi.js').Exports} Exports */
@@ -40,19 +38,13 @@ import {
  * @property {number | 'auto'} [threads] how many threads at most, 1 to 16, the calling one among
  *   them; 'auto' is one for each processor, 4 at most, and in a worker of Firefox one, since there
  *   starting workers can block for ever. More than one needs a page that is cross-origin isolated;
- *   elsewhere there is one, and a warning on the console ('auto')
- * @property {WasmSource} [wasm] instead of the file that comes with the package
+ *   elsewhere there is one, and info.threadsReason says why. If a number is not met, a warning on
+ *   the console says so too ('auto')
+ * @property {WasmSource} [wasm] instead of the file that comes with the package. In Node, a string
+ *   that is no URL is a path
  * @property {AbortSignalLike} [signal] gives up loading: load() then throws ERR_LOAD, whose cause is
  *   the signal's reason
  */
-
-/** Bundlers find the files by these very expressions. */
-const FILES = {
-  baseline: () => new URL('../../dist/dynakernel-baseline.wasm', import.meta.url),
-  relaxed: () => new URL('../../dist/dynakernel-relaxed.wasm', import.meta.url),
-  'baseline-threads': () => new URL('../../dist/dynakernel-baseline-threads.wasm', import.meta.url),
-  'relaxed-threads': () => new URL('../../dist/dynakernel-relaxed-threads.wasm', import.meta.url),
-};
 
 /**
  * A module of one function, which computes on v128 values of zeros, as an engine that validates it
@@ -80,8 +72,8 @@ let warnedOfThreads = false;
  *
  * @param {LoadOptions} [options]
  * @returns {Promise<Runtime>}
- * @throws {DynakernelError} ERR_LOAD names the file and what is wrong with it; ERR_MEMORY,
- *   ERR_CONFIG
+ * @throws {DynakernelError} ERR_LOAD names the file, what is wrong with it, and what to do if a
+ *   bundler, a server or a Content-Security-Policy is the cause; ERR_MEMORY; ERR_CONFIG
  * @example
  * const dk = await load();
  * console.log(dk.info.simd); // 'relaxed'
@@ -89,60 +81,80 @@ let warnedOfThreads = false;
 export async function load(options) {
   const { simd = 'auto', threads = 'auto', wasm, signal } =
     readOptions(options, 'load', ['simd', 'threads', 'wasm', 'signal']);
-  const build = chooseBuild(oneOf(simd, 'load: simd', ['auto', 'baseline', 'relaxed']));
-  const { count, reason } = await chooseThreads(threads);
-  if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
-    throw new DynakernelError('ERR_CONFIG', `load: signal must be an AbortSignal; got ${given(signal)}`);
+  const choice = oneOf(simd, 'load: simd', ['auto', 'baseline', 'relaxed']);
+  const most = checkThreads(threads);
+  checkSignal(signal);
+  const build = chooseBuild(choice);
+  const runtime = await abortable(signal, () => (wasm === undefined
+    ? startShipped(build, most, signal)
+    : startGiven(wasm, most, signal)));
+  const { threadsReason } = runtime.info;
+  if (threadsReason && most !== 'auto') warnOfOneThread(threadsReason);
+  return runtime;
+}
+
+/**
+ * @param {Exclude<Info['simd'], 'unknown'>} build
+ * @param {number | 'auto'} threads
+ * @param {AbortSignal | undefined} signal
+ */
+async function startShipped(build, threads, signal) {
+  let { count, reason } = chooseThreads(threads);
+  if (count > 1) {
+    try {
+      return await startRuntime(await compileShipped(`${build}-threads`, signal), count, null);
+    } catch (error) {
+      // The build without threads may be there, and needs no workers.
+      if (!(error instanceof DynakernelError) || signal?.aborted) throw error;
+      [reason] = error instanceof NoThreads ? [error.reason] : error.message.split('\n');
+    }
   }
-  const start = (/** @type {unknown} */ source, /** @type {Info['simd'] | null} */ knownSimd,
-    /** @type {number} */ most) => {
-    const name = sourceName(source);
-    return abortable(signal, async () => startRuntime(
-      await compile(source, name, signal), name, knownSimd ?? buildOf(name), most));
-  };
-  if (wasm !== undefined) {
-    const runtime = await start(wasm, null, count);
-    const asked = typeof threads === 'number' && threads > 1;
-    const lacking = heapOf(runtime).shared ? reason : asked && `${sourceName(wasm)} has no threads`;
-    if (lacking) warnOfOneThread(lacking);
-    return runtime;
-  }
-  if (reason) warnOfOneThread(reason);
-  if (count === 1) return start(FILES[build](), build, 1);
-  try {
-    return await start(FILES[`${build}-threads`](), build, count);
-  } catch (error) {
-    if (!(error instanceof NoThreads)) throw error;
-    warnOfOneThread(error.reason);
-    return start(FILES[build](), build, 1);
-  }
+  return startRuntime(await compileShipped(build, signal), 1, reason);
+}
+
+/**
+ * @param {unknown} wasm
+ * @param {number | 'auto'} threads
+ * @param {AbortSignal | undefined} signal
+ */
+async function startGiven(wasm, threads, signal) {
+  const compiled = await compileGiven(wasm, signal);
+  const { count, reason } = chooseThreads(threads);
+  const lacksThreads = count > 1 && !isThreaded(compiled.module);
+  return startRuntime(compiled, count, lacksThreads ? `${compiled.name} has no threads` : reason);
 }
 
 /** Threads that were to be had, as far as one could tell, did not start. */
 class NoThreads extends DynakernelError {
-  /** @param {string} reason */
-  constructor(reason) {
-    super('ERR_LOAD', `a build with threads cannot run here: ${reason}`);
+  /**
+   * @param {string} reason
+   * @param {unknown} cause
+   */
+  constructor(reason, cause) {
+    super('ERR_LOAD', `a build with threads cannot run here: ${reason}`, { cause });
     this.reason = reason;
   }
 }
 
+/** @param {WebAssembly.Module} module */
+const isThreaded = (module) =>
+  WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
+
 /**
- * @param {WebAssembly.Module} module
- * @param {string} name
- * @param {Info['simd']} simd
+ * @param {{ module: WebAssembly.Module, name: string }} compiled
  * @param {number} threads
+ * @param {string | null} threadsReason
  */
-async function startRuntime(module, name, simd, threads) {
-  const threaded = WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
-  if (!threaded) {
-    return new Runtime(new Heap(await instantiate(module, name, {})), { simd, threads: 1 });
+async function startRuntime({ module, name }, threads, threadsReason) {
+  const simd = buildOf(module);
+  if (!isThreaded(module)) {
+    return new Runtime(new Heap(await instantiate(module, name, {})), { simd, threads: 1, threadsReason });
   }
   let memory;
   try {
     memory = sharedMemory();
   } catch (error) {
-    throw new NoThreads(`shared memory cannot be had (${messageOf(error)})`);
+    throw new NoThreads(`shared memory cannot be had (${messageOf(error)})`, error);
   }
   const exports = /** @type {import('./abi.js').ThreadedExports} */ (
     await instantiate(module, name, threadedImports(memory), memory));
@@ -152,10 +164,10 @@ async function startRuntime(module, name, simd, threads) {
   try {
     await pool.start(threads, module, memory);
   } catch (error) {
-    throw new NoThreads(`its workers do not start (${messageOf(error)})`);
+    throw new NoThreads(`its workers do not start (${messageOf(error)})`, error);
   }
   heap.onClose(() => pool.stop());
-  return new Runtime(heap, { simd, threads });
+  return new Runtime(heap, { simd, threads, threadsReason });
 }
 
 /** @param {'auto' | 'baseline' | 'relaxed'} simd */
@@ -177,20 +189,25 @@ function chooseBuild(simd) {
 }
 
 /**
- * How many threads to run, and why there are not as many as were asked for, in words.
- *
  * @param {unknown} threads
- * @returns {Promise<{ count: number, reason: string | null }>}
+ * @returns {number | 'auto'}
  */
-async function chooseThreads(threads) {
-  const wanted = threads === 'auto' ? await defaultThreads() : threads;
-  if (typeof wanted === 'string') {
+function checkThreads(threads) {
+  if (threads === 'auto') return threads;
+  if (typeof threads === 'string') {
     throw new DynakernelError('ERR_CONFIG',
       `load: threads must be 'auto' or a whole number, 1 to ${MAX_THREADS}; got ${given(threads)}`);
   }
-  const count = integer(wanted, 'load: threads', 1, MAX_THREADS);
-  const reason = count > 1 ? whyNoThreads() : null;
-  return { count: reason ? 1 : count, reason };
+  return integer(threads, 'load: threads', 1, MAX_THREADS);
+}
+
+/** @param {any} signal */
+function checkSignal(signal) {
+  const isSignal = typeof signal?.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
+  if (signal !== undefined && !isSignal) {
+    throw new DynakernelError('ERR_CONFIG', `load: signal must be an AbortSignal; got ${given(signal)}`);
+  }
 }
 
 /** @param {string} reason */
@@ -201,134 +218,15 @@ function warnOfOneThread(reason) {
 }
 
 /**
- * Which of the shipped builds a file is, as far as its name tells.
+ * Which of the shipped builds a module is: build.sh writes that into a section of its own.
  *
- * @param {string} name
+ * @param {WebAssembly.Module} module
  * @returns {Info['simd']}
  */
-function buildOf(name) {
-  const match = /dynakernel-(baseline|relaxed)\b[^/]*$/.exec(name);
-  return match ? /** @type {'baseline' | 'relaxed'} */ (match[1]) : 'unknown';
-}
-
-/**
- * What error messages call the source.
- *
- * @param {unknown} source
- */
-function sourceName(source) {
-  if (typeof source === 'string') return source;
-  if (className(source) === 'URL') return /** @type {URL} */ (source).href;
-  if (className(source) === 'Response') return /** @type {Response} */ (source).url || 'the response';
-  return `the given ${className(source)}`;
-}
-
-/**
- * @param {unknown} source
- * @param {string} name
- * @param {AbortSignal | undefined} signal
- * @returns {Promise<WebAssembly.Module>}
- */
-async function compile(source, name, signal) {
-  if (className(source) === 'WebAssembly.Module') return /** @type {WebAssembly.Module} */ (source);
-  if (isBuffer(source)) return compileBytes(new Uint8Array(source), name);
-  if (ArrayBuffer.isView(source)) { // of any kind: some engines take no DataView
-    const { buffer, byteOffset, byteLength } = source;
-    return compileBytes(new Uint8Array(/** @type {ArrayBuffer} */ (buffer), byteOffset, byteLength), name);
-  }
-  if (className(source) === 'Response') {
-    return compileResponse(/** @type {Response} */ (source), name);
-  }
-  if (typeof source !== 'string' && className(source) !== 'URL') {
-    throw new DynakernelError('ERR_CONFIG', 'load: wasm must be a URL, a Response, an ArrayBuffer or ' +
-      `a WebAssembly.Module; got ${given(source)}`);
-  }
-  const url = resolve(/** @type {string | URL} */ (source));
-  if (isFile(url)) return compileBytes(await readFile(url, name), name);
-  const response = await fetch(url, { signal }).catch((error) => {
-    throw new DynakernelError('ERR_LOAD', `${name} could not be fetched: ${messageOf(error)}`,
-      { cause: error });
-  });
-  return compileResponse(response, name);
-}
-
-/**
- * Compiles while the bytes arrive where the server names their type rightly, which browsers insist
- * on; else once all are there.
- *
- * @param {Response} response
- * @param {string} name
- */
-async function compileResponse(response, name) {
-  if (!response.ok) {
-    throw new DynakernelError('ERR_LOAD',
-      `${name} could not be fetched: the server answered ${response.status} ${response.statusText}`);
-  }
-  const type = response.headers.get('content-type') ?? 'no type';
-  try {
-    if (type === 'application/wasm') return await WebAssembly.compileStreaming(response);
-    return await WebAssembly.compile(await response.arrayBuffer());
-  } catch (error) {
-    throw notWasm(name, ` (it came as ${type})`, error);
-  }
-}
-
-/**
- * @param {BufferSource} bytes
- * @param {string} name
- */
-async function compileBytes(bytes, name) {
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (error) {
-    throw notWasm(name, '', error);
-  }
-}
-
-/**
- * @param {string} name
- * @param {string} detail
- * @param {unknown} error
- */
-const notWasm = (name, detail, error) => new DynakernelError('ERR_LOAD',
-  `${name} is not a WebAssembly module that this engine can compile${detail}: ${messageOf(error)}`,
-  { cause: error });
-
-/**
- * A URL, relative to the page where there is one. In Node what is no URL is a path.
- *
- * @param {string | URL} source
- * @returns {string | URL}
- */
-function resolve(source) {
-  try {
-    return new URL(source, globalThis.document?.baseURI ?? globalThis.location?.href);
-  } catch {
-    return source;
-  }
-}
-
-/** @param {string | URL} url */
-const isFile = (url) => globalThis.process?.versions?.node !== undefined &&
-  (typeof url === 'string' || url.protocol === 'file:');
-
-/**
- * Node's fetch reads no files. Nor does it pay to read a hundred kilobytes on another thread.
- *
- * @param {string | URL} path
- * @param {string} name
- */
-async function readFile(path, name) {
-  const module = 'node:fs'; // not a literal in import(), lest bundlers for the web look for it
-  try {
-    /** @type {typeof import('node:fs')} */
-    const fs = process.getBuiltinModule?.(module) ?? // 1 ms faster, from Node 20.16 on
-      await import(/* @vite-ignore */ /* webpackIgnore: true */ module);
-    return fs.readFileSync(path);
-  } catch (error) {
-    throw new DynakernelError('ERR_LOAD', `${name} could not be read: ${messageOf(error)}`,
-      { cause: error });
-  }
+function buildOf(module) {
+  const [section] = WebAssembly.Module.customSections(module, 'dynakernel');
+  const name = section && String.fromCharCode(...new Uint8Array(section));
+  return name === 'baseline' || name === 'relaxed' ? name : 'unknown';
 }
 
 /**

@@ -36,6 +36,8 @@ export const VERSION = '0.1.0';
  * @property {string} version
  * @property {'baseline' | 'relaxed' | 'unknown'} simd 'unknown' for a module of the caller's own
  * @property {number} threads 1: none beside the caller's
+ * @property {string | null} threadsReason why there is one thread although load() might have started
+ *   more; null if there are more, or if load() was asked for one
  * @property {number} heapBytes memory of the WebAssembly module, which grows and never shrinks
  */
 
@@ -59,7 +61,7 @@ export class Runtime {
   /**
    * @hideconstructor
    * @param {Heap} heap
-   * @param {Pick<Info, 'simd' | 'threads'>} build
+   * @param {Pick<Info, 'simd' | 'threads' | 'threadsReason'>} build
    */
   constructor(heap, build) {
     this.#heap = heap;
@@ -76,8 +78,7 @@ export class Runtime {
    * console.log(`${simd} SIMD, ${threads} threads, ${(heapBytes / 1e6).toFixed(1)} MB`);
    */
   get info() {
-    const { simd, threads } = this.#build;
-    return { version: VERSION, simd, threads, heapBytes: this.#heap.size };
+    return { version: VERSION, ...this.#build, heapBytes: this.#heap.size };
   }
 
   /**

@@ -2,6 +2,8 @@
  * The pool of threads behind a runtime: shared memory, and workers that wait in C for their share of
  * the work (src/parallel.c).
  */
+import { startWebWorker, whyOneThread, workerAddress } from './files.js';
+import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host.js';
 
 /** @typedef {import('./abi.js').ThreadedExports} ThreadedExports */
 
@@ -34,36 +36,62 @@ const MOST_BY_DEFAULT = 4;
 
 const READY_WITHIN_MS = 5000;
 
-const inNode = globalThis.process?.versions?.node !== undefined;
+/** What browsers do not say of a script that they refuse: why. */
+const WORKER_NOT_LOADED = 'dynakernel-worker.js could not be loaded: it must be deployed with the ' +
+  'code, a Content-Security-Policy must allow it in worker-src, and on an isolated page it must be ' +
+  'served with Cross-Origin-Embedder-Policy too';
+
+/** Whether threads are Web Workers: on isolated pages, which Electron's can be as well. */
+const hasWebThreads = () => globalThis.crossOriginIsolated && typeof Worker === 'function';
+
+/** Node's Worker, in Node and in what works as Node does. */
+const nodeWorker = () => (nodeVersion() === undefined || isCloudflare()
+  ? undefined
+  : nodeModule('node:worker_threads')?.Worker);
 
 /**
  * Why threads cannot be had here, in words, or null.
  *
  * @returns {string | null}
  */
-export function whyNoThreads() {
-  if (typeof SharedArrayBuffer !== 'function' || (!inNode && !globalThis.crossOriginIsolated)) {
-    return 'the page is not cross-origin isolated: it must be served with the headers ' +
-      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
-  }
-  if (!inNode && typeof Worker !== 'function') return 'there are no workers here';
-  return null;
+function whyNoThreads() {
+  if (whyOneThread) return whyOneThread;
+  if (isCloudflare()) return 'Cloudflare Workers have no threads';
+  if (isOldNode()) return `threads need Node 20.16 or newer; this is ${nodeVersion()}`;
+  const shares = typeof SharedArrayBuffer === 'function';
+  if (shares && (hasWebThreads() || nodeWorker())) return null;
+  if (shares && globalThis.crossOriginIsolated) return 'there are no workers here';
+  return 'the page is not cross-origin isolated: it must be served with the headers ' +
+    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
 }
 
 /**
  * Whether a worker that starts another may never get on: Firefox 153 now and then does not come back
  * from `new Worker` in a worker, whatever that is to run (1 of some 200 pages that do nothing else).
  */
-const workersMayBlock = () => !inNode && 'importScripts' in globalThis &&
-  /\bFirefox\//.test(globalThis.navigator.userAgent);
+const workersMayBlock = () => 'importScripts' in globalThis &&
+  /\bFirefox\//.test(globalThis.navigator?.userAgent ?? '');
 
-/** How many threads 'auto' means. */
-export async function defaultThreads() {
-  if (workersMayBlock()) return 1;
-  const processors = inNode
-    ? (await nodeModule('node:os')).availableParallelism()
-    : globalThis.navigator?.hardwareConcurrency ?? 1;
-  return Math.min(processors, MOST_BY_DEFAULT);
+/** How many processors there are, as far as the host says. */
+const processors = () => (isPage() ? undefined : nodeModule('node:os')?.availableParallelism?.()) ??
+  globalThis.navigator?.hardwareConcurrency ?? 1;
+
+/**
+ * How many threads to run, and why it is one although more were wanted, in words.
+ *
+ * @param {number | 'auto'} threads
+ * @returns {{ count: number, reason: string | null }}
+ */
+export function chooseThreads(threads) {
+  if (threads === 1) return { count: 1, reason: null };
+  const reason = whyNoThreads();
+  if (reason) return { count: 1, reason };
+  if (threads !== 'auto') return { count: threads, reason: null };
+  if (workersMayBlock()) {
+    return { count: 1, reason: 'starting workers in a worker of Firefox can block for ever' };
+  }
+  const count = Math.min(processors(), MOST_BY_DEFAULT);
+  return { count, reason: count === 1 ? 'there is one processor' : null };
 }
 
 /**
@@ -157,23 +185,22 @@ export class ThreadPool {
  * @returns {Promise<void>} once the worker is ready
  */
 async function startWorker(task, made) {
-  const url = new URL('./worker.js', import.meta.url);
-  if (inNode) {
-    /** @type {typeof import('node:worker_threads')} */
-    const { Worker } = await nodeModule('node:worker_threads');
+  if (hasWebThreads()) {
+    const worker = startWebWorker();
+    made(worker);
+    worker.postMessage(task);
+    await firstMessage((ready) => { worker.onmessage = ready; }, (failed) => {
+      worker.onerror = (event) => failed(new Error(event.message || WORKER_NOT_LOADED));
+    });
+  } else {
+    /** @type {typeof import('node:worker_threads').Worker} */
+    const NodeWorker = nodeWorker();
     // Without the process's own options: some, --eval for one, are not for a worker's file.
-    const worker = new Worker(url, { workerData: task, execArgv: [] });
+    const worker = new NodeWorker(workerAddress(), { workerData: task, execArgv: [] });
     made(worker);
     await firstMessage((ready) => worker.once('message', ready), (failed) => {
       worker.once('error', failed);
       worker.once('exit', () => failed(new Error('a worker ended before it was ready')));
-    });
-  } else {
-    const worker = new Worker(url, { type: 'module', name: `dynakernel ${task.thread}` });
-    made(worker);
-    worker.postMessage(task);
-    await firstMessage((ready) => { worker.onmessage = ready; }, (failed) => {
-      worker.onerror = (event) => failed(new Error(event.message || 'worker.js could not be loaded'));
     });
   }
 }
@@ -191,11 +218,3 @@ function firstMessage(onReady, onError) {
     onError((error) => { clearTimeout(timer); reject(error); });
   });
 }
-
-/**
- * A module of Node's own, by a name that bundlers for the web do not see.
- *
- * @param {string} name
- * @returns {Promise<any>}
- */
-const nodeModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ name);

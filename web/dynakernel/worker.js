@@ -1,7 +1,9 @@
 /**
  * One thread of a pool (threads.js): an instance of the module on the shared memory, which stays in
- * C until the pool is stopped. Runs as a Web Worker and as one of Node's.
+ * C until the pool is stopped. Runs as a Web Worker and as one of Node's. It has no top-level await,
+ * which bundlers do not take in the classic scripts that they make of it.
  */
+import { nodeModule } from './host.js';
 
 /** @typedef {import('./threads.js').WorkerTask} WorkerTask */
 
@@ -23,14 +25,17 @@ async function serve({ module, memory, context, thread, stack }, ready, end) {
   });
 }
 
-if (globalThis.process?.versions?.node !== undefined) {
-  const name = 'node:worker_threads'; // not a literal, lest bundlers for the web look for it
-  /** @type {typeof import('node:worker_threads')} */
-  const { parentPort, workerData } = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
-  serve(workerData, () => parentPort?.postMessage('ready'), () => {});
+/** Throws where browsers tell the page: outside of any promise.
+ * @param {unknown} error */
+const tellPage = (error) => setTimeout(() => { throw error; });
+
+// A worker of an Electron page has the module too, but no port in it.
+const { parentPort, workerData } = nodeModule('node:worker_threads') ?? {};
+if (parentPort) {
+  serve(workerData, () => parentPort.postMessage('ready'), () => {});
 } else {
   globalThis.onmessage = ({ data }) => {
-    serve(data, () => globalThis.postMessage('ready'), () => globalThis.close())
-      .catch((error) => setTimeout(() => { throw error; })); // only then do browsers tell the page
+    serve(data, () => globalThis.postMessage('ready'), () => globalThis.close()).catch(tellPage);
   };
+  globalThis.onmessageerror = () => tellPage(new Error('shared memory does not reach a worker here'));
 }

@@ -9,8 +9,9 @@ import type {
   Optimizer, Picture, Plan, Range, Runtime, SafetensorsFile, Schedule, SgdOptions, StateDict, StateSource, StateValue,
   Tensor, TypedArray, WasmFile, WasmSource,
 } from 'dynakernel';
+import { load as loadInline } from 'dynakernel/inline';
 import wasm from 'dynakernel/wasm/baseline';
-import relaxed from 'dynakernel/wasm/relaxed';
+import relaxed from 'dynakernel/wasm/relaxed.wasm';
 
 export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'], out?: Tensor): Promise<number> {
   const dk: Runtime = await load({ simd: 'auto', threads: 2, signal, wasm: undefined });
@@ -57,7 +58,7 @@ export function refusal(error: unknown): ErrorCode | undefined {
   return error instanceof DynakernelError ? error.code : undefined;
 }
 
-export const fromBundler: Promise<Runtime>[] = [load({ wasm }), load({ wasm: relaxed })];
+export const fromBundler: Promise<Runtime>[] = [load({ wasm }), load({ wasm: relaxed }), loadInline()];
 export const schedule: Schedule = warmupSchedule({ warmup: 3, lr: stepSchedule({ lr: 0.1, every: 3 }) });
 
 // Nothing is any.

@@ -16,7 +16,7 @@ declare const wasm: WasmFile;
 ${exported} wasm;
 `;
 
-/** The files beside index.d.cts. ES modules and CommonJS share its declarations, so that a Tensor of one is one of the other. */
+/** The files beside index.d.cts, whose classes ES modules and CommonJS share: a Tensor of one is one of the other. */
 const OTHERS = {
   'index.d.ts': "export * from './index.cjs';\n",
   'wasm.d.ts': wasm('export default'),
@@ -58,6 +58,8 @@ function clean(file, bases) {
   const edits = [];
   const replace = (/** @type {ts.Node} */ node, /** @type {string} */ text) =>
     edits.push({ start: node.getStart(file, true), end: node.end, text });
+  const insert = (/** @type {number} */ place, /** @type {string} */ text) =>
+    edits.push({ start: place, end: place, text });
   let added = '';
 
   for (const statement of file.statements) {
@@ -79,6 +81,18 @@ function clean(file, bases) {
     }
   }
 
+  // An option may be undefined: a project with exactOptionalPropertyTypes must be told so.
+  const visit = (/** @type {ts.Node} */ node) => {
+    ts.forEachChild(node, visit);
+    if (!ts.isPropertySignature(node) || !node.questionToken || !node.type) return;
+    const { type } = node;
+    if (/\bundefined$/.test(type.getText())) return;
+    const [open, close] = ts.isFunctionTypeNode(type) ? ['(', ')'] : ['', ''];
+    insert(type.getStart(), open);
+    insert(type.end, `${close} | undefined`);
+  };
+  visit(file);
+
   let text = file.text;
   for (const edit of edits.sort((a, b) => b.start - a.start)) {
     text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
@@ -97,8 +111,10 @@ function clean(file, bases) {
  */
 function withoutNotes(text) {
   return text
-    .replace(/\/\*\*(?:(?!\*\/)[^])*@(?:typedef|callback|import)\b(?:(?!\*\/)[^])*\*\/\n?/g, '') // declared as types by now
-    .replace(/\/\*\*(?:(?!\*\/)[^])*\*\/\s*(?=\/\*\*)/g, '') // a file's head: of two comments only the second counts
+    // What @typedef and @callback say is declared by now.
+    .replace(/\/\*\*(?:(?!\*\/)[^])*@(?:typedef|callback|import)\b(?:(?!\*\/)[^])*\*\/\n?/g, '')
+    // Of two comments, a file's head and the first declaration's, only the second counts.
+    .replace(/\/\*\*(?:(?!\*\/)[^])*\*\/\s*(?=\/\*\*)/g, '')
     .replace(/^ *\* @(?:overload|override)\n(?: *\*\n)?/gm, '')
     .replace(/\{import\('[^']+'\)\.(\w+)\}/g, '{$1}');
 }

@@ -100,12 +100,15 @@ describe('the declarations', () => {
     const ts = tools('typescript-5.9');
     const folder = installed();
     const file = join(folder, 'a.mts');
-    writeFileSync(file, "import { load } from 'dynakernel';\nconst dk = await load();\n" +
-      'const y = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3 }).forward(dk.zeros([1]));\n');
+    writeFileSync(file, `import { load } from 'dynakernel';
+      const dk = await load();
+      const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3 });
+      const y = block.forward(dk.zeros([1, 3, 8, 8]));`);
     const options = { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022 };
     const service = ts.createLanguageService({
       getCompilationSettings: () => options, getScriptFileNames: () => [file], getScriptVersion: () => '1',
-      getScriptSnapshot: (name) => existsSync(name) ? ts.ScriptSnapshot.fromString(readFileSync(name, 'utf8')) : undefined,
+      getScriptSnapshot: (name) => existsSync(name) ? ts.ScriptSnapshot.fromString(readFileSync(name, 'utf8'))
+        : undefined,
       getCurrentDirectory: () => folder, getDefaultLibFileName: ts.getDefaultLibFilePath,
       fileExists: ts.sys.fileExists, readFile: ts.sys.readFile,
     });
@@ -113,7 +116,8 @@ describe('the declarations', () => {
     for (const word of ['load', 'forward', 'zeros', 'dynamicKernelAggregation']) {
       const { documentation, tags } = hover(word);
       assert.ok(documentation.length > 0, `${word} has no text`);
-      for (const tag of ['example', 'throws']) assert.ok(tags.some(({ name }) => name === tag), `${word} has no ${tag}`);
+      const names = tags.map(({ name }) => name);
+      assert.ok(names.includes('example') && names.includes('throws'), `${word} has only ${names}`);
     }
     assert.equal(hover('kernelSize').documentation[0].text, 'R, for R x R kernels');
   });
@@ -130,7 +134,8 @@ describe('the package', () => {
     for (const path of ['LICENSE', 'NOTICE', 'README.md', 'CHANGELOG.md', 'package.json']) {
       assert.ok(paths.includes(path), `${path} is not packed`);
     }
-    assert.deepEqual(paths.filter((path) => !/^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|(inline\/)?package\.json|dist\/.+)$/.test(path)), []);
+    const known = /^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|(inline\/)?package\.json|dist\/.+)$/;
+    assert.deepEqual(paths.filter((path) => !known.test(path)), []);
     assert.deepEqual(paths.filter((path) => /\.d\.[mc]?ts$/.test(path)).sort(),
       ['index.d.cts', 'index.d.ts', 'wasm.d.cts', 'wasm.d.ts'].map((name) => `dist/types/${name}`));
   });
@@ -186,14 +191,18 @@ describe('the package', () => {
 describe('require()', () => {
   const canRequire = process.features.require_module;
   const refused = /^DynakernelError ERR_LOAD .*await import\('dynakernel'\)/;
-  const tried = (entry, ...flags) => run(process.execPath, [...flags, '--no-warnings', '--input-type=commonjs', '--eval', `
-    let required;
-    try {
-      required = require('${entry}');
-    } catch ({ name, code, message }) {
-      console.log(name, code, message);
-    }
-    if (required) import('${entry}').then(({ load }) => console.log(load === required.load));`], { cwd: installed() });
+  const tried = (entry, ...flags) => {
+    const code = `
+      let required;
+      try {
+        required = require('${entry}');
+      } catch ({ name, code, message }) {
+        console.log(name, code, message);
+      }
+      if (required) import('${entry}').then(({ load }) => console.log(load === required.load));`;
+    const options = [...flags, '--no-warnings', '--input-type=commonjs', '--eval', code];
+    return run(process.execPath, options, { cwd: installed() });
+  };
 
   for (const entry of ['dynakernel', 'dynakernel/inline']) {
     test(`of ${entry} gives what import gives, or says that this Node cannot`, () => {

@@ -18,7 +18,7 @@ import { pointerOf, produceInto } from './tensor.js';
  *   trainable comes before can do without, in half the time or less (true)
  */
 
-/** @typedef {Omit<BackwardOptions, 'input'> & { input?: true | undefined }} InputGradientOptions */
+/** @typedef {Omit<BackwardOptions, 'input'> & { input?: true }} InputGradientOptions */
 /** @typedef {{ input: false }} NoInputGradientOptions */
 
 /**

@@ -13,7 +13,7 @@ import { pointerOf, produceInto } from './tensor.js';
  *   instead of a new one; y itself is allowed, where it is not needed any more
  */
 
-/** @typedef {LossOptions & { delta?: number | undefined }} HuberOptions delta: where it turns linear (1) */
+/** @typedef {LossOptions & { delta?: number }} HuberOptions delta: where it turns linear (1) */
 
 /**
  * @typedef {object} LossResult

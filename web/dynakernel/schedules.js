@@ -28,9 +28,9 @@ const MOST = Number.MAX_SAFE_INTEGER;
  * `steps`, and `least` from there on. Without a warm-up it is PyTorch's CosineAnnealingLR up to
  * there, with T_max = steps and eta_min = least (Loshchilov & Hutter, ICLR 2017).
  *
- * @param {{ lr: number, steps: number, warmup?: number | undefined, least?: number | undefined }}
- *   options lr: the highest rate; steps: of the whole training, more than warmup; warmup: steps in
- *   which the rate rises, as in warmupSchedule (0); least: the last rate (0)
+ * @param {{ lr: number, steps: number, warmup?: number, least?: number }} options lr: the highest
+ *   rate; steps: of the whole training, more than warmup; warmup: steps in which the rate rises,
+ *   as in warmupSchedule (0); least: the last rate (0)
  * @returns {Schedule}
  * @throws {DynakernelError} ERR_CONFIG
  * @example
@@ -57,7 +57,7 @@ export function cosineSchedule(options) {
 /**
  * lr, times `factor` after every `every` steps: PyTorch's StepLR.
  *
- * @param {{ lr: number, every: number, factor?: number | undefined }} options factor: from 0 to 1 (0.1)
+ * @param {{ lr: number, every: number, factor?: number }} options factor: from 0 to 1 (0.1)
  * @returns {Schedule}
  * @throws {DynakernelError} ERR_CONFIG
  * @example

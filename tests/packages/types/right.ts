@@ -16,7 +16,8 @@ import relaxed from 'dynakernel/wasm/relaxed.wasm';
 export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'], out?: Tensor): Promise<number> {
   const dk: Runtime = await load({ simd: 'auto', threads: 2, signal, wasm: undefined });
   const block = dk.dynamicKernelAggregation({
-    inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1, stride: undefined, seed: undefined, algorithm: 'winograd4',
+    inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1, stride: undefined, seed: undefined,
+    algorithm: 'winograd4',
   });
   const { missing }: LoadResult = block.loadStateDict(bytes, { prefix: 'stem.', strict: false });
   block.loadStateDict(new Uint8Array(bytes));
@@ -37,7 +38,8 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   optimizer.lr = cosineSchedule({ lr: 0.1, steps: 100, warmup: undefined })(3);
   const plan: Plan | null = block.plan;
   const dict: StateDict = block.stateDict();
-  const file = toSafetensors({ ...dict, x, half: { shape: [1], data: new Uint16Array(1), dtype: 'F16' } }, { format: 'pt' });
+  const half: StateValue = { shape: [1], data: new Uint16Array(1), dtype: 'F16' };
+  const file = toSafetensors({ ...dict, x, half }, { format: 'pt' });
   const value: TypedArray | undefined = parseSafetensors(file)['x']?.data;
   block.parameters()['aggregation.weight']?.data.fill(0);
   return loss + stride + seed + missing.length + (plan?.tile ?? 0) + (weights?.length ?? 0) + (value?.length ?? 0) +
@@ -45,7 +47,9 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
 }
 
 // A canvas of a package for Node, and a picture as bytes.
-export function drawn(dk: Runtime, y: Tensor, canvas: { width: number, height: number, getContext(kind: '2d'): object }) {
+type Canvas = { width: number, height: number, getContext(kind: '2d'): object };
+
+export function drawn(dk: Runtime, y: Tensor, canvas: Canvas) {
   const x = dk.fromImage(canvas, { width: 64, mean: [0.5, 0.5, 0.5], std: new Float32Array(3) });
   dk.fromImage({ data: new Uint8Array(16), width: 2, height: 2 }, { out: x });
   const picture: Picture = y.toImageData({ channel: 'rgb', range: 'shared' });
@@ -73,10 +77,12 @@ export const sound: 'sound' = 'sound' as
   | Values<LoadOptions> | Values<LoadResult> | Values<LoadStateOptions> | Values<LossOptions> | Values<LossResult>
   | Values<MapOptions> | Values<Module> | Values<Optimizer> | Values<Picture> | Values<Plan> | Values<Runtime>
   | Values<SgdOptions> | Values<StateValue> | Values<Tensor>
-  | Sound<Colormap> | Sound<ImageSource> | Sound<NestedNumbers> | Sound<Range> | Sound<SafetensorsFile> | Sound<StateSource>
+  | Sound<Colormap> | Sound<ImageSource> | Sound<NestedNumbers> | Sound<Range> | Sound<SafetensorsFile>
+  | Sound<StateSource>
   | Sound<TypedArray> | Sound<WasmFile> | Sound<WasmSource> | Sound<typeof wasm> | Sound<typeof relaxed>
   | Sound<TypedArray[number]> | Sound<ReturnType<Tensor['toArray']>> | Sound<ReturnType<Tensor['toImageData']>>
   | Sound<ReturnType<typeof toSafetensors>> | Sound<ReturnType<typeof parseSafetensors>>
   | Sound<ReturnType<DrawableCanvas['getContext']>> | Sound<Awaited<ReturnType<typeof load>>>
-  | Inputs<Runtime['fromImage']> | Inputs<Runtime['tensor']> | Inputs<Tensor['drawMap']> | Inputs<Module['loadStateDict']>
+  | Inputs<Runtime['fromImage']> | Inputs<Runtime['tensor']> | Inputs<Tensor['drawMap']>
+  | Inputs<Module['loadStateDict']>
   | Inputs<typeof parseSafetensors> | Inputs<typeof toSafetensors> | Inputs<typeof load>;

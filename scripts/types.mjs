@@ -83,6 +83,7 @@ function clean(file, bases) {
 
   // An option may be undefined: a project with exactOptionalPropertyTypes must be told so.
   const visit = (/** @type {ts.Node} */ node) => {
+    if (ts.isFunctionTypeNode(node)) return; // of a callback, to which the library passes options
     ts.forEachChild(node, visit);
     if (!ts.isPropertySignature(node) || !node.questionToken || !node.type) return;
     const { type } = node;

@@ -29,7 +29,8 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   const numbers: number[] = Array.from(y.toArray());
   y.data[0] = numbers[1] ?? 0;
   const weights: Float32Array | null = block.lastAttention;
-  const { stride, algorithm, seed }: { stride: number, algorithm: Algorithm, seed: number } = block.config;
+  const { algorithm, seed }: { algorithm: Algorithm, seed: number } = block.config;
+  const { stride }: { stride: number } = block.aggregation.config;
   const { loss, gradient }: LossResult = dk.huberLoss(y, x, { delta: 0.5, out });
   block.train().requiresGrad = true;
   const inner: Tensor = block.backward(gradient);

@@ -229,7 +229,7 @@ build_native() {
 }
 
 need_packages() {
-  if [ -x node_modules/.bin/tsc ] && [ -x node_modules/.bin/esbuild ]; then return; fi
+  if [ -x node_modules/.bin/tsc ] && [ -x node_modules/.bin/esbuild ] && [ -x node_modules/.bin/rollup ]; then return; fi
   echo "installing the development packages"
   npm ci --no-audit --no-fund
 }
@@ -237,13 +237,13 @@ need_packages() {
 # The wrapper as one file, which a page fetches at once instead of thirty one after another, and its two entries.
 build_bundle() {
   local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
-  mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
+  mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)
   [ -f "${wasm[0]}" ] && [ -f "${wasm[1]}" ] || build_wasm
   key=$(key package-lock.json scripts/bundle.mjs scripts/patch.mjs "${scripts[@]}" "${wasm[@]}")
   if up_to_date dist/index.js "$key"; then return; fi
   need_packages
   echo "building dist/*.js"
-  rm -rf dist/bundle dist/*.js
+  rm -rf dist/bundle dist/*.js dist/*.cjs
   node scripts/bundle.mjs || fail "bundle: esbuild failed."
   remember dist/index.js "$key"
 }
@@ -252,12 +252,11 @@ build_types() {
   [ -f web/dynakernel/index.js ] || fail "there is no web/dynakernel/index.js yet."
   local key scripts
   mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
-  key=$(key tsconfig.json package-lock.json "${scripts[@]}")
+  key=$(key scripts/types.mjs tsconfig.json package-lock.json "${scripts[@]}")
   if up_to_date dist/types/index.d.ts "$key"; then return; fi
   need_packages
   echo "building dist/types"
-  rm -rf dist/types
-  node_modules/.bin/tsc --project tsconfig.json || fail "types: TypeScript found errors."
+  node scripts/types.mjs || fail "types: TypeScript found errors."
   remember dist/types/index.d.ts "$key"
 }
 

@@ -57,6 +57,12 @@ await build({
 });
 await build({ ...options, entryPoints: { 'dynakernel-worker': join(sources, 'worker.js') } });
 
+// What require() gets of either.
+for (const entry of ['index', 'inline']) {
+  const text = readFileSync(join(sources, 'index.cjs'), 'utf8');
+  writeFileSync(join(dist, `${entry}.cjs`), text.replace("require('./index.js')", `require('./${entry}.js')`));
+}
+
 // Where the bundle was in 0.1.0.
 mkdirSync(join(dist, 'bundle'), { recursive: true });
 writeFileSync(join(dist, 'bundle/index.js'), "export * from '../index.js';\n");

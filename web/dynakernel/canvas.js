@@ -10,7 +10,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @property {Uint8ClampedArray<ArrayBuffer>} data
  * @property {number} width
  * @property {number} height
- * @property {PredefinedColorSpace} colorSpace 'srgb'
+ * @property {'srgb'} colorSpace
  */
 
 /**
@@ -19,6 +19,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @typedef {object} DrawableContext
  * @property {(width: number, height: number, settings?: any) => any} createImageData
  * @property {(picture: any, x: number, y: number, ...dirty: number[]) => void} putImageData
+ * @property {() => boolean} [isContextLost]
  */
 
 /**
@@ -27,7 +28,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @typedef {object} DrawableCanvas
  * @property {number} width
  * @property {number} height
- * @property {(kind: '2d', settings?: any) => any} getContext
+ * @property {(kind: '2d') => object | null} getContext
  */
 
 /** The longest side that canvases of all engines have. */
@@ -131,7 +132,7 @@ export function checkCanvas(canvas, width, height) {
  * @returns {DrawableContext}
  */
 export function contextOf(canvas) {
-  const context = tried(() => canvas.getContext('2d'));
+  const context = tried(() => /** @type {DrawableContext | null} */ (canvas.getContext('2d')));
   if (!context) {
     throw new DynakernelError('ERR_IMAGE',
       'the canvas cannot be drawn on: it has a context of another kind than 2d');

@@ -51,7 +51,7 @@ export class DynakernelError extends Error {
    * @param {ErrorCode} code
    * @param {string} message what was given and what was expected; a message of more than a few lines
    *   loses its middle
-   * @param {ErrorOptions} [options]
+   * @param {{ cause?: unknown }} [options] cause: what it came from
    */
   constructor(code, message, options) {
     const text = typeof message === 'string' ? message : given(message);

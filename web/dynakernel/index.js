@@ -1,5 +1,3 @@
-/// <reference lib="es2022.error" preserve="true" />
-/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * dynakernel: dynamic-kernel convolution in WebAssembly. A small attention branch looks at an image
  * and mixes K convolution kernels into the one that the image is convolved with.
@@ -34,6 +32,8 @@ export { load } from './load.js';
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */
 /** @typedef {import('./load.js').LoadOptions} LoadOptions */
+/** @typedef {import('./load.js').WasmFile} WasmFile */
+/** @typedef {import('./load.js').WasmSource} WasmSource */
 /** @typedef {import('./loss.js').HuberOptions} HuberOptions */
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */

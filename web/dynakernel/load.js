@@ -2,7 +2,28 @@
 import * as files from './files.js';
 import { loadWith } from './start.js';
 
+/** @import { Platform, WasmModule } from './platform.js' */
 /** @typedef {import('./runtime.js').Runtime} Runtime */
+
+/**
+ * Where a WebAssembly module comes from: an address, what it answered, bytes, or the compiled module.
+ *
+ * @typedef {string | Platform<'URL'> | Platform<'Response'> | ArrayBuffer | ArrayBufferView
+ *   | WasmModule} WasmSource
+ */
+
+/** @typedef {string | WasmModule} WasmFile what bundlers make of an import of dynakernel/wasm/... */
+
+/**
+ * What the library needs of an AbortSignal.
+ *
+ * @typedef {object} AbortSignalLike
+ * @property {boolean} aborted
+ * @property {unknown} [reason]
+ * @property {(type: 'abort', listener: () => void, options?: { once?: boolean }) => void}
+ *   addEventListener
+ * @property {(type: 'abort', listener: () => void) => void} removeEventListener
+ */
 
 /**
  * @typedef {object} LoadOptions
@@ -13,9 +34,9 @@ import { loadWith } from './start.js';
  *   starting workers can block for ever. More than one needs a page that is cross-origin isolated;
  *   elsewhere there is one, and info.threadsReason says why. If a number is not met, a warning on
  *   the console says so too ('auto')
- * @property {string | URL | Response | BufferSource | WebAssembly.Module} [wasm] instead of the
- *   file that comes with the package. In Node, a string that is no URL is a path
- * @property {AbortSignal} [signal] gives up loading: load() then throws ERR_LOAD, whose cause is
+ * @property {WasmSource} [wasm] instead of the file that comes with the package. In Node, a string
+ *   that is no URL is a path
+ * @property {AbortSignalLike} [signal] gives up loading: load() then throws ERR_LOAD, whose cause is
  *   the signal's reason
  */
 

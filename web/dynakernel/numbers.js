@@ -3,11 +3,14 @@ import { DynakernelError, given } from './errors.js';
 import { decodeFloats, isSmallFloat } from './float-formats.js';
 import { shapeText, sizeOf } from './shape.js';
 
-/** @typedef {import('./heap.js').Floats} Floats */
+/** @import { Platform } from './platform.js' */
 
 /**
+ * Every kind of typed array that the project's libraries declare.
+ *
  * @typedef {Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array
- *   | Uint32Array | Float32Array | Float64Array | BigInt64Array | BigUint64Array} TypedArray
+ *   | Uint32Array | Float32Array | Float64Array | Platform<'BigInt64Array'>
+ *   | Platform<'BigUint64Array'> | Platform<'Float16Array'>} TypedArray
  */
 
 /**

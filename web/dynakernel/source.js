@@ -4,6 +4,8 @@ import { DynakernelError, given, messageOf } from './errors.js';
 import { className } from './numbers.js';
 import { rowsOf } from './pixels.js';
 
+/** @import { Platform } from './platform.js' */
+
 /**
  * A picture as bytes: an ImageData, or any object like one.
  *
@@ -19,11 +21,19 @@ import { rowsOf } from './pixels.js';
  */
 
 /**
+ * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a package for Node.
+ *
+ * @typedef {object} ReadableCanvas
+ * @property {number} width
+ * @property {number} height
+ * @property {(kind: '2d') => object | null} getContext
+ */
+
+/**
  * A picture of a browser, or a canvas of a package for Node.
  *
- * @typedef {PixelData | ImageData | HTMLCanvasElement | OffscreenCanvas | HTMLImageElement | ImageBitmap
- *   | HTMLVideoElement | VideoFrame
- *   | { width: number, height: number, getContext: (kind: '2d') => any }} ImageSource
+ * @typedef {PixelData | ReadableCanvas | Platform<'ImageData'> | Platform<'HTMLImageElement'> | Platform<'ImageBitmap'>
+ *   | Platform<'HTMLVideoElement'> | Platform<'VideoFrame'>} ImageSource
  */
 
 /**

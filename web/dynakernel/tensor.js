@@ -116,9 +116,10 @@ export class Tensor {
    * The numbers, live and flat: what is written here is what the next call computes with. Any call
    * that needs memory may move the heap and leave this view empty, so fetch it again after every
    * other call; keep toArray() instead where a copy will do. On a module's parameter or gradient,
-   * fetching counts as writing, since a view cannot tell: to look, take toArray().
+   * fetching counts as writing, since a view cannot tell: to look, take toArray(). With threads the
+   * memory is shared, and much of the platform takes no views on such.
    *
-   * @returns {Floats}
+   * @returns {Float32Array}
    * @throws {DynakernelError} ERR_DISPOSED
    * @example
    * const x = dk.zeros([1, 1, 8, 8]);

@@ -1,5 +1,5 @@
 /** Getting a runtime: which build, from where, and what can go wrong on the way. */
-import { FUNCTIONS } from './abi.js';
+import { FUNCTIONS, THREAD_FUNCTIONS, checkModule } from './abi.js';
 import { integer, oneOf, readOptions } from './check.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { Heap } from './heap.js';
@@ -124,17 +124,19 @@ async function startRuntime(module, name, simd, threads) {
   } catch (error) {
     throw new NoThreads(`shared memory cannot be had (${messageOf(error)})`);
   }
+  /** @type {ThreadPool | undefined} */
+  let pool;
   const exports = /** @type {import('./abi.js').ThreadedExports} */ (
-    await instantiate(module, name, threadedImports(memory), memory));
+    await instantiate(module, name, threadedImports(memory, () => pool?.giveUp()), memory));
   exports.__wasm_call_ctors();
   const heap = new Heap(exports);
-  const pool = new ThreadPool(exports, heap.context);
+  pool = new ThreadPool(exports, heap.context, (reason) => heap.loseThreads(reason));
   try {
     await pool.start(threads, module, memory);
   } catch (error) {
     throw new NoThreads(`its workers do not start (${messageOf(error)})`);
   }
-  heap.onClose(() => pool.stop());
+  heap.onClose(() => pool?.stop());
   return new Runtime(heap, { simd, threads });
 }
 
@@ -327,12 +329,11 @@ async function instantiate(module, name, imports, imported) {
     throw new DynakernelError(isMemory ? 'ERR_MEMORY' : 'ERR_LOAD',
       `${name} could not be started: ${messageOf(error)}`, { cause: error });
   }
-  const missing = FUNCTIONS.filter((symbol) => typeof exports[symbol] !== 'function');
+  checkModule(exports, imported ? [...FUNCTIONS, ...THREAD_FUNCTIONS] : FUNCTIONS, name);
   const memory = imported ?? exports.memory;
-  if (missing.length > 0 || !(memory instanceof WebAssembly.Memory)) {
-    const list = missing.length > 0 ? missing.join(', ') : 'memory';
+  if (!(memory instanceof WebAssembly.Memory)) {
     throw new DynakernelError('ERR_LOAD',
-      `${name} is not this version's dynakernel module: it has no ${list}`);
+      `${name} is not this version's dynakernel module: it has no memory`);
   }
   if (typeof exports._initialize === 'function') exports._initialize();
   return /** @type {any} */ ({ ...exports, memory });

@@ -13,7 +13,7 @@
 async function serve({ module, memory, context, thread, stack }, ready, end) {
   // Workers never allocate: the memory grows on the thread that made it.
   const instance = await WebAssembly.instantiate(module,
-    { env: { memory, emscripten_resize_heap: () => 0 } });
+    { env: { memory, emscripten_resize_heap: () => 0, dk_now: () => 0, dk_lost() {} } });
   const exports = /** @type {any} */ (instance.exports);
   exports.__stack_pointer.value = stack;
   ready();
@@ -27,10 +27,14 @@ if (globalThis.process?.versions?.node !== undefined) {
   const name = 'node:worker_threads'; // not a literal, lest bundlers for the web look for it
   /** @type {typeof import('node:worker_threads')} */
   const { parentPort, workerData } = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
-  serve(workerData, () => parentPort?.postMessage('ready'), () => {});
+  serve(workerData, () => parentPort?.postMessage('ready'), () => {}); // Node itself tells of the end
 } else {
   globalThis.onmessage = ({ data }) => {
-    serve(data, () => globalThis.postMessage('ready'), () => globalThis.close())
+    const end = () => {
+      globalThis.postMessage('ended');
+      globalThis.close();
+    };
+    serve(data, () => globalThis.postMessage('ready'), end)
       .catch((error) => setTimeout(() => { throw error; })); // only then do browsers tell the page
   };
 }

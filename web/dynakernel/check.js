@@ -77,6 +77,20 @@ export function boolean(value, what) {
 }
 
 /**
+ * A copy of an array, each item read once, holes as undefined; null for what is no array, or has more than
+ * `most` items, of which none is then read.
+ *
+ * @param {unknown} value
+ * @param {number} most
+ * @returns {unknown[] | null}
+ */
+export function copyList(value, most) {
+  if (!Array.isArray(value)) return null;
+  const { length } = value;
+  return length <= most ? Array.from({ length }, (_, i) => value[i]) : null;
+}
+
+/**
  * An array of which every item passes; unlike every(), over holes too.
  *
  * @param {unknown} value

@@ -1,6 +1,6 @@
 /** Numbers of every kind that callers bring, as float32. */
 import { DynakernelError, given } from './errors.js';
-import { shapeText } from './shape.js';
+import { shapeText, sizeOf } from './shape.js';
 
 /** @typedef {import('./heap.js').Floats} Floats */
 
@@ -16,10 +16,38 @@ import { shapeText } from './shape.js';
  */
 
 /**
+ * What a typed array really is, whatever a subclass says of itself.
+ *
+ * @param {string | symbol} name
+ * @returns {(value: unknown) => any}
+ */
+const innate = (name) => {
+  const { get } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), name) ?? {};
+  return (value) => get?.call(value);
+};
+const kindOf = innate(Symbol.toStringTag); // undefined for what is no typed array
+const lengthOf = innate('length');
+const bufferOf = innate('buffer');
+const offsetOf = innate('byteOffset');
+
+/**
  * @param {unknown} value
  * @returns {value is TypedArray}
  */
-export const isTypedArray = (value) => ArrayBuffer.isView(value) && 'length' in value;
+export const isTypedArray = (value) => kindOf(value) !== undefined;
+
+/**
+ * The same numbers as a plain typed array of its kind, not a copy: subclasses may change what length,
+ * subarray and iteration say between two looks.
+ *
+ * @param {TypedArray} data
+ * @returns {TypedArray}
+ */
+export function plainArray(data) {
+  const Kind = /** @type {any} */ (globalThis)[kindOf(data)];
+  const length = lengthOf(data);
+  return length === 0 ? new Kind(0) : new Kind(bufferOf(data), offsetOf(data), length);
+}
 
 /**
  * The class of a typed array or buffer by name: 'Float32Array'. Unlike instanceof, this also knows
@@ -37,13 +65,14 @@ export const isBuffer = (value) =>
   className(value) === 'ArrayBuffer' || className(value) === 'SharedArrayBuffer';
 
 /**
- * A typed array as floats: itself where it has them already.
+ * A typed array as floats: a plain view on the same memory if it has them already.
  *
- * @param {TypedArray} data
+ * @param {TypedArray} source
  * @param {string} [dtype] what safetensors calls it, where 16 bits are a half or a bfloat
  * @returns {Float32Array}
  */
-export function toFloats(data, dtype) {
+export function toFloats(source, dtype) {
+  const data = plainArray(source);
   const kind = className(data);
   if (kind === 'Float32Array') return /** @type {Float32Array} */ (data);
   if (kind === 'Uint16Array' && dtype === 'F16') {
@@ -57,37 +86,56 @@ export function toFloats(data, dtype) {
 }
 
 /**
- * Numbers in arrays, flat or nested as the shape says, as floats.
+ * Numbers in arrays, flat or nested as the shape says, as floats. Lengths are checked before items are read,
+ * and each item is read once.
  *
  * @param {readonly unknown[]} values
  * @param {readonly number[]} shape
  */
 export function flatten(values, shape) {
+  const { length } = values;
+  const first = length > 0 ? values[0] : undefined;
+  const nested = Array.isArray(first);
+  const size = sizeOf(shape);
+  if (!nested && length !== size) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the shape ${shapeText(shape)} needs ${size} numbers; got ${length}`);
+  }
+  if (nested) checkNested(length, shape, 0);
   /** @type {number[]} */
   const flat = [];
-  const nested = values.some(Array.isArray);
-  const visit = (/** @type {readonly unknown[]} */ items, /** @type {number} */ depth) => {
-    if (nested && items.length !== shape[depth]) {
-      throw new DynakernelError('ERR_SHAPE',
-        `the data must be nested as the shape ${shapeText(shape)} says: ` +
-        `an array at depth ${depth} has ${items.length} elements, not ${shape[depth] ?? 'any'}`);
-    }
+  const visit = (/** @type {unknown} */ item, /** @type {number} */ depth) => {
     const innermost = !nested || depth === shape.length - 1;
-    for (let i = 0; i < items.length; i++) { // also over holes, which forEach would skip
-      const item = items[i];
-      if (!innermost && Array.isArray(item)) {
-        visit(item, depth + 1);
-      } else if (innermost && typeof item === 'number') {
-        flat.push(item);
-      } else {
-        throw new DynakernelError('ERR_CONFIG',
-          `the data must be numbers, flat or nested as the shape ${shapeText(shape)} says; ` +
-          `element ${flat.length} is ${given(item)}`);
-      }
+    if (innermost && typeof item === 'number') {
+      flat.push(item);
+    } else if (!innermost && Array.isArray(item)) {
+      visitAll(item, item.length, depth + 1);
+    } else {
+      throw new DynakernelError('ERR_CONFIG',
+        `the data must be numbers, flat or nested as the shape ${shapeText(shape)} says; ` +
+        `element ${flat.length} is ${given(item)}`);
     }
   };
-  visit(values, 0);
+  const visitAll = (/** @type {readonly unknown[]} */ items, /** @type {number} */ count,
+    /** @type {number} */ depth) => {
+    checkNested(count, shape, depth);
+    for (let i = 0; i < count; i++) visit(items[i], depth); // also over holes, which forEach would skip
+  };
+  if (length > 0) visit(first, 0);
+  for (let i = 1; i < length; i++) visit(values[i], 0);
   return Float32Array.from(flat);
+}
+
+/**
+ * @param {number} length of an array
+ * @param {readonly number[]} shape
+ * @param {number} depth of the array, 0 for the outermost
+ */
+function checkNested(length, shape, depth) {
+  if (length === shape[depth]) return;
+  throw new DynakernelError('ERR_SHAPE',
+    `the data must be nested as the shape ${shapeText(shape)} says: ` +
+    `an array at depth ${depth} has ${length} elements, not ${shape[depth] ?? 'any'}`);
 }
 
 /**

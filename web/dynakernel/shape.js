@@ -1,6 +1,6 @@
 /** Shapes: reading them, and the shape that a convolution answers. */
 import { MAX_ELEMENTS } from './abi.js';
-import { isListOf } from './check.js';
+import { copyList } from './check.js';
 import { DynakernelError, byteText, given } from './errors.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
@@ -32,13 +32,19 @@ export function sameShape(a, b) {
 /** @param {unknown} item whether it can be the length of a dimension */
 export const isLength = (item) => Number.isSafeInteger(item) && Number(item) >= 0;
 
+/** Dimensions of a tensor at most: a shape is copied before anything else. */
+const MOST_DIMENSIONS = 1000;
+
 /**
+ * A shape that a caller gave, copied.
+ *
  * @param {unknown} shape
  * @param {string} what
  * @returns {number[]}
  */
 export function readShape(shape, what) {
-  if (isListOf(shape, isLength)) return [...shape];
+  const lengths = copyList(shape, MOST_DIMENSIONS);
+  if (lengths?.every(isLength)) return /** @type {number[]} */ (lengths);
   throw new DynakernelError('ERR_SHAPE',
     `${what} must be an array of whole numbers, 0 or more, such as [1, 3, 224, 224]; ` +
     `got ${given(shape)}`);

@@ -14,9 +14,7 @@ static dk_status check_config(const dk_aggregation_config *c) {
   if (c->in_channels % G || c->out_channels % G) return DK_ERROR_CONFIG;
   if (c->kernel_size > limit || c->stride > limit || c->padding > limit || c->dilation > limit)
     return DK_ERROR_CONFIG;
-  if (c->algorithm < DK_ALGORITHM_AUTO || c->algorithm > DK_ALGORITHM_IM2COL)
-    return DK_ERROR_CONFIG;
-  return DK_OK;
+  return c->algorithm == DK_ALGORITHM_AUTO || planner_has(c->algorithm) ? DK_OK : DK_ERROR_CONFIG;
 }
 
 SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config,
@@ -159,9 +157,9 @@ SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggr
   dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
   void *workspace = workspace_reserve(context, (size_t)batch_workspace(context, chosen, &shape));
-  if (!workspace) return DK_ERROR_MEMORY;
+  if (!workspace) return workspace_refusal(context);
   aggregation_convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
-  return DK_OK;
+  return parallel_status(context);
 }
 
 SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,

@@ -63,12 +63,16 @@ static double balance(int32_t things, int32_t parts) {
   return (double)things / (parts * ((things - 1) / parts + 1));
 }
 
+/* Of the whole batch. */
+static double multiply_adds(const geometry *s) {
+  return (double)s->N * s->Ho * s->Wo * s->O * (s->C / s->G) * s->R * s->R;
+}
+
 /* Divides the work. Returns the context whose threads take parts, or NULL. */
 SMALL static dk_context *divide(batch *b, dk_context *context) {
   const geometry *s = b->first.shape;
   const int32_t threads = parallel_threads(context), blocks = b->total;
-  const double work = (double)s->N * s->Ho * s->Wo * s->O * b->first.kernels->depth;
-  if (!parallel_pays(context, work)) return NULL;
+  if (!parallel_pays(context, multiply_adds(s))) return NULL;
   if (s->N % threads == 0 || s->N > 4 * threads) return context;
 
   /* How many things have inputs and kernels of their own. */
@@ -99,7 +103,8 @@ static uint64_t part_workspace(const algorithm *chosen, const geometry *shape) {
 }
 
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape) {
-  return part_workspace(chosen, shape) * (uint32_t)parallel_threads(context);
+  const bool divided = parallel_may_pay(context, multiply_adds(shape));
+  return part_workspace(chosen, shape) * (uint32_t)(divided ? parallel_threads(context) : 1);
 }
 
 SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,

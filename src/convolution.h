@@ -99,6 +99,9 @@ bool extreme(const geometry *shape);
  * not it has room; NULL where that does not cover it. */
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 
+/* Whether the planner's table has an algorithm of this number. */
+bool planner_has(int32_t id);
+
 /* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL ->
  * y [N, O, Ho, Wo]. workspace is batch_workspace's many bytes, aligned to 64. */
 void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,

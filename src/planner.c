@@ -8,6 +8,7 @@
  * pixels, computed by each algorithm in turn; what is chosen takes 0.7 % longer on average than the
  * fastest of them. `npm run bench -- --planner` measures the same on shapes of its own: 1.1 to 1.5 %. */
 #include "convolution.h"
+#include "small.h"
 
 static const algorithm *const table[] = {
     &depthwise_toomcook_algorithm, /* one input channel per output channel: 5x5 to 9x9, stride 1 */
@@ -24,6 +25,12 @@ static const algorithm *const table[] = {
 };
 
 enum { ROWS = sizeof table / sizeof *table };
+
+SMALL bool planner_has(int32_t id) {
+  for (int32_t i = 0; i < ROWS; i++)
+    if ((int32_t)table[i]->id == id) return true;
+  return false;
+}
 
 bool extreme(const geometry *s) {
   const double edge = 2.0 * s->padding + (double)s->dilation * (s->R - 1) + 16.0 * s->stride;

@@ -285,7 +285,7 @@ dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first
 
   axis horizontal = axis_make(src_W, W), vertical = axis_make(src_H, H);
   buffers b;
-  if (!buffers_reserve(context, &horizontal, W, &b)) return DK_ERROR_MEMORY;
+  if (!buffers_reserve(context, &horizontal, W, &b)) return workspace_refusal(context);
   make_taps(&horizontal, W, &b);
   clear_tails(&b, W);
   target t = {.planes = planes, .channels = channels, .H = H, .W = W};

@@ -10,7 +10,8 @@ export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';
 /** The number that DYNAKERNEL_THREADS holds. */
 export const threads = Number(process.env.DYNAKERNEL_THREADS ?? 1);
 
-export const loadRuntime = () => load({ simd, threads });
+/** A runtime of that build with so many threads, unless the options say otherwise. */
+export const loadRuntime = (options = {}) => load({ simd, threads, ...options });
 
 /** A tensor of numbers from -1 to 1. */
 export function randomTensor(dk, shape, seed = 1) {

@@ -130,6 +130,8 @@ export const table = {
 
   'Runtime.get info': call((w) => w.dk),
   'Runtime.get disposed': call((w) => w.dk),
+  // Trimmed before, so that each call returns 0.
+  'Runtime.trim': call((w) => { w.dk.trim(); return w.dk; }),
   'Runtime.tensor': call((w) => w.dk, () => [Float32Array.of(1, 2, 3, 4), [2, 2]], {
     slots: {
       number: (w, value) => [[1, 2, value, 4], [4]],

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, mock, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { ABI_VERSION } from '../../web/dynakernel/abi.js';
 import { load } from '../../web/dynakernel/index.js';
 import { assertRejected, simd, threads } from '../helpers.mjs';
 
@@ -120,6 +121,66 @@ test('what cannot be fetched, compiled or used names the file', async () => {
   const used = await fetch(`${origin}/right.wasm`);
   await used.arrayBuffer();
   await assertRejected(load({ wasm: used }), 'ERR_LOAD', `${origin}/right.wasm`);
+});
+
+/** Where a section of a module begins, behind its size, and how many entries it has. */
+function sectionOf(module, wanted) {
+  for (let at = 8; at < module.length;) {
+    const id = module[at];
+    const [size, begin] = leb(module, at + 1);
+    if (id === wanted) return leb(module, begin).reverse();
+    at = begin + size;
+  }
+  throw new Error(`no section ${wanted}`);
+}
+
+/** An unsigned number, and what follows it. */
+function leb(module, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = module[at++];
+    value += (byte & 0x7f) * 2 ** shift;
+    if (byte < 0x80) return [value, at];
+  }
+}
+
+/** Where an exported name stands, and the number of what is exported. */
+function exportOf(module, wanted) {
+  let [at, count] = sectionOf(module, 7);
+  for (; count > 0; count--) {
+    const [length, name] = leb(module, at);
+    const [index, next] = leb(module, name + length + 1);
+    if (Buffer.from(module.subarray(name, name + length)).toString() === wanted) return { name, index };
+    at = next;
+  }
+  throw new Error(`no export ${wanted}`);
+}
+
+/** The module under test with another answer of dk_abi(), one of 0 to 63; it imports no functions. */
+function withAbi(number) {
+  const module = Uint8Array.from(bytes);
+  let [at] = sectionOf(module, 10);
+  for (let skip = exportOf(module, 'dk_abi').index; skip > 0; skip--) {
+    const [size, body] = leb(module, at);
+    at = body + size;
+  }
+  const [size, body] = leb(module, at);
+  assert.deepEqual([...module.subarray(body, body + size)], [0, 0x41, ABI_VERSION, 0x0b]); // i32.const, end
+  module[body + 2] = number;
+  return module;
+}
+
+test('a module of another version: both numbers, and what to do', async () => {
+  await assertRejected(load({ wasm: withAbi(ABI_VERSION + 1) }), 'ERR_LOAD', `its ABI number is ${ABI_VERSION + 1}`,
+    `this wrapper needs ${ABI_VERSION}`, 'Copy the .wasm file', 'this version');
+  await assertRejected(load({ wasm: withAbi(0) }), 'ERR_LOAD', 'its ABI number is 0', `needs ${ABI_VERSION}`);
+  assertWorks(await load({ wasm: withAbi(ABI_VERSION) }));
+
+  const unnumbered = Uint8Array.from(bytes), { name } = exportOf(bytes, 'dk_abi');
+  unnumbered[name + 5] = 'x'.charCodeAt(0);
+  await assertRejected(load({ wasm: unnumbered }), 'ERR_LOAD', 'its ABI number is missing', `needs ${ABI_VERSION}`,
+    'it has no dk_abi.', 'Copy the .wasm file');
+  await assertRejected(load({ wasm: emptyModule }), 'ERR_LOAD', 'dk_abi, dk_alloc', 'others. Copy');
 });
 
 test('options', async () => {

@@ -1,6 +1,8 @@
 /** DynamicKernelAggregation: attention and aggregation as one. */
 import { checkStatus } from './abi.js';
-import { KernelAggregation, convolutionText, noteForward, outputShape } from './aggregation.js';
+import {
+  KernelAggregation, convolutionText, noteForward, outputShape, readyHandleOf,
+} from './aggregation.js';
 import { KernelAttention, checkBatch } from './attention.js';
 import { backwardPass } from './backward.js';
 import { guardClass } from './boundary.js';
@@ -95,7 +97,7 @@ export class DynamicKernelAggregation extends Module {
     const { out } = readOptions(options, 'block.forward', ['out']);
     this.#check();
     const attention = handleOf(this.#attention);
-    const aggregation = handleOf(this.#aggregation);
+    const aggregation = readyHandleOf(this.#aggregation);
     const { config } = this.#aggregation;
     const training = isTraining(this.#attention);
     const input = pointerOf(this.#heap, x, 'x');
@@ -171,7 +173,7 @@ export class DynamicKernelAggregation extends Module {
     return backwardPass(this.#heap, this, what, gradOutput, options, (pass, gradient, gradInput) => {
       const { input: [N, , H, W], training, parts: [tape, x] } = pass;
       const attention = handleOf(this.#attention);
-      const aggregation = handleOf(this.#aggregation);
+      const aggregation = readyHandleOf(this.#aggregation);
       const weights = pointerOf(this.#heap, this.#latest, 'attention');
       const trained = [this.#attention, this.#aggregation].map((part) =>
         (part.requiresGrad ? gradientsOf(part) : null));

@@ -3,7 +3,8 @@
 /**
  * What went wrong, for code to act on:
  *
- * - `ERR_LOAD`: the WebAssembly module could not be fetched, compiled or started
+ * - `ERR_LOAD`: the WebAssembly module could not be fetched, compiled or started, or one of its worker
+ *   threads stopped in the middle of a call
  * - `ERR_CONFIG`: an argument or option is not what the call takes
  * - `ERR_SHAPE`: a tensor's shape does not fit, or an index lies outside it
  * - `ERR_STATE`: a state dict does not fit the module
@@ -36,7 +37,9 @@ const MOST_NAMES = 12;
 
 /**
  * The one class of errors that the library throws. A call that throws has changed nothing, but for
- * fromImage with `out`, which may have written rows of a picture that cannot be read to its end.
+ * fromImage with `out`, which may have written rows of a picture that cannot be read to its end, and for a
+ * call in whose middle a worker thread stopped (ERR_LOAD): its `out`, gradients and running statistics are
+ * undefined.
  *
  * @example
  * try {

@@ -120,7 +120,7 @@ export class Module {
     this.#kind = kind;
     this.#pointer = pointer;
     this.#destroy = destroy;
-    this.#state = state;
+    this.#state = state.map((entry) => this.#guarded(entry));
     this.#children = children;
     this.#record = new ForwardRecord(heap);
     this.#gradients = new Gradients(heap, state.filter(({ tensor }) => tensor));
@@ -307,6 +307,30 @@ export class Module {
     if (!this.#disposed && !this.#heap.closed) return;
     throw new DynakernelError('ERR_DISPOSED', `the ${this.#kind} can no longer be used: ` +
       `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
+  }
+
+  /**
+   * An entry whose memory is reached only while the module has it: getters of a state dict may dispose it.
+   *
+   * @param {StateEntry} entry
+   * @returns {StateEntry}
+   */
+  #guarded(entry) {
+    return {
+      ...entry,
+      read: () => {
+        this.#check();
+        return entry.read();
+      },
+      prepare: () => {
+        this.#check();
+        entry.prepare?.();
+      },
+      write: (values) => {
+        this.#check();
+        entry.write(values);
+      },
+    };
   }
 
   /** Refuses before anything is changed. */

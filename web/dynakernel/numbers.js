@@ -114,40 +114,54 @@ export function toFloats(data, dtype) {
 }
 
 /**
- * Numbers in arrays, flat or nested as the shape says, as floats.
+ * Numbers in arrays, flat or nested as the shape says, as floats. Lengths are checked before items are
+ * read, and each item is read once.
  *
  * @param {readonly unknown[]} values
  * @param {readonly number[]} shape
  */
 export function flatten(values, shape) {
+  const { length } = values;
+  const first = length > 0 ? values[0] : undefined;
+  const nested = Array.isArray(first);
+  const size = sizeOf(shape);
+  if (!nested && length !== size) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the shape ${shapeText(shape)} needs ${size} numbers; got ${length}`);
+  }
+  if (nested) checkNested(length, shape, 0);
   /** @type {number[]} */
   const flat = [];
-  // A list that is too long is refused before it is read.
-  if (values.length > Math.max(sizeOf(shape), shape[0] ?? 0) && !Array.isArray(values[0])) {
-    throw new DynakernelError('ERR_SHAPE',
-      `the shape ${shapeText(shape)} needs ${sizeOf(shape)} numbers; got ${values.length}`);
-  }
-  const nested = values.some(Array.isArray);
-  const visit = (/** @type {readonly unknown[]} */ items, /** @type {number} */ depth) => {
-    if (nested && items.length !== shape[depth]) {
-      throw new DynakernelError('ERR_SHAPE',
-        `the data must be nested as the shape ${shapeText(shape)} says: ` +
-        `an array at depth ${depth} has ${items.length} elements, not ${shape[depth] ?? 'any'}`);
-    }
+  const visit = (/** @type {unknown} */ item, /** @type {number} */ depth) => {
     const innermost = !nested || depth === shape.length - 1;
-    for (let i = 0; i < items.length; i++) { // also over holes, which forEach would skip
-      const item = items[i];
-      if (!innermost && Array.isArray(item)) {
-        visit(item, depth + 1);
-      } else if (innermost && typeof item === 'number') {
-        flat.push(item);
-      } else {
-        throw new DynakernelError('ERR_CONFIG',
-          `the data must be numbers, flat or nested as the shape ${shapeText(shape)} says; ` +
-          `element ${flat.length} is ${given(item)}`);
-      }
+    if (innermost && typeof item === 'number') {
+      flat.push(item);
+    } else if (!innermost && Array.isArray(item)) {
+      visitAll(item, item.length, depth + 1);
+    } else {
+      throw new DynakernelError('ERR_CONFIG',
+        `the data must be numbers, flat or nested as the shape ${shapeText(shape)} says; ` +
+        `element ${flat.length} is ${given(item)}`);
     }
   };
-  visit(values, 0);
+  const visitAll = (/** @type {readonly unknown[]} */ items, /** @type {number} */ count,
+    /** @type {number} */ depth) => {
+    checkNested(count, shape, depth);
+    for (let i = 0; i < count; i++) visit(items[i], depth); // also over holes, which forEach would skip
+  };
+  if (length > 0) visit(first, 0);
+  for (let i = 1; i < length; i++) visit(values[i], 0);
   return Float32Array.from(flat);
+}
+
+/**
+ * @param {number} length of an array
+ * @param {readonly number[]} shape
+ * @param {number} depth of the array, 0 for the outermost
+ */
+function checkNested(length, shape, depth) {
+  if (length === shape[depth]) return;
+  throw new DynakernelError('ERR_SHAPE',
+    `the data must be nested as the shape ${shapeText(shape)} says: ` +
+    `an array at depth ${depth} has ${length} elements, not ${shape[depth] ?? 'any'}`);
 }

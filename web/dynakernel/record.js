@@ -34,7 +34,8 @@ export class ForwardRecord {
   }
 
   /**
-   * Records a pass. Where work throws, the pass before stays: work may throw only before it writes.
+   * Records a pass. If work throws, the pass before stays: work may throw only before it writes, but for
+   * ERR_LOAD, after which there is no pass.
    *
    * @param {Pass} pass
    * @param {readonly number[]} sizes of the record's parts, in bytes
@@ -52,6 +53,8 @@ export class ForwardRecord {
       work(...parts);
     } catch (error) {
       if (!fits) memory.dispose();
+      // A worker that stopped left the record half written.
+      else if (error instanceof DynakernelError && error.code === 'ERR_LOAD') this.#latest = null;
       throw error;
     }
     if (!fits) this.#memory?.dispose();

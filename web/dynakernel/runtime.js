@@ -36,9 +36,9 @@ export const VERSION = '0.1.0';
  * @typedef {object} Info
  * @property {string} version
  * @property {'baseline' | 'relaxed' | 'unknown'} simd 'unknown' for a module of the caller's own
- * @property {number} threads 1: none beside the caller's
+ * @property {number} threads 1: none beside the caller's, or no longer
  * @property {string | null} threadsReason why there is one thread although load() might have started
- *   more; null if there are more, or if load() was asked for one
+ *   more, or did until a worker was lost; null if there are more, or if load() was asked for one
  * @property {number} heapBytes memory of the WebAssembly module, which grows and never shrinks
  */
 
@@ -81,7 +81,12 @@ export class Runtime {
    * console.log(`${simd} SIMD, ${threads} threads, ${(heapBytes / 1e6).toFixed(1)} MB`);
    */
   get info() {
-    return { version: VERSION, ...this.#build, heapBytes: this.#heap.size };
+    const { simd, threads, threadsReason } = this.#build;
+    const lost = threads > 1 ? this.#heap.lostThreads : null;
+    return {
+      version: VERSION, simd, threads: lost === null ? threads : 1, threadsReason: lost ?? threadsReason,
+      heapBytes: this.#heap.size,
+    };
   }
 
   /**
@@ -271,6 +276,25 @@ export class Runtime {
   adam(modules, options) {
     this.#heap.checkOpen();
     return adam(this.#heap, modules, options);
+  }
+
+  /**
+   * Gives back the memory that is kept only to be used again: the workspace that forward and backward
+   * passes compute in, which stays as large as the largest of them needed, and what pictures are read with.
+   * The next call that needs it takes it again. Call it after the last large image, or when ERR_MEMORY says
+   * that the heap is full. Tensors, modules and what backward() needs stay. `info.heapBytes` stays too,
+   * since WebAssembly's memory never shrinks: what is given back is there for other tensors and modules.
+   *
+   * @returns {number} bytes of the heap that were given back
+   * @throws {import('./errors.js').DynakernelError} ERR_DISPOSED
+   * @example
+   * const y = block.forward(photograph); // of 4000 x 3000 pixels
+   * dk.trim(); // only small ones follow
+   */
+  trim() {
+    const bytes = this.#heap.trim();
+    this.#reader.close();
+    return bytes;
   }
 
   get disposed() {

@@ -1,5 +1,5 @@
 /** Starting a runtime: which build, on how many threads, and what can go wrong on the way. */
-import { FUNCTIONS } from './abi.js';
+import { FUNCTIONS, THREAD_FUNCTIONS, checkModule } from './abi.js';
 import { guardedAsync } from './boundary.js';
 import { integer, oneOf, readOptions } from './check.js';
 import { compileGiven, compileShipped } from './compile.js';
@@ -140,17 +140,19 @@ async function startRuntime(files, { module, name }, threads, threadsReason) {
   } catch (error) {
     throw new NoThreads(`shared memory cannot be had (${messageOf(error)})`, error);
   }
+  /** @type {ThreadPool | undefined} */
+  let pool;
   const exports = /** @type {import('./abi.js').ThreadedExports} */ (
-    await instantiate(module, name, threadedImports(memory), memory));
+    await instantiate(module, name, threadedImports(memory, () => pool?.giveUp()), memory));
   exports.__wasm_call_ctors();
   const heap = new Heap(exports);
-  const pool = new ThreadPool(exports, heap.context, files);
+  pool = new ThreadPool(exports, heap.context, files, (reason) => heap.loseThreads(reason));
   try {
     await pool.start(threads, module, memory);
   } catch (error) {
     throw new NoThreads(`its workers do not start (${messageOf(error)})`, error);
   }
-  heap.onClose(() => pool.stop());
+  heap.onClose(() => pool?.stop());
   return new Runtime(heap, { simd, threads, threadsReason });
 }
 
@@ -229,12 +231,11 @@ async function instantiate(module, name, imports, imported) {
     throw new DynakernelError(isMemory ? 'ERR_MEMORY' : 'ERR_LOAD',
       `${name} could not be started: ${messageOf(error)}`, { cause: error });
   }
-  const missing = FUNCTIONS.filter((symbol) => typeof exports[symbol] !== 'function');
+  checkModule(exports, imported ? [...FUNCTIONS, ...THREAD_FUNCTIONS] : FUNCTIONS, name);
   const memory = imported ?? exports.memory;
-  if (missing.length > 0 || !(memory instanceof WebAssembly.Memory)) {
-    const list = missing.length > 0 ? missing.join(', ') : 'memory';
+  if (!(memory instanceof WebAssembly.Memory)) {
     throw new DynakernelError('ERR_LOAD',
-      `${name} is not this version's dynakernel module: it has no ${list}`);
+      `${name} is not this version's dynakernel module: it has no memory`);
   }
   if (typeof exports._initialize === 'function') exports._initialize();
   return /** @type {any} */ ({ ...exports, memory });

@@ -2,6 +2,7 @@
  * The pool of threads behind a runtime: shared memory, and workers that wait in C for their share of
  * the work (src/parallel.c).
  */
+import { DynakernelError, messageOf } from './errors.js';
 import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host.js';
 
 /** @typedef {import('./abi.js').ThreadedExports} ThreadedExports */
@@ -18,7 +19,15 @@ import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host
  * @property {number} stack where its stack begins; it grows downwards
  */
 
-/** @typedef {{ terminate(): unknown, unref?: () => void }} AnyWorker */
+/**
+ * A Web Worker, or one of Node's.
+ *
+ * @typedef {object} AnyWorker
+ * @property {() => unknown} terminate
+ * @property {() => void} [unref]
+ * @property {(event: string, listener: (value: any) => void) => void} [on]
+ * @property {(event: string, listener: (value: any) => void) => void} [addEventListener]
+ */
 
 const PAGE = 65536;
 
@@ -115,12 +124,16 @@ export function sharedMemory() {
 
 /**
  * The imports of a threaded module. The C allocator asks for more memory by its total size.
+ * src/parallel.c explains the others.
  *
  * @param {WebAssembly.Memory} memory
+ * @param {() => void} lost throws: a worker did not finish its task in time
  */
-export const threadedImports = (memory) => ({
+export const threadedImports = (memory, lost) => ({
   env: {
     memory,
+    dk_now: () => performance.now(),
+    dk_lost: lost,
     emscripten_resize_heap(/** @type {number} */ bytes) {
       try {
         memory.grow(Math.ceil(((bytes >>> 0) - memory.buffer.byteLength) / PAGE));
@@ -138,16 +151,20 @@ export class ThreadPool {
   #exports;
   #context;
   #files;
+  #onLoss;
+  #stopped = false;
 
   /**
    * @param {ThreadedExports} exports
    * @param {number} context
    * @param {Files} files
+   * @param {(reason: string) => void} onLoss told why workers have stopped while they were needed
    */
-  constructor(exports, context, files) {
+  constructor(exports, context, files, onLoss) {
     this.#exports = exports;
     this.#context = context;
     this.#files = files;
+    this.#onLoss = onLoss;
   }
 
   /**
@@ -172,12 +189,57 @@ export class ThreadPool {
       this.stop();
       throw error;
     }
-    for (const worker of this.#workers) worker.unref?.(); // a Node process may end by itself
+    for (const worker of this.#workers) {
+      worker.unref?.(); // a Node process may end by itself
+      this.#watch(worker);
+    }
     this.#exports.dk_context_set_threads(this.#context, count);
+  }
+
+  /**
+   * A call waits for a worker in vain. C calls this after it has sent the other workers away.
+   *
+   * @returns {never}
+   */
+  giveUp() {
+    this.#onLoss('a worker thread did not finish its part of a call in time');
+    throw new DynakernelError('ERR_LOAD', 'a worker thread did not finish its part of this call within ' +
+      '5 seconds (more for much work): it has ended, or is paused. What this call was to write is ' +
+      'undefined. The runtime goes on with one thread as soon as the worker is known to be out of the ' +
+      'call; until then calls that compute are refused, and load() starts another runtime');
+  }
+
+  /**
+   * Notices if a worker ends, or fails, by itself. The context then computes on the calling thread.
+   *
+   * @param {AnyWorker} worker
+   */
+  #watch(worker) {
+    const ended = (/** @type {string} */ how) => {
+      this.#workers = this.#workers.filter((other) => other !== worker);
+      if (this.#stopped) return;
+      this.#onLoss(`a worker thread ${how}`);
+      this.#exports.dk_context_stop(this.#context); // the others leave, and each says so
+      if (this.#workers.length > 0) this.#exports.dk_context_set_threads(this.#context, 1);
+      else this.#exports.dk_context_ended(this.#context);
+    };
+    if (worker.on) {
+      // Node reports an error first, and then the end of the worker.
+      let failure = '';
+      worker.on('error', (error) => { failure = ` (${messageOf(error)})`; });
+      worker.on('exit', () => ended(`has ended${failure}`));
+    } else {
+      worker.addEventListener?.('error', (event) => {
+        event.preventDefault?.();
+        ended(`has failed (${event.message})`);
+      });
+      worker.addEventListener?.('message', () => ended('has ended'));
+    }
   }
 
   /** Ends the workers. The context computes no more. */
   stop() {
+    this.#stopped = true;
     this.#exports.dk_context_stop(this.#context);
     for (const worker of this.#workers) worker.terminate();
     this.#workers = [];

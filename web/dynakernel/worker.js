@@ -15,7 +15,7 @@ import { nodeModule } from './host.js';
 async function serve({ module, memory, context, thread, stack }, ready, end) {
   // Workers never allocate: the memory grows on the thread that made it.
   const instance = await WebAssembly.instantiate(module,
-    { env: { memory, emscripten_resize_heap: () => 0 } });
+    { env: { memory, emscripten_resize_heap: () => 0, dk_now: () => 0, dk_lost() {} } });
   const exports = /** @type {any} */ (instance.exports);
   exports.__stack_pointer.value = stack;
   ready();
@@ -32,10 +32,15 @@ const tellPage = (error) => setTimeout(() => { throw error; });
 // A worker of an Electron page has the module too, but no port in it.
 const { parentPort, workerData } = nodeModule('node:worker_threads') ?? {};
 if (parentPort) {
+  // Node itself reports the end.
   serve(workerData, () => parentPort.postMessage('ready'), () => {});
 } else {
   globalThis.onmessage = ({ data }) => {
-    serve(data, () => globalThis.postMessage('ready'), () => globalThis.close()).catch(tellPage);
+    const end = () => {
+      globalThis.postMessage('ended');
+      globalThis.close();
+    };
+    serve(data, () => globalThis.postMessage('ready'), end).catch(tellPage);
   };
   globalThis.onmessageerror = () => tellPage(new Error('shared memory does not reach a worker here'));
 }

@@ -17,6 +17,7 @@ const usage = `usage: npm test [-- [--require-all] [SUITE...]]
   native     tests/native: the C code under AddressSanitizer and UBSan, and as WASI programs
   chromium   tests/browser in Chromium
   firefox    tests/browser in Firefox
+  packages   tests/packages: the packed package in bundlers, opened in both browsers
 
   --require-all   a suite that cannot run counts as failed; so does CI in the environment`;
 
@@ -26,6 +27,7 @@ const usage = `usage: npm test [-- [--require-all] [SUITE...]]
 const suites = {
   types, unit, relaxed, threads, pytorch, native,
   chromium: () => browser('chromium'), firefox: () => browser('firefox'),
+  packages,
 };
 
 requireNode();
@@ -86,6 +88,13 @@ function browser(name) {
   if (!findBrowser(name)) return missing(`apt-get install ${name === 'firefox' ? 'firefox-esr' : name}`);
   // One file at a time: each starts a browser.
   return nodeTest(name, 'tests/browser', { env: { BROWSER: name }, flags: ['--test-concurrency=1'] });
+}
+
+function packages() {
+  const lacking = ['chromium', 'firefox'].filter((name) => !findBrowser(name));
+  if (lacking.length > 0) return missing(`apt-get install ${lacking.join(' ').replace('firefox', 'firefox-esr')}`);
+  if (run(process.execPath, ['tests/packages/install.mjs']) !== 0) return missing('npm cannot install the bundlers');
+  return nodeTest('packages', 'tests/packages', { flags: ['--test-concurrency=1'] });
 }
 
 /** Runs every test file of a folder under `node --test`. */

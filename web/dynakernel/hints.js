@@ -15,8 +15,8 @@ export function notDeployed() {
       `['dynakernel']; Vite: ssr.external; esbuild: --external:dynakernel; webpack: externals).${end}`;
   }
   return `${start}set the bundler up: for Vite's development server optimizeDeps: { exclude: ` +
-    "['dynakernel'] }; for esbuild, Rollup and Bun copy dist/*.wasm and dist/worker.js of the " +
-    `package beside the bundle.${end}`;
+    "['dynakernel'] }; for esbuild, Rollup and Bun copy the package's dist/dynakernel-* beside " +
+    `the bundle.${end}`;
 }
 
 /** For a bundle that takes the address from its modules. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
-import { Random } from '../../web/random.js';
+import { Random } from '../../web/shared/random.js';
 import { Trainer } from '../../web/teach/trainer.js';
 import { loadRuntime } from '../helpers.mjs';
 

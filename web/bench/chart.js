@@ -1,5 +1,5 @@
 /** @import { Comparison, Row } from './session.js' */
-import { niceStep, svg } from '../svg.js';
+import { niceStep, svg } from '../shared/svg.js';
 import { milliseconds, ratio, speed } from './report.js';
 
 /** Horizontal bars, a group for each workload and a bar for each engine, as SVG in the page's own pixels. */

@@ -1,7 +1,7 @@
 /** The benchmark page's entry. */
-import { byId, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
-import { wireTheme } from '../playground/theme-button.js';
+import { byId, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { wireTheme } from '../shared/theme-button.js';
 import { BenchPage } from './page.js';
 import { readWorkloads } from './workload.js';
 

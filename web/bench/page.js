@@ -1,8 +1,8 @@
 /** @import { Progress } from './session.js' */
 /** @import { Request } from './worker.js' */
 /** @import { Workload } from './workload.js' */
-import { byId, setEnabled, setText, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
+import { byId, setEnabled, setText, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
 import { MissingPeers, compare } from './client.js';
 import { Results } from './results.js';
 import { Selection } from './selection.js';

@@ -1,6 +1,6 @@
 /** Results as tables. */
 
-import { threadsText } from '../playground/format.js';
+import { threadsText } from '../shared/format.js';
 import { ONE_THREAD } from './engine.js';
 
 /** @typedef {import('./session.js').Comparison} Comparison */

@@ -1,7 +1,7 @@
 /** @import { Comparison, Row } from './session.js' */
-import { copyText } from '../playground/clipboard.js';
-import { byId, element, setText, showError } from '../playground/dom.js';
-import { buildText } from '../playground/format.js';
+import { copyText } from '../shared/clipboard.js';
+import { byId, element, setText, showError } from '../shared/dom.js';
+import { buildText } from '../shared/format.js';
 import { drawChart } from './chart.js';
 import { ONE_THREAD } from './engine.js';
 import { comparisonMarkdown, comparisonNotes, comparisonTable, meanRatio, speed } from './report.js';

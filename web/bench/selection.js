@@ -1,5 +1,5 @@
 /** @import { Workload } from './workload.js' */
-import { byId, element, setText } from '../playground/dom.js';
+import { byId, element, setText } from '../shared/dom.js';
 import { describe, kindOf } from './workload.js';
 
 /** A taste: one of each of the ways to convolve that people meet most. */

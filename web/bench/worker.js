@@ -1,5 +1,5 @@
 /** The worker that a comparison runs in, so that the page stays alive and can end it. */
-import { messageOf } from '../playground/errors.js';
+import { messageOf } from '../shared/errors.js';
 import { ownEngines } from './engine.js';
 import { runSession } from './session.js';
 

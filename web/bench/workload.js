@@ -1,5 +1,5 @@
 /** Workloads: a block at one input size, with the numbers that every engine computes it on. */
-import { Random } from '../random.js';
+import { Random } from '../shared/random.js';
 
 /**
  * As workloads.json writes one.

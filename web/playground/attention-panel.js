@@ -1,7 +1,7 @@
 /** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setEnabled, setText } from './dom.js';
-import { weight } from './format.js';
+import { byId, element, setEnabled, setText } from '../shared/dom.js';
+import { weight } from '../shared/format.js';
 import { drawKernel, hasColour } from './kernel-art.js';
 
 /** @typedef {{ slider: HTMLInputElement, value: HTMLDataElement, thumbs: HTMLElement }} Row */

@@ -1,6 +1,6 @@
-/** @import { Definition } from './types.js' */
-import { byId, element, numberProblem, setText, showError, tab } from './dom.js';
-import { listenForChoice } from './files.js';
+/** @import { Definition } from '../shared/types.js' */
+import { byId, element, numberProblem, setText, showError, tab } from '../shared/dom.js';
+import { listenForChoice } from '../shared/files.js';
 import { PRESETS, isSeeded } from './presets.js';
 
 /** @typedef {{ stride: number, padding: number, dilation: number }} Steps */

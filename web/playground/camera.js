@@ -1,4 +1,4 @@
-/** @import { Source } from './types.js' */
+/** @import { Source } from '../shared/types.js' */
 
 /** The webcam as a video element that plays outside of the document. */
 export class Camera {

@@ -1,8 +1,8 @@
 /** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
 /** @import { KernelView } from './types.js' */
-import { heatCanvases } from './dom.js';
-import { number } from './format.js';
+import { heatCanvases } from '../shared/dom.js';
+import { number } from '../shared/format.js';
 import { peak } from './model.js';
 
 /** Kernels as heat maps: a canvas of R×R pixels each, enlarged by the style sheet. */

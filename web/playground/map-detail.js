@@ -1,8 +1,8 @@
 /** @import { Model } from './model.js' */
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { View } from './types.js' */
-import { byId, copyCanvas, setText } from './dom.js';
-import { number } from './format.js';
+import { byId, copyCanvas, setText } from '../shared/dom.js';
+import { number } from '../shared/format.js';
 import { figures } from './maps-panel.js';
 
 /** Stage 4, below: the map in view, enlarged, with its colour bar and figures. */

@@ -1,8 +1,8 @@
 /** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setEnabled, setText } from './dom.js';
-import { brief } from './format.js';
+import { byId, element, setEnabled, setText } from '../shared/dom.js';
+import { brief } from '../shared/format.js';
 import { mapOptions } from './ranges.js';
 
 /** Maps on one page of the grid. */

@@ -1,8 +1,8 @@
 /** @import { Model } from './model.js' */
 /** @import { DynamicKernelAggregation as Block } from '../dynakernel/index.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setText } from './dom.js';
-import { bytes, entry, number } from './format.js';
+import { byId, element, setText } from '../shared/dom.js';
+import { bytes, entry, number } from '../shared/format.js';
 import { drawKernel } from './kernel-art.js';
 
 /** @type {Record<string, string>} */

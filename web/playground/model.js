@@ -1,5 +1,5 @@
 /** @import { DynamicKernelAggregation as Block, Runtime, StateDict, Tensor } from '../dynakernel/index.js' */
-/** @import { Definition } from './types.js' */
+/** @import { Definition } from '../shared/types.js' */
 
 /** One block with what the page draws of it: its kernels, and the mixture that the latest frame applied. */
 export class Model {

@@ -1,7 +1,7 @@
 /** @import { Report } from './loop.js' */
 /** @import { Runtime } from '../dynakernel/index.js' */
-import { byId, setText } from './dom.js';
-import { buildText, bytes, time } from './format.js';
+import { byId, setText } from '../shared/dom.js';
+import { buildText, bytes, time } from '../shared/format.js';
 
 const STAGES = /** @type {const} */ (['pixels', 'attention', 'convolution', 'drawing']);
 

@@ -1,7 +1,7 @@
 /** @import { Model } from './model.js' */
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
-/** @import { Source } from './types.js' */
-import { UNCHANGED, changesPixels, imageOptions } from './normalisation.js';
+/** @import { Source } from '../shared/types.js' */
+import { UNCHANGED, changesPixels, imageOptions } from '../shared/normalisation.js';
 
 /** The first stage that has to run again; what is before it is kept. */
 export const STAGE = { pixels: 0, attention: 1, convolution: 2, drawing: 3, none: 4 };

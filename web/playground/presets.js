@@ -1,5 +1,5 @@
-/** @import { Definition } from './types.js' */
-import { CLASSIC, COLOURS, attentionValues, coloured, gabor } from './handmade.js';
+/** @import { Definition } from '../shared/types.js' */
+import { CLASSIC, COLOURS, attentionValues, coloured, gabor } from '../shared/handmade.js';
 
 const DEFAULTS = { inChannels: 3, kernelSize: 3, stride: 1, padding: 1, dilation: 1, groups: 1, bias: true };
 

@@ -1,5 +1,5 @@
-/** @import { Definition, Normalisation, Source } from './types.js' */
-import { changesPixels, imageOptions } from './normalisation.js';
+/** @import { Definition, Normalisation, Source } from '../shared/types.js' */
+import { changesPixels, imageOptions } from '../shared/normalisation.js';
 
 /**
  * @typedef {object} Screen  all that decides what is on it

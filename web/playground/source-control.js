@@ -1,10 +1,10 @@
 /** @import { Loop } from './loop.js' */
 /** @import { Pipeline } from './pipeline.js' */
 /** @import { SourcePanel } from './source-panel.js' */
-/** @import { Source } from './types.js' */
+/** @import { Source } from '../shared/types.js' */
 import { Camera } from './camera.js';
-import { cameraSentence, sentence } from './errors.js';
-import { release, stillOf } from './sources.js';
+import { cameraSentence, sentence } from '../shared/errors.js';
+import { release, stillOf } from '../shared/sources.js';
 
 /**
  * @typedef {object} SourceControlEvents

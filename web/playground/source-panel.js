@@ -1,8 +1,8 @@
-/** @import { Source, Normalisation } from './types.js' */
-import { byId, element, setText, showError } from './dom.js';
-import { listenForChoice } from './files.js';
-import { NORMALISATIONS } from './normalisation.js';
-import { PHOTOS, photoAddress } from './sources.js';
+/** @import { Source, Normalisation } from '../shared/types.js' */
+import { byId, element, setText, showError } from '../shared/dom.js';
+import { listenForChoice } from '../shared/files.js';
+import { NORMALISATIONS } from '../shared/normalisation.js';
+import { PHOTOS, photoAddress } from '../shared/sources.js';
 
 /** @typedef {typeof PHOTOS[number]} Photo */
 

@@ -1,7 +1,7 @@
 /** @import { Model } from './model.js' */
 /** @import { Colormap } from '../dynakernel/index.js' */
 /** @import { KernelView, MapRange, View } from './types.js' */
-import { byId, element, showError } from './dom.js';
+import { byId, element, showError } from '../shared/dom.js';
 
 /** What is looked at, and in which colours: channel, kernels' view, colour map and range. */
 export class ViewControls {

@@ -1,6 +1,6 @@
 /** @import { Point } from './curve.js' */
-import { number } from '../playground/format.js';
-import { niceStep, svg } from '../svg.js';
+import { number } from '../shared/format.js';
+import { niceStep, svg } from '../shared/svg.js';
 
 /** The two losses as lines on a logarithmic axis, as SVG in the page's own pixels. */
 

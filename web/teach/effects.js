@@ -1,6 +1,6 @@
 /** What can be taught: linear filters, which one convolution kernel each can do exactly. */
 
-import { CLASSIC, LUMA } from '../playground/handmade.js';
+import { CLASSIC, LUMA } from '../shared/handmade.js';
 
 const SOBEL_DIAGONAL = [-2, -1, 0, -1, 0, 1, 0, 1, 2];
 

@@ -1,6 +1,6 @@
 /** @import { Lesson, Photo } from './types.js' */
-import { LUMA } from '../playground/handmade.js';
-import { Random } from '../random.js';
+import { LUMA } from '../shared/handmade.js';
+import { Random } from '../shared/random.js';
 
 /** Mean luma of dark and of bright pictures. Nothing lies between, so that there is a right answer for each. */
 const DARK = [0.1, 0.25];

@@ -2,7 +2,7 @@
 /** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */
-import { SYMMETRIC, imageOptions } from '../playground/normalisation.js';
+import { SYMMETRIC, imageOptions } from '../shared/normalisation.js';
 import { samples } from './examples.js';
 
 /** Pictures on screen have this many pixels a side. */

@@ -1,5 +1,5 @@
 /** @import { Kernels } from './types.js' */
-import { heatCanvases } from '../playground/dom.js';
+import { heatCanvases } from '../shared/dom.js';
 
 /** Kernels as heat maps: a canvas of R×R pixels for each output channel, enlarged by the style sheet. */
 

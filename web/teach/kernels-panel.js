@@ -1,5 +1,5 @@
 /** @import { Classroom, Kernels, Snapshot } from './types.js' */
-import { byId, element, setText } from '../playground/dom.js';
+import { byId, element, setText } from '../shared/dom.js';
 import { drawHeat } from './heat.js';
 
 /** The kernels of both blocks as they are now, and those that are wanted. */

@@ -1,7 +1,7 @@
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
-import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../playground/dom.js';
-import { listenForChoice } from '../playground/files.js';
+import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../shared/dom.js';
+import { listenForChoice } from '../shared/files.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
 import { PhotoList } from './photo-list.js';

@@ -1,8 +1,8 @@
 /** @import { Answer, Lesson, Progress, Request, Snapshot } from './types.js' */
-import { byId, setText, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
-import { listenForFiles, readStateFile, sortFiles } from '../playground/files.js';
-import { number, stem } from '../playground/format.js';
+import { byId, setText, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
+import { number, stem } from '../shared/format.js';
 import { startWorker } from './client.js';
 import { KernelsPanel } from './kernels-panel.js';
 import { LessonPanel } from './lesson-panel.js';

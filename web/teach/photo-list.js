@@ -1,5 +1,5 @@
 /** @import { Entry } from './photos.js' */
-import { byId, element } from '../playground/dom.js';
+import { byId, element } from '../shared/dom.js';
 import { EFFECTS } from './effects.js';
 
 /** The photographs, each with a box to choose it and, where each has its own, its target. */

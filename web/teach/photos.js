@@ -1,5 +1,5 @@
 /** @import { Photo } from './types.js' */
-import { PHOTOS, openImage, openPhoto } from '../playground/sources.js';
+import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
 
 /** Photographs are kept with this many pixels a side, of which crops are taken. */
 const SIDE = 160;
@@ -38,7 +38,7 @@ export async function ownPhoto(file, index) {
 /**
  * The middle square of a picture.
  *
- * @param {import('../playground/types.js').Source} source
+ * @param {import('../shared/types.js').Source} source
  * @param {string} name
  * @param {string} alt
  * @param {number} index

@@ -1,6 +1,6 @@
 /** @import { Classroom, Pixels, Progress, Sample, Snapshot } from './types.js' */
-import { byId, element, setText } from '../playground/dom.js';
-import { number } from '../playground/format.js';
+import { byId, element, setText } from '../shared/dom.js';
+import { number } from '../shared/format.js';
 import { drawHeat } from './heat.js';
 
 /**

@@ -1,6 +1,6 @@
-import { byId, download, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
-import { leaveState } from './handoff.js';
+import { byId, download, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { leaveState } from '../shared/handoff.js';
 
 /**
  * The dynamic block as a file.

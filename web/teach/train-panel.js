@@ -1,6 +1,6 @@
 /** @import { Snapshot, Tuning } from './types.js' */
-import { byId, setEnabled, setText, showError } from '../playground/dom.js';
-import { bytes, number } from '../playground/format.js';
+import { byId, setEnabled, setText, showError } from '../shared/dom.js';
+import { bytes, number } from '../shared/format.js';
 import { drawChart, summary } from './chart.js';
 import { Curve } from './curve.js';
 

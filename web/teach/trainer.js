@@ -1,8 +1,8 @@
 /** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Classroom, Lesson, Photo, Snapshot, Tuning } from './types.js' */
 import { cosineSchedule } from '../dynakernel/index.js';
-import { imageOptions } from '../playground/normalisation.js';
-import { Random } from '../random.js';
+import { imageOptions } from '../shared/normalisation.js';
+import { Random } from '../shared/random.js';
 import { example } from './examples.js';
 import { Gallery, NORMALISATION } from './gallery.js';
 import { Learner, Workspace } from './learner.js';

@@ -3,9 +3,9 @@
 /** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
 import { load } from '../dynakernel/index.js';
-import { messageOf } from '../playground/errors.js';
-import { buildText } from '../playground/format.js';
-import { writeBlock } from '../playground/statedict.js';
+import { messageOf } from '../shared/errors.js';
+import { buildText } from '../shared/format.js';
+import { writeBlock } from '../shared/statedict.js';
 import { NORMALISATION } from './gallery.js';
 import { Trainer } from './trainer.js';
 

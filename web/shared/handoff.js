@@ -1,6 +1,6 @@
 /** A state dict on its way from this page to the playground, which may be opened in another tab. */
 
-import { bytes as size } from '../playground/format.js';
+import { bytes as size } from '../shared/format.js';
 
 const KEY = 'dynakernel-handoff';
 

@@ -1,7 +1,7 @@
 // Numbers as the pages write them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytes } from '../../web/shared/format.js';
+import { bytes } from '../../../web/shared/format.js';
 
 test('bytes in units of 1000, as the library and the README count them', () => {
   for (const [count, text] of [

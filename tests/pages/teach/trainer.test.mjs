@@ -1,10 +1,10 @@
 // The lessons of "Teach it", without the page: what they hold, and what they give back where something fails.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { heapOf } from '../../web/dynakernel/runtime.js';
-import { Random } from '../../web/shared/random.js';
-import { Trainer } from '../../web/teach/trainer.js';
-import { loadRuntime } from '../helpers.mjs';
+import { heapOf } from '../../../web/dynakernel/runtime.js';
+import { Random } from '../../../web/shared/random.js';
+import { Trainer } from '../../../web/teach/trainer.js';
+import { loadRuntime } from '../../helpers.mjs';
 
 let dk;
 before(async () => {

@@ -11,7 +11,8 @@ usage: ./build.sh [--force] [TARGET...]
 
   release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/bundle/ and dist/types/
             (the default)
-  wasm      of those, the WebAssembly only
+  wasm      of those, the WebAssembly only, and the loop that bench/ and its page measure the processor's peak with, in
+            dist/bench/ (not shipped)
   bundle    of those, the wrapper in one file only
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information, in build/debug/
@@ -34,6 +35,7 @@ missing() { printf 'build.sh: %s\n' "$*" >&2; exit 2; }
 
 sources=(src/*.c)
 headers=(src/*.h)
+peak=web/bench/peak.c
 threads=tests/native/threads.c # WASI has none: for this machine only
 mapfile -t programs < <(grep -lE '^int main\(' tests/native/*.c 2>/dev/null | grep -vxF "$threads")
 mapfile -t shared < <(grep -LE '^int main\(' tests/native/*.c 2>/dev/null) # linked into every program
@@ -164,6 +166,7 @@ build_wasm() {
   key=$(key "${sources[@]}" "${headers[@]}")
   wasm_pair dist/dynakernel "" "$key" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
   wasm_pair dist/dynakernel -threads "$key" "${optimised[@]}" "${module[@]}" "${threaded[@]}" "${library[@]}" "${sources[@]}"
+  wasm_pair dist/bench/peak "" "$(key "$peak")" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "$peak"
 }
 
 build_debug() {

@@ -1,11 +1,11 @@
-/** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
 /** @import { Normalisation, Source } from '../shared/types.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
 import { copyText } from '../shared/clipboard.js';
 import { byId, download, element, setText, showError } from '../shared/dom.js';
-import { mapOptions } from './ranges.js';
 import { writeBlock } from '../shared/statedict.js';
+import { mapOptions } from './ranges.js';
 
 /** What can be taken away: maps as PNG, the block as .safetensors, the code. */
 

@@ -1,5 +1,5 @@
-/** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { KernelView } from './types.js' */
 import { heatCanvases } from '../shared/dom.js';
 import { number } from '../shared/format.js';

@@ -2,8 +2,8 @@
 import { load } from '../dynakernel/index.js';
 import { byId, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
-import { Playground } from './playground.js';
 import { wireTheme } from '../shared/theme-button.js';
+import { Playground } from './playground.js';
 
 wireTheme(byId('theme', HTMLButtonElement));
 const main = byId('playground', HTMLElement);

@@ -1,5 +1,5 @@
-/** @import { Model } from './model.js' */
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
 import { byId, copyCanvas, setText } from '../shared/dom.js';
 import { number } from '../shared/format.js';

@@ -1,5 +1,5 @@
-/** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
 import { byId, element, setEnabled, setText } from '../shared/dom.js';
 import { brief } from '../shared/format.js';

@@ -1,5 +1,5 @@
-/** @import { Model } from './model.js' */
 /** @import { DynamicKernelAggregation as Block } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
 import { byId, element, setText } from '../shared/dom.js';
 import { bytes, entry, number } from '../shared/format.js';

@@ -1,5 +1,5 @@
-/** @import { Report } from './loop.js' */
 /** @import { Runtime } from '../dynakernel/index.js' */
+/** @import { Report } from './loop.js' */
 import { byId, setText } from '../shared/dom.js';
 import { buildText, bytes, time } from '../shared/format.js';
 

@@ -1,6 +1,6 @@
-/** @import { Model } from './model.js' */
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Source } from '../shared/types.js' */
+/** @import { Model } from './model.js' */
 import { UNCHANGED, changesPixels, imageOptions } from '../shared/normalisation.js';
 
 /** The first stage that has to run again; what is before it is kept. */

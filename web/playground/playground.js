@@ -1,22 +1,23 @@
-/** @import { Report } from './loop.js' */
-/** @import { Times } from './pipeline.js' */
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Definition, Normalisation, Source } from '../shared/types.js' */
+/** @import { Report } from './loop.js' */
+/** @import { Times } from './pipeline.js' */
 /** @import { View } from './types.js' */
 import { DynakernelError } from '../dynakernel/index.js';
-import { takeState } from '../shared/handoff.js';
-import { AttentionPanel } from './attention-panel.js';
-import { BlockPanel } from './block-panel.js';
 import { byId, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
-import { SnippetPanel, saveMap, saveMaps, saveState } from './exports.js';
 import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
+import { takeState } from '../shared/handoff.js';
+import { UNCHANGED } from '../shared/normalisation.js';
+import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
+import { AttentionPanel } from './attention-panel.js';
+import { BlockPanel } from './block-panel.js';
+import { SnippetPanel, saveMap, saveMaps, saveState } from './exports.js';
 import { Loop } from './loop.js';
 import { MapDetail } from './map-detail.js';
 import { MapsPanel } from './maps-panel.js';
 import { MixedPanel } from './mixed-panel.js';
 import { Model } from './model.js';
-import { UNCHANGED } from '../shared/normalisation.js';
 import { PerformancePanel } from './performance-panel.js';
 import { Pipeline, STAGE } from './pipeline.js';
 import { PRESETS } from './presets.js';
@@ -24,7 +25,6 @@ import { mapOptions } from './ranges.js';
 import { snippet } from './snippet.js';
 import { SourceControl } from './source-control.js';
 import { SourcePanel } from './source-panel.js';
-import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
 import { ViewControls } from './view-controls.js';
 
 /** Numbers in words change this often, in milliseconds, while frames run without pause: more could not be read. */

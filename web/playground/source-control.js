@@ -1,10 +1,10 @@
+/** @import { Source } from '../shared/types.js' */
 /** @import { Loop } from './loop.js' */
 /** @import { Pipeline } from './pipeline.js' */
 /** @import { SourcePanel } from './source-panel.js' */
-/** @import { Source } from '../shared/types.js' */
-import { Camera } from './camera.js';
 import { cameraSentence, sentence } from '../shared/errors.js';
 import { release, stillOf } from '../shared/sources.js';
+import { Camera } from './camera.js';
 
 /**
  * @typedef {object} SourceControlEvents

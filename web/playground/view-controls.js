@@ -1,5 +1,5 @@
-/** @import { Model } from './model.js' */
 /** @import { Colormap } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { KernelView, MapRange, View } from './types.js' */
 import { byId, element, showError } from '../shared/dom.js';
 

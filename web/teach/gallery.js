@@ -1,7 +1,7 @@
 /** @import { DynamicKernelAggregation as Block, Runtime, Tensor } from '../dynakernel/index.js' */
-/** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */
+/** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
 import { SYMMETRIC, imageOptions } from '../shared/normalisation.js';
 import { samples } from './examples.js';
 

@@ -3,17 +3,21 @@ import { setText } from './dom.js';
 /** Milliseconds for which a button says that it copied. */
 const CONFIRMATION = 2000;
 
-/** Buttons that say so now. @type {WeakMap<HTMLButtonElement, { label: string, timer: ReturnType<typeof setTimeout> }>} */
+/**
+ * The buttons that say so now.
+ *
+ * @type {WeakMap<HTMLButtonElement, { label: string, timer: ReturnType<typeof setTimeout> }>}
+ */
 const confirmed = new WeakMap();
 
 /**
- * Copies text, and says so on the button for a while. Where the browser refuses, it selects the text on the page for a
- * person to copy.
+ * Copies text and says so on the button for a while. If the browser refuses, selects the text on the page, so that a
+ * person can copy it.
  *
  * @param {HTMLButtonElement} button
  * @param {string} text
- * @param {HTMLElement} shown  where the text is, or is put then
- * @returns {Promise<string>} why it was refused, as a sentence; '' where it was not
+ * @param {HTMLElement} shown  the element that shows the text; it receives the text after a refusal
+ * @returns {Promise<string>} a sentence that says why the browser refused; '' after success
  */
 export async function copyText(button, text, shown) {
   try {
@@ -24,6 +28,7 @@ export async function copyText(button, text, shown) {
     getSelection()?.selectAllChildren(shown);
     return 'The browser refused the clipboard; the text is selected, copy it with Ctrl+C or ⌘C.';
   }
+  // A second click within the time keeps the button's own label.
   const { label = button.textContent ?? '', timer } = confirmed.get(button) ?? {};
   clearTimeout(timer);
   setText(button, 'Copied');

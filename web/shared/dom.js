@@ -1,5 +1,5 @@
 /**
- * The element with this id, of this class.
+ * Returns the element with this id. Throws if there is none of this class.
  *
  * @template {HTMLElement} T
  * @param {string} id
@@ -13,7 +13,7 @@ export function byId(id, type) {
 }
 
 /**
- * A new element with attributes (null and false: left out) and children.
+ * Returns a new element with these attributes and children. Attributes that are null or false are left out.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -22,17 +22,17 @@ export function byId(id, type) {
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const created = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === false) continue;
-    made.setAttribute(name, value === true ? '' : String(value));
+    created.setAttribute(name, value === true ? '' : String(value));
   }
-  made.append(...children);
-  return made;
+  created.append(...children);
+  return created;
 }
 
 /**
- * Sets text only where it differs, so that frames that change nothing cause no layout.
+ * Sets the text only if it differs, so that a frame without changes causes no layout.
  *
  * @param {Element} target
  * @param {string} text
@@ -42,7 +42,7 @@ export function setText(target, text) {
 }
 
 /**
- * Shows a message beside the control that it is about; an empty one hides it.
+ * Shows a message beside the control that it is about. An empty message hides the element.
  *
  * @param {HTMLElement} target  an element with role alert
  * @param {string} message
@@ -55,8 +55,8 @@ export function showError(target, message) {
 /** @typedef {HTMLButtonElement | HTMLInputElement | HTMLSelectElement} Control */
 
 /**
- * Which controls of a group can be used. One that is disabled would drop the keyboard's focus: the first of the group
- * that is not takes it over, or else the substitute.
+ * Enables and disables the controls of a group. A control that is disabled would lose the keyboard's focus, so the
+ * first enabled control of the group receives it, or else the substitute.
  *
  * @param {readonly (readonly [control: Control, enabled: boolean])[]} group
  * @param {HTMLElement} [substitute]
@@ -69,7 +69,7 @@ export function setEnabled(group, substitute) {
 }
 
 /**
- * What is wrong with a field for whole numbers, as a sentence; '' where nothing is.
+ * Returns a sentence that says what is wrong with a field for whole numbers, or '' if its value is valid.
  *
  * @param {HTMLInputElement} input
  */
@@ -81,7 +81,8 @@ export function numberProblem(input) {
 }
 
 /**
- * The canvases of a container, which is given as many as it takes: for kernels, which the style sheet enlarges.
+ * Returns the canvases of a container after adding or removing some to reach the count. Each shows one plane of a
+ * kernel, a pixel per entry; the style sheet enlarges it.
  *
  * @param {HTMLElement} container
  * @param {number} count
@@ -93,9 +94,9 @@ export function heatCanvases(container, count) {
 }
 
 /**
- * One of a group of radio buttons that look like tabs.
+ * Returns a radio button that looks like a tab.
  *
- * @param {string} name  of the group
+ * @param {string} name  the group's name
  * @param {{ id: string, title: string }} tab
  * @param {boolean} checked
  */
@@ -109,7 +110,7 @@ export function tab(name, { id, title }, checked) {
 }
 
 /**
- * Copies the pixels of one canvas into another of the same size.
+ * Copies one canvas to another, which takes its size.
  *
  * @param {HTMLCanvasElement} source
  * @param {HTMLCanvasElement} target
@@ -124,8 +125,10 @@ export function copyCanvas(source, target) {
 }
 
 /**
+ * Downloads a blob as a file.
+ *
  * @param {Blob} blob
- * @param {string} name
+ * @param {string} name  the file's name
  */
 export function download(blob, name) {
   const address = URL.createObjectURL(blob);

@@ -5,7 +5,7 @@ import { sentence } from './errors.js';
 import { readBlocks, refuseFormat } from './statedict.js';
 
 /**
- * What a person gave: pictures, and a state dict, the first where there are several.
+ * Splits the files that a person gave into pictures and a state dict: the first state dict, if there are several.
  *
  * @param {File[]} files
  */
@@ -15,7 +15,7 @@ export function sortFiles(files) {
 }
 
 /**
- * The blocks in a state dict, at least one. Rejects with an error for people.
+ * Reads the blocks in a state dict, at least one. Rejects with an error for people.
  *
  * @param {File} file
  * @returns {Promise<{ prefix: string, definition: Definition }[]>}
@@ -32,28 +32,28 @@ export async function readStateFile(file) {
 }
 
 /**
- * Files that are chosen in a file dialog.
+ * Calls onFiles with the files that a person chooses in a file dialog.
  *
- * @param {string} id  of the input
+ * @param {string} id  the id of the input
  * @param {(files: File[]) => void} onFiles
  */
 export function listenForChoice(id, onFiles) {
   const input = byId(id, HTMLInputElement);
   input.addEventListener('change', () => {
     onFiles([...(input.files ?? [])]);
-    input.value = ''; // the same file may be chosen again
+    input.value = ''; // so that choosing the same file again is a change
   });
 }
 
 /**
- * Files that reach the page by drop or paste, anywhere on it.
+ * Calls onFiles with the files that a person drops or pastes anywhere on the page.
  *
- * @param {HTMLElement} overlay  shown while files hover over the page
+ * @param {HTMLElement} overlay  is shown while files hover over the page
  * @param {(files: File[]) => void} onFiles
  */
 export function listenForFiles(overlay, onFiles) {
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes('Files') ?? false;
-  let depth = 0; // dragenter and dragleave come in pairs, one for each element under the pointer
+  let depth = 0; // each element under the pointer sends a dragenter and later a dragleave
   document.addEventListener('dragenter', (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();

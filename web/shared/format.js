@@ -1,10 +1,10 @@
-/** How numbers are written for people: a true minus sign, few digits, no exponent unless tiny or huge. */
+/** Numbers as text for people: a true minus sign, few digits, an exponent only if tiny or huge. */
 
 /** @param {string} text */
 const minus = (text) => text.replace(/-/g, '−');
 
 /**
- * About three significant digits.
+ * Formats a number with about three significant digits.
  *
  * @param {number} value
  */
@@ -21,7 +21,7 @@ export function number(value) {
 }
 
 /**
- * A number where there is little room.
+ * Formats a number for places with little room.
  *
  * @param {number} value
  */
@@ -31,7 +31,7 @@ export function brief(value) {
 }
 
 /**
- * An entry of a kernel: whole numbers stay whole, so that textbook kernels look like the textbook.
+ * Formats an entry of a kernel. Whole numbers stay whole, so that classic kernels look as they do in textbooks.
  *
  * @param {number} value
  */
@@ -41,7 +41,7 @@ export function entry(value) {
   return minus(rounded.toFixed(Math.abs(rounded) >= 10 ? 1 : 2).replace(/^-(0\.?0*)$/, '$1'));
 }
 
-/** @param {number} value  0..1 */
+/** Formats an attention weight. @param {number} value  0..1 */
 export const weight = (value) => (Number.isFinite(value) ? value.toFixed(3) : number(value));
 
 /** @param {number} milliseconds */
@@ -57,14 +57,18 @@ export function bytes(count) {
   return `${(count / 1e6).toFixed(1)} MB`;
 }
 
-/** The library that runs. @param {{ version: string, simd?: string, threads: number }} info */
+/**
+ * Describes the library that runs: version, build and threads.
+ *
+ * @param {{ version: string, simd?: string, threads: number }} info
+ */
 export const buildText = ({ version, simd, threads }) => `${version} · ${simd} SIMD · ${threadsText(threads)}`;
 
 /** @param {number} threads */
 export const threadsText = (threads) => (threads === 1 ? '1 thread' : `${threads} threads`);
 
 /**
- * A file name's stem: letters, digits and dashes.
+ * Returns a file name without its ending, reduced to lower-case letters, digits and dashes.
  *
  * @param {string} name
  */

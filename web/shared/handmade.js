@@ -1,13 +1,13 @@
 /**
- * Parameters written by hand instead of learnt: textbook kernels, Gabor filters, and an attention whose hidden units
- * are ramps over the picture's mean colour.
+ * Parameters written by hand instead of learnt: classic kernels, Gabor filters, and an attention whose hidden units are
+ * ramps over the picture's mean colour.
  */
 
-/** Luma as in ITU-R BT.601: shares of red, green and blue. */
+/** The shares of red, green and blue in luma (ITU-R BT.601). */
 export const LUMA = [0.299, 0.587, 0.114];
 
 /**
- * The textbook's 3×3 kernels, row by row.
+ * Classic 3×3 kernels from textbooks, row by row.
  *
  * @type {Record<string, number[]>}
  */
@@ -21,7 +21,7 @@ export const CLASSIC = {
 };
 
 /**
- * How an output channel weighs red, green and blue.
+ * The weights that an output channel gives to red, green and blue.
  *
  * @type {Record<string, number[]>}
  */
@@ -35,8 +35,8 @@ export const COLOURS = {
 };
 
 /**
- * The attention's hidden units: ramps that rise from 0 where mix · [R, G, B] passes a threshold. The comments give the
- * four photographs' values: astronaut, cat, coffee, rocket.
+ * The attention's hidden units. Each is a ramp that rises from 0 once mix · [R, G, B] passes the threshold. The
+ * comments give the values of the four photographs: astronaut, cat, coffee, rocket.
  */
 const RAMPS = {
   dark: { mix: LUMA.map((value) => -value), threshold: -0.2 }, // luma below 0.2; 0.45 0.47 0.41 0.24
@@ -49,14 +49,14 @@ const RAMPS = {
   green: { mix: [-0.5, 1, -0.5], threshold: 0.03 }, // -0.05 -0.02 -0.08 -0.02
 };
 
-/** A unit is 1 where its mix is 0.05 over the threshold. */
+/** The ramps' slope: a unit is 1 if its mix is 0.05 above the threshold. */
 const SLOPE = 20;
 
 /** @typedef {keyof typeof RAMPS} Ramp */
 
 /**
- * An attention of M ramps and K kernels. A kernel's weight is sigmoid(bias + Σ pull · ramp): 0.03 at rest for a bias of
- * −3.5.
+ * Returns the parameters of an attention with M ramps and K kernels. A kernel's weight is sigmoid(bias + Σ pull ·
+ * ramp). A bias of −3.5 gives 0.03 if all ramps are 0.
  *
  * @param {Ramp[]} ramps  M of them
  * @param {{ bias: number, pulls: Partial<Record<Ramp, number>> }[]} kernels  K of them
@@ -65,7 +65,7 @@ const SLOPE = 20;
 export function attentionValues(ramps, kernels) {
   return {
     'attention.conv1.weight': ramps.flatMap((name) => RAMPS[name].mix),
-    // Batch norm sets threshold and slope: (mix · p − threshold) · SLOPE.
+    // Batch norm applies threshold and slope: (mix · [R, G, B] − threshold) · SLOPE.
     'attention.bn.weight': ramps.map(() => SLOPE),
     'attention.bn.bias': ramps.map(() => 0),
     'attention.bn.running_mean': ramps.map((name) => RAMPS[name].threshold),
@@ -76,7 +76,7 @@ export function attentionValues(ramps, kernels) {
 }
 
 /**
- * One kernel [C, R, R]: the plane in each colour, weighed.
+ * Returns a kernel [C, R, R]: the plane, multiplied by each colour's weight.
  *
  * @param {number[]} plane  [R, R]
  * @param {number[]} colours  [C]
@@ -86,12 +86,13 @@ export function coloured(plane, colours) {
 }
 
 /**
- * A Gabor filter [R, R]: a wave under a Gaussian, without a constant part, its absolute values adding up to 1.
+ * Returns a Gabor filter [R, R]: a wave under a Gaussian, without a constant part. Its absolute values add up to 1.
  *
  * @param {number} R
  * @param {{ wavelength: number, angle: number, sigma: number, phase: number }} shape
  */
 export function gabor(R, { wavelength, angle, sigma, phase }) {
+  // the Gaussian and the wave
   const middle = (R - 1) / 2;
   /** @type {number[]} */
   const envelope = [];
@@ -106,9 +107,11 @@ export function gabor(R, { wavelength, angle, sigma, phase }) {
       wave.push(Math.cos((2 * Math.PI * along) / wavelength + phase));
     }
   }
+  // their product, without its constant part
   const sum = envelope.reduce((total, value) => total + value, 0);
   const constant = envelope.reduce((total, value, i) => total + value * wave[i], 0) / sum;
   const plane = envelope.map((value, i) => value * (wave[i] - constant));
+  // scaled
   const size = plane.reduce((total, value) => total + Math.abs(value), 0);
   return plane.map((value) => value / size);
 }

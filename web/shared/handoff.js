@@ -1,14 +1,14 @@
-/** A state dict on its way from this page to the playground, which may be opened in another tab. */
+/** Hands a state dict over to the playground, which may be open in another tab. */
 
 import { bytes as size } from '../shared/format.js';
 
 const KEY = 'dynakernel-handoff';
 
 /**
- * Leaves it for the playground. Throws an error for people where the browser does not keep it.
+ * Leaves a state dict for the playground. Throws an error for people if the browser does not keep it.
  *
  * @param {Uint8Array} bytes
- * @param {string} file  the name that it would have as a file
+ * @param {string} file  the name of the file that it would be
  */
 export function leaveState(bytes, file) {
   let text = '';
@@ -25,9 +25,9 @@ export function leaveState(bytes, file) {
 }
 
 /**
- * Takes what was left, if the address says so (#state) and it is still there.
+ * Takes the state dict that was left, if the address asks for it with #state.
  *
- * @returns {File | null}
+ * @returns {File | null} null if the address does not ask, or nothing was left
  */
 export function takeState() {
   if (location.hash !== '#state') return null;

@@ -1,4 +1,4 @@
-/** How pixels are normalised before a block sees them, and how a .safetensors file says so. */
+/** The normalisation of pixels before a block reads them, and its notation in a .safetensors file. */
 
 /** @import { Normalisation } from './types.js' */
 
@@ -8,32 +8,35 @@ export const UNCHANGED = { title: 'not at all', mean: [0, 0, 0], std: [1, 1, 1] 
 /** @type {Normalisation} */
 export const SYMMETRIC = { title: 'to −1 … 1', mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
-/** Those that are always offered. @type {Normalisation[]} */
+/** The normalisations that the pages always offer. @type {Normalisation[]} */
 export const NORMALISATIONS = [
   UNCHANGED,
   SYMMETRIC,
   { title: 'as ImageNet', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
 ];
 
-/** Whether it changes pixels at all. @param {Normalisation} normalisation */
+/** True if the normalisation changes any pixel. @param {Normalisation} normalisation */
 export const changesPixels = ({ mean, std }) =>
   mean.some((value) => value !== 0) || std.some((value) => value !== 1);
 
 /**
- * As fromImage takes it.
+ * Returns the normalisation as options of fromImage.
  *
  * @param {Normalisation} normalisation
  * @param {number} channels
  */
-export const imageOptions = ({ mean, std }, channels) => ({ mean: mean.slice(0, channels), std: std.slice(0, channels) });
+export const imageOptions = ({ mean, std }, channels) => ({
+  mean: mean.slice(0, channels), std: std.slice(0, channels),
+});
 
 /**
- * What a file's metadata say: mean and std, each a number for all channels or one for each of them, as JSON.
+ * Reads the normalisation from a file's metadata: mean and std as JSON, each one number for all channels or an array
+ * with a number per channel.
  *
  * @param {Record<string, string>} metadata
  * @param {number} channels
- * @returns {Normalisation | undefined} one of NORMALISATIONS where it is one; undefined where the file says nothing
- *   that could be meant
+ * @returns {Normalisation | undefined} the object of NORMALISATIONS if it is one of them; undefined if the metadata
+ *   hold none, or an invalid one
  */
 export function readNormalisation(metadata, channels) {
   if (metadata.mean === undefined && metadata.std === undefined) return undefined;
@@ -62,7 +65,7 @@ function readChannels(text, channels) {
 }
 
 /**
- * The same for a file that is written.
+ * Returns the metadata that readNormalisation reads.
  *
  * @param {Normalisation} normalisation
  * @param {number} channels
@@ -72,14 +75,18 @@ export function normalisationMetadata(normalisation, channels) {
   return { mean: channelsText(mean), std: channelsText(std) };
 }
 
-/** What a file says, for a person. @param {Normalisation} normalisation */
+/** Describes a file's normalisation for a person. @param {Normalisation} normalisation */
 export function normalisationSentence(normalisation) {
   if (!changesPixels(normalisation)) return 'Its pixels are not normalised.';
   const { mean, std } = normalisation;
   return `Its pixels are normalised by mean ${channelsText(mean)} and standard deviation ${channelsText(std)}.`;
 }
 
-/** One number where it is the same for all. @param {number[]} values  of the channels */
+/**
+ * Returns one number if all channels have the same, or else an array, as JSON.
+ *
+ * @param {number[]} values  a channel each
+ */
 const channelsText = (values) => {
   const [first] = values;
   return values.every((value) => value === first) ? String(first) : `[${values.join(', ')}]`;

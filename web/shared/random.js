@@ -1,11 +1,11 @@
-/** Random numbers from a seed, so that what they made can be made again. */
+/** Random numbers from a seed: the same seed gives the same numbers. */
 export class Random {
   /** @param {number} seed */
   constructor(seed) {
     this.state = seed | 0;
   }
 
-  /** The next, from 0 to less than 1: mulberry32. */
+  /** Returns the next number, at least 0 and below 1 (mulberry32). */
   next() {
     this.state = (this.state + 0x6d2b79f5) | 0;
     let bits = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
@@ -14,6 +14,8 @@ export class Random {
   }
 
   /**
+   * Returns a number that is at least `low` and below `high`.
+   *
    * @param {number} low
    * @param {number} high
    */
@@ -21,12 +23,12 @@ export class Random {
     return low + (high - low) * this.next();
   }
 
-  /** @param {number} count */
+  /** Returns a whole number that is at least 0 and below `count`. @param {number} count */
   below(count) {
     return Math.floor(this.next() * count);
   }
 
-  /** Of the standard normal distribution: Box and Muller's. */
+  /** Returns a number from the standard normal distribution (Box-Muller). */
   normal() {
     return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
   }

@@ -1,7 +1,7 @@
 /** @import { Source } from './types.js' */
 import { stem } from './format.js';
 
-/** Larger images are shrunk once at the start: no setting of the playground shows more. */
+/** The longest side of a picture in pixels. Larger pictures are shrunk once, as no page shows more. */
 const MAX_SIDE = 2048;
 
 export const PHOTOS = [
@@ -11,13 +11,15 @@ export const PHOTOS = [
   { file: 'rocket.jpg', name: 'Rocket', alt: 'A rocket on its pad under a blue evening sky' },
 ];
 
-/** An image that could not be had; the message is for people. */
+/** A picture cannot be read. The message is for people. */
 export class SourceError extends Error {}
 
-/** @param {typeof PHOTOS[number]} photo */
+/** Returns the address of a photograph. @param {typeof PHOTOS[number]} photo */
 export const photoAddress = (photo) => new URL(`../photos/${photo.file}`, import.meta.url).href;
 
 /**
+ * Fetches a photograph. Rejects with a SourceError if that fails.
+ *
  * @param {typeof PHOTOS[number]} photo
  * @returns {Promise<Source>}
  */
@@ -25,7 +27,7 @@ export async function openPhoto(photo) {
   let blob;
   try {
     const response = await fetch(photoAddress(photo));
-    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    if (!response.ok) throw new Error(`the server returned ${response.status}`);
     blob = await response.blob();
   } catch (error) {
     throw new SourceError(
@@ -36,9 +38,11 @@ export async function openPhoto(photo) {
 }
 
 /**
+ * Reads a picture. Rejects with a SourceError if the browser cannot.
+ *
  * @param {Blob} blob
- * @param {string} file  its name, or what stands for one
- * @param {string} [name]  for people
+ * @param {string} file  the file's name
+ * @param {string} [name]  the picture's name for people
  * @returns {Promise<Source>}
  */
 export async function openImage(blob, file, name = file) {
@@ -47,7 +51,7 @@ export async function openImage(blob, file, name = file) {
 }
 
 /**
- * What a video shows now, as a picture of its own.
+ * Returns the frame that a video shows now as a picture.
  *
  * @param {HTMLVideoElement} video
  * @returns {Promise<Source>}
@@ -58,8 +62,7 @@ export async function stillOf(video) {
 }
 
 /**
- * The pixels of a bitmap, which is closed, and the size that it had. Read once, since reading is what takes long and
- * they stay the same.
+ * Reads the pixels and the size of a bitmap, and closes it. Pages keep the pixels because reading them takes long.
  *
  * @param {ImageBitmap} bitmap
  * @returns {Promise<Pick<Source, 'width' | 'height'> & { image: ImageData }>}
@@ -85,6 +88,8 @@ async function readPixels(bitmap) {
 }
 
 /**
+ * Decodes a picture with createImageBitmap, or with an image element if that fails.
+ *
  * @param {Blob} blob
  * @param {string} file
  * @returns {Promise<{ bitmap: ImageBitmap, byElement: boolean }>}
@@ -94,7 +99,7 @@ async function decode(blob, file) {
   try {
     return { bitmap: await createImageBitmap(blob), byElement: false };
   } catch {
-    // What createImageBitmap does not take from a file, SVG above all, an element may.
+    // createImageBitmap refuses SVG files, for one; an image element decodes them.
   }
   const address = URL.createObjectURL(blob);
   try {
@@ -113,8 +118,8 @@ async function decode(blob, file) {
 }
 
 /**
- * An image on a canvas: an SVG may have no size of its own, which createImageBitmap refuses or distorts; what is drawn
- * has the one that the browser gives it.
+ * Draws an image on a canvas. createImageBitmap refuses or distorts an SVG that has no size; the canvas has the size
+ * that the browser gives it.
  *
  * @param {HTMLImageElement} image
  */
@@ -123,12 +128,16 @@ function drawn(image) {
   const { naturalWidth: width, naturalHeight: height } = image;
   canvas.width = width;
   canvas.height = height;
-  // From that size to that size, as fromImage draws it.
+  // Both sizes are given, as fromImage gives them.
   canvas.getContext('2d')?.drawImage(image, 0, 0, width, height, 0, 0, width, height);
   return canvas;
 }
 
-/** The bitmap, or a smaller one in place of it, which is closed. @param {ImageBitmap} bitmap */
+/**
+ * Returns the bitmap if it is small enough; or else closes it and returns a smaller one.
+ *
+ * @param {ImageBitmap} bitmap
+ */
 async function shrink(bitmap) {
   const longest = Math.max(bitmap.width, bitmap.height);
   if (longest <= MAX_SIDE) return bitmap;
@@ -144,7 +153,7 @@ async function shrink(bitmap) {
   }
 }
 
-/** @param {Source | null} source  one that is shown no longer */
+/** Lets go of the webcam's stream. @param {Source | null} source  a source that the page no longer shows */
 export function release(source) {
   if (source?.image instanceof HTMLVideoElement) source.image.srcObject = null;
 }

@@ -1,7 +1,6 @@
 /**
- * What a .safetensors file says about the block that it belongs to: the shapes give the channels and sizes, and
- * `__metadata__`, where it does, what no shape shows: `config` stride, padding and dilation, `mean` and `std` how pixels
- * are normalised.
+ * Blocks in .safetensors files. Channels and sizes follow from the tensors' shapes. `__metadata__` may hold the rest:
+ * `config` holds stride, padding and dilation, `mean` and `std` hold the normalisation of the pixels.
  *
  * @import { DynamicKernelAggregation as Block, StateDict } from '../dynakernel/index.js'
  * @import { Definition, Normalisation } from './types.js'
@@ -22,11 +21,12 @@ const REQUIRED = [
 ];
 const OPTIONAL = ['attention.bn.num_batches_tracked', 'aggregation.bias'];
 
-/** A file that holds no block that the playground can show; the message is for people. */
+/** A file holds no block that the playground can show. The message is for people. */
 export class StateDictError extends Error {}
 
 /**
- * The blocks in a file, by the prefix of their names ('' where the file is one block's state dict).
+ * Reads the blocks in a file. The prefix of a block's tensors tells it from the others; it is '' if the file is the
+ * state dict of one block.
  *
  * @param {Uint8Array} bytes
  * @param {string} file
@@ -46,6 +46,7 @@ export function readBlocks(bytes, file) {
           : 'no tensor at all.'),
     );
   }
+  // Keep the blocks that can be shown; if there are none, say what is wrong with the first.
   /** @type {{ prefix: string, definition: Definition }[]} */
   const blocks = [];
   /** @type {unknown} */
@@ -62,6 +63,8 @@ export function readBlocks(bytes, file) {
 }
 
 /**
+ * Returns the definition of one block. Throws a StateDictError if the playground cannot show it.
+ *
  * @param {ReturnType<typeof parseSafetensors>} tensors
  * @param {string} prefix
  * @param {string} file
@@ -77,6 +80,7 @@ function define(tensors, prefix, file) {
   for (const name of [...REQUIRED, ...OPTIONAL]) {
     if (tensors[prefix + name]) state[name] = tensors[prefix + name];
   }
+  // The shapes give channels and sizes.
   const kernels = state['aggregation.weight'].shape;
   const squeeze = state['attention.conv1.weight'].shape;
   if (kernels.length !== 5 || squeeze.length !== 4 || kernels[3] !== kernels[4]) {
@@ -98,15 +102,16 @@ function define(tensors, prefix, file) {
       `“${file}” has kernels over ${perGroup} input channels; ${inChannels} cannot be grouped so.`,
     );
   }
-  const given = readSteps(tensors.__metadata__);
-  const { stride = 1, dilation = 1, padding = (dilation * (kernelSize - 1)) >> 1 } = given;
+  // The metadata give the rest, or the usual values apply.
+  const stored = readSteps(tensors.__metadata__);
+  const { stride = 1, dilation = 1, padding = (dilation * (kernelSize - 1)) >> 1 } = stored;
   const normalisation = readNormalisation(tensors.__metadata__, inChannels);
   return {
     id: stem(file),
     title: file,
     summary: [
       `From ${file}${prefix ? `, ${prefix.replace(/\.$/, '')}` : ''}.`,
-      stepsSentence(given),
+      stepsSentence(stored),
       normalisation ? normalisationSentence(normalisation) : '',
     ].filter(Boolean).join(' '),
     config: {
@@ -126,13 +131,13 @@ function define(tensors, prefix, file) {
   };
 }
 
-/** What no shape shows, and the least that it can be. */
+/** The options that no shape shows, and their least values. */
 const LEAST = { stride: 1, padding: 0, dilation: 1 };
 
 /** @typedef {keyof typeof LEAST} Step */
 
 /**
- * Stride, padding and dilation as far as the file says.
+ * Reads stride, padding and dilation, as far as the file holds them.
  *
  * @param {Record<string, string>} metadata
  * @returns {Partial<Record<Step, number>>}
@@ -144,35 +149,35 @@ function readSteps(metadata) {
   } catch {
     return {};
   }
-  const said = Object.entries(LEAST).filter(
+  const valid = Object.entries(LEAST).filter(
     ([name, least]) => Number.isInteger(config?.[name]) && config[name] >= least,
   );
-  return Object.fromEntries(said.map(([name]) => [name, config[name]]));
+  return Object.fromEntries(valid.map(([name]) => [name, config[name]]));
 }
 
-/** Which of them the file says. @param {Partial<Record<Step, number>>} given */
-function stepsSentence(given) {
-  const said = Object.keys(LEAST).filter((name) => name in given);
-  const unsaid = Object.keys(LEAST).filter((name) => !(name in given));
-  const rest = `${enumerate(unsaid)}: set ${unsaid.length === 1 ? 'it' : 'them'} here.`;
-  if (said.length === 0) return `A state dict does not hold ${rest}`;
-  const own = `${enumerate(said)} ${said.length === 1 ? 'is' : 'are'} the file’s`;
-  return own.charAt(0).toUpperCase() + own.slice(1) + (unsaid.length ? `; it does not say ${rest}` : '.');
+/** Says which of them the file holds. @param {Partial<Record<Step, number>>} stored */
+function stepsSentence(stored) {
+  const present = Object.keys(LEAST).filter((name) => name in stored);
+  const absent = Object.keys(LEAST).filter((name) => !(name in stored));
+  const request = `${enumerate(absent)}: set ${absent.length === 1 ? 'it' : 'them'} here.`;
+  if (present.length === 0) return `A state dict does not hold ${request}`;
+  const subject = `${enumerate(present)} ${present.length === 1 ? 'is' : 'are'} the file’s`;
+  return subject.charAt(0).toUpperCase() + subject.slice(1) + (absent.length ? `; it does not say ${request}` : '.');
 }
 
-/** @param {string[]} words */
+/** Joins words with commas and a last "and". @param {string[]} words */
 const enumerate = (words) => words.join(', ').replace(/, ([^,]*)$/, ' and $1');
 
 /**
- * The block as a .safetensors file, with the arguments of the reference's module and the normalisation of its pixels as
- * metadata.
+ * Returns a block as a .safetensors file. Its metadata hold the arguments of the PyTorch module and the normalisation
+ * of the pixels.
  *
  * @param {Block} block
  * @param {Normalisation} normalisation
  */
 export function writeBlock(block, normalisation) {
   const { config } = block;
-  const reference = {
+  const moduleArguments = {
     in_channels: config.inChannels,
     out_channels: config.outChannels,
     kernel_size: config.kernelSize,
@@ -185,13 +190,13 @@ export function writeBlock(block, normalisation) {
     mid_channels: config.midChannels,
   };
   return toSafetensors(block.stateDict(), {
-    config: JSON.stringify(reference),
+    config: JSON.stringify(moduleArguments),
     ...normalisationMetadata(normalisation, config.inChannels),
   });
 }
 
 /**
- * Why a file that looks like a network's parameters in another format is not read; '' for any other name.
+ * Returns a sentence that refuses a file of parameters in another format, by its name; '' for all other names.
  *
  * @param {string} file
  */

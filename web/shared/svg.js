@@ -1,26 +1,26 @@
-/** What the pages' charts are made of. */
+/** SVG elements and scales for the pages' charts. */
 
 const SPACE = 'http://www.w3.org/2000/svg';
 
 /**
- * A new SVG element.
+ * Returns a new SVG element.
  *
  * @param {string} name
  * @param {{ [name: string]: string | number }} attributes
  * @param {(Node | string)[]} children
  */
 export function svg(name, attributes, ...children) {
-  const made = document.createElementNS(SPACE, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  made.append(...children);
-  return made;
+  const created = document.createElementNS(SPACE, name);
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, String(value));
+  created.append(...children);
+  return created;
 }
 
 /**
- * A step of 1, 2 or 5 times a power of ten that divides a length into a handful of parts.
+ * Returns the distance between an axis's ticks: 1, 2 or 5 times a power of ten.
  *
- * @param {number} length
- * @param {number} parts  at most
+ * @param {number} length  the axis's length
+ * @param {number} parts  the most parts that the ticks may divide it into
  */
 export function niceStep(length, parts) {
   const power = 10 ** Math.floor(Math.log10(length / parts));

@@ -1,6 +1,6 @@
 const THEMES = ['system', 'light', 'dark'];
 
-/** @param {HTMLButtonElement} button  cycles through the themes */
+/** Makes a button that switches from theme to theme and stores the choice. @param {HTMLButtonElement} button */
 export function wireTheme(button) {
   const root = document.documentElement;
   const show = () => {
@@ -14,7 +14,7 @@ export function wireTheme(button) {
       if (theme === 'system') localStorage.removeItem('dynakernel-theme');
       else localStorage.setItem('dynakernel-theme', String(theme));
     } catch {
-      // Storage may be forbidden; the choice lasts as long as the page.
+      // If the browser forbids storage, the choice lasts as long as the page.
     }
     show();
   });

@@ -94,7 +94,7 @@ describe(`failures in ${browserName}`, () => {
     const reason = await shownError(page, 'block-error');
     await page.click('#save-map');
     const said = await shownError(page, 'save-error');
-    assert.equal(said, 'There is no map to save: the latest frame gave none, and what is shown is of an earlier one.');
+    assert.equal(said, 'There is no map to save: the latest frame failed, and the page shows an earlier one.');
     await select(page, 'colormap', 'turbo'); // no frame follows from it that could take the reason away
     assert.equal(await shownError(page, 'block-error'), reason);
     await downloaded(page, session.downloads, '#save-state');

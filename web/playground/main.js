@@ -1,4 +1,4 @@
-/** The playground's entry: loads the library, then hands the page over. */
+/** The playground's entry: loads the library, then starts the page. */
 import { load } from '../dynakernel/index.js';
 import { byId, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';

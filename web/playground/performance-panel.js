@@ -5,7 +5,7 @@ import { buildText, bytes, time } from '../shared/format.js';
 
 const STAGES = /** @type {const} */ (['pixels', 'attention', 'convolution', 'drawing']);
 
-/** Milliseconds of each stage, beside the stages and as one bar; frames per second; what is running. */
+/** The time of each stage, beside the stage and as a bar; frames per second; memory; the library's build. */
 export class PerformancePanel {
   #cells = STAGES.map((stage) => byId(`ms-${stage}`, HTMLElement));
   #parts = [...byId('budget', HTMLElement).children].map((part) => /** @type {HTMLElement} */ (part));

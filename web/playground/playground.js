@@ -27,22 +27,22 @@ import { SourceControl } from './source-control.js';
 import { SourcePanel } from './source-panel.js';
 import { ViewControls } from './view-controls.js';
 
-/** Numbers in words change this often, in milliseconds, while frames run without pause: more could not be read. */
+/** Milliseconds between changes of the text while frames run without pause. A person could not read faster ones. */
 const READABLE = 250;
 
-/** The page: what a person does becomes a change of source, block, weights or view; frames follow. */
+/** The page: a person changes the source, the block, the weights or the view, and frames follow. */
 export class Playground {
   #main = byId('playground', HTMLElement);
   #status = byId('status', HTMLElement);
   #saveError = byId('save-error', HTMLElement);
   #frames = 0;
-  #wordsAt = 0;
+  #lastWritten = 0;
   #kernelsStale = true;
-  /** @type {SourcePanel | BlockPanel | null} where the latest frame's error is shown */
-  #failedAt = null;
+  /** @type {SourcePanel | BlockPanel | null} the panel that shows the latest frame's error */
+  #failedPanel = null;
   /** @type {{ prefix: string, definition: Definition }[]} the blocks of the file that was opened last */
   #blocks = [];
-  /** How pixels are normalised for a block that says nothing of its own: as was chosen last. */
+  /** The normalisation that a person chose last. It applies to blocks that define none. */
   #normalisation = UNCHANGED;
 
   /** @param {Runtime} dk */
@@ -115,31 +115,31 @@ export class Playground {
     this.#request(STAGE.pixels);
   }
 
-  /** @param {Normalisation} normalisation  that a person chose */
+  /** Applies the normalisation that a person chose. @param {Normalisation} normalisation */
   #normalise(normalisation) {
-    // The block's own is for that block only.
+    // A block's own normalisation applies to that block only.
     if (normalisation !== this.pipeline.model?.definition.normalisation) this.#normalisation = normalisation;
     this.#setInput({ normalisation });
   }
 
   // ----------------------------------------------------------------------------------------- block
 
-  /** @param {Definition} definition  a preset */
+  /** Runs a preset. @param {Definition} definition */
   #choose(definition) {
     if (this.#tryUse(definition, true)) this.#offerBlocks([], 0);
   }
 
-  /** @param {Partial<Definition['config']>} change */
+  /** Changes settings of the block. @param {Partial<Definition['config']>} change */
   #alter(change) {
     const definition = this.pipeline.model?.definition;
     if (definition) this.#tryUse({ ...definition, config: { ...definition.config, ...change } }, false);
   }
 
   /**
-   * The blocks of one file, of which another may be chosen.
+   * Offers the blocks of one file for choice.
    *
    * @param {{ prefix: string, definition: Definition }[]} blocks
-   * @param {number} index  of the one that runs
+   * @param {number} index  the index of the block that runs
    */
   #offerBlocks(blocks, index) {
     this.#blocks = blocks;
@@ -147,11 +147,11 @@ export class Playground {
   }
 
   /**
-   * Runs another block from now on; where it cannot be made, the old one stays and the reason is shown.
+   * Runs another block from now on. If that fails, the old block stays and the page shows the reason.
    *
    * @param {Definition} definition
-   * @param {boolean} fresh
-   * @returns {boolean}
+   * @param {boolean} fresh  see #use
+   * @returns {boolean} true if the new block runs
    */
   #tryUse(definition, fresh) {
     try {
@@ -165,13 +165,14 @@ export class Playground {
   }
 
   /**
-   * Runs another block from now on. Throws where it cannot be made, or the picture is too small for it; then the old
-   * one stays.
+   * Runs another block from now on. Throws if the definition is invalid or the picture is too small for the block; the
+   * old block then stays.
    *
    * @param {Definition} definition
-   * @param {boolean} fresh  weights set by hand and the chosen channel mean nothing to it
+   * @param {boolean} fresh  true for a new block, to which weights set by hand and the chosen channel do not apply
    */
   #use(definition, fresh) {
+    // Make the block, and check that it can read the picture.
     const previous = this.pipeline.model;
     const model = new Model(this.dk, definition);
     try {
@@ -181,6 +182,7 @@ export class Playground {
       model.dispose();
       throw error;
     }
+    // From here on nothing fails.
     this.pipeline.model = model;
     if (fresh) {
       this.pipeline.manual = null;
@@ -199,7 +201,7 @@ export class Playground {
   }
 
   /**
-   * Images and state dicts, by whatever way they came.
+   * Opens images and state dicts that a person chose, dropped or pasted.
    *
    * @param {File[]} files
    */
@@ -209,7 +211,7 @@ export class Playground {
     if (state) await this.#openState(state);
   }
 
-  /** Runs the first block of a file that can be run. @param {File} file */
+  /** Runs the first block of a file that runs on this picture. @param {File} file */
   async #openState(file) {
     this.#showOpening();
     try {
@@ -233,7 +235,7 @@ export class Playground {
     }
   }
 
-  /** @param {Float32Array | null} weights  null gives the attention its say back */
+  /** Sets the weights by hand; null lets the attention decide again. @param {Float32Array | null} weights */
   #setManual(weights) {
     const changed = (weights === null) !== (this.pipeline.manual === null);
     this.pipeline.manual = weights;
@@ -243,16 +245,18 @@ export class Playground {
 
   // ---------------------------------------------------------------------------------------- frames
 
-  /** @param {number} first  the first STAGE that a change concerns */
+  /** Asks for frames. @param {number} first  the first STAGE that a change affects */
   #request(first) {
     this.#main.dataset.state = 'running';
     this.loop.request(first);
   }
 
   /**
-   * @param {number} first
-   * @param {boolean} more  frames follow
-   * @returns {Times | null}
+   * Runs and draws a frame.
+   *
+   * @param {number} first  the first STAGE to run
+   * @param {boolean} more  true if other frames follow
+   * @returns {Times | null} null if the frame failed
    */
   #frame(first, more) {
     const { pipeline } = this;
@@ -264,32 +268,32 @@ export class Playground {
       this.#write(more);
       times.drawing = performance.now() - start;
       this.#main.dataset.frames = String(++this.#frames);
-      if (this.#failedAt) this.#recover(this.#failedAt);
+      if (this.#failedPanel) this.#recover(this.#failedPanel);
       return times;
     } catch (error) {
-      this.#failedAt = error instanceof DynakernelError && error.code === 'ERR_IMAGE' ? this.sources : this.blocks;
-      this.#failedAt.showError(sentence(error));
+      this.#failedPanel = error instanceof DynakernelError && error.code === 'ERR_IMAGE' ? this.sources : this.blocks;
+      this.#failedPanel.showError(sentence(error));
       this.#showState();
       return null;
     }
   }
 
-  /** Takes back what was said of frames that failed. @param {SourcePanel | BlockPanel} panel */
+  /** Hides the errors of frames that failed. @param {SourcePanel | BlockPanel} panel */
   #recover(panel) {
     panel.showError('');
     showError(this.#saveError, ''); // there are maps to save again
-    this.#failedAt = null;
+    this.#failedPanel = null;
   }
 
-  /** @param {boolean} fed  other pixels than before */
-  #draw(fed) {
+  /** Draws a frame. @param {boolean} newPixels  true if the input's pixels changed */
+  #draw(newPixels) {
     const {
       pipeline,
       controls: { view },
     } = this;
     const { model, picture, a, y } = pipeline;
     if (!model || !picture || !a || !y) return;
-    if (fed) {
+    if (newPixels) {
       picture.drawMap(this.sources.canvas, {
         channel: model.channels === 3 ? 'rgb' : 0,
         colormap: 'gray',
@@ -305,9 +309,9 @@ export class Playground {
   }
 
   /**
-   * What is written rather than drawn: for the last frame, and now and then before.
+   * Writes a frame's text: after the last frame, and from time to time before.
    *
-   * @param {boolean} more
+   * @param {boolean} more  true if other frames follow
    */
   #write(more) {
     const {
@@ -316,8 +320,8 @@ export class Playground {
     } = this;
     const { model, source, inputSize, y } = pipeline;
     const now = performance.now();
-    if (!model || !source || !y || (more && now - this.#wordsAt < READABLE)) return;
-    this.#wordsAt = now;
+    if (!model || !source || !y || (more && now - this.#lastWritten < READABLE)) return;
+    this.#lastWritten = now;
     this.sources.describe(source, inputSize, model.channels);
     this.maps.showRanges(y);
     this.detail.showFigures(model, y, view);
@@ -346,7 +350,7 @@ export class Playground {
     this.#main.dataset.state = 'opening';
   }
 
-  /** For style sheets and tests: what the page is at. */
+  /** Sets the page's state, for style sheets and tests. */
   #showState() {
     const { loop, pipeline } = this;
     this.#main.dataset.state = !pipeline.y ? 'failed' : loop.live ? 'live' : loop.resting ? 'ready' : 'running';
@@ -359,7 +363,7 @@ export class Playground {
     const { model, source, y } = this.pipeline;
     try {
       if (!model || !source || !y)
-        throw new Error('there is no map to save: the latest frame gave none, and what is shown is of an earlier one');
+        throw new Error('there is no map to save: the latest frame failed, and the page shows an earlier one');
       await save(model, source, y, this.controls.view);
       showError(this.#saveError, '');
     } catch (error) {
@@ -372,13 +376,13 @@ export class Playground {
     try {
       if (!model) throw new Error('there is no block to save');
       saveState(model, normalisation);
-      if (this.#failedAt !== this.blocks) this.blocks.showError('');
+      if (this.#failedPanel !== this.blocks) this.blocks.showError('');
     } catch (error) {
       this.blocks.showError(sentence(error));
     }
   }
 
-  /** Says it to screen readers. @param {string} message */
+  /** Tells screen readers. @param {string} message */
   #announce(message) {
     setText(this.#status, message);
   }

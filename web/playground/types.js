@@ -4,11 +4,11 @@
  * @import { Colormap } from '../dynakernel/index.js'
  */
 
-/** @typedef {'robust' | 'auto' | 'shared' | [number, number]} MapRange  robust: without outliers */
+/** @typedef {'robust' | 'auto' | 'shared' | [number, number]} MapRange  'robust' leaves outliers out */
 /** @typedef {'colour' | 'channels'} KernelView */
 
 /**
- * What the person chose to look at.
+ * The part of the block that a person chose to see.
  *
  * @typedef {object} View
  * @property {number} channel  the output channel in focus

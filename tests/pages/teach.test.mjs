@@ -205,7 +205,7 @@ describe(`Teach it in ${browserName}`, () => {
     const broken = Object.fromEntries(Object.entries(tensors).filter(isState));
     broken['aggregation.weight'].data.fill(NaN);
     await drop(page, [{ name: 'nan.safetensors', type: '', bytes: toSafetensors(broken) }]);
-    await refused(page, /numbers that are not finite/);
+    await refused(page, /outputs that are not finite/);
     assert.deepEqual(page.problems, []);
     await page.close();
   });

@@ -1,4 +1,4 @@
-/** The page's entry. */
+/** The entry of the page "Teach it". */
 import { byId, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
 import { wireTheme } from '../shared/theme-button.js';

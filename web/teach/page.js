@@ -11,7 +11,7 @@ import { ResultsPanel } from './results-panel.js';
 import { TakeAlong } from './take-along.js';
 import { TrainPanel } from './train-panel.js';
 
-/** Weights below this let nothing through. */
+/** Below this weight, a kernel counts as shut out. */
 const CLOSED_WEIGHT = 1e-3;
 const CLOSED_MESSAGE =
   'The attention has closed: it gives every kernel a weight of 0, through which nothing more can be learnt. ' +
@@ -19,15 +19,16 @@ const CLOSED_MESSAGE =
 
 /** @typedef {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} State */
 
-/** Milliseconds between pictures of the progress: as many as an eye follows, or few for who wants little motion. */
+/** Milliseconds between pictures of the progress. */
 const INTERVAL = 100;
+/** The same for a person who prefers reduced motion. */
 const CALM_INTERVAL = 500;
 
-/** The page: what a person does becomes a request to the worker; its answers are shown. */
+/** The page: sends requests to the worker when a person acts, and shows its answers. */
 export class TeachPage {
   #main = byId('teach', HTMLElement);
   #status = byId('status', HTMLElement);
-  /** Lessons are numbered, so that answers about an earlier one can be told. */
+  /** The number of the current lesson. Answers about an earlier one are dropped. */
   #lesson = 0;
   #numKernels = 0;
 
@@ -63,7 +64,7 @@ export class TeachPage {
 
   // ---------------------------------------------------------------------------------------- lesson
 
-  /** Gives the lesson that the panel says. */
+  /** Begins the lesson that the panel defines. */
   #begin() {
     const chosen = this.lesson.read();
     if (!chosen) return;
@@ -83,7 +84,7 @@ export class TeachPage {
   }
 
   /**
-   * Photographs and state dicts, by whatever way they came.
+   * Opens photographs and state dicts that a person chose, dropped or pasted.
    *
    * @param {File[]} files
    */
@@ -97,7 +98,7 @@ export class TeachPage {
     }
   }
 
-  /** @param {File[]} files */
+  /** Adds photographs to learn from. @param {File[]} files */
   async #addPhotos(files) {
     const { photos } = this.lesson;
     const checkRoom = () => {
@@ -107,14 +108,14 @@ export class TeachPage {
       );
     };
     checkRoom();
-    const own = await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i)));
-    checkRoom(); // others may have come while these were read
-    photos.add(own);
+    const added = await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i)));
+    checkRoom(); // a person may have added others meanwhile
+    photos.add(added);
     this.lesson.showError('');
     this.#begin();
   }
 
-  /** @param {File} file  a state dict */
+  /** Makes the first block of a state dict the target. @param {File} file */
   async #imitate(file) {
     const [{ prefix, definition: { config, state } }] = await readStateFile(file);
     this.lesson.imitate({ title: prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name, config, state });
@@ -123,7 +124,7 @@ export class TeachPage {
 
   // ---------------------------------------------------------------------------------------- answers
 
-  /** @param {Answer} answer */
+  /** Handles an answer of the worker. @param {Answer} answer */
   #hear(answer) {
     if (answer.lesson !== undefined && answer.lesson !== this.#lesson) return;
     switch (answer.type) {
@@ -138,7 +139,7 @@ export class TeachPage {
     }
   }
 
-  /** @param {Extract<Answer, { type: 'ready' }>} answer */
+  /** Shows a new lesson, or the same one with another channel. @param {Extract<Answer, { type: 'ready' }>} answer */
   #introduce({ classroom, snapshot, fresh }) {
     setText(byId('build', HTMLElement), classroom.build);
     setText(byId('block-shape', HTMLElement), `${classroom.shape}; pixels from −1 to 1.`);
@@ -149,7 +150,11 @@ export class TeachPage {
     if (fresh) this.#setState('ready');
   }
 
-  /** @param {Extract<Answer, { type: 'snapshot' }>} answer */
+  /**
+   * Shows the progress, and tells screen readers when training starts or stops.
+   *
+   * @param {Extract<Answer, { type: 'snapshot' }>} answer
+   */
   #show({ state, snapshot }) {
     const before = this.#state;
     this.training.showError(isClosed(snapshot.dynamic, this.#numKernels) ? CLOSED_MESSAGE : '');
@@ -162,7 +167,7 @@ export class TeachPage {
     else this.#announce(`${state === 'done' ? 'Done' : 'Paused'} at step ${step}. ${figures}`);
   }
 
-  /** @param {Snapshot} snapshot */
+  /** Draws a snapshot in all panels. @param {Snapshot} snapshot */
   #draw(snapshot) {
     this.training.show(snapshot);
     this.results.show(snapshot);
@@ -170,7 +175,7 @@ export class TeachPage {
     this.#main.dataset.step = String(snapshot.step);
   }
 
-  /** @param {Extract<Answer, { type: 'error' }>} answer */
+  /** Shows an error at the place that it concerns. @param {Extract<Answer, { type: 'error' }>} answer */
   #fail(answer) {
     const { about, message } = answer;
     if (about === 'export') return this.takeAlong.refuse(message, [answer.id]);
@@ -189,7 +194,7 @@ export class TeachPage {
   /** @type {State} */
   #state = 'loading';
 
-  /** @param {State} state */
+  /** Sets the page's state, for the panels, style sheets and tests. @param {State} state */
   #setState(state) {
     this.#state = state;
     this.#main.dataset.state = state;
@@ -197,19 +202,20 @@ export class TeachPage {
     this.takeAlong.enable(state !== 'loading' && state !== 'failed');
   }
 
-  /** Says it to screen readers. @param {string} message */
+  /** Tells screen readers. @param {string} message */
   #announce(message) {
     setText(this.#status, message);
   }
 }
 
 /**
- * Whether the attention shuts out most of the samples.
+ * True if the attention shuts out every kernel for most of the samples.
  *
  * @param {Progress} progress
  * @param {number} K
  */
 function isClosed({ attention, errors }, K) {
-  const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every((weight) => weight < CLOSED_WEIGHT));
+  const isShut = (/** @type {number} */ weight) => weight < CLOSED_WEIGHT;
+  const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every(isShut));
   return closed.length > errors.length / 2;
 }

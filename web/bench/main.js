@@ -8,7 +8,7 @@ import { readWorkloads } from './workload.js';
 wireTheme(byId('theme', HTMLButtonElement));
 try {
   const response = await fetch(new URL('./workloads.json', import.meta.url));
-  if (!response.ok) throw new Error(`workloads.json could not be fetched: the server answered ${response.status}`);
+  if (!response.ok) throw new Error(`workloads.json could not be fetched: the server returned ${response.status}`);
   new BenchPage(readWorkloads(await response.json()));
 } catch (error) {
   byId('bench', HTMLElement).dataset.state = 'failed';

@@ -10,7 +10,9 @@ const WINDOW = 2;
 /** An f32x4 multiply-add is eight operations. */
 const OPERATIONS = 8;
 
-/** @typedef {{ chains: () => number, multiply_adds: (rounds: number, factor: number, term: number) => number }} Exports */
+/**
+ * @typedef {{ chains: () => number, multiply_adds: (rounds: number, factor: number, term: number) => number }} Exports
+ */
 
 /**
  * Measures the peak in GFLOP/s: the best of many short measurements, with separate and with fused multiply-adds.

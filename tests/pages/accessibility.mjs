@@ -1,8 +1,8 @@
-// What the tests of access ask a page: the way of the focus, names, contrast, changes that are read out.
+// Measures of a page's accessibility: the order of the focus, names, contrast, announcements to screen readers.
 
 /**
- * Where the focus goes with each press of Tab from where it is, until it comes round or has reached `last`; each stop as
- * `name=` for radio buttons, else the id, label, name, address or tag, and whether an outline shows it.
+ * Presses Tab until the focus comes back or reaches `last`, and returns the stops. A stop has a name (`name=` for radio
+ * buttons; else the id, label, name, address or tag) and says if an outline shows it.
  */
 export async function tabStops(page, last) {
   const stops = [];
@@ -13,7 +13,7 @@ export async function tabStops(page, last) {
       const { activeElement: active } = document;
       if (!active || active === document.body || set.has(active)) return null;
       set.add(active);
-      // Hidden inputs pass their outline on to what stands for them.
+      // The element after a hidden input shows the input's outline.
       const outlined = [active, active.nextElementSibling].some(
         (element) => element && getComputedStyle(element).outlineStyle !== 'none',
       );
@@ -30,7 +30,7 @@ export async function tabStops(page, last) {
   return stops;
 }
 
-/** To be run in a page: what has no accessible name though it needs one, by the rules that the pages rely on. */
+/** Runs in a page: returns the elements that need an accessible name and have none. */
 export function nameless() {
   const textOf = (elements) => elements.map((element) => element?.textContent ?? '').join(' ');
   const nameOf = (element) => {
@@ -48,7 +48,7 @@ export function nameless() {
     .map(({ outerHTML }) => outerHTML.slice(0, 90));
 }
 
-/** To be run in a page: the lowest contrast of any text with what is behind it, by WCAG's formula. */
+/** Runs in a page: returns the lowest contrast of any text with its background, by WCAG's formula. */
 export function lowestContrast() {
   const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
   const luminance = ([r, g, b]) =>
@@ -57,8 +57,8 @@ export function lowestContrast() {
       .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
       .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
   const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = parse(getComputedStyle(at).backgroundColor);
+    for (let ancestor = element; ancestor; ancestor = ancestor.parentElement) {
+      const colour = parse(getComputedStyle(ancestor).backgroundColor);
       if ((colour[3] ?? 1) > 0.99) return colour;
     }
     return [255, 255, 255];
@@ -76,7 +76,7 @@ export function lowestContrast() {
   return lowest;
 }
 
-/** To be run in a page: how often within so many milliseconds something changes that is read out. */
+/** Runs in a page: counts the announcements to screen readers within a time. */
 export async function spokenChanges(milliseconds) {
   let count = 0;
   const observer = new MutationObserver((list) => {

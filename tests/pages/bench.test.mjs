@@ -1,11 +1,11 @@
-// The benchmark page measures and shows what it measured. How fast anything is, is not tested.
+// The benchmark page measures and shows its results. No test depends on speed.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { serve } from '../../scripts/serve.mjs';
 import { allowClipboard, browserName, screenshots, servePlainly, shownError, start, text } from './support.mjs';
 
-/** Small ones, of different kinds. */
+/** Small workloads of different kinds. */
 const few = ['dw_40_3x3_32x24', 'pw_16_16_64x48', 'dw_40_5x5_16x12_K2'];
 
 describe(`benchmark page in ${browserName}`, () => {
@@ -65,7 +65,7 @@ describe(`benchmark page in ${browserName}`, () => {
         return [...chart.querySelectorAll('text')].every((text) => text.getBoundingClientRect().right <= edge);
       });
       assert.ok(inside, `${name}: every figure lies inside the chart`);
-      if (browserName === 'chromium') { // the one that can be asked for forced colours
+      if (browserName === 'chromium') { // only Chromium can emulate forced colours
         const devtools = await page.createCDPSession();
         const force = (features) => devtools.send('Emulation.setEmulatedMedia', { features });
         await force([{ name: 'forced-colors', value: 'active' }]);
@@ -90,7 +90,7 @@ describe(`benchmark page in ${browserName}`, () => {
     const { rows } = await readTable(page);
     assert.ok(rows.length >= 1 && rows.length < 18, `${rows.length} rows`);
 
-    // By keyboard alone: the focus goes to what can be pressed next, and from a field that is disabled too.
+    // By keyboard alone: the focus moves to an enabled control, also from a field that is disabled.
     await choose(page, few.slice(0, 1));
     const focused = () => page.evaluate(() => document.activeElement.id);
     for (const selector of ['#run', '#peers']) {
@@ -154,7 +154,7 @@ describe(`benchmark page in ${browserName}`, () => {
     assert.match(row, /^\| dw_40_3x3_32x24 \| [\d.]+ \| [\d.]+ \| \d+ % \|$/);
     const data = JSON.parse(await copied(page, 'copy-json'));
     assert.equal(await page.evaluate(() => document.activeElement.id), 'copy-json', 'the focus stays');
-    await page.click('#copy-json'); // while it says so
+    await page.click('#copy-json'); // while the first button says that it copied
     await page.waitForFunction(() => document.getElementById('copy-json').textContent === 'Copy as JSON');
     assert.deepEqual(data.rows.map(({ name }) => name), ['dw_40_3x3_32x24', 'pw_16_16_64x48']);
     assert.ok(data.peak > 0 && data.rows.every(({ timings }) => timings.dynakernel.samples > 0));
@@ -190,7 +190,7 @@ async function open(session, options = {}) {
   return page;
 }
 
-/** Runs a comparison of one workload on a site where this is the module that loads the peers. */
+/** Compares one workload on a site that serves this code as the module that loads the peers. */
 async function withPeers(session, loader, look) {
   const site = await servePlainly({ 'bench/peers/browser.js': () => loader });
   const page = await session.browser.newPage();
@@ -231,7 +231,7 @@ function readBars(page) {
     ({ length: Number(bar.getAttribute('width')), figure: bar.nextSibling.textContent })));
 }
 
-/** Bars are as long as their figures say, as far as those were rounded. */
+/** Asserts that bars are as long as their figures say, within the figures' rounding. */
 function assertProportional(lengths, values) {
   const scale = Math.max(...lengths) / Math.max(...values);
   for (const [i, length] of lengths.entries()) {

@@ -90,7 +90,7 @@ describe(`access in ${browserName}`, () => {
     );
     await press('#automatic', 'Enter');
     assert.equal(await text(page, '#mode'), 'The attention decides');
-    // The button that is now disabled must not take the focus with it.
+    // The focus must move on from the button, which is now disabled.
     assert.equal(await page.evaluate(() => document.activeElement.id), 'weight-0');
     await press('#roll', 'Enter');
     await press('#stride', 'ArrowUp', 'Tab');

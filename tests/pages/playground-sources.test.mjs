@@ -1,4 +1,4 @@
-// Files that come in and go out: images, state dicts, maps as PNG.
+// Files that the playground opens and saves: images, state dicts, maps as PNG.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -1,4 +1,4 @@
-// The webcam: one that runs, one that is unplugged, one that is refused, none.
+// The webcam: running, unplugged, refused and missing.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { browserName, choose, readCanvas, rest, select, shownError, start, text } from './support.mjs';
@@ -44,7 +44,7 @@ describe(`webcam in ${browserName}`, () => {
     const session = await start({ webcam: 'fake' });
     try {
       const page = await session.open();
-      // No page can unplug a device, and Firefox delivers no event that a script makes to a track.
+      // No page can unplug a device, and Firefox delivers no scripted event to a track: call the listener.
       await page.evaluate(() => {
         MediaStreamTrack.prototype.addEventListener = (type, listener) => {
           if (type === 'ended') globalThis.unplug = listener;
@@ -89,7 +89,7 @@ describe(`webcam in ${browserName}`, () => {
   }
 });
 
-/** The webcam's picture is on screen and stays there: it is fed again as it was, in another size too. */
+/** Asserts that the webcam's last picture stays on screen, also after a change of size and back. */
 async function assertKeepsPicture(page) {
   const picture = () => readCanvas(page, '#input-canvas');
   const before = await picture();

@@ -28,7 +28,7 @@ describe(`playground in ${browserName}`, () => {
 
   it('shows the attention of the reference formula over the pixels on screen', async () => {
     const page = await session.open();
-    await select(page, 'size', '768'); // the photograph as it is: what is drawn is what was fed
+    await select(page, 'size', '768'); // the photograph's own size, so that the canvas shows the block's input
     for (const photo of ['astronaut', 'chelsea', 'coffee', 'rocket']) {
       await choose(page, 'photo', `${photo}.jpg`);
       const { mean, values, shown } = await page.evaluate(async () => {
@@ -288,7 +288,7 @@ describe(`playground in ${browserName}`, () => {
   });
 });
 
-/** Attention [K] of a mean colour, in double precision, as design and reference have it. */
+/** Returns the attention weights [K] for a mean colour, in double precision, by the module's formula. */
 function attentionOf(mean, values) {
   const M = values['attention.bn.bias'].length;
   const hidden = Array.from({ length: M }, (_, m) => {

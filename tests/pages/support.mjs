@@ -1,4 +1,4 @@
-// A browser with the playground in it, and what the browser tests ask it.
+// A browser with a page in it, and the steps that the tests of the pages share.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -15,7 +15,7 @@ export const browserName = process.env.BROWSER || 'chromium';
 export const screenshots = join(root, 'build/screenshots');
 export const fixture = (name) => join(root, 'tests/fixtures/golden', `${name}.safetensors`);
 
-/** Webcams: a fake one that is allowed, one that is refused, none at all. */
+/** Settings for a fake webcam that is allowed, a webcam that is refused, and no webcam. */
 const chromiumWebcam = {
   fake: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
   denied: ['--use-fake-device-for-media-stream', '--deny-permission-prompts'],
@@ -28,8 +28,9 @@ const firefoxWebcam = {
 };
 
 /**
+ * Starts a browser and a server. Their open() opens a page; it waits until the playground is at rest.
+ *
  * @param {{ webcam?: 'fake' | 'denied' | 'none' }} [options]
- * @returns one browser, one server, and open(), which gives a page with the playground at rest
  */
 export async function start({ webcam = 'fake' } = {}) {
   const downloads = mkdtempSync(join(tmpdir(), 'dynakernel-downloads-'));
@@ -98,9 +99,9 @@ function launchBrowser(webcam, downloads) {
 }
 
 /**
- * The repository, served without the headers that isolate a page, and with some files changed.
+ * Serves the repository without the headers that isolate a page, and with some files changed.
  *
- * @param {{ [path: string]: (text: string) => string }} [changes] what becomes of a file's text
+ * @param {{ [path: string]: (text: string) => string }} [changes] functions that change a file's text, by path
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
 export async function servePlainly(changes = {}) {
@@ -110,7 +111,7 @@ export async function servePlainly(changes = {}) {
     if (!change) return site(request, response);
     const text = readFileSync(join(root, request.url), 'utf8');
     const changed = change(text);
-    assert.notEqual(changed, text, `${request.url} is as it was`);
+    assert.notEqual(changed, text, `${request.url} was not changed`);
     response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(changed);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -123,17 +124,17 @@ export async function servePlainly(changes = {}) {
   };
 }
 
-/** Waits until the page has computed and drawn all that was asked of it, or has said what is wrong. */
+/** Waits until the playground has drawn the result of every request, or shows an error. */
 export function rest(page) {
   return page.waitForFunction(() => ['ready', 'failed'].includes(document.getElementById('playground').dataset.state), {
     timeout: 30_000,
   });
 }
 
-/** The text of an element, as a person reads it. */
+/** Returns the text of an element. */
 export const text = (page, selector) => page.$eval(selector, (element) => element.textContent.trim());
 
-/** What is on a canvas: RGBA bytes, and its size. */
+/** Reads a canvas: RGBA bytes, and its size. */
 export async function readCanvas(page, selector) {
   const { data, ...size } = await page.$eval(selector, (canvas) => {
     const { width, height } = canvas; // Chromium warns on the console of canvases that are read often
@@ -144,13 +145,13 @@ export async function readCanvas(page, selector) {
   return { ...size, data: Uint8Array.from(data) };
 }
 
-/** Checks one of the radio buttons of a group, by value. */
+/** Checks the radio button of a group that has this value. */
 export async function choose(page, name, value) {
   await page.$eval(`input[name="${name}"][value="${value}"]`, (input) => input.click());
   await rest(page);
 }
 
-/** Selects an option, as its change event tells the page. */
+/** Selects an option, with its change event. */
 export async function select(page, id, value) {
   await page.select(`#${id}`, value);
   await rest(page);
@@ -170,16 +171,16 @@ export async function fill(page, id, value) {
   await rest(page);
 }
 
-/** An error beside a control, once it is shown. */
+/** Waits until an error is shown beside a control, and returns its text. */
 export async function shownError(page, id) {
   await page.waitForSelector(`#${id}:not([hidden])`, { timeout: 10_000 });
   return text(page, `#${id}`);
 }
 
 /**
- * Drops files on the page: real bytes, in the events that the browser would send.
+ * Drops files on the page, in the events that the browser would send.
  *
- * @param {{ name: string, type: string, bytes: Uint8Array }[][]} drops  several: one after the other, without a pause
+ * @param {{ name: string, type: string, bytes: Uint8Array }[][]} drops  several follow each other without a pause
  */
 export async function drop(page, ...drops) {
   const encode = ({ name, type, bytes }) => ({ name, type, base64: Buffer.from(bytes).toString('base64') });
@@ -197,7 +198,7 @@ export async function drop(page, ...drops) {
   }, drops.map((files) => files.map(encode)));
 }
 
-/** Lets the page use the clipboard without asking; Firefox has a preference for it. */
+/** Lets the page use the clipboard without a prompt. Firefox has a preference for it. */
 export async function allowClipboard(session) {
   if (browserName !== 'chromium') return;
   await session.browser
@@ -210,8 +211,8 @@ export async function allowClipboard(session) {
 }
 
 /**
- * Pastes a picture as PNG: from the clipboard by Ctrl+V, or, as headless Firefox's clipboard holds text only, in an
- * event like the one that follows.
+ * Pastes a picture as PNG by Ctrl+V. The clipboard of headless Firefox holds only text, so there the page receives the
+ * paste event from a script.
  */
 export async function paste(page, address) {
   await page.bringToFront();
@@ -236,14 +237,14 @@ export async function paste(page, address) {
   await page.keyboard.up('Control');
 }
 
-/** The file that a click downloads, by its path. */
+/** Clicks an element and returns the path of the file that it downloads. */
 export async function downloaded(page, downloads, selector) {
   for (const name of readdirSync(downloads)) rmSync(join(downloads, name));
   await page.click(selector);
   for (let attempt = 0; attempt < 100; attempt++) {
     await sleep(100);
     const names = readdirSync(downloads);
-    // Browsers write under another name first, or beside an empty file.
+    // A browser first writes to a file of another name, or makes an empty file.
     if (
       names.length === 1 &&
       !/\.(part|crdownload|tmp)$/.test(names[0]) &&

@@ -17,7 +17,7 @@ describe(`access to Teach it in ${browserName}`, () => {
 
   it('reaches every control by Tab, with a visible focus, and trains by keyboard', async () => {
     const page = await openTeach(session);
-    await page.click('#step'); // what is there to reset can be reached too
+    await page.click('#step'); // enables Reset
     await state(page, 'paused');
     await page.evaluate(() => {
       document.activeElement.blur();
@@ -103,7 +103,7 @@ describe(`access to Teach it in ${browserName}`, () => {
     });
   }
 
-  /** Nothing sticks out of any screen, nor out of the chart. */
+  /** Asserts that the page fits every screen, and the figures fit the chart. */
   async function fits(page, what) {
     for (const [name, width, height] of screens) {
       await page.setViewport({ width, height });

@@ -1,4 +1,4 @@
-// "Teach it": what was learnt is taken along, as a file and into the playground.
+// "Teach it" saves the trained block as a file and opens it in the playground.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';

@@ -1,4 +1,4 @@
-// "Teach it": blocks learn in the page, and what was learnt can be taken along. How fast is not tested.
+// "Teach it": blocks learn in the page. No test depends on speed.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ describe(`Teach it in ${browserName}`, () => {
     assert.deepEqual((await samples(page)).map(({ name }) => name), ['Astronaut', 'Cat', 'Coffee', 'Rocket']);
     assert.equal(await text(page, '#steps'), '0 of 2000');
     assert.match(await text(page, '#build'), /^\d+\.\d+\.\d+ · (baseline|relaxed) SIMD · \d+ threads?$/);
-    // A worker of Firefox starts no workers by default, which may block it.
+    // In a worker of Firefox the library starts no workers, because that may block it.
     const processors = await page.evaluate(() => navigator.hardwareConcurrency);
     const threads = browserName === 'firefox' ? 1 : Math.min(processors, 4);
     assert.match(await text(page, '#build'), new RegExp(` ${threads} threads?$`));
@@ -158,7 +158,7 @@ describe(`Teach it in ${browserName}`, () => {
       slider.value = slider.max;
       slider.dispatchEvent(new Event('input', { bubbles: true }));
     });
-    // Which of the two depends on the step that the rate came at.
+    // The message depends on the step at which the rate changed.
     const said = await shownError(page, 'training-error');
     assert.match(said, /^The (attention has closed|loss is no longer a number).*too high[:.] [Ll]ower it and press Reset\.$/);
     await page.click('input[name="optimizer"][value="adam"]');
@@ -319,7 +319,7 @@ describe(`Teach it in ${browserName}`, () => {
   });
 });
 
-/** 5×5 filters by their definitions: (input plane, row, column, output plane) -> weight. */
+/** The definitions of the 5×5 filters: (input plane, row, column, output plane) -> weight. */
 const gauss = [0, 1, 2, 3, 4].map((i) => Math.exp(-((i - 2) ** 2) / (2 * 1.25 ** 2)));
 const gaussSum = gauss.reduce((sum, value) => sum + value, 0);
 const blur = (r, s) => (gauss[r] * gauss[s]) / gaussSum ** 2;
@@ -335,14 +335,14 @@ const FILTERS = {
   sharpen: { weight: (c, r, s, o) => (c === o ? 3 * middle(r, s) - 2 * blur(r, s) : 0) },
   sobel: { weight: (c, r, s, o) => 0.5 * luma[c] * inner(sobel[o], r, s) },
   emboss: { weight: (c, r, s) => 0.6 * luma[c] * inner(relief, r, s) },
-  // The matrix is for levels from 0, the pixels are around the middle.
+  // The matrix is for levels from 0; the block's pixels are around 0.
   sepia: {
     weight: (c, r, s, o) => sepia[o][c] * middle(r, s),
     bias: (o) => sepia[o].reduce((sum, value) => sum + value, 0) - 1,
   },
 };
 
-/** The filter over an RGBA picture whose levels 0..255 stand for −1..1; outside it is the middle. */
+/** Filters an RGBA picture. Levels 0..255 are −1..1, and pixels outside are 0. */
 function filtered(rgba, side, { weight, bias = () => 0 }) {
   const level = (y, x, c) => (y < 0 || x < 0 || y >= side || x >= side ? 0 : rgba[(y * side + x) * 4 + c] / 127.5 - 1);
   const result = new Uint8ClampedArray(rgba.length).fill(255);

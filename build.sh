@@ -11,8 +11,7 @@ usage: ./build.sh [--force] [TARGET...]
 
   release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/bundle/ and dist/types/
             (the default)
-  wasm      of those, the WebAssembly only, and the loop that bench/ and its page measure the processor's peak with, in
-            dist/bench/ (not shipped)
+  wasm      of those, the WebAssembly only
   bundle    of those, the wrapper in one file only
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information, in build/debug/
@@ -20,6 +19,8 @@ usage: ./build.sh [--force] [TARGET...]
   native    the same programs for this machine under AddressSanitizer and UBSan, and one with threads under
             ThreadSanitizer, in build/native/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
+  peak      the loop that the benchmark measures the processor's peak with, in dist/bench/; wasm builds it too, packages
+            leave it out
 
   --force   builds again even when no source has changed
   --help    prints this
@@ -35,7 +36,6 @@ missing() { printf 'build.sh: %s\n' "$*" >&2; exit 2; }
 
 sources=(src/*.c)
 headers=(src/*.h)
-peak=web/bench/peak.c
 threads=tests/native/threads.c # WASI has none: for this machine only
 mapfile -t programs < <(grep -lE '^int main\(' tests/native/*.c 2>/dev/null | grep -vxF "$threads")
 mapfile -t shared < <(grep -LE '^int main\(' tests/native/*.c 2>/dev/null) # linked into every program
@@ -166,7 +166,7 @@ build_wasm() {
   key=$(key "${sources[@]}" "${headers[@]}")
   wasm_pair dist/dynakernel "" "$key" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
   wasm_pair dist/dynakernel -threads "$key" "${optimised[@]}" "${module[@]}" "${threaded[@]}" "${library[@]}" "${sources[@]}"
-  wasm_pair dist/bench/peak "" "$(key "$peak")" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "$peak"
+  build_peak
 }
 
 build_debug() {
@@ -181,6 +181,11 @@ build_check() {
     wasm_pair "build/check/$(basename "$file" .c)" "" "$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])" \
       "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
   done
+}
+
+build_peak() {
+  wasm_pair dist/bench/peak "" "$(key web/bench/peak.c)" \
+    "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" web/bench/peak.c
 }
 
 # find_cc: the first compiler that can link sanitized programs; clang's runtimes may be a package of their own.
@@ -261,7 +266,7 @@ force=
 targets=()
 for argument in "$@"; do
   case $argument in
-    release | wasm | bundle | types | debug | check | native | clean) targets+=("$argument") ;;
+    release | wasm | bundle | types | peak | debug | check | native | clean) targets+=("$argument") ;;
     --force) force=1 ;;
     --help | -h) usage; exit ;;
     *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;

@@ -1,8 +1,8 @@
-/* Multiply-adds that never leave the registers: the benchmark page measures the processor's peak with them. */
+/* Multiply-adds that never leave the registers: the benchmark measures the processor's peak with them. */
 #include <wasm_simd128.h>
 
-/* Independent chains hide the latency of a multiply and an add. With the two operands they fill 14 of the 16 registers
- * of x86-64; V8 keeps one of the 16 for itself. */
+/* Independent chains hide the latency of a multiply and an add. With the two operands they fill 14 of the 16
+ * registers of x86-64; V8 keeps one of the 16 for itself. */
 enum { CHAINS = 12 };
 
 static inline v128_t multiply_add(v128_t chain, v128_t factor, v128_t term) {
@@ -15,16 +15,15 @@ static inline v128_t multiply_add(v128_t chain, v128_t factor, v128_t term) {
 
 __attribute__((export_name("chains"))) int chains(void) { return CHAINS; }
 
-/* In each round every chain becomes chain * factor + term. The operands are parameters because V8 would make constant
- * vectors again in each round. */
+/* In each round every chain becomes chain * factor + term. The operands are parameters because V8 would make
+ * constant vectors again in each round. */
 __attribute__((export_name("multiply_adds"))) float multiply_adds(int rounds, float factor, float term) {
   const v128_t factors = wasm_f32x4_splat(factor), terms = wasm_f32x4_splat(term);
   v128_t chain[CHAINS];
   /* each chain starts with another value, so that the compiler cannot merge two of them */
 #pragma clang loop unroll(full)
   for (int i = 0; i < CHAINS; i++) chain[i] = wasm_f32x4_splat((float)(i + 1));
-  /* one round in each turn, as a longer loop would only hide its counter */
-#pragma clang loop unroll(disable)
+#pragma clang loop unroll(disable) /* a longer loop would only hide its counter */
   for (; rounds > 0; rounds--) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < CHAINS; i++) chain[i] = multiply_add(chain[i], factors, terms);

@@ -25,8 +25,8 @@ import { describe, kindOf, makeNumbers } from './workload.js';
  * @property {number} flops
  * @property {string} plan the algorithm that the first engine chose
  * @property {{ [engine: string]: Timing | null }} timings null if the engine does not support the workload
- * @property {{ [engine: string]: number }} differences from the first engine's output: the largest difference, divided by
- *   the output's largest magnitude
+ * @property {{ [engine: string]: number }} differences the largest difference from the first engine's, divided by the
+ *   largest magnitude
  */
 
 /**

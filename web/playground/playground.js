@@ -66,14 +66,14 @@ export class Playground {
     this.maps = new MapsPanel((channel) => this.controls.select(channel));
     this.detail = new MapDetail(dk);
     this.code = new SnippetPanel((message) => this.#announce(message));
-    this.sources = new SourcePanel({
+    this.sourcePanel = new SourcePanel({
       onPhoto: (photo) => this.sourceControl.open(() => openPhoto(photo)),
       onFiles: (files) => this.#openFiles(files),
       onWebcam: () => this.sourceControl.toggleWebcam(),
       onSize: (size) => this.#setInput({ size }),
       onNormalisation: (normalisation) => this.#normalise(normalisation),
     });
-    this.sourceControl = new SourceControl(this.sources, this.pipeline, this.loop, {
+    this.sourceControl = new SourceControl(this.sourcePanel, this.pipeline, this.loop, {
       onOpening: () => this.#showOpening(),
       onShown: ({ name }) => {
         this.#announce(`${name} is shown.`);
@@ -81,7 +81,7 @@ export class Playground {
       },
       onKept: () => this.#showState(),
     });
-    this.blocks = new BlockPanel({
+    this.blockPanel = new BlockPanel({
       onPreset: (definition) => this.#choose(definition),
       onSteps: (steps) => this.#alter(steps),
       onSeed: (seed) => this.#alter({ seed }),
@@ -143,7 +143,7 @@ export class Playground {
    */
   #offerBlocks(blocks, index) {
     this.#blocks = blocks;
-    this.blocks.offer(blocks.map(({ prefix }) => prefix), index);
+    this.blockPanel.offer(blocks.map(({ prefix }) => prefix), index);
   }
 
   /**
@@ -158,8 +158,8 @@ export class Playground {
       this.#use(definition, fresh);
       return true;
     } catch (error) {
-      if (this.pipeline.model) this.blocks.show(this.pipeline.model.definition);
-      this.blocks.showError(sentence(error));
+      if (this.pipeline.model) this.blockPanel.show(this.pipeline.model.definition);
+      this.blockPanel.showError(sentence(error));
       return false;
     }
   }
@@ -187,13 +187,13 @@ export class Playground {
     if (fresh) {
       this.pipeline.manual = null;
       this.pipeline.normalisation = definition.normalisation ?? this.#normalisation;
-      this.sources.setNormalisation(this.pipeline.normalisation);
+      this.sourcePanel.setNormalisation(this.pipeline.normalisation);
     }
     previous?.dispose();
     this.controls.setModel(model, fresh);
     this.attention.build(model);
     this.mixed.setModel(model);
-    this.blocks.show(definition);
+    this.blockPanel.show(definition);
     this.#kernelsStale = true;
     if (fresh)
       this.#announce(`${definition.title}: ${model.numKernels} kernels, ${model.outChannels} output channels.`);
@@ -230,7 +230,7 @@ export class Playground {
       if (index < 0) throw refusal;
       this.#offerBlocks(blocks, index);
     } catch (error) {
-      this.blocks.showError(sentence(error));
+      this.blockPanel.showError(sentence(error));
       this.#showState();
     }
   }
@@ -271,7 +271,8 @@ export class Playground {
       if (this.#failedPanel) this.#recover(this.#failedPanel);
       return times;
     } catch (error) {
-      this.#failedPanel = error instanceof DynakernelError && error.code === 'ERR_IMAGE' ? this.sources : this.blocks;
+      const isSource = error instanceof DynakernelError && error.code === 'ERR_IMAGE';
+      this.#failedPanel = isSource ? this.sourcePanel : this.blockPanel;
       this.#failedPanel.showError(sentence(error));
       this.#showState();
       return null;
@@ -294,7 +295,7 @@ export class Playground {
     const { model, picture, a, y } = pipeline;
     if (!model || !picture || !a || !y) return;
     if (newPixels) {
-      picture.drawMap(this.sources.canvas, {
+      picture.drawMap(this.sourcePanel.canvas, {
         channel: model.channels === 3 ? 'rgb' : 0,
         colormap: 'gray',
         range: [0, 1],
@@ -322,7 +323,7 @@ export class Playground {
     const now = performance.now();
     if (!model || !source || !y || (more && now - this.#lastWritten < READABLE)) return;
     this.#lastWritten = now;
-    this.sources.describe(source, inputSize, model.channels);
+    this.sourcePanel.describe(source, inputSize, model.channels);
     this.maps.showRanges(y);
     this.detail.showFigures(model, y, view);
     this.mixed.showPlan(model.block.plan);
@@ -376,9 +377,9 @@ export class Playground {
     try {
       if (!model) throw new Error('there is no block to save');
       saveState(model, normalisation);
-      if (this.#failedPanel !== this.blocks) this.blocks.showError('');
+      if (this.#failedPanel !== this.blockPanel) this.blockPanel.showError('');
     } catch (error) {
-      this.blocks.showError(sentence(error));
+      this.blockPanel.showError(sentence(error));
     }
   }
 

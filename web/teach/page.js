@@ -29,12 +29,12 @@ export class TeachPage {
   #main = byId('teach', HTMLElement);
   #status = byId('status', HTMLElement);
   /** The number of the current lesson. Answers about an earlier one are dropped. */
-  #lesson = 0;
+  #lessonNumber = 0;
   #numKernels = 0;
 
   constructor() {
     this.#ask = startWorker((answer) => this.#hear(answer));
-    this.lesson = new LessonPanel({
+    this.lessonPanel = new LessonPanel({
       onLesson: () => this.#begin(),
       onFiles: (files) => this.#openFiles(files),
     });
@@ -48,7 +48,7 @@ export class TeachPage {
     this.kernels = new KernelsPanel();
     this.takeAlong = new TakeAlong({
       onExport: (id) => this.#ask({ type: 'export', id }),
-      nameLesson: () => stem(this.lesson.title),
+      nameLesson: () => stem(this.lessonPanel.title),
     });
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
   }
@@ -58,7 +58,7 @@ export class TeachPage {
 
   async start() {
     this.#ask({ type: 'tune', tuning: this.training.tuning });
-    this.lesson.photos.add(await shippedPhotos());
+    this.lessonPanel.photos.add(await shippedPhotos());
     this.#begin();
   }
 
@@ -66,7 +66,7 @@ export class TeachPage {
 
   /** Begins the lesson that the panel defines. */
   #begin() {
-    const chosen = this.lesson.read();
+    const chosen = this.lessonPanel.read();
     if (!chosen) return;
     /** @type {Lesson} */
     const lesson = { ...chosen.lesson, channel: 0 };
@@ -74,7 +74,7 @@ export class TeachPage {
     this.#setState('loading');
     this.takeAlong.refuse('another lesson was begun before the block could be taken along');
     const interval = matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_INTERVAL : INTERVAL;
-    this.#ask({ type: 'setup', id: ++this.#lesson, lesson, photos: chosen.photos, interval });
+    this.#ask({ type: 'setup', id: ++this.#lessonNumber, lesson, photos: chosen.photos, interval });
   }
 
   #reset() {
@@ -94,13 +94,13 @@ export class TeachPage {
       if (images.length) await this.#addPhotos(images);
       if (state) await this.#imitate(state);
     } catch (error) {
-      this.lesson.showError(sentence(error));
+      this.lessonPanel.showError(sentence(error));
     }
   }
 
   /** Adds photographs to learn from. @param {File[]} files */
   async #addPhotos(files) {
-    const { photos } = this.lesson;
+    const { photos } = this.lessonPanel;
     const checkRoom = () => {
       if (photos.count + files.length <= MOST_PHOTOS) return;
       throw new Error(
@@ -111,14 +111,15 @@ export class TeachPage {
     const added = await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i)));
     checkRoom(); // a person may have added others meanwhile
     photos.add(added);
-    this.lesson.showError('');
+    this.lessonPanel.showError('');
     this.#begin();
   }
 
   /** Makes the first block of a state dict the target. @param {File} file */
   async #imitate(file) {
     const [{ prefix, definition: { config, state } }] = await readStateFile(file);
-    this.lesson.imitate({ title: prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name, config, state });
+    const title = prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name;
+    this.lessonPanel.imitate({ title, config, state });
     this.#begin();
   }
 
@@ -126,7 +127,7 @@ export class TeachPage {
 
   /** Handles an answer of the worker. @param {Answer} answer */
   #hear(answer) {
-    if (answer.lesson !== undefined && answer.lesson !== this.#lesson) return;
+    if (answer.lesson !== undefined && answer.lesson !== this.#lessonNumber) return;
     switch (answer.type) {
       case 'ready':
         return this.#introduce(answer);
@@ -163,7 +164,7 @@ export class TeachPage {
     if (state === before && state === 'running') return;
     const { step, dynamic, single } = snapshot;
     const figures = `Loss ${number(dynamic.loss)}, with one kernel ${number(single.loss)}.`;
-    if (state === 'running') this.#announce(`Training on ${this.lesson.title}.`);
+    if (state === 'running') this.#announce(`Training on ${this.lessonPanel.title}.`);
     else this.#announce(`${state === 'done' ? 'Done' : 'Paused'} at step ${step}. ${figures}`);
   }
 
@@ -185,7 +186,7 @@ export class TeachPage {
     }
     this.#setState('failed');
     this.takeAlong.refuse(message);
-    if (about === 'setup') return this.lesson.showError(`This lesson cannot be given. ${sentence(message)}`);
+    if (about === 'setup') return this.lessonPanel.showError(`This lesson cannot be given. ${sentence(message)}`);
     showError(byId('fatal-error', HTMLElement), `The library could not start. ${sentence(message)}`);
   }
 

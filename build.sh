@@ -20,6 +20,8 @@ usage: ./build.sh [--force] [TARGET...]
   native    the same programs for this machine under AddressSanitizer and UBSan, and one with threads under
             ThreadSanitizer, in build/native/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
+  peak      the loop that the benchmark measures the processor's peak with, in dist/bench/; wasm builds it too, packages
+            leave it out
 
   --force   builds again even when no source has changed
   --help    prints this
@@ -174,6 +176,7 @@ build_wasm() {
   key=$(key "${sources[@]}" "${headers[@]}")
   wasm_pair dist/dynakernel "" "$key" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
   wasm_pair dist/dynakernel -threads "$key" "${optimised[@]}" "${module[@]}" "${threaded[@]}" "${library[@]}" "${sources[@]}"
+  build_peak
 }
 
 build_debug() {
@@ -188,6 +191,11 @@ build_check() {
     wasm_pair "build/check/$(basename "$file" .c)" "" "$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])" \
       "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
   done
+}
+
+build_peak() {
+  wasm_pair dist/bench/peak "" "$(key web/bench/peak.c)" \
+    "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" web/bench/peak.c
 }
 
 # find_cc: the first compiler that can link sanitized programs; clang's runtimes may be a package of their own.
@@ -266,7 +274,7 @@ force=
 targets=()
 for argument in "$@"; do
   case $argument in
-    release | wasm | bundle | types | debug | check | native | clean) targets+=("$argument") ;;
+    release | wasm | bundle | types | peak | debug | check | native | clean) targets+=("$argument") ;;
     --force) force=1 ;;
     --help | -h) usage; exit ;;
     *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;

@@ -2,7 +2,7 @@
 // planned is compared with the fastest.
 import { load } from '../web/dynakernel/index.js';
 import { ALGORITHMS } from '../web/dynakernel/abi.js';
-import { Random } from '../web/random.js';
+import { Random } from '../web/shared/random.js';
 import { timeInTurn } from '../web/bench/timing.js';
 import { blockOptions, describe, readWorkload } from '../web/bench/workload.js';
 import { machine } from './machine.mjs';

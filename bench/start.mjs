@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { milliseconds, times } from '../web/bench/report.js';
-import { threadsText } from '../web/playground/format.js';
+import { threadsText } from '../web/shared/format.js';
 import { median } from '../web/bench/timing.js';
 import { describe } from '../web/bench/workload.js';
 import { loadNotes, machine } from './machine.mjs';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { DynakernelError, load, parseSafetensors } from '../web/dynakernel/index.js';
-import { Random } from '../web/random.js';
+import { Random } from '../web/shared/random.js';
 
 /** The build that DYNAKERNEL_SIMD names. */
 export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';

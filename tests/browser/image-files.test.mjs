@@ -5,7 +5,7 @@ import { createCanvas } from '@napi-rs/canvas';
 import { after, before, test } from 'node:test';
 import { launchBrowser } from '../../scripts/browsers.mjs';
 import { serve } from '../../scripts/serve.mjs';
-import { Random } from '../../web/random.js';
+import { Random } from '../../web/shared/random.js';
 
 /** The first half of a PNG, whose rest never comes. */
 function beginning() {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ALGORITHMS } from '../../web/dynakernel/abi.js';
-import { Random } from '../../web/random.js';
+import { Random } from '../../web/shared/random.js';
 import { assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
 
 let dk;

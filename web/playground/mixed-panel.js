@@ -1,8 +1,8 @@
-/** @import { Model } from './model.js' */
 /** @import { DynamicKernelAggregation as Block } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setText } from './dom.js';
-import { bytes, entry, number } from './format.js';
+import { byId, element, setText } from '../shared/dom.js';
+import { bytes, entry, number } from '../shared/format.js';
 import { drawKernel } from './kernel-art.js';
 
 /** @type {Record<string, string>} */
@@ -18,7 +18,7 @@ const ALGORITHMS = {
   toomcook: 'Toom-Cook',
 };
 
-/** Stage 3: the kernel that the frame applied, and how the convolution was computed. */
+/** Stage 3: the mixed kernel that the frame applied, and the algorithm that computed the convolution. */
 export class MixedPanel {
   #mixed = byId('mixed', HTMLElement);
   #caption = byId('mixed-caption', HTMLElement);
@@ -38,14 +38,16 @@ export class MixedPanel {
     this.#numbers.addEventListener('toggle', () => this.#redraw());
   }
 
-  /** @param {Model} model  that is about to be drawn */
+  /** Prepares for another model. @param {Model} model */
   setModel(model) {
-    // Large kernels are better seen than read; what a person opened or closed holds for kernels of one size.
+    // The table of a large kernel is closed at first. A person's choice lasts while kernels keep their size.
     if (this.#kernelSize !== model.kernelSize) this.#numbers.open = model.kernelSize <= 4;
     this.#kernelSize = model.kernelSize;
   }
 
   /**
+   * Draws the mixed kernel, and fills its table if that is open.
+   *
    * @param {Model} model
    * @param {View} view
    */
@@ -66,6 +68,8 @@ export class MixedPanel {
   }
 
   /**
+   * Writes the kernel's numbers into tables, a table per plane.
+   *
    * @param {Model} model
    * @param {number} channel
    */
@@ -85,6 +89,8 @@ export class MixedPanel {
   }
 
   /**
+   * Returns an empty table of R × R cells.
+   *
    * @param {string} name
    * @param {number} R
    */
@@ -102,7 +108,7 @@ export class MixedPanel {
     );
   }
 
-  /** @param {Block['plan']} plan */
+  /** Shows how the convolution was computed. @param {Block['plan']} plan */
   showPlan(plan) {
     if (!plan) return;
     setText(this.#algorithm, ALGORITHMS[plan.algorithm] ?? plan.algorithm);

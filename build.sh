@@ -247,7 +247,7 @@ build_bundle() {
   local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
   mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)
   [ -f "${wasm[0]}" ] && [ -f "${wasm[1]}" ] || build_wasm
-  key=$(key package-lock.json scripts/bundle.mjs scripts/patch.mjs "${scripts[@]}" "${wasm[@]}")
+  key=$(key package-lock.json scripts/bundle.mjs scripts/pack_lzma.py "${scripts[@]}" "${wasm[@]}")
   if up_to_date dist/index.js "$key"; then return; fi
   need_packages
   echo "building dist/*.js"

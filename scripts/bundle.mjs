@@ -1,10 +1,9 @@
 // The wrapper in one file, dist/wrapper.js, and its two entries: dist/index.js, which finds the WebAssembly and the worker
 // beside it, and dist/inline.js, which has the WebAssembly in itself.
 import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deflateRawSync } from 'node:zlib';
-import { makePatch } from './patch.mjs';
 import { root } from './project.mjs';
 
 const sources = join(root, 'web/dynakernel');
@@ -35,13 +34,15 @@ const besideTheCode = {
   },
 };
 
-/** The two builds without threads, the second as what changes in the first, for inline/files.js. */
+/** The two builds without threads, packed for inline/files.js. Python has LZMA, and Emscripten needs Python. */
 function packedFiles() {
   const [baseline, relaxed] = ['baseline', 'relaxed'].map((name) => readFileSync(join(dist, `dynakernel-${name}.wasm`)));
-  const packed = (bytes) => deflateRawSync(bytes, { level: 9 }).toString('base64');
+  const packed = execFileSync('python3', [join(root, 'scripts/pack_lzma.py')],
+    { input: Buffer.concat([baseline, relaxed]), encoding: 'utf8' });
   return {
-    'globalThis.DYNAKERNEL_BASELINE': JSON.stringify(packed(baseline)),
-    'globalThis.DYNAKERNEL_RELAXED': JSON.stringify(packed(makePatch(baseline, relaxed))),
+    'globalThis.DYNAKERNEL_PACKED': JSON.stringify(packed),
+    'globalThis.DYNAKERNEL_BASELINE_BYTES': String(baseline.length),
+    'globalThis.DYNAKERNEL_RELAXED_BYTES': String(relaxed.length),
   };
 }
 

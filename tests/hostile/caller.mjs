@@ -4,7 +4,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { DynakernelError } from '../../web/dynakernel/index.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
-import { Random } from '../../web/random.js';
+import { Random } from '../../web/shared/random.js';
 import { functionOf, makeWorld, table } from './api.mjs';
 import { hostileValues } from './values.mjs';
 

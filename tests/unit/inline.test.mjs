@@ -1,15 +1,17 @@
 // How the inline entry packs its WebAssembly.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { constants, deflateRawSync } from 'node:zlib';
-import { makePatch } from '../../scripts/patch.mjs';
-import { inflate } from '../../web/dynakernel/inline/inflate.js';
-import { patch } from '../../web/dynakernel/inline/patch.js';
-import { Random } from '../../web/random.js';
+import { fileURLToPath } from 'node:url';
+import { unpackLzma } from '../../web/dynakernel/inline/lzma.js';
+import { Random } from '../../web/shared/random.js';
 
 const builds = ['baseline', 'relaxed'].map((name) =>
   readFileSync(new URL(`../../dist/dynakernel-${name}.wasm`, import.meta.url)));
+
+const script = fileURLToPath(new URL('../../scripts/pack_lzma.py', import.meta.url));
+const pack = (bytes) => new Uint8Array(Buffer.from(execFileSync('python3', [script], { input: bytes, encoding: 'utf8' }), 'base64'));
 
 /** Bytes of the first so many values: the fewer, the more they repeat. */
 function someBytes(length, values, seed) {
@@ -17,23 +19,25 @@ function someBytes(length, values, seed) {
   return Buffer.from(Array.from({ length }, () => Math.floor(random.between(0, values))));
 }
 
-test('inflate() gives back what zlib deflates, in blocks of every kind', () => {
-  const inputs = [...builds, Buffer.alloc(0), Buffer.from('a'), Buffer.alloc(100_000, 7), someBytes(70_000, 256, 1),
-    someBytes(3000, 3, 2), Buffer.concat([someBytes(40_000, 9, 3), someBytes(40_000, 9, 3)])];
+test('unpackLzma() gives back what is packed: literals, matches near and far, repeated distances', () => {
+  const noise = someBytes(5000, 256, 1);
+  const inputs = [
+    Buffer.concat(builds), Buffer.alloc(0), Buffer.from('a'), Buffer.alloc(100_000, 7), someBytes(70_000, 256, 2),
+    someBytes(3000, 3, 3), Buffer.concat([someBytes(40_000, 9, 4), someBytes(40_000, 9, 4)]),
+    // Two distances in turn, and a distance of more than 64 kB.
+    Buffer.concat(Array.from({ length: 60 }, (_, i) => noise.subarray(i % 2 * 700, i % 2 * 700 + 40 + i))),
+    Buffer.concat([noise, someBytes(70_000, 256, 5), noise]),
+  ];
   for (const input of inputs) {
-    for (const options of [{ level: 0 }, { level: 1 }, { level: 9 }, { strategy: constants.Z_FIXED },
-      { strategy: constants.Z_HUFFMAN_ONLY }, { strategy: constants.Z_RLE }]) {
-      assert.ok(input.equals(inflate(deflateRawSync(input, options))), `${input.length} ${JSON.stringify(options)}`);
-    }
+    assert.ok(input.equals(unpackLzma(pack(input), input.length)), `${input.length} bytes`);
   }
 });
 
-test('patch() gives back the file of which makePatch() makes a patch', () => {
-  const random = someBytes(5000, 256, 4);
-  const swapped = Buffer.concat([random.subarray(3000), random.subarray(0, 3000), random.subarray(100, 200)]);
-  const cases = [builds, [...builds].reverse(), [random, swapped], [random, Buffer.alloc(0)], [Buffer.alloc(0), random],
-    [random, random], [random, someBytes(500, 256, 5)]];
-  for (const [base, target] of cases) assert.ok(target.equals(patch(base, makePatch(base, target))));
+test('the first bytes of a stream can be unpacked alone', () => {
+  const packed = pack(Buffer.concat(builds));
+  assert.ok(builds[0].equals(unpackLzma(packed, builds[0].length)));
 });
 
-test('the patch is small', () => assert.ok(makePatch(...builds).length < builds[1].length / 4));
+test('the second build adds little to the first', () => {
+  assert.ok(pack(Buffer.concat(builds)).length < 1.2 * pack(builds[0]).length);
+});

@@ -1,15 +1,15 @@
 /** The files of the entry dynakernel/inline: the two builds without threads, as bytes in the script. */
-import { inflate } from './inflate.js';
-import { patch } from './patch.js';
+import { unpackLzma } from './lzma.js';
 
 /** @typedef {import('../files.js').Build} Build */
 
 /**
- * What scripts/bundle.mjs writes here: the baseline build, and the patch that makes the relaxed build
- * from it. Both are deflated, in base64.
+ * What scripts/bundle.mjs writes here: the baseline build and, after it, the relaxed one, as one LZMA
+ * stream in base64; and the bytes of each build. The relaxed build is so like the other that it adds a tenth.
  */
-const PACKED_BASELINE = /** @type {any} */ (globalThis).DYNAKERNEL_BASELINE;
-const PACKED_RELAXED = /** @type {any} */ (globalThis).DYNAKERNEL_RELAXED;
+const PACKED = /** @type {any} */ (globalThis).DYNAKERNEL_PACKED;
+const BASELINE_BYTES = /** @type {any} */ (globalThis).DYNAKERNEL_BASELINE_BYTES;
+const RELAXED_BYTES = /** @type {any} */ (globalThis).DYNAKERNEL_RELAXED_BYTES;
 
 export const whyOneThread = "dynakernel/inline has one thread; the entry 'dynakernel' has more";
 
@@ -18,8 +18,9 @@ export const whyOneThread = "dynakernel/inline has one thread; the entry 'dynake
  * @returns {URL | Uint8Array}
  */
 export function shippedFile(build) {
-  const baseline = inflate(bytesOf(PACKED_BASELINE));
-  return build === 'baseline' ? baseline : patch(baseline, inflate(bytesOf(PACKED_RELAXED)));
+  const packed = bytesOf(PACKED);
+  if (build === 'baseline') return unpackLzma(packed, BASELINE_BYTES);
+  return unpackLzma(packed, BASELINE_BYTES + RELAXED_BYTES).subarray(BASELINE_BYTES);
 }
 
 /** @returns {never} */

@@ -92,7 +92,7 @@ describe('the declarations', () => {
 
   test('name every export', async () => {
     const [, values] = /^export \{([^}]*)\}/m.exec(declarations());
-    const { default: _, ...exported } = await import('dynakernel');
+    const { default: _, ...exported } = await import('../../dist/index.js');
     assert.deepEqual(values.match(/\w+/g).sort(), Object.keys(exported).sort());
   });
 

@@ -11,7 +11,9 @@
  * const y = block.forward(dk.fromImage(canvas)); // [1, 8, H - 2, W - 2]
  * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
  */
-export * from './common.js';
+export {
+  DynakernelError, cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
+} from './common.js';
 export { load } from './load.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */

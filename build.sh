@@ -9,10 +9,11 @@ usage() {
   cat << 'EOF'
 usage: ./build.sh [--force] [TARGET...]
 
-  release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/bundle/ and dist/types/
+  release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/*.js and dist/types/
             (the default)
   wasm      of those, the WebAssembly only
-  bundle    of those, the wrapper in one file only
+  bundle    of those, the JavaScript only: wrapper.js with the entries index.js, beside the WebAssembly and the worker,
+            and inline.js, with the WebAssembly inside
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information and assertions, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/
@@ -20,6 +21,8 @@ usage: ./build.sh [--force] [TARGET...]
             ThreadSanitizer, all with assertions, in build/native/
   fit       baseline with the planner's constants as variables, for `npm run bench -- --planner --fit`, in build/fit/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
+  peak      the loop that the benchmark measures the processor's peak with, in dist/bench/; wasm builds it too, packages
+            leave it out
 
   --force   builds again even when no source has changed
   --help    prints this
@@ -140,8 +143,17 @@ emscripten() {
     rm -rf "$work"
     return 1
   fi
+  case $output in *-baseline*) sign "$work/${output##*/}" baseline ;; *-relaxed*) sign "$work/${output##*/}" relaxed ;; esac
+  chmod 644 "$work/${output##*/}"
   mv "$work/${output##*/}" "$output"
   rm -rf "$work"
+}
+
+# sign FILE VARIANT: adds a custom section (0) named "dynakernel" that holds VARIANT: the wrapper's info.simd.
+sign() {
+  local size
+  size=$(printf '%02x' $((1 + 10 + ${#2})))
+  printf '\x00%b\x0adynakernel%s' "\\x$size" "$2" >> "$1"
 }
 
 # wasm_pair STEM SUFFIX KEY ARGUMENTS...: STEM-baselineSUFFIX.wasm and STEM-relaxedSUFFIX.wasm, side by side.
@@ -168,6 +180,7 @@ build_wasm() {
   key=$(key "${sources[@]}" "${headers[@]}")
   wasm_pair dist/dynakernel "" "$key" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
   wasm_pair dist/dynakernel -threads "$key" "${optimised[@]}" "${module[@]}" "${threaded[@]}" "${library[@]}" "${sources[@]}"
+  build_peak
 }
 
 build_debug() {
@@ -193,6 +206,11 @@ build_fit() {
   emscripten "$output" "${common[@]}" "${simd_baseline[@]}" -DDK_FIT "${optimised[@]}" "${module[@]}" "${standalone[@]}" \
     "${library[@]}" bench/planner/fit.c "${sources[@]}" || fail "fit: compilation failed."
   remember "$output" "$key"
+}
+
+build_peak() {
+  wasm_pair dist/bench/peak "" "$(key web/bench/peak.c)" \
+    "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" web/bench/peak.c
 }
 
 # find_cc: the first compiler that can link sanitized programs; clang's runtimes may be a package of their own.
@@ -234,36 +252,34 @@ build_native() {
 }
 
 need_packages() {
-  if [ -x node_modules/.bin/tsc ] && [ -x node_modules/.bin/esbuild ]; then return; fi
+  if [ -x node_modules/.bin/tsc ] && [ -x node_modules/.bin/esbuild ] && [ -x node_modules/.bin/rollup ]; then return; fi
   echo "installing the development packages"
   npm ci --no-audit --no-fund
 }
 
-# The wrapper as one file, which a page fetches at once instead of thirty one after another. The folder is as deep as
-# web/dynakernel/, so that the URLs of the WebAssembly hold in both.
+# The wrapper as one file, which a page fetches at once instead of thirty one after another, and its two entries.
 build_bundle() {
-  local key scripts
-  mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
-  key=$(key package-lock.json "${scripts[@]}")
-  if up_to_date dist/bundle/index.js "$key"; then return; fi
+  local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
+  mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)
+  [ -f "${wasm[0]}" ] && [ -f "${wasm[1]}" ] || build_wasm
+  key=$(key package-lock.json scripts/bundle.mjs scripts/pack_lzma.py "${scripts[@]}" "${wasm[@]}")
+  if up_to_date dist/index.js "$key"; then return; fi
   need_packages
-  echo "building dist/bundle"
-  rm -rf dist/bundle
-  node_modules/.bin/esbuild web/dynakernel/index.js web/dynakernel/worker.js --outdir=dist/bundle --bundle --minify \
-    --format=esm --platform=neutral --target=es2022 --sourcemap --log-level=warning || fail "bundle: esbuild failed."
-  remember dist/bundle/index.js "$key"
+  echo "building dist/*.js"
+  rm -rf dist/bundle dist/*.js dist/*.cjs
+  node scripts/bundle.mjs || fail "bundle: esbuild failed."
+  remember dist/index.js "$key"
 }
 
 build_types() {
   [ -f web/dynakernel/index.js ] || fail "there is no web/dynakernel/index.js yet."
   local key scripts
   mapfile -t scripts < <(find web/dynakernel -name '*.js' | sort)
-  key=$(key tsconfig.json package-lock.json "${scripts[@]}")
+  key=$(key scripts/types.mjs tsconfig.json package-lock.json "${scripts[@]}")
   if up_to_date dist/types/index.d.ts "$key"; then return; fi
   need_packages
   echo "building dist/types"
-  rm -rf dist/types
-  node_modules/.bin/tsc --project tsconfig.json || fail "types: TypeScript found errors."
+  node scripts/types.mjs || fail "types: TypeScript found errors."
   remember dist/types/index.d.ts "$key"
 }
 
@@ -273,7 +289,7 @@ force=
 targets=()
 for argument in "$@"; do
   case $argument in
-    release | wasm | bundle | types | debug | check | native | fit | clean) targets+=("$argument") ;;
+    release | wasm | bundle | types | peak | debug | check | native | fit | clean) targets+=("$argument") ;;
     --force) force=1 ;;
     --help | -h) usage; exit ;;
     *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;

@@ -1,6 +1,6 @@
 // A whole frame in Chromium, beside onnxruntime-web's convolution block alone.
 import { milliseconds, times } from '../web/bench/report.js';
-import { threadsText } from '../web/playground/format.js';
+import { threadsText } from '../web/shared/format.js';
 import { callInPage, engineName, withBrowser } from './browser.mjs';
 import { loadNotes, machine } from './machine.mjs';
 import { reportName } from './reports.mjs';

@@ -1,7 +1,7 @@
 // Memory of the WebAssembly module at each workload. It never shrinks, so that what it has in the end is its peak.
 import { load } from '../web/dynakernel/index.js';
 import { blockOptions, makeNumbers, stateDict } from '../web/bench/workload.js';
-import { threadsText } from '../web/playground/format.js';
+import { threadsText } from '../web/shared/format.js';
 import { machine } from './machine.mjs';
 import { reportName } from './reports.mjs';
 

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { build, fail } from '../scripts/project.mjs';
 import { load } from '../web/dynakernel/index.js';
 import { heapOf } from '../web/dynakernel/runtime.js';
-import { Random } from '../web/random.js';
+import { Random } from '../web/shared/random.js';
 import { timeInTurn } from '../web/bench/timing.js';
 import { blockOptions, describe, readWorkload } from '../web/bench/workload.js';
 import { machine } from './machine.mjs';

@@ -2,18 +2,18 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { milliseconds, times } from '../web/bench/report.js';
-import { threadsText } from '../web/playground/format.js';
+import { threadsText } from '../web/shared/format.js';
 import { median } from '../web/bench/timing.js';
 import { describe } from '../web/bench/workload.js';
 import { loadNotes, machine } from './machine.mjs';
 import { reportName } from './reports.mjs';
 
 const inNode = {
-  dynakernel: new URL('../dist/bundle/index.js', import.meta.url).href,
+  dynakernel: new URL('../dist/index.js', import.meta.url).href,
   'onnxruntime-web': 'onnxruntime-web',
 };
 const inBrowser = {
-  dynakernel: '/dist/bundle/index.js',
+  dynakernel: '/dist/index.js',
   'onnxruntime-web': '/bench/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs',
 };
 

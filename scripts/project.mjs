@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-const minimumNode = 20;
+const minimumNode = '20.16';
 
 /** Ends the process with one sentence. */
 export function fail(message) {
@@ -22,7 +22,8 @@ export function run(command, args, options = {}) {
 }
 
 export function requireNode() {
-  if (Number(process.versions.node.split('.')[0]) < minimumNode) {
+  const isOlder = process.versions.node.localeCompare(minimumNode, 'en', { numeric: true }) < 0;
+  if (isOlder) {
     fail(`dynakernel needs Node ${minimumNode} or newer; this is ${process.versions.node}.`);
   }
 }

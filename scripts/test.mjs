@@ -10,13 +10,14 @@ import { findPyTorch } from './python.mjs';
 const usage = `usage: npm test [-- [--require-all] [SUITE...]]
 
   types      TypeScript's check of the wrapper and the pages
-  unit       tests/unit under this Node
-  relaxed    tests/unit under a Node that runs relaxed SIMD
-  threads    tests/unit on two threads
+  unit       tests/unit and the folders of tests/pages (modules of the pages) under this Node
+  relaxed    the same under a Node that runs relaxed SIMD
+  threads    the same on two threads
   pytorch    tests/pytorch: PyTorch itself beside the wrapper
   native     tests/native: the C code under AddressSanitizer and UBSan, and as WASI programs
-  chromium   tests/browser in Chromium
-  firefox    tests/browser in Firefox
+  chromium   tests/browser and the top of tests/pages (whole pages) in Chromium
+  firefox    the same in Firefox
+  packages   tests/packages: the packed package in bundlers, opened in both browsers
 
   --require-all   a suite that cannot run counts as failed; so does CI in the environment`;
 
@@ -26,6 +27,7 @@ const usage = `usage: npm test [-- [--require-all] [SUITE...]]
 const suites = {
   types, unit, relaxed, threads, pytorch, native,
   chromium: () => browser('chromium'), firefox: () => browser('firefox'),
+  packages,
 };
 
 requireNode();
@@ -50,28 +52,28 @@ function prepare() {
 
 function types() {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const pages = ['web/playground', 'web/teach', 'web/bench'];
+  const pages = ['web/shared', 'web/playground', 'web/teach', 'web/bench'];
   const ok = build('types') === 0 && pages.every((page) => run(process.execPath, [tsc, '--project', page]) === 0);
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], note: ok ? '' : 'TypeScript found errors' };
 }
 
 function unit() {
-  return nodeTest('unit', 'tests/unit', {});
+  return nodeTest('unit', unitFiles(), {});
 }
 
 function relaxed() {
   const node = newerNode();
   if (!node) return missing('no Node with relaxed SIMD: run npm test under Node 22 or newer, or let npm install one');
-  return nodeTest('relaxed', 'tests/unit', { node, env: { DYNAKERNEL_SIMD: 'relaxed' } });
+  return nodeTest('relaxed', unitFiles(), { node, env: { DYNAKERNEL_SIMD: 'relaxed' } });
 }
 
 function threads() {
-  return nodeTest('threads', 'tests/unit', { env: { DYNAKERNEL_THREADS: '2' } });
+  return nodeTest('threads', unitFiles(), { env: { DYNAKERNEL_THREADS: '2' } });
 }
 
 function pytorch() {
   if (!findPyTorch()) return missing('apt-get install python3-torch python3-numpy');
-  return nodeTest('pytorch', 'tests/pytorch', {});
+  return nodeTest('pytorch', testFiles('tests/pytorch'), {});
 }
 
 function native() {
@@ -79,19 +81,25 @@ function native() {
   if (status === 2) return missing('apt-get install clang libsimde-dev');
   if (status !== 0) return failure('the programs cannot be built');
   // The WASI programs need relaxed SIMD too.
-  return nodeTest('native', 'tests/native', { node: newerNode() || process.execPath });
+  return nodeTest('native', testFiles('tests/native'), { node: newerNode() || process.execPath });
 }
 
 function browser(name) {
   if (!findBrowser(name)) return missing(`apt-get install ${name === 'firefox' ? 'firefox-esr' : name}`);
   // One file at a time: each starts a browser.
-  return nodeTest(name, 'tests/browser', { env: { BROWSER: name }, flags: ['--test-concurrency=1'] });
+  return nodeTest(name, browserFiles(), { env: { BROWSER: name }, flags: ['--test-concurrency=1'] });
 }
 
-/** Runs every test file of a folder under `node --test`. */
-function nodeTest(name, folder, { node = process.execPath, env = {}, flags = [] }) {
-  const files = testFiles(folder);
-  if (files.length === 0) return failure(`there are no tests in ${folder}`);
+function packages() {
+  const lacking = ['chromium', 'firefox'].filter((name) => !findBrowser(name));
+  if (lacking.length > 0) return missing(`apt-get install ${lacking.join(' ').replace('firefox', 'firefox-esr')}`);
+  if (run(process.execPath, ['tests/packages/install.mjs']) !== 0) return missing('npm cannot install the bundlers');
+  return nodeTest('packages', testFiles('tests/packages'), { flags: ['--test-concurrency=1'] });
+}
+
+/** Runs test files under `node --test`. */
+function nodeTest(name, files, { node = process.execPath, env = {}, flags = [] }) {
+  if (files.length === 0) return failure('there are no tests');
   mkdirSync(join(root, 'build/test'), { recursive: true });
   const counts = join(root, `build/test/${name}.json`);
   rmSync(counts, { force: true });
@@ -108,6 +116,11 @@ function nodeTest(name, folder, { node = process.execPath, env = {}, flags = [] 
   if (result.passed + result.failed === 0) return { ...result, failed: 1, note: 'no test was executed' };
   return result;
 }
+
+// At the top of tests/pages a file opens a page in a browser; in its folders a file tests a module in Node.
+const opensPage = (file) => /^tests\/pages\/[^/]+$/.test(file);
+const unitFiles = () => [...testFiles('tests/unit'), ...testFiles('tests/pages').filter((file) => !opensPage(file))];
+const browserFiles = () => [...testFiles('tests/browser'), ...testFiles('tests/pages').filter(opensPage)];
 
 function testFiles(folder) {
   if (!existsSync(join(root, folder))) return [];

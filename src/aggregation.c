@@ -162,9 +162,9 @@ SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggr
   dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
   void *workspace = workspace_reserve(context, (size_t)batch_workspace(context, chosen, &shape));
-  if (!workspace) return DK_ERROR_MEMORY;
+  if (!workspace) return workspace_refusal(context);
   aggregation_convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
-  return DK_OK;
+  return parallel_status(context);
 }
 
 SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "backward/block_reference.h"
+#include "backward/reference.h"
 #include "base/attributes.h"
 #include "base/parallel.h"
 #include "base/workspace.h"
@@ -107,7 +107,10 @@ SMALL static void compute_sample(dk_context *context, const sample *n) {
     convolution_reference_packed(s, kernels, n->a, n->x, n->gy, n->gx, &n->gw, n->scratch);
   else if (n->gx)
     input_gradient_compute(context, &b->input, kernels, n->a, n->gy, n->gx, n->scratch);
-  if (b->grad_a || b->grad_weight) parallel_for(context, b->parts, kernel_gradients, n);
+  if (b->grad_a || b->grad_weight) {
+    parallel_expect(context, (double)s->Ho * s->Wo * s->O * b->gw.depth);
+    parallel_for(context, b->parts, kernel_gradients, n);
+  }
   if (n->aggregation->bias && (b->grad_a || b->grad_bias)) bias_gradient(n, n->ga);
 }
 
@@ -149,7 +152,7 @@ SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *agg
   dk_status status = aggregation_gradient_prepare(context, aggregation, N, H, W, &b);
   if (status) return status;
   void *workspace = workspace_reserve(context, aggregation_gradient_workspace(&b));
-  if (!workspace) return DK_ERROR_MEMORY;
+  if (!workspace) return workspace_refusal(context);
   aggregation_gradient_compute(context, &b, aggregation, workspace);
-  return DK_OK;
+  return parallel_status(context);
 }

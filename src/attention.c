@@ -10,6 +10,7 @@
 
 #include "base/attributes.h"
 #include "base/elementary.h"
+#include "base/parallel.h"
 #include "base/simd.h"
 #include "base/sizes.h"
 #include "base/workspace.h"
@@ -155,7 +156,7 @@ dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attentio
   dk_status status = attention_check(attention, training, N, H, W);
   if (status) return status;
   if (!tape) tape = workspace_reserve(context, dk_attention_tape_bytes(attention, N));
-  if (!tape) return DK_ERROR_MEMORY;
+  if (!tape) return workspace_refusal(context);
   attention_compute(context, attention, training, x, N, H, W, a, tape);
-  return DK_OK;
+  return parallel_status(context);
 }

@@ -114,7 +114,7 @@ dk_status dk_attention_backward(dk_context *context, const dk_attention *attenti
   dk_status status = attention_check(attention, training, N, H, W);
   if (status) return status;
   void *workspace = workspace_reserve(context, attention_gradient_workspace(attention, N));
-  if (!workspace) return DK_ERROR_MEMORY;
+  if (!workspace) return workspace_refusal(context);
   const double *gp = attention_gradient(attention, training, tape, N, grad_a, gradients, workspace);
   if (!grad_x) return DK_OK;
   const size_t planes = (size_t)N * attention->C, plane = (size_t)H * W;

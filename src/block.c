@@ -27,11 +27,11 @@ dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention, d
   const uint64_t branch = tape ? 0 : dk_attention_tape_bytes(attention, N);
   const uint64_t bytes = max_u64(branch, batch_workspace(context, chosen, &shape));
   void *workspace = workspace_reserve(context, (size_t)bytes);
-  if (!workspace) return DK_ERROR_MEMORY;
+  if (!workspace) return workspace_refusal(context);
 
   attention_compute(context, attention, training, x, N, H, W, a, tape ? tape : workspace);
   aggregation_convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
-  return DK_OK;
+  return parallel_status(context);
 }
 
 SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
@@ -58,11 +58,11 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
   const size_t steps =
       (size_t)max_u64(aggregation_gradient_workspace(&b), attention_gradient_workspace(attention, N));
   char *workspace = workspace_reserve(context, grad_a_bytes + steps);
-  if (!workspace) return DK_ERROR_MEMORY;
+  if (!workspace) return workspace_refusal(context);
 
   if (grad_x || attention_gradients) b.grad_a = (float *)workspace;
   aggregation_gradient_compute(context, &b, aggregation, workspace + grad_a_bytes);
-  if (!b.grad_a) return DK_OK;
+  if (!b.grad_a || parallel_status(context)) return parallel_status(context);
   const double *gp = attention_gradient(attention, training, tape, N, b.grad_a, attention_gradients,
                                         workspace + grad_a_bytes);
   if (grad_x) pool_add_gradient(gp, (size_t)N * b.shape.C, (size_t)H * W, grad_x);

@@ -42,6 +42,7 @@
 #else
 #define DK_API
 #endif
+#define DK_C_API /* for programs in C: the wrapper has no use for these, and the module does without */
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,13 +50,19 @@ extern "C" {
 
 typedef enum dk_status {
   DK_OK = 0,
-  DK_ERROR_CONFIG = 1, /* a configuration that no convolution has: groups that do not divide, ...;
-                          an algorithm that cannot do the work; two modules that disagree */
-  DK_ERROR_SHAPE = 2,  /* an empty batch or image, a kernel larger than the padded input, a tensor of
-                          more than 2^29 elements */
-  DK_ERROR_MODE = 3,   /* training mode with N = 1: one sample has no variance */
-  DK_ERROR_MEMORY = 4, /* the heap cannot grow by what the call needs */
+  DK_ERROR_CONFIG = 1,  /* a configuration that no convolution has: groups that do not divide, ...;
+                           an algorithm that cannot do the work; two modules that disagree */
+  DK_ERROR_SHAPE = 2,   /* an empty batch or image, a kernel larger than the padded input, a tensor of
+                           more than 2^29 elements */
+  DK_ERROR_MODE = 3,    /* training mode with N = 1: one sample has no variance */
+  DK_ERROR_MEMORY = 4,  /* the heap cannot grow by what the call needs */
+  DK_ERROR_THREADS = 5, /* a worker did not finish its part in time; see dk_context_lost */
 } dk_status;
+
+/* The number of this interface. It grows with every change to what this header declares: a program and a
+ * module that were not built together compare it. */
+#define DK_ABI_VERSION 1
+DK_API int32_t dk_abi(void);
 
 /* ------------------------------------------------------------------------------------- memory */
 
@@ -70,10 +77,14 @@ DK_API void dk_free(void *memory);
  * Returns NULL where memory is short. */
 typedef struct dk_context dk_context;
 DK_API dk_context *dk_context_create(void);
-DK_API void dk_context_destroy(dk_context *context); /* NULL does nothing */
+DK_C_API void dk_context_destroy(dk_context *context); /* NULL does nothing */
 
 /* Bytes of workspace held now. */
-DK_API size_t dk_context_workspace(const dk_context *context);
+DK_C_API size_t dk_context_workspace(const dk_context *context);
+
+/* Gives the workspace back, and returns how many bytes it was; the next call that computes makes a new
+ * one. 0 while a worker is lost. */
+DK_API size_t dk_context_trim(dk_context *context);
 
 /* Threads. A context computes on the thread that calls it, and on workers that the host starts: each
  * calls dk_context_work with a number of its own, 1 .. threads - 1, and is kept there until
@@ -86,6 +97,23 @@ DK_API size_t dk_context_workspace(const dk_context *context);
 DK_API void dk_context_set_threads(dk_context *context, int32_t threads);
 DK_API void dk_context_work(dk_context *context, int32_t thread);
 DK_API void dk_context_stop(dk_context *context);
+
+/* How many threads take part in the next call. */
+DK_API int32_t dk_context_threads(const dk_context *context);
+
+/* A call waits for workers 5 seconds, and one more for each 2 * 10^8 multiply-adds. Then it gives up: it
+ * stops the context's workers, and the context computes on the caller's thread only. If a task is
+ * unfinished, the call returns DK_ERROR_THREADS; its outputs, gradients and running statistics are then
+ * undefined. dk_context_lost says whether a worker may still be at that task: 1, or 0 once it is out of it.
+ * While it says 1 no memory of the call may be given back or used for anything else, the caller's stack
+ * below the call's frame among it, and calls that need the workspace return DK_ERROR_THREADS at once.
+ * (A WebAssembly module calls its import env.dk_lost instead of returning; that throws, which leaves the
+ * stack pointer where it is.) */
+DK_API int32_t dk_context_lost(dk_context *context);
+
+/* Tells that all workers have ended, wherever they were: the context computes on the caller's thread, and no
+ * worker is lost any more. */
+DK_API void dk_context_ended(dk_context *context);
 
 /* ---------------------------------------------------------------------------------- attention
  * KernelAttention: p = mean of x over H x W; z = conv1_weight * p; batch norm (eps 1e-5); ReLU;
@@ -340,8 +368,8 @@ DK_API void dk_range(const float *x, size_t count, float *range);
 /* map [pixels] -> rgba [pixels, 4]: low..high spread over the 256 colours of palette [256, 4],
  * rounded to the nearest, clamped; NaN is drawn transparent black; where high > low does not hold,
  * or either is infinite, every other pixel takes the middle colour (128). */
-DK_API void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
-                           uint8_t *rgba);
+DK_C_API void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
+                             uint8_t *rgba);
 
 /* The same for map [rows, width] as a part of a larger picture: rows of rgba lie row_stride pixels
  * apart, and the gap pixels that follow each are made transparent black. */

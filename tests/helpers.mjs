@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { DynakernelError, load, parseSafetensors } from '../web/dynakernel/index.js';
 import { heapOf } from '../web/dynakernel/runtime.js';
-import { Random } from '../web/random.js';
+import { Random } from '../web/shared/random.js';
 
 /** The build that DYNAKERNEL_SIMD names. */
 export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';
@@ -11,7 +11,8 @@ export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';
 /** The number that DYNAKERNEL_THREADS holds. */
 export const threads = Number(process.env.DYNAKERNEL_THREADS ?? 1);
 
-export const loadRuntime = () => load({ simd, threads });
+/** A runtime of that build with so many threads, unless the options say otherwise. */
+export const loadRuntime = (options = {}) => load({ simd, threads, ...options });
 
 /** The names of the library's algorithms, 'auto' first, from the library's own table. */
 export const algorithmsOf = (dk) => heapOf(dk).algorithms;

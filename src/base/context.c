@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/attributes.h"
 #include "base/context.h"
 
 enum { ALIGNMENT = 64 }; /* a cache line */
@@ -15,9 +16,11 @@ void *dk_alloc(size_t bytes) {
 
 void dk_free(void *memory) { free(memory); }
 
+int32_t dk_abi(void) { return DK_ABI_VERSION; }
+
 dk_context *dk_context_create(void) {
   dk_context *context = calloc(1, sizeof(dk_context));
-  if (context) context->threads = 1;
+  if (context) context->threads = 1, context->patience = PATIENCE;
   return context;
 }
 
@@ -29,11 +32,24 @@ void dk_context_destroy(dk_context *context) {
 
 size_t dk_context_workspace(const dk_context *context) { return context->bytes; }
 
-void *workspace_reserve(dk_context *context, size_t bytes) {
+SMALL size_t dk_context_trim(dk_context *context) {
+  const size_t bytes = context->bytes;
+  if (dk_context_lost(context)) return 0;
+  dk_free(context->workspace);
+  context->workspace = NULL, context->bytes = 0;
+  return bytes;
+}
+
+SMALL void *workspace_reserve(dk_context *context, size_t bytes) {
+  if (dk_context_lost(context)) return NULL;
   if (bytes > context->bytes) {
-    dk_free(context->workspace); /* first, so that the heap need not hold both */
+    dk_context_trim(context); /* first, so that the heap need not hold both */
     context->workspace = dk_alloc(bytes);
     context->bytes = context->workspace ? bytes : 0;
   }
   return context->workspace;
+}
+
+dk_status workspace_refusal(const dk_context *context) {
+  return context->lost ? DK_ERROR_THREADS : DK_ERROR_MEMORY;
 }

@@ -13,6 +13,9 @@ struct dk_context {
 
   int32_t threads;   /* the caller's among them */
   uint32_t declined; /* how often parallel_pays() found some asleep */
+  float work;        /* multiply-adds of the work that is being divided: how long a task may take */
+  float patience;    /* milliseconds that the caller waits for workers, and more for much work */
+  int32_t lost;      /* 1: a worker did not finish its task in time, and may still be running it */
 
   /* The job under way, written by the caller's thread while open is false and inside is 0. */
   parallel_task task;

@@ -132,7 +132,9 @@ static uint64_t batch_part_workspace(const algorithm *chosen, const geometry *sh
 }
 
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape) {
-  return batch_part_workspace(chosen, shape) * (uint32_t)parallel_threads(context);
+  /* Work that is never divided needs the workspace of one thread. */
+  const bool divided = parallel_may_pay(context, batch_multiply_adds(shape));
+  return batch_part_workspace(chosen, shape) * (uint32_t)(divided ? parallel_threads(context) : 1);
 }
 
 SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,

@@ -31,16 +31,17 @@ INLINE void store_columns(const int width, const v128_t *sum, int32_t columns, f
 
 /* ---------------------------------------------------------------------------------- shared */
 
-/* What one input row adds to output rows first..last of a block; weight is the row of taps that
- * output row 0 would need. */
+/* What one input row adds to output rows first..last of a block; weight is the row of taps with which
+ * output row `first` meets it. The rows below it meet it with the rows of taps above. */
 INLINE void add_input_row(const int first, const int last, const int width, int32_t R, const float *input,
                           const float *weight, v128_t sum[ROWS][2]) {
 #pragma clang loop unroll(disable)
   for (const float *end = input + R; input != end; input++, weight += LANES) {
     v128_t x[2];
     for (int v = 0; v < width; v++) x[v] = wasm_v128_load(input + 4 * v);
-    const float *tap = weight - (ptrdiff_t)first * R * LANES;
-    for (int y = first; y <= last; y++, tap -= R * LANES) {
+    const float *tap = weight;
+    for (int y = first; y <= last; y++) {
+      if (y > first) tap -= R * LANES; /* only as far as there are rows of taps */
       const v128_t w = wasm_v128_load32_splat(tap);
       for (int v = 0; v < width; v++) sum[y][v] = madd(w, x[v], sum[y][v]);
     }
@@ -57,13 +58,13 @@ INLINE void shared_block(const int width, const depthwise_strip *b, int32_t row,
   for (int i = 0; i < ROWS; i++)
     for (int v = 0; v < width; v++) sum[i][v] = wasm_f32x4_splat(b->bias);
 
-#define ADD_ROW(first, last)                                                                                 \
-  (add_input_row(first, last, width, R, input, weight, sum), input += b->row, weight += taps)
-  ADD_ROW(0, 0);
-  ADD_ROW(0, 1);
+      /* The weights go down with the input until the last row of taps, and stay there. */
+#define ADD_ROW(first, last) (add_input_row(first, last, width, R, input, weight, sum), input += b->row)
+  ADD_ROW(0, 0), weight += taps;
+  ADD_ROW(0, 1), weight += taps;
   ADD_ROW(0, 2);
 #pragma clang loop unroll(disable)
-  for (int32_t i = 3; i < R; i++) ADD_ROW(0, 3);
+  for (int32_t i = 3; i < R; i++) weight += taps, ADD_ROW(0, 3);
   ADD_ROW(1, 3);
   ADD_ROW(2, 3);
   ADD_ROW(3, 3);

@@ -28,17 +28,19 @@ typedef struct edges {
  *                                             tap 1   x1 x3 x5 x7
  *                                             tap 2   x2 x4 x6 x8     right edge  x2 x4 x6  0
  *
- * At an edge x0, or x5 or x8, is not there to be read. */
+ * At an edge x0, or x5 or x8, is not there to be read: at the left edge x points to x1 instead, since a
+ * pointer to x0 would leave the image. */
 INLINE void load_taps(const int stride, const edges at, const float *x, v128_t tap[3]) {
   const v128_t zero = wasm_f32x4_splat(0);
   if (stride == 1) {
-    tap[1] = wasm_v128_load(x + 1);
+    const float *x1 = at.left ? x : x + 1;
+    tap[1] = wasm_v128_load(x1);
     tap[0] = at.left ? wasm_i32x4_shuffle(zero, tap[1], 0, 4, 5, 6) : wasm_v128_load(x);
-    tap[2] = at.right ? wasm_i32x4_shuffle(tap[1], zero, 1, 2, 3, 4) : wasm_v128_load(x + 2);
+    tap[2] = at.right ? wasm_i32x4_shuffle(tap[1], zero, 1, 2, 3, 4) : wasm_v128_load(x1 + 1);
     return;
   }
   if (at.left) {
-    const v128_t low = wasm_v128_load(x + 1), high = wasm_v128_load(x + 5); /* x1 .. x8 */
+    const v128_t low = wasm_v128_load(x), high = wasm_v128_load(x + 4); /* x1 .. x8 */
     tap[1] = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
     tap[2] = wasm_i32x4_shuffle(low, high, 1, 3, 5, 7);
     tap[0] = wasm_i32x4_shuffle(zero, tap[2], 0, 4, 5, 6);
@@ -69,16 +71,17 @@ INLINE void roll_down(const int stride, const edges at, const depthwise_3x3_plan
   /* Copies, since the compiler must assume that storing a vector changes *b. */
   const int32_t W = b->W, Wo = b->Wo;
   const int32_t top = first * stride - b->padding; /* input row of the first row of taps */
-  const float *x = b->x + (ptrdiff_t)top * W + column * stride - b->padding;
+  const float *x = b->x + (at.left ? 0 : column * stride - b->padding);
   float *y = b->y + (size_t)first * Wo + column;
 
   v128_t upper = bias, lower = bias;
-  if (top >= 0) {
-    load_taps(stride, at, x, tap);
+  if (top >= 0) { /* else the first row of taps is above the image, and x points to the second */
+    load_taps(stride, at, x += (size_t)top * W, tap);
     upper = wasm_f32x4_add(bias, dot3(w, tap));
+    x += W;
   }
   if (stride == 1) {
-    load_taps(stride, at, x += W, tap);
+    load_taps(stride, at, x, tap);
     upper = wasm_f32x4_add(upper, dot3(w + 3, tap));
     lower = wasm_f32x4_add(bias, dot3(w, tap));
   }
@@ -86,10 +89,12 @@ INLINE void roll_down(const int stride, const edges at, const depthwise_3x3_plan
   /* Output rows whose third row of taps is not below the image. */
   const int32_t below = (b->H - 3 - top + stride) / stride;
   const int32_t rows = end - first < below ? end - first : below;
+  int32_t step = 0; /* to the second row of taps: with stride 2 x points to the first output row's */
 #pragma clang loop unroll(disable)
   for (float *const last = y + (ptrdiff_t)rows * Wo; y < last; y += Wo) {
     if (stride == 2) {
-      load_taps(stride, at, x += W, tap);
+      load_taps(stride, at, x += step, tap);
+      step = W;
       upper = wasm_f32x4_add(upper, dot3(w + 3, tap));
     }
     load_taps(stride, at, x += W, tap);
@@ -103,7 +108,7 @@ INLINE void roll_down(const int stride, const edges at, const depthwise_3x3_plan
   }
   if (rows == end - first) return;
   if (stride == 2) {
-    load_taps(stride, at, x += W, tap);
+    load_taps(stride, at, x += step, tap);
     upper = wasm_f32x4_add(upper, dot3(w + 3, tap));
   }
   wasm_v128_store(y, upper);

@@ -165,7 +165,7 @@ static inline void store_sum(float *plane, size_t count, v128_t sum, int starts,
 }
 
 /* block [rows][W, 4], row_stride apart, weights [rows] -> row y of the planes. Reads whole fours of
- * pixels: rows have room for them. */
+ * pixels: clear_tails() has made the last ones zeros. */
 static void blend_rows(const float *block, size_t row_stride, const float *weights, size_t rows,
                        const target *t, int32_t y, int starts, int completes) {
   size_t W = (size_t)t->W, plane_size = (size_t)t->H * W;
@@ -253,6 +253,14 @@ static int buffers_reserve(dk_context *context, const axis *horizontal, int32_t 
   return 1;
 }
 
+/* Zeros in what blend_rows() reads beyond each row's W pixels. Other passes leave integers in the
+ * workspace. As floats these are subnormal, and processors are many times slower with such. */
+static void clear_tails(const buffers *b, int32_t W) {
+  size_t row = 4 * (size_t)W, whole = ((size_t)W + 3) / 4 * 16;
+  for (size_t r = 0; r < BLOCK; r++)
+    memset(b->block + r * b->row_stride + row, 0, (whole - row) * sizeof(float));
+}
+
 static void make_taps(const axis *horizontal, int32_t W, const buffers *b) {
   float *weights = b->weights;
   for (int32_t x = 0; x < W; x++) {
@@ -277,8 +285,9 @@ dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first
 
   axis horizontal = axis_make(src_W, W), vertical = axis_make(src_H, H);
   buffers b;
-  if (!buffers_reserve(context, &horizontal, W, &b)) return DK_ERROR_MEMORY;
+  if (!buffers_reserve(context, &horizontal, W, &b)) return workspace_refusal(context);
   make_taps(&horizontal, W, &b);
+  clear_tails(&b, W);
   target t = {.planes = planes, .channels = channels, .H = H, .W = W};
   for (int32_t c = 0; c < channels; c++)
     t.normalise[c] = normalisation_make(channels == 1 ? LUMA_UNIT : COLOUR_UNIT, mean[c], std[c]);

@@ -134,26 +134,33 @@ test('a large picture, which is read and drawn in parts', async () => {
   assert.deepEqual(differing, [-1, -1, -1]);
 });
 
-test('memory of pixels that were read is given back at once, but never that of the caller', async () => {
-  const lengths = await page.evaluate(() => {
-    const read = [];
-    const { prototype } = CanvasRenderingContext2D;
-    const { getImageData } = prototype;
-    prototype.getImageData = function (...args) {
-      const pixels = getImageData.apply(this, args);
-      read.push(pixels);
-      return pixels;
+test('memory of pixels that the browser made is given back at once, but never that of others', async () => {
+  const result = await page.evaluate(async () => {
+    const given = [];
+    const { prototype } = MessagePort;
+    const { postMessage } = prototype;
+    prototype.postMessage = function (message, transfer) {
+      given.push(...transfer.map(({ byteLength }) => byteLength));
+      return postMessage.call(this, message, transfer);
     };
+    const own = new ImageData(8, 6);
+    const fixture = new ImageData(8, 6);
     try {
       dk.fromImage(painted()).dispose();
+      dk.fromImage(await createImageBitmap(painted())).dispose();
+      dk.fromImage(own).dispose();
+      // A mocked canvas, and one whose method a page has put another in the place of.
+      dk.fromImage({ width: 8, height: 6, getContext: () => ({ getImageData: () => fixture }) }).dispose();
+      const patched = painted();
+      patched.getContext('2d').getImageData = () => fixture;
+      dk.fromImage(patched).dispose();
     } finally {
-      prototype.getImageData = getImageData;
+      prototype.postMessage = postMessage;
     }
-    const own = new ImageData(8, 6);
-    dk.fromImage(own).dispose();
-    return { read: read.map(({ data }) => data.length), own: own.data.length };
+    return { given, own: own.data.length, fixture: fixture.data.length };
   });
-  assert.deepEqual(lengths, { read: [0], own: 8 * 6 * 4 });
+  const bytes = 8 * 6 * 4;
+  assert.deepEqual(result, { given: [bytes, bytes], own: bytes, fixture: bytes });
 });
 
 test('reads: a WebGL canvas', async (t) => {
@@ -174,12 +181,15 @@ test('reads: a VideoFrame', async (t) => {
     if (typeof VideoFrame !== 'function') return undefined;
     const frame = new VideoFrame(painted(), { timestamp: 0 });
     const found = columns(frame);
+    const sent = frame.clone();
+    structuredClone(sent, { transfer: [sent] }).close();
     frame.close();
-    return { found, closed: refused(frame) };
+    return { found, closed: refused(frame), sent: refused(sent) };
   });
   if (!result) return lacks(t, 'VideoFrame');
   result.found.flat().forEach((value, i) => assert.ok(Math.abs(value - EXPECTED.flat()[i]) <= 3, String(result.found)));
   assert.match(result.closed, /^ERR_IMAGE .*VideoFrame.*closed/);
+  assert.match(result.sent, /^ERR_IMAGE .*VideoFrame.*closed/);
 });
 
 test('reads: a video', async () => {
@@ -207,7 +217,11 @@ test('refuses pictures that are not there, with the reason', async () => {
     await broken.decode().catch(() => {});
     const bitmap = await createImageBitmap(painted());
     bitmap.close();
-    return [refused(new Image()), refused(broken), refused(bitmap), refused(new Blob(['x'])), refused('a.png')];
+    const sent = await createImageBitmap(painted());
+    structuredClone(sent, { transfer: [sent] });
+    return [
+      refused(new Image()), refused(broken), refused(bitmap), refused(new Blob(['x'])), refused('a.png'), refused(sent),
+    ];
   });
   for (const message of messages) assert.match(message, /^ERR_IMAGE /);
   assert.match(messages[0], /decode\(\)/);
@@ -230,18 +244,73 @@ test('refuses pictures of another origin, and reads its own afterwards', async (
   assert.deepEqual(result.own, EXPECTED);
 });
 
-test('a transferred canvas cannot be drawn on, and says so', async () => {
-  const message = await page.evaluate(() => {
-    const made = canvas(2, 2);
-    made.transferControlToOffscreen();
+test('a canvas that cannot be drawn on is refused, and stays as it is', async () => {
+  const results = await page.evaluate(async () => {
+    const found = {};
+    for (const kind of ['webgl', 'webgl2', 'webgpu', 'bitmaprenderer', 'transferred']) {
+      const made = canvas(30, 20);
+      const context = kind === 'transferred' ? made.transferControlToOffscreen()
+        : made.getContext(kind, { preserveDrawingBuffer: true });
+      if (!context) continue; // this browser has none
+      if (kind === 'bitmaprenderer') context.transferFromImageBitmap(await createImageBitmap(painted()));
+      if (kind.startsWith('webgl')) {
+        context.clearColor(1, 0, 0, 1);
+        context.clear(context.COLOR_BUFFER_BIT);
+      }
+      const size = () => `${made.width}x${made.height}`;
+      const before = size();
+      for (const draw of ['drawMap', 'drawMaps']) {
+        try {
+          dk.zeros([1, 1, 2, 2])[draw](made);
+          found[`${kind} ${draw}`] = 'accepted';
+        } catch ({ code, message }) {
+          found[`${kind} ${draw}`] = `${code} ${message}`;
+        }
+      }
+      const pixel = new Uint8Array(4);
+      if (kind.startsWith('webgl')) context.readPixels(0, 0, 1, 1, context.RGBA, context.UNSIGNED_BYTE, pixel);
+      const kept = !kind.startsWith('webgl') || pixel[0] === 255;
+      if (size() !== before || !kept) found[kind] = `changed: ${size()}, ${pixel}`;
+    }
+    return found;
+  });
+  assert.ok('bitmaprenderer drawMap' in results && 'transferred drawMaps' in results, Object.keys(results).join());
+  for (const message of Object.values(results)) assert.match(message, /^ERR_IMAGE the canvas cannot be drawn on/);
+});
+
+test('a sheet larger than canvases can be is drawn, or refused and the canvas stays as it is', async () => {
+  const result = await page.evaluate(() => {
+    const maps = dk.tensor(new Float32Array(4 * 8 * 8).fill(1), [1, 4, 8, 8]);
+    const target = painted();
+    const corner = () => [...target.getContext('2d').getImageData(0, 0, 1, 1).data].join();
+    let code = 'drawn';
     try {
-      dk.zeros([2, 2]).drawMap(made);
+      maps.drawMaps(target, { columns: 2, gap: 17000, range: [0, 1] });
+    } catch (error) {
+      ({ code } = error);
+    }
+    const found = { code, size: `${target.width}x${target.height}`, corner: corner() };
+    target.width = 0;
+    return found;
+  });
+  assert.deepEqual(result, result.code === 'drawn'
+    ? { code: 'drawn', size: '17016x17016', corner: '255,255,255,255' }
+    : { code: 'ERR_IMAGE', size: '8x6', corner: '255,0,0,255' });
+});
+
+test('a canvas that the browser does not draw is refused', async () => {
+  const message = await page.evaluate(() => {
+    const huge = canvas(70000, 50000);
+    huge.getContext('2d').fillRect(0, 0, 70000, 50000);
+    const first = refused(huge);
+    try {
+      dk.fromImage(huge, { width: 4, maxPixels: 2 ** 40 });
       return 'accepted';
     } catch ({ code, message: words }) {
-      return `${code} ${words}`;
+      return `${first} / ${code} ${words}`;
     }
   });
-  assert.match(message, /^ERR_IMAGE the canvas cannot be drawn on/);
+  assert.match(message, /^ERR_IMAGE the canvas has 70000x50000 = 3500000000 pixels.*maxPixels.* \/ ERR_IMAGE .*canvas/);
 });
 
 test('a display-p3 canvas is read and drawn as sRGB', async (t) => {
@@ -261,6 +330,46 @@ test('a display-p3 canvas is read and drawn as sRGB', async (t) => {
     assert.ok(Math.abs(value - expected[i]) <= 1, `${actual}, expected ${expected}`));
   close(result.pixel, [51, 102, 153]);
   close(result.drawn, [51, 102, 153, 255]);
+});
+
+test('pixels in display-p3 and of 16 bits become sRGB as the browser converts them', async () => {
+  const results = await page.evaluate(() => {
+    const colours = [[128, 64, 32], [51, 102, 153], [40, 200, 90], [255, 0, 0]];
+    const bytes = (x) => [...x.toArray()].map((value) => Math.round(255 * value)).join();
+    const found = [];
+    for (const colour of colours) {
+      const p3 = { data: Uint8ClampedArray.of(...colour, 255), width: 1, height: 1, colorSpace: 'display-p3' };
+      let wide = null; // Firefox's ImageData has no colour space
+      try {
+        wide = new ImageData(p3.data, 1, 1, { colorSpace: 'display-p3' });
+      } catch {
+        // stays null
+      }
+      const made = canvas(1, 1).getContext('2d');
+      if (wide?.colorSpace === 'display-p3') made.putImageData(wide, 0, 0);
+      const halves = Float16Array.from([...colour, 255], (value) => value / 255);
+      found.push({
+        object: bytes(dk.fromImage(p3)),
+        halves: bytes(dk.fromImage({ ...p3, data: halves, pixelFormat: 'rgba-float16' })),
+        plainHalves: bytes(dk.fromImage({ data: halves, width: 1, height: 1, pixelFormat: 'rgba-float16' })),
+        colour: colour.join(),
+        imageData: wide?.colorSpace === 'display-p3' ? bytes(dk.fromImage(wide)) : null,
+        browser: wide?.colorSpace === 'display-p3' ? [...made.getImageData(0, 0, 1, 1).data.slice(0, 3)].join() : null,
+      });
+    }
+    return found;
+  });
+  const reference = ['138,59,21', null, '0,204,73', '255,0,0'];
+  const near = (actual, expected) => actual.split(',').forEach((value, i) =>
+    assert.ok(Math.abs(value - expected.split(',')[i]) <= 1, `${actual}, expected ${expected}`));
+  results.forEach(({ object, halves, plainHalves, colour, imageData, browser: drawn }, i) => {
+    if (reference[i]) near(object, reference[i]);
+    near(halves, object);
+    assert.equal(plainHalves, colour);
+    if (imageData === null) return;
+    assert.equal(imageData, object);
+    near(drawn, object);
+  });
 });
 
 test('what is drawn is what toImageData has', async () => {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/workspace.h"
 #include "pixel_check.h"
 #include "pixels/pixels.h"
 
@@ -55,6 +56,14 @@ static void check_rgba_to_planes(check *c, size_t pixels, int32_t channels, stat
 
 /* ------------------------------------------------------------------------------------- resize */
 
+/* Leaves subnormal numbers in the workspace, as a convolution's offsets are. */
+static void plant_in_workspace(dk_context *context, int32_t src_W, int32_t W) {
+  /* 64 bytes for a source column, 256 and 16 rows' padding for a target column, and the weights. */
+  size_t bytes = 64 * (2 * (size_t)src_W + 5 * (size_t)W + 28);
+  void *workspace = workspace_reserve(context, bytes);
+  if (workspace) plant_subnormals(workspace, bytes);
+}
+
 static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int32_t W, int32_t channels,
                          int32_t strip) {
   statistics s = any_statistics(c);
@@ -71,8 +80,10 @@ static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int3
     rows = 1 + below(c, strip < src_H - row ? strip : src_H - row);
     array part = input_make((size_t)rows * row_bytes, (size_t)below(c, 16));
     memcpy(part.data, rgba.data + (size_t)row * row_bytes, part.bytes);
+    plant_in_workspace(context, src_W, W);
     dk_status status =
         dk_resize_rows(context, part.data, row, rows, src_H, src_W, channels, s.mean, s.std, got, H, W);
+    if (!met_no_subnormal("resize")) mismatch(c, "rows %d + %d: subnormal numbers", row, rows);
     if (status != DK_OK) mismatch(c, "rows %d + %d: status %d", row, rows, status);
     free(part.memory);
     parts += (rows + 15) / 16;

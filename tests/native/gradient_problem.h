@@ -2,7 +2,7 @@
 #ifndef GRADIENT_PROBLEM_H
 #define GRADIENT_PROBLEM_H
 
-#include "backward/block_reference.h"
+#include "block_reference.h"
 #include "dynakernel.h"
 #include "support.h"
 

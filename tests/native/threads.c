@@ -3,10 +3,13 @@
  *
  * usage: threads [SEED] */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/context.h"
 #include "dynakernel.h"
 #include "support.h"
 
@@ -84,12 +87,105 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   return all;
 }
 
+/* A job of two tasks, of which a worker takes one and does not get on with it. */
+typedef struct stuck_job {
+  atomic_bool taken, released;
+  atomic_int done;
+} stuck_job;
+
+static void stick(const void *argument, int32_t index, int32_t thread) {
+  stuck_job *job = (stuck_job *)argument;
+  (void)index;
+  if (thread) atomic_store(&job->taken, true);
+  while (!atomic_load(thread ? &job->released : &job->taken)) sched_yield();
+  atomic_fetch_add(&job->done, 1);
+}
+
+static int expect(bool holds, const char *what) {
+  if (!holds) printf("FAILED a lost worker: %s\n", what);
+  return !holds;
+}
+
+/* The status of a forward pass of one pixel. */
+static dk_status forward_pixel(dk_context *context) {
+  const dk_aggregation_config config = {.in_channels = 1,
+                                        .out_channels = 1,
+                                        .kernel_size = 1,
+                                        .stride = 1,
+                                        .dilation = 1,
+                                        .groups = 1,
+                                        .num_kernels = 1};
+  const float one = 1;
+  float y;
+  dk_aggregation *aggregation;
+  if (dk_aggregation_create(&config, &aggregation)) abort();
+  const dk_status status = dk_aggregation_forward(context, aggregation, &one, &one, 1, 1, 1, &y);
+  dk_aggregation_destroy(aggregation);
+  return status;
+}
+
+static bool same_answers(dk_context *context, dk_context *alone, uint32_t seed) {
+  const answers want = compute(alone, &layers[0], seed), got = compute(context, &layers[0], seed);
+  const bool same = !memcmp(got.values, want.values, sizeof(float) * want.count);
+  free(want.values), free(got.values);
+  return same;
+}
+
+/* A worker that is paused in its task and goes on later. */
+static int check_paused_worker(dk_context *alone, uint32_t seed) {
+  dk_context *context = dk_context_create();
+  stuck_job job = {false, false, 0};
+  pthread_t thread;
+  worker w = {context, 1};
+  int failures = expect(forward_pixel(context) == DK_OK, "a pass before it is lost");
+  context->patience = 100;
+  dk_context_set_threads(context, 2);
+  if (pthread_create(&thread, NULL, work, &w)) abort();
+  parallel_for(context, 2, stick, &job);
+  failures += expect(atomic_load(&job.done) == 1, "the caller does not wait for it");
+  failures += expect(parallel_status(context) == DK_ERROR_THREADS, "the status");
+  failures += expect(dk_context_threads(context) == 1, "one thread is left");
+  failures += expect(dk_context_lost(context) == 1, "it may still write");
+  failures += expect(forward_pixel(context) == DK_ERROR_THREADS, "no other call uses the workspace");
+  failures += expect(dk_context_trim(context) == 0 && dk_context_workspace(context) > 0, "nor is it freed");
+
+  atomic_store(&job.released, true);
+  pthread_join(thread, NULL); /* it was sent away */
+  failures += expect(dk_context_lost(context) == 0, "it is out of its task");
+  failures += expect(same_answers(context, alone, seed), "answers are those of one thread");
+  dk_context_destroy(context);
+  return failures;
+}
+
+/* A worker that ended while it looked for tasks: the call has all answers, and the next ones do without it.
+ */
+static int check_ended_worker(dk_context *alone, uint32_t seed) {
+  dk_context *context = dk_context_create();
+  context->patience = 100;
+  dk_context_set_threads(context, 2);
+  atomic_fetch_add(&context->inside, 1);
+  int failures = expect(same_answers(context, alone, seed), "nothing was left undone");
+  failures += expect(dk_context_threads(context) == 1, "one thread after one that ended");
+  failures += expect(same_answers(context, alone, seed), "one thread's answers");
+  dk_context_destroy(context);
+
+  context = dk_context_create();
+  context->lost = 1;
+  atomic_fetch_add(&context->inside, 1);
+  failures += expect(forward_pixel(context) == DK_ERROR_THREADS, "a lost one");
+  dk_context_ended(context);
+  failures += expect(forward_pixel(context) == DK_OK, "the host knows that it has ended");
+  dk_context_destroy(context);
+  return failures;
+}
+
 int main(int argc, char **argv) {
   const uint32_t seed = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1;
   dk_context *alone = dk_context_create(), *shared = dk_context_create();
   pthread_t threads[THREADS];
   worker workers[THREADS];
   int failures = 0;
+  shared->patience = 600000; /* however busy the machine is */
   dk_context_set_threads(shared, THREADS);
   for (int32_t i = 1; i < THREADS; i++) {
     workers[i] = (worker){shared, i};
@@ -111,6 +207,7 @@ int main(int argc, char **argv) {
   }
   dk_context_stop(shared);
   for (int32_t i = 1; i < THREADS; i++) pthread_join(threads[i], NULL);
+  failures += check_paused_worker(alone, seed) + check_ended_worker(alone, seed);
   dk_context_destroy(shared), dk_context_destroy(alone);
   printf("%d failures, seed %u, %d threads\n", failures, seed, THREADS);
   return failures ? 1 : 0;

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
+DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "I16": np.int16, "BOOL": np.bool_}
 
 
 def read(path):
@@ -49,10 +49,10 @@ def modules(state):
         "bn": torch.nn.BatchNorm2d(m),
         "conv2": torch.nn.Conv2d(m, k, 1),
     })
-    aggregation = torch.nn.ParameterDict({
-        name.split(".")[1]: torch.nn.Parameter(torch.empty_like(value))
-        for name, value in state.items() if name.startswith("aggregation.")
-    })
+    aggregation = torch.nn.ParameterDict()
+    for name in ("weight", "bias"):  # in this order, by which optimizers number them
+        if f"aggregation.{name}" in state:
+            aggregation[name] = torch.nn.Parameter(torch.empty_like(state[f"aggregation.{name}"]))
     both = torch.nn.ModuleDict({"attention": attention, "aggregation": aggregation})
     both.load_state_dict(state, strict=True)
     return both
@@ -101,6 +101,58 @@ def training(tensors, geometry, mode, loss, optimizer, options, steps):
     return answer
 
 
+def nested(flat):
+    """An optimizer's state dict as PyTorch lays it out, from names such as state.0.exp_avg and param_groups.0.lr."""
+    dict_ = {"state": {}, "param_groups": []}
+    for name, value in flat.items():
+        kind, index, field = name.split(".")
+        if kind == "state":
+            dict_["state"].setdefault(int(index), {})[field] = value
+            continue
+        while len(dict_["param_groups"]) <= int(index):
+            dict_["param_groups"].append({})
+        dict_["param_groups"][int(index)][field] = tuple(value.tolist()) if field == "betas" else value.tolist()
+    return dict_
+
+
+def flat(dict_):
+    """The reverse; what is None is left out."""
+    answer = {}
+    groups = dict(enumerate(dict_["param_groups"]))
+    for kind, items in {"state": dict_["state"], "param_groups": groups}.items():
+        for index, fields in items.items():
+            for field, value in fields.items():
+                if isinstance(value, (float, tuple)):
+                    value = torch.tensor(value, dtype=torch.float64)
+                if value is not None:
+                    answer[f"{kind}.{index}.{field}"] = torch.as_tensor(value)
+    return answer
+
+
+def resuming(tensors, geometry, mode, optimizer, options, steps, more):
+    """Goes on with training from an optimizer's state, if there is one: both states after some steps, and after more."""
+    both = modules(state_of(tensors)).train(mode == "train")
+    make = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](both.parameters(), **options)
+    saved = {name: value for name, value in tensors.items() if name.split(".")[0] in ("state", "param_groups")}
+    if saved:
+        make.load_state_dict(nested(saved))
+    answer = {}
+    for prefix, count in {"after.": steps, "final.": more}.items():
+        for _ in range(count):
+            make.zero_grad(set_to_none=True)
+            F.mse_loss(forward(both, tensors["input"], **geometry)[1], tensors["target"]).backward()
+            make.step()
+        for name, value in {**both.state_dict(), **flat(make.state_dict())}.items():
+            answer[prefix + name] = value.clone()
+    return answer
+
+
+def halves(tensors):
+    """The bits of 16-bit floats that PyTorch rounds to."""
+    x = tensors["x"]
+    return {"F16": x.half().view(torch.int16), "BF16": x.bfloat16().view(torch.int16)}
+
+
 def losses(tensors, delta):
     """Each loss of y and target, and its gradient."""
     answer = {}
@@ -137,5 +189,5 @@ if __name__ == "__main__":
     request, result = sys.argv[1:]
     given, metadata = read(request)
     arguments = json.loads(metadata["request"])
-    task = {f.__name__: f for f in (output, training, losses, schedules)}[arguments.pop("task")]
+    task = {f.__name__: f for f in (output, training, resuming, halves, losses, schedules)}[arguments.pop("task")]
     write(result, task(given, **arguments))

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findPyTorch } from '../../scripts/python.mjs';
 import {
-  cosineSchedule, parseSafetensors, stepSchedule, toSafetensors, warmupSchedule,
+  cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
 } from '../../web/dynakernel/index.js';
 import { assertClose, loadRuntime, randomTensor } from '../helpers.mjs';
 import { assertGradient, assertWithin, copies } from '../training.mjs';
@@ -30,7 +30,7 @@ after(() => {
 /** What answer.py says; tensors are of the runtime, or { shape, data }. */
 function ask(request, tensors = {}) {
   const [question, answer] = ['question', 'answer'].map((name) => join(folder, `${name}.safetensors`));
-  const values = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape, data }]));
+  const values = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data, dtype }]) => [name, { shape, data, dtype }]));
   writeFileSync(question, toSafetensors(values, { request: JSON.stringify(request) }));
   execFileSync(python, [path('answer.py'), question, answer], { stdio: ['ignore', 'inherit', 'inherit'] });
   return parseSafetensors(readFileSync(answer));
@@ -125,6 +125,90 @@ for (const [index, run] of runs.entries()) {
     for (const thing of [block, teacher, optimizer, x, target]) thing.dispose();
   });
 }
+
+const resumed = [
+  { optimizer: 'adam', options: { lr: 0.01 } },
+  { optimizer: 'adam', options: { lr: 0.005, betas: [0.7, 0.9], eps: 1e-5, weightDecay: 0.02 } },
+  { optimizer: 'sgd', options: { lr: 0.1, momentum: 0.8, weightDecay: 0.01 } },
+  { optimizer: 'sgd', options: { lr: 0.05 } },
+];
+const [BEFORE, AFTER] = [5, 8];
+const pick = (dict, prefix, kinds) => Object.fromEntries(Object.entries(dict)
+  .filter(([name]) => name.startsWith(prefix) && kinds.includes(name.slice(prefix.length).split('.')[0]))
+  .map(([name, value]) => [name.slice(prefix.length), value]));
+
+for (const { optimizer: name, options } of resumed) {
+  /** A block, an image, a target and an optimizer whose options the loaded state replaces. */
+  const start = (given) => {
+    const block = dk.dynamicKernelAggregation({ inChannels: 6, outChannels: 5, kernelSize: 3, padding: 1, seed: 1 }).train();
+    block.requiresGrad = true;
+    const [input, target] = [randomTensor(dk, [3, 6, 9, 8], 1), randomTensor(dk, [3, 5, 9, 8], 2)];
+    const optimizer = dk[name](block, given);
+    const train = (steps) => {
+      for (let step = 0; step < steps; step++) {
+        const y = block.forward(input);
+        const { gradient } = dk.mseLoss(y, target);
+        optimizer.zeroGrad();
+        block.backward(gradient, { input: false });
+        optimizer.step();
+        for (const tensor of [y, gradient]) tensor.dispose();
+      }
+    };
+    return { block, input, target, optimizer, train };
+  };
+  const request = (steps, more) => ({
+    task: 'resuming', geometry: { padding: 1 }, mode: 'train', optimizer: name, steps, more,
+    options: Object.fromEntries(Object.entries(options).map(([key, value]) => [snake(key), value])),
+  });
+  /** That parameters, statistics and the optimizer's memory are PyTorch's. */
+  const compare = ({ block, optimizer }, expected) => {
+    for (const [key, { shape, data }] of Object.entries({ ...block.stateDict(), ...optimizer.stateDict({ flat: true }) })) {
+      if (key.endsWith('maximize') && !expected[key]) continue;
+      assert.deepEqual(expected[key].shape, shape, key);
+      const numbers = Array.from(expected[key].data, Number);
+      const scale = Math.max(...numbers.map(Math.abs));
+      assertWithin(Array.from(data, Number), numbers, () => (key.startsWith('param_groups.') ? 1e-12 : 2e-3 * Math.min(1, scale + 1e-3)), key);
+    }
+  };
+
+  test(`${name} ${JSON.stringify(options)}: what PyTorch has trained is trained on here`, () => {
+    const here = start({ lr: 1 });
+    const { block, input, target } = here;
+    const answer = ask(request(BEFORE, AFTER), { ...block.stateDict(), input, target });
+    block.loadStateDict(pick(answer, 'after.', ['attention', 'aggregation']));
+    here.optimizer.loadStateDict(toSafetensors(pick(answer, 'after.', ['state', 'param_groups'])));
+    assert.equal(here.optimizer.lr, options.lr);
+    here.train(AFTER);
+    compare(here, pick(answer, 'final.', ['attention', 'aggregation', 'state', 'param_groups']));
+    for (const thing of [block, here.optimizer, input, target]) thing.dispose();
+  });
+
+  test(`${name} ${JSON.stringify(options)}: what is trained here, PyTorch trains on`, () => {
+    const here = start(options);
+    const { block, input, target } = here;
+    here.train(BEFORE);
+    const answer = ask({ ...request(0, AFTER), options: { lr: 1 } },
+      { ...block.stateDict(), ...here.optimizer.stateDict({ flat: true }), input, target });
+    here.train(AFTER);
+    compare(here, pick(answer, 'final.', ['attention', 'aggregation', 'state', 'param_groups']));
+    for (const thing of [block, here.optimizer, input, target]) thing.dispose();
+  });
+}
+
+test('halves: the same bits', () => {
+  // Numbers of every size, and for each half the middle to the next.
+  const numbers = randomTensor(dk, [40000], 5);
+  const sizes = numbers.toArray().map((value, i) => value * 2 ** ((i % 60) - 40));
+  const halves = toFloat32({ shape: [31743], data: Uint16Array.from({ length: 31743 }, (_, i) => i), dtype: 'F16' });
+  const middles = halves.map((value, i) => (value + (halves[i + 1] ?? 65536)) / 2);
+  const x = { shape: [40000 + 31743], data: Float32Array.of(...sizes, ...middles) };
+  const answer = ask({ task: 'halves' }, { x });
+  for (const dtype of ['F16', 'BF16']) {
+    const { data } = parseSafetensors(toSafetensors({ x }, {}, { dtype })).x;
+    assert.deepEqual(data, new Uint16Array(answer[dtype].data.buffer, answer[dtype].data.byteOffset, data.length));
+  }
+  numbers.dispose();
+});
 
 test('losses', () => {
   const [y, target] = [randomTensor(dk, [2, 3, 7, 9], 1), randomTensor(dk, [2, 3, 7, 9], 2)];

@@ -1,8 +1,12 @@
 // What the wrapper believes about the C library, held against its header.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, checkStatus } from '../../web/dynakernel/abi.js';
+import {
+  ABI_VERSION, FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, THREAD_FUNCTIONS, checkStatus,
+} from '../../web/dynakernel/abi.js';
+import { heapOf } from '../../web/dynakernel/runtime.js';
 import { MAX_THREADS } from '../../web/dynakernel/threads.js';
 import { algorithmsOf, assertRefused, loadRuntime, simd } from '../helpers.mjs';
 
@@ -36,7 +40,8 @@ test('algorithms: number, name, file and type are one', async () => {
 test('status codes: each error has its code', () => {
   checkStatus(0, () => 'nothing');
   for (const [name, value] of enumeration('DK_ERROR_')) {
-    assertRefused(() => checkStatus(value, () => 'it'), `ERR_${name}`, 'it: ');
+    const code = name === 'THREADS' ? 'ERR_LOAD' : `ERR_${name}`;
+    assertRefused(() => checkStatus(value, () => 'it'), code, 'it: ');
   }
 });
 
@@ -47,6 +52,44 @@ test('functions: each is in the header and in the module', () => {
     assert.match(header, new RegExp(`DK_API [^;]*\\b${name}\\(`), name);
     assert.ok(exported.includes(name), name);
   }
+});
+
+test('each algorithm is accepted, and no other number', async () => {
+  const dk = await loadRuntime();
+  const heap = heapOf(dk);
+  const statusOf = (algorithm) => heap.scope((take) => {
+    const config = take(40), result = take(4);
+    heap.words(config, 10).set([1, 1, 1, 1, 0, 1, 1, 1, 0, algorithm]);
+    const status = heap.c.dk_aggregation_create(config, result);
+    heap.c.dk_aggregation_destroy(heap.words(result, 1)[0]);
+    return status;
+  });
+  const numbers = Array.from({ length: 40 }, (_, i) => i - 20);
+  assert.deepEqual(numbers.filter((number) => statusOf(number) === 0), [...algorithmsOf(dk).keys()]);
+  // The planner's table alone says which there are, so that a new row is accepted at once.
+  assert.doesNotMatch(readFileSync(new URL('../../src/aggregation.c', import.meta.url), 'utf8'),
+    /DK_ALGORITHM_(?!AUTO|REFERENCE)/);
+  dk.dispose();
+});
+
+/** What the header declared under each number: a new line comes with a new number, and no line is changed. */
+const DECLARED = { 1: '7b1776537d41442f' };
+
+test('the ABI number changes with what the header declares', async () => {
+  const text = header
+    .replace(/\/\*.*?\*\//gs, ' ')
+    .replace(/#define DK_ABI_VERSION \d+/, '')
+    .replace(/^DK_C_API [^;]*;/gm, ' ') // the module has no such functions
+    .replace(/\s+/g, ' ')
+    .replace(/ ?([^\w ]) ?/g, '$1'); // however it is formatted
+  assert.match(text, /typedef struct dk_plan\{int32_t algorithm;int32_t tile;/);
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  assert.equal(Number(/^#define DK_ABI_VERSION (\d+)$/m.exec(header)[1]), ABI_VERSION);
+  assert.equal(hash, DECLARED[ABI_VERSION], `src/dynakernel.h declares something else than under number ${
+    ABI_VERSION}: raise DK_ABI_VERSION there and ABI_VERSION in abi.js, and add ${ABI_VERSION + 1}: '${hash}' here`);
+  const dk = await loadRuntime();
+  assert.equal(heapOf(dk).c.dk_abi(), ABI_VERSION);
+  dk.dispose();
 });
 
 test('structs: the fields that are read by position', () => {
@@ -84,7 +127,6 @@ test('limits', () => {
 test('a build with threads exports what starts and stops them', () => {
   const file = new URL(`../../dist/dynakernel-${simd}-threads.wasm`, import.meta.url);
   const exported = WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(file))).map(({ name }) => name);
-  const needed = [...FUNCTIONS, 'dk_context_set_threads', 'dk_context_work', 'dk_context_stop', '__wasm_call_ctors',
-    '__stack_pointer'];
+  const needed = [...FUNCTIONS, ...THREAD_FUNCTIONS, 'dk_context_work', '__wasm_call_ctors', '__stack_pointer'];
   assert.deepEqual(needed.filter((name) => !exported.includes(name)), []);
 });

@@ -54,6 +54,36 @@ test('DynakernelError', () => {
   assert.equal(error.cause, cause);
 });
 
+test('values in messages: short, and never an error themselves', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`key${i}`, i]));
+  class Long {}
+  Object.defineProperty(Long, 'name', { value: 'L'.repeat(1e5) });
+  for (const [value, text] of [
+    [{}, 'an object with no properties'], [{ a: 1, b: 2 }, 'an object with a, b'],
+    [many, 'an object with key0, key1, key2, key3, ... and 4,996 more'], [proxy, 'an object that cannot be read'],
+    [{ get constructor() { throw new Error('no'); } }, 'an object that cannot be read'],
+    [{ constructor: { name: Symbol('s') } }, 'an object with constructor'], [Object.create(null), 'an object with no properties'],
+    [10n ** 50n, 'a bigint of more than 30 digits'], [new Long(), `a ${'L'.repeat(37)}...`],
+    [Array(2 ** 32 - 1), 'an array of 4294967295'], ['x'.repeat(1e6), `"${'x'.repeat(57)}..."`],
+    [{ ['k\n'.repeat(1000)]: 1 }, `an object with ${'k\\n'.repeat(19)}...${'k\\n'.repeat(19)}`],
+  ]) {
+    assertRefused(() => dk.kernelAttention({ channels: value }), 'ERR_CONFIG', `got ${text}`);
+  }
+});
+
+test('no message is longer than a few lines', () => {
+  const name = 'n'.repeat(1e5);
+  for (const work of [
+    () => dk.kernelAttention({ [name]: 1 }), () => dk.zeros(Array(1000).fill(2 ** 31)), () => dk.zeros(name),
+    () => block.aggregation.planFor(Array(1000).fill(1)), () => dk.tensor([1], Array(1000).fill(7)),
+  ]) {
+    assert.throws(work, (error) => error instanceof DynakernelError && error.message.length < 400);
+  }
+  assert.equal(new DynakernelError('ERR_LOAD', 'x'.repeat(1e6)).message.length, 1499);
+});
+
 test('configurations: sizes', () => {
   const refuse = (changes, ...words) => {
     assertRefused(() => dk.dynamicKernelAggregation({ ...config, ...changes }), 'ERR_CONFIG', ...words);

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fitConstants, meanExcess, readConstants } from '../../bench/planner/fit.mjs';
 import { nonNegativeLeastSquares } from '../../bench/planner/least-squares.mjs';
-import { Random } from '../../web/random.js';
+import { Random } from '../../web/shared/random.js';
 
 test('every constant is a number that a cost function counts', () => {
   const folder = new URL('../../src/convolution/', import.meta.url);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Random } from '../../web/random.js';
+import { Random } from '../../web/shared/random.js';
 import { assertRefused, loadRuntime } from '../helpers.mjs';
 
 let dk;

@@ -114,6 +114,36 @@ test('a disposed part makes the block unusable, not unsafe', () => {
   x.dispose();
 });
 
+test('a module that its own state dict disposes of is refused, and no memory is written', () => {
+  const kinds = {
+    dynamicKernelAggregation: { ...config, inChannels: 4 }, kernelAggregation: config, kernelAttention: { channels: 4 },
+  };
+  for (const [kind, options] of Object.entries(kinds))
+    for (const part of ['module', ...(kind.startsWith('dynamic') ? ['attention', 'aggregation'] : [])]) {
+      const module = dk[kind](options);
+      const state = module.stateDict();
+      const names = Object.keys(state), last = names.at(-1);
+      const others = [];
+      const { data, shape } = state[last];
+      Object.defineProperty(state, last, {
+        enumerable: true,
+        get() {
+          (part === 'module' ? module : module[part]).dispose();
+          // These take the place of what was freed.
+          for (let i = 0; i < 200; i++) others.push(dk.tensor(new Float32Array(64).fill(5), [64]));
+          return { data, shape };
+        },
+      });
+      for (const name of names.slice(0, -1)) state[name].data.fill(name.endsWith('tracked') ? 1n : 1);
+      assertRefused(() => module.loadStateDict(state), 'ERR_DISPOSED', 'disposed');
+      for (const other of others) {
+        assert.ok(other.toArray().every((value) => value === 5), `${kind}, ${part}`);
+        other.dispose();
+      }
+      module.dispose();
+    }
+});
+
 test("a parameter's view can be disposed and asked for again", () => {
   const block = dk.dynamicKernelAggregation(config);
   const before = live();

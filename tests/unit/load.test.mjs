@@ -1,10 +1,14 @@
 // load(): which build, from which source, and what can go wrong on the way.
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, mock, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { ABI_VERSION } from '../../web/dynakernel/abi.js';
 import { load } from '../../web/dynakernel/index.js';
 import { assertRejected, simd, threads } from '../helpers.mjs';
 
@@ -20,6 +24,9 @@ before(async () => {
     '/dynakernel-baseline.wasm': [200, 'application/wasm', bytes],
     '/untyped.wasm': [200, 'application/octet-stream', bytes],
     '/page.wasm': [200, 'text/html', '<!doctype html>'],
+    '/mislabelled.wasm': [200, 'application/wasm', '\n<html></html>'],
+    '/pointer.wasm': [200, 'application/wasm', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n'],
+    '/zipped.wasm': [200, 'application/wasm', gzipSync(bytes)],
     '/broken.wasm': [200, 'application/wasm', bytes.subarray(0, 1000)],
     '/other.wasm': [200, 'application/wasm', emptyModule],
   };
@@ -49,7 +56,7 @@ function assertWorks(dk) {
 test('info tells what is running', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const dk = await load({ simd, threads });
-  assert.deepEqual(dk.info, { version, simd, threads, heapBytes: dk.info.heapBytes });
+  assert.deepEqual(dk.info, { version, simd, threads, threadsReason: null, heapBytes: dk.info.heapBytes });
   assert.ok(dk.info.heapBytes >= 65536 && dk.info.heapBytes % 65536 === 0);
   assertWorks(dk);
 });
@@ -70,18 +77,21 @@ test('auto is the fastest that the engine can run', async () => {
 
 test('a module from every kind of source', async () => {
   const whole = new Uint8Array(bytes);
+  const shared = new SharedArrayBuffer(whole.length);
+  new Uint8Array(shared).set(whole);
   const sources = [
     wasmUrl, wasmUrl.href, fileURLToPath(wasmUrl),
     new URL(`${origin}/right.wasm`), `${origin}/right.wasm`, `${origin}/untyped.wasm`,
     `data:application/wasm;base64,${bytes.toString('base64')}`,
     await fetch(`${origin}/right.wasm`), await fetch(`${origin}/untyped.wasm`), new Response(whole),
-    bytes, whole, whole.buffer, new DataView(whole.buffer), new WebAssembly.Module(bytes),
+    bytes, whole, whole.buffer, new DataView(whole.buffer), new WebAssembly.Module(bytes), shared, new Uint8Array(shared),
   ];
   for (const wasm of sources) assertWorks(await load({ wasm }));
 });
 
 test('info.simd of a module of the caller\'s own', async () => {
-  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, 'unknown']];
+  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, simd], [new WebAssembly.Module(bytes), simd],
+    [bytes.subarray(0, -20 - (simd === 'baseline')), 'unknown']];
   for (const [wasm, expected] of cases) {
     const dk = await load({ wasm });
     assert.equal(dk.info.simd, expected);
@@ -93,18 +103,84 @@ test('what cannot be fetched, compiled or used names the file', async () => {
   const missing = `${origin}/missing.wasm`;
   await assertRejected(load({ wasm: missing }), 'ERR_LOAD', missing, '404');
   await assertRejected(load({ wasm: await fetch(missing) }), 'ERR_LOAD', missing, '404');
-  await assertRejected(load({ wasm: `${origin}/page.wasm` }), 'ERR_LOAD', `${origin}/page.wasm`, 'text/html');
+  await assertRejected(load({ wasm: `${origin}/page.wasm` }), 'ERR_LOAD', `${origin}/page.wasm`, 'text/html', 'HTML page');
+  await assertRejected(load({ wasm: `${origin}/mislabelled.wasm` }), 'ERR_LOAD', 'mislabelled.wasm', 'HTML page');
+  await assertRejected(load({ wasm: `${origin}/pointer.wasm` }), 'ERR_LOAD', 'pointer.wasm', 'git lfs pull');
+  await assertRejected(load({ wasm: `${origin}/zipped.wasm` }), 'ERR_LOAD', 'zipped.wasm', 'gzip');
+  await assertRejected(load({ wasm: await fetch(`${origin}/pointer.wasm`) }), 'ERR_LOAD', 'git lfs pull');
   await assertRejected(load({ wasm: `${origin}/broken.wasm` }), 'ERR_LOAD', `${origin}/broken.wasm`, 'WebAssembly');
   await assertRejected(load({ wasm: `${origin}/other.wasm` }), 'ERR_LOAD', `${origin}/other.wasm`, 'dk_alloc');
   await assertRejected(load({ wasm: 'http://127.0.0.1:1/x.wasm' }), 'ERR_LOAD', 'http://127.0.0.1:1/x.wasm', 'fetched');
   await assertRejected(load({ wasm: new URL('missing.wasm', import.meta.url) }), 'ERR_LOAD', 'missing.wasm', 'ENOENT');
   await assertRejected(load({ wasm: 'missing.wasm' }), 'ERR_LOAD', 'missing.wasm');
   await assertRejected(load({ wasm: emptyModule }), 'ERR_LOAD', 'Uint8Array', 'dk_alloc');
-  await assertRejected(load({ wasm: new Uint8Array(0) }), 'ERR_LOAD', 'WebAssembly');
+  await assertRejected(load({ wasm: new Uint8Array(0) }), 'ERR_LOAD', 'WebAssembly', 'empty');
+  await assertRejected(load({ wasm: Buffer.from('PK\x03\x04') }), 'ERR_LOAD', '50 4b 03 04');
+  await assertRejected(load({ wasm: Buffer.from('\ufeff <!DOCTYPE html>') }), 'ERR_LOAD', 'HTML page');
   await assertRejected(load({ wasm: new WebAssembly.Module(emptyModule) }), 'ERR_LOAD', 'dk_alloc');
   const used = await fetch(`${origin}/right.wasm`);
   await used.arrayBuffer();
   await assertRejected(load({ wasm: used }), 'ERR_LOAD', `${origin}/right.wasm`);
+});
+
+/** Where a section of a module begins, behind its size, and how many entries it has. */
+function sectionOf(module, wanted) {
+  for (let at = 8; at < module.length;) {
+    const id = module[at];
+    const [size, begin] = leb(module, at + 1);
+    if (id === wanted) return leb(module, begin).reverse();
+    at = begin + size;
+  }
+  throw new Error(`no section ${wanted}`);
+}
+
+/** An unsigned number, and what follows it. */
+function leb(module, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = module[at++];
+    value += (byte & 0x7f) * 2 ** shift;
+    if (byte < 0x80) return [value, at];
+  }
+}
+
+/** Where an exported name stands, and the number of what is exported. */
+function exportOf(module, wanted) {
+  let [at, count] = sectionOf(module, 7);
+  for (; count > 0; count--) {
+    const [length, name] = leb(module, at);
+    const [index, next] = leb(module, name + length + 1);
+    if (Buffer.from(module.subarray(name, name + length)).toString() === wanted) return { name, index };
+    at = next;
+  }
+  throw new Error(`no export ${wanted}`);
+}
+
+/** The module under test with another answer of dk_abi(), one of 0 to 63; it imports no functions. */
+function withAbi(number) {
+  const module = Uint8Array.from(bytes);
+  let [at] = sectionOf(module, 10);
+  for (let skip = exportOf(module, 'dk_abi').index; skip > 0; skip--) {
+    const [size, body] = leb(module, at);
+    at = body + size;
+  }
+  const [size, body] = leb(module, at);
+  assert.deepEqual([...module.subarray(body, body + size)], [0, 0x41, ABI_VERSION, 0x0b]); // i32.const, end
+  module[body + 2] = number;
+  return module;
+}
+
+test('a module of another version: both numbers, and what to do', async () => {
+  await assertRejected(load({ wasm: withAbi(ABI_VERSION + 1) }), 'ERR_LOAD', `its ABI number is ${ABI_VERSION + 1}`,
+    `this wrapper needs ${ABI_VERSION}`, 'Copy the .wasm file', 'this version');
+  await assertRejected(load({ wasm: withAbi(0) }), 'ERR_LOAD', 'its ABI number is 0', `needs ${ABI_VERSION}`);
+  assertWorks(await load({ wasm: withAbi(ABI_VERSION) }));
+
+  const unnumbered = Uint8Array.from(bytes), { name } = exportOf(bytes, 'dk_abi');
+  unnumbered[name + 5] = 'x'.charCodeAt(0);
+  await assertRejected(load({ wasm: unnumbered }), 'ERR_LOAD', 'its ABI number is missing', `needs ${ABI_VERSION}`,
+    'it has no dk_abi.', 'Copy the .wasm file');
+  await assertRejected(load({ wasm: emptyModule }), 'ERR_LOAD', 'dk_abi, dk_alloc', 'others. Copy');
 });
 
 test('options', async () => {
@@ -114,7 +190,34 @@ test('options', async () => {
   for (const wasm of [5, null, {}, [], true]) {
     await assertRejected(load({ wasm }), 'ERR_CONFIG', 'wasm', 'WebAssembly.Module');
   }
-  for (const signal of [5, null, {}, 'x']) await assertRejected(load({ signal }), 'ERR_CONFIG', 'AbortSignal');
+  for (const signal of [5, null, {}, 'x', { aborted: false }]) await assertRejected(load({ signal }), 'ERR_CONFIG', 'AbortSignal');
+});
+
+test('bytes that were transferred', async () => {
+  for (const view of [(buffer) => buffer, (buffer) => new Uint8Array(buffer), (buffer) => new DataView(buffer)]) {
+    const buffer = new Uint8Array(bytes).buffer;
+    const wasm = view(buffer);
+    structuredClone(buffer, { transfer: [buffer] });
+    await assertRejected(load({ wasm }), 'ERR_CONFIG', 'wasm', 'transferred');
+  }
+});
+
+test('a path of Windows is a path', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'dynakernel-'));
+  const before = process.cwd();
+  t.after(() => {
+    process.chdir(before);
+    rmSync(folder, { recursive: true });
+  });
+  process.chdir(folder); // where these names stand for such paths
+  const paths = ['C:\\Users\\me\\dynakernel.wasm', 'd:\\x.wasm'];
+  for (const path of paths) {
+    writeFileSync(path, bytes);
+    assertWorks(await load({ wasm: path }));
+  }
+  for (const path of ['E:\\absent.wasm', 'e:/absent.wasm', '\\\\server\\absent.wasm']) {
+    await assertRejected(load({ wasm: path }), 'ERR_LOAD', path, 'ENOENT');
+  }
 });
 
 test('a signal ends loading', async () => {

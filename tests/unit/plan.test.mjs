@@ -1,7 +1,7 @@
 // What is planned, and algorithms that are forced.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Random } from '../../web/random.js';
+import { Random } from '../../web/shared/random.js';
 import { algorithmsOf, assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
 
 let dk;

@@ -103,3 +103,107 @@ test('views are made afresh after growth', () => {
   assert.deepEqual([...t.data], [1, 2, 3]);
   large.dispose();
 });
+
+/** Twenty tensors of ones one after the other, of which the first gave its place back; checks that no other changes. */
+function neighbours() {
+  const others = Array.from({ length: 20 }, () => dk.tensor([1, 1, 1, 1], [4]));
+  others.shift().dispose();
+  return () => {
+    for (const other of others) {
+      assert.deepEqual([...other.toArray()], [1, 1, 1, 1]);
+      other.dispose();
+    }
+  };
+}
+
+/** An array whose items are functions of how often they were read. */
+const changing = (...items) => Object.defineProperties([], Object.fromEntries(items.map((item, i) => {
+  let reads = 0;
+  return [i, { configurable: true, enumerable: true, get: () => item(reads++) }];
+})));
+
+test('a shape is read once', () => {
+  const check = neighbours();
+  const growing = () => changing((reads) => (reads === 0 ? 4 : 4000));
+  for (const make of [() => dk.zeros(growing()), () => dk.tensor([1, 2, 3, 4], growing())]) {
+    const t = make();
+    assert.deepEqual(t.shape, [4]);
+    assert.equal(t.toArray().length, 4);
+    t.dispose();
+  }
+  const shape = [4];
+  shape[Symbol.iterator] = function* () { yield 4000; };
+  assert.deepEqual(dk.zeros(shape).shape, [4]);
+  check();
+});
+
+test('data is read once: numbers', () => {
+  const check = neighbours();
+  assert.deepEqual([...dk.tensor(changing(...[1, 2, 3, 4].map((value) => (reads) => (reads ? 'x' : value))), [4]).data],
+    [1, 2, 3, 4]);
+  const nested = changing((reads) => (reads ? Array(4000).fill(9) : [1, 2]), () => [3, 4]);
+  assert.deepEqual([...dk.tensor(nested, [2, 2]).data], [1, 2, 3, 4]);
+  const lengthening = new Proxy([1, 2, 3, 4], {
+    reads: 0,
+    get(target, name) {
+      return name !== 'length' ? target[name] ?? 9 : this.reads++ ? 4000 : 4;
+    },
+  });
+  assert.deepEqual([...dk.tensor(lengthening, [4]).data], [1, 2, 3, 4]);
+  const shrinking = changing((reads) => {
+    shrinking.length = 1;
+    return reads + 1;
+  }, () => 2);
+  assertRefused(() => dk.tensor(shrinking, [2]), 'ERR_CONFIG', 'element 1 is undefined');
+  check();
+});
+
+test('data is read once: what typed arrays really hold, not what they say', () => {
+  const check = neighbours();
+  for (const Kind of [Float32Array, Float64Array, Uint8Array]) {
+    const says = (length) => class extends Kind {
+      get length() { return length; }
+    };
+    assertRefused(() => dk.tensor(new (says(4))(4000).fill(7), [4]), 'ERR_SHAPE', 'got 4000');
+    assert.deepEqual([...dk.tensor(new (says(4000))(4).fill(7), [4]).data], [7, 7, 7, 7]);
+    class Other extends Kind {
+      static get [Symbol.species]() { return Uint8Array; }
+      get [Symbol.toStringTag]() { return 'Uint16Array'; }
+      get byteOffset() { return 4; }
+      get buffer() { return new ArrayBuffer(1 << 20); }
+      slice() { return new Float32Array(4000); }
+      subarray() { return new Float32Array(4000); }
+      * [Symbol.iterator]() { yield* Array(4000).fill(9); }
+    }
+    assert.deepEqual([...dk.tensor(new Other(4).fill(7), [4]).data], [7, 7, 7, 7], Kind.name);
+  }
+  const moved = new Float32Array(4);
+  structuredClone(moved.buffer, { transfer: [moved.buffer] });
+  assertRefused(() => dk.tensor(moved, [4]), 'ERR_SHAPE', 'got 0');
+  check();
+});
+
+test('a resizable buffer that shrinks while the shape is read', () => {
+  const buffer = new ArrayBuffer(16, { maxByteLength: 16 });
+  if (!buffer.resizable) return; // an engine that has none makes an ordinary one
+  const shape = changing(() => {
+    buffer.resize(8);
+    return 4;
+  });
+  assertRefused(() => dk.tensor(new Float32Array(buffer), shape), 'ERR_SHAPE', 'got 2');
+});
+
+test('lengths are looked at before anything is read', () => {
+  const endless = () => new Proxy([], {
+    get: (_, name) => (name === 'length' ? 2 ** 32 - 1 : assert.fail(`reads ${String(name)}`)),
+  });
+  assertRefused(() => dk.zeros(endless()), 'ERR_SHAPE');
+  assertRefused(() => dk.tensor([1], endless()), 'ERR_SHAPE');
+  const begin = performance.now();
+  const sparse = [];
+  sparse.length = 2 ** 32 - 1;
+  assertRefused(() => dk.zeros(sparse), 'ERR_SHAPE');
+  assertRefused(() => dk.tensor(sparse, [4]), 'ERR_SHAPE', 'needs 4 numbers', 'got 4294967295');
+  assertRefused(() => dk.tensor([sparse], [1, 4]), 'ERR_SHAPE', '4294967295 elements');
+  assert.ok(performance.now() - begin < 2000);
+});

@@ -67,19 +67,27 @@ test('a value that is not finite, which some algorithms leave to another: what o
   several.dispose();
 });
 
-test('without shared memory: one warning with the reason, and one thread', async (t) => {
+test('without shared memory one thread, with the reason: on the console only if several were asked for', async (t) => {
   const warn = t.mock.method(console, 'warn', () => {});
   const { SharedArrayBuffer } = globalThis;
   delete globalThis.SharedArrayBuffer;
   t.after(() => Object.assign(globalThis, { SharedArrayBuffer }));
-  for (const threads of [1, 4, 2]) {
+  for (const threads of [undefined, 'auto', 1, 4, 2]) {
     const dk = await load({ simd, threads });
     assert.equal(dk.info.threads, 1);
+    if (threads === 1) assert.equal(dk.info.threadsReason, null);
+    else assert.match(dk.info.threadsReason, /not cross-origin isolated.*Opener-Policy/);
     assert.deepEqual(randomTensor(dk, [2, 2]).shape, [2, 2]);
     dk.dispose();
+    assert.equal(warn.mock.callCount(), typeof threads === 'number' && threads > 1 ? 1 : 0);
   }
-  assert.equal(warn.mock.callCount(), 1);
   assert.match(warn.mock.calls[0].arguments[0], /one thread.*not cross-origin isolated.*Opener-Policy/);
+});
+
+test('no reason if there are several threads', async () => {
+  const dk = await load({ simd, threads: 2 });
+  assert.deepEqual([dk.info.threads, dk.info.threadsReason], [2, null]);
+  dk.dispose();
 });
 
 test('refuses what is no number of threads', async () => {
@@ -152,11 +160,12 @@ test('loading that is aborted leaves no workers', async () => {
 
 test('a file without threads, of which several are asked: one warning that names it', async () => {
   const file = new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url);
+  const reason = `dynakernel-${simd}.wasm has no threads`;
   assert.equal(await runAlone(`
     console.warn = (message) => console.log(message.replace(/.*\\//, ''));
     for (const threads of ['auto', 1, 4, 4]) {
       const dk = await load({ threads, wasm: '${file}' });
-      console.log(dk.info.threads);
+      console.log(dk.info.threads, dk.info.threadsReason?.replace(/.*\\//, ''));
       dk.dispose();
-    }`), `1\n1\ndynakernel-${simd}.wasm has no threads. load({ threads: 1 }) asks for that.\n1\n1`);
+    }`), `1 ${reason}\n1 undefined\n${reason}. load({ threads: 1 }) asks for that.\n1 ${reason}\n1 ${reason}`);
 });

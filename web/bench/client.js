@@ -1,23 +1,25 @@
-/** Starts comparisons in a worker. */
+/** Runs comparisons in a worker. */
 
 /** @typedef {import('./session.js').Comparison} Comparison */
 /** @typedef {import('./session.js').Progress} Progress */
 /** @typedef {import('./worker.js').Answer} Answer */
 /** @typedef {import('./worker.js').Request} Request */
 
-/** The other engines are not there to be compared with. */
+/** The other engines are not installed. */
 export class MissingPeers extends Error {}
 
 /**
+ * Runs a comparison. Rejects with MissingPeers if the other engines are not installed.
+ *
  * @param {Request} request
  * @param {(progress: Progress) => void} [onProgress]
- * @param {AbortSignal} [signal] ends it at once
+ * @param {AbortSignal} [signal] ends the comparison at once
  * @returns {Promise<Comparison>}
  */
 export function compare(request, onProgress = () => {}, signal) {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'bench' });
-    /** @param {() => void} settle */
+    /** Ends the worker and settles the promise. @param {() => void} settle */
     const end = (settle) => {
       worker.terminate();
       signal?.removeEventListener('abort', abort);

@@ -1,6 +1,4 @@
-/**
- * What the bench asks of an engine, and dynakernel as one.
- */
+/** The interface of an engine in the benchmark, and dynakernel as an engine. */
 import { load } from '../dynakernel/index.js';
 import { blockOptions, stateDict } from './workload.js';
 
@@ -9,30 +7,31 @@ import { blockOptions, stateDict } from './workload.js';
 /** @typedef {import('./workload.js').Workload} Workload */
 
 /**
- * A block with its numbers. Each run copies the input in from a JavaScript array and the output out to one.
+ * A block on one engine. Each run copies the input from a JavaScript array and the output to one.
  *
  * @typedef {object} Prepared
  * @property {() => void | Promise<void>} run
- * @property {() => Float32Array} output of the latest run, NCHW
+ * @property {() => Float32Array} output returns the output of the latest run, NCHW
  * @property {() => void | Promise<void>} dispose
- * @property {string} [plan] the algorithm, where the engine tells
+ * @property {string} [plan] the algorithm, if the engine reports it
  */
 
 /**
  * @typedef {object} Engine
  * @property {string} id
  * @property {string} version
- * @property {number} threads that it really runs on
- * @property {string} [simd] the build, where there are several
- * @property {(workload: Workload, numbers: Numbers) => Promise<Prepared | null>} prepare null: the engine cannot do it
+ * @property {number} threads the number of threads that it uses
+ * @property {string} [simd] the build, if the engine has several
+ * @property {(workload: Workload, numbers: Numbers) => Promise<Prepared | null>} prepare resolves to null if the engine
+ *   does not support the workload
  * @property {() => void | Promise<void>} close
  */
 
-/** What dynakernel on one thread is called beside itself on several. */
+/** The id of dynakernel on one thread if dynakernel on several threads runs too. */
 export const ONE_THREAD = 'one thread';
 
 /**
- * dynakernel on so many threads, and where those are several, on one too.
+ * Returns dynakernel on this number of threads and, if there are several, also on one.
  *
  * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
  */
@@ -42,7 +41,7 @@ export async function ownEngines({ simd, threads }) {
 }
 
 /**
- * A runtime, and what tables say of it.
+ * Loads the library and returns its runtime with the columns' description of it.
  *
  * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
  */
@@ -53,6 +52,8 @@ export async function openRuntime(options) {
 }
 
 /**
+ * Returns dynakernel as an engine.
+ *
  * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
  * @returns {Promise<Engine>}
  */

@@ -1,14 +1,14 @@
 /** The benchmark page's entry. */
-import { byId, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
-import { wireTheme } from '../playground/theme-button.js';
+import { byId, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { wireTheme } from '../shared/theme-button.js';
 import { BenchPage } from './page.js';
 import { readWorkloads } from './workload.js';
 
 wireTheme(byId('theme', HTMLButtonElement));
 try {
   const response = await fetch(new URL('./workloads.json', import.meta.url));
-  if (!response.ok) throw new Error(`workloads.json could not be fetched: the server answered ${response.status}`);
+  if (!response.ok) throw new Error(`workloads.json could not be fetched: the server returned ${response.status}`);
   new BenchPage(readWorkloads(await response.json()));
 } catch (error) {
   byId('bench', HTMLElement).dataset.state = 'failed';

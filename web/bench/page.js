@@ -1,8 +1,8 @@
 /** @import { Progress } from './session.js' */
 /** @import { Request } from './worker.js' */
 /** @import { Workload } from './workload.js' */
-import { byId, setEnabled, setText, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
+import { byId, setEnabled, setText, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
 import { MissingPeers, compare } from './client.js';
 import { Results } from './results.js';
 import { Selection } from './selection.js';
@@ -11,7 +11,7 @@ import { kindOf, describe } from './workload.js';
 
 const PEERS = ['onnxruntime-web', 'tfjs-wasm'];
 
-/** The controls, and the comparison that they start and stop. */
+/** The benchmark page: its controls start and stop a comparison. */
 export class BenchPage {
   #main = byId('bench', HTMLElement);
   #run = byId('run', HTMLButtonElement);
@@ -63,7 +63,7 @@ export class BenchPage {
     }
   }
 
-  /** @returns {Request} */
+  /** Returns the request that the controls describe. @returns {Request} */
   #readForm() {
     const choices = new FormData(this.#form);
     const threads = choices.get('threads');
@@ -78,6 +78,8 @@ export class BenchPage {
   }
 
   /**
+   * Runs a comparison, without the other engines if they are not installed.
+   *
    * @param {Request} request
    * @param {AbortSignal} signal
    */
@@ -93,7 +95,7 @@ export class BenchPage {
     }
   }
 
-  /** @param {Progress} progress */
+  /** Shows progress. @param {Progress} progress */
   #show(progress) {
     if ('begin' in progress) {
       this.#results.begin(progress.begin);
@@ -109,6 +111,8 @@ export class BenchPage {
   }
 
   /**
+   * Leaves the running state.
+   *
    * @param {'ready' | 'done' | 'stopped' | 'failed'} state
    * @param {string} message
    */
@@ -120,7 +124,7 @@ export class BenchPage {
     this.#enable();
   }
 
-  /** What can be pressed now. */
+  /** Enables the controls that work in this state. */
   #enable() {
     const running = this.#running !== null;
     const inputs = [...this.#form.querySelectorAll('input')];
@@ -132,10 +136,10 @@ export class BenchPage {
   }
 }
 
-/** Where this page runs, for the notes. */
+/** Describes the browser and the machine, for the notes. */
 function environment() {
   const agent = navigator.userAgent;
-  // Chrome's text is in Edge's, and Safari's in both.
+  // The order matters: Edge also names Chrome, and both name Safari.
   const known = Object.entries({
     Firefox: /Firefox\/([\d.]+)/, Edge: /Edg\/([\d.]+)/, Chrome: /Chrome\/([\d.]+)/, Safari: /Version\/([\d.]+)/,
   });

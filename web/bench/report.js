@@ -1,6 +1,6 @@
-/** Results as tables. */
+/** A comparison as tables and text. */
 
-import { threadsText } from '../playground/format.js';
+import { threadsText } from '../shared/format.js';
 import { ONE_THREAD } from './engine.js';
 
 /** @typedef {import('./session.js').Comparison} Comparison */
@@ -9,17 +9,18 @@ import { ONE_THREAD } from './engine.js';
 
 /** @typedef {{ columns: string[], rows: string[][] }} Table the first column is text, the others are numbers */
 
-/** @param {number} ms */
+/** Formats milliseconds with about three significant digits. @param {number} ms */
 export const milliseconds = (ms) => ms.toFixed(ms < 0.1 ? 4 : ms < 1 ? 3 : ms < 100 ? 2 : 0);
 
-/** @param {number} ratio */
+/** Formats a ratio. @param {number} ratio */
 export const times = (ratio) => (ratio < 100 ? ratio.toFixed(2) : ratio.toFixed(0));
 
 /** @param {readonly number[]} values */
 const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
 /**
- * GFLOP/s, counted as for direct convolution: Winograd and Toom-Cook do fewer, so that they can pass the peak.
+ * Returns the speed in GFLOP/s, counted as for direct convolution. Winograd and Toom-Cook need fewer operations, so
+ * they can pass the peak.
  *
  * @param {Row} row
  * @param {string} engine
@@ -30,7 +31,7 @@ export function speed({ flops, timings }, engine) {
 }
 
 /**
- * How many times longer another engine takes than the first.
+ * Returns the time of another engine divided by the time of the first.
  *
  * @param {Row} row
  * @param {string} first
@@ -42,6 +43,8 @@ export function ratio({ timings }, first, other) {
 }
 
 /**
+ * Returns the geometric mean of the ratios, or null if there are none.
+ *
  * @param {readonly Row[]} rows
  * @param {string} first
  * @param {string} other
@@ -53,7 +56,7 @@ export function meanRatio(rows, first, other) {
 }
 
 /**
- * A cell of a table; a dash where there is no number.
+ * Returns a cell of a table: the number, or a dash if there is none.
  *
  * @param {number | null | undefined} value
  * @param {(value: number) => string} write
@@ -61,6 +64,8 @@ export function meanRatio(rows, first, other) {
 export const cell = (value, write) => (value === null || value === undefined ? '-' : write(value));
 
 /**
+ * Returns a comparison as a table.
+ *
  * @param {Comparison} comparison
  * @returns {Table}
  */
@@ -83,12 +88,11 @@ export function comparisonTable({ engines: [first, ...others], peak, rows }) {
   return { columns, rows: body };
 }
 
-/** @param {Pick<EngineInfo, 'id' | 'version' | 'threads' | 'simd'>} engine */
+/** Describes an engine. @param {Pick<EngineInfo, 'id' | 'version' | 'threads' | 'simd'>} engine */
 export const engineText = ({ id, version, threads, simd }) =>
   `${id} ${version} (${simd ? `${simd} SIMD, ` : ''}${threadsText(threads)})`;
 
-/** What was measured, where and when: sentences above or below a table.
- * @param {Comparison} comparison */
+/** Returns sentences that say what was measured, where and when. @param {Comparison} comparison */
 export function comparisonNotes({ date, environment, engines, peak, rows }) {
   const worst = Math.max(0, ...rows.flatMap(({ differences }) => Object.values(differences)));
   const versions = engines.filter(({ id }) => id !== ONE_THREAD).map(engineText);
@@ -106,7 +110,7 @@ export function comparisonNotes({ date, environment, engines, peak, rows }) {
 }
 
 /**
- * A table in Markdown.
+ * Returns a table in Markdown.
  *
  * @param {Table} table
  */
@@ -116,7 +120,7 @@ export function markdownTable({ columns, rows }) {
 }
 
 /**
- * A table for a terminal.
+ * Returns a table for a terminal.
  *
  * @param {Table} table
  */
@@ -128,7 +132,7 @@ export function textTable({ columns, rows }) {
 }
 
 /**
- * A comparison, ready to be pasted into a README.
+ * Returns a comparison in Markdown, ready for a README.
  *
  * @param {Comparison} comparison
  */

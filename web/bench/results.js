@@ -1,17 +1,16 @@
 /** @import { Comparison, Row } from './session.js' */
-import { copyText } from '../playground/clipboard.js';
-import { byId, element, setText, showError } from '../playground/dom.js';
-import { buildText } from '../playground/format.js';
+import { copyText } from '../shared/clipboard.js';
+import { byId, element, setText, showError } from '../shared/dom.js';
+import { buildText } from '../shared/format.js';
 import { drawChart } from './chart.js';
 import { ONE_THREAD } from './engine.js';
 import { comparisonMarkdown, comparisonNotes, comparisonTable, meanRatio, speed } from './report.js';
 import { wrongEngines } from './session.js';
 
-/** What a person calls an engine.
- * @param {string} id */
+/** Returns an engine's name for people. @param {string} id */
 const nameOf = (id) => (id === 'tfjs-wasm' ? 'TensorFlow.js' : id);
 
-/** The chart, the table and the ways to take them along; they grow with each row. */
+/** The results: the chart, the table and the buttons that copy them. They grow with each row. */
 export class Results {
   #section = byId('results', HTMLElement);
   #skip = byId('skip', HTMLElement);
@@ -29,8 +28,10 @@ export class Results {
   }
 
   /**
+   * Makes a button copy the comparison.
+   *
    * @param {string} id
-   * @param {(comparison: Comparison) => string} write
+   * @param {(comparison: Comparison) => string} write  returns the text to copy
    */
   #wireCopy(id, write) {
     const button = byId(id, HTMLButtonElement);
@@ -42,7 +43,7 @@ export class Results {
     });
   }
 
-  /** @param {Omit<Comparison, 'rows'>} begin */
+  /** Starts with no rows. @param {Omit<Comparison, 'rows'>} begin */
   begin(begin) {
     this.#comparison = { ...begin, rows: [] };
     this.#show(false);
@@ -52,12 +53,12 @@ export class Results {
       : []));
   }
 
-  /** The section and the way to it. @param {boolean} shown */
+  /** Shows or hides the section and the link to it. @param {boolean} shown */
   #show(shown) {
     this.#section.hidden = this.#skip.hidden = !shown;
   }
 
-  /** @param {Row} row */
+  /** Adds a workload's results. @param {Row} row */
   add(row) {
     if (!this.#comparison) return;
     this.#comparison.rows.push(row);
@@ -93,7 +94,7 @@ export class Results {
       element('caption', { class: 'visually-hidden' }, 'Milliseconds of each workload'),
       element('thead', {}, head), element('tbody', {}, ...body));
     const wrong = comparison.rows.flatMap((row) =>
-      wrongEngines(row).map((id) => `${nameOf(id)} answers other numbers for ${row.name}.`));
+      wrongEngines(row).map((id) => `${nameOf(id)} gives other numbers for ${row.name}.`));
     byId('notes', HTMLElement).replaceChildren(
       ...[...wrong, ...comparisonNotes(comparison)].map((note) => element('li', {}, note)));
   }

@@ -1,8 +1,8 @@
 /** @import { Workload } from './workload.js' */
-import { byId, element, setText } from '../playground/dom.js';
+import { byId, element, setText } from '../shared/dom.js';
 import { describe, kindOf } from './workload.js';
 
-/** A taste: one of each of the ways to convolve that people meet most. */
+/** The set "A taste": one workload of each common kind of convolution. */
 const TASTE = [
   'canvas_rgb_3x3_512', 'canvas_rgb_7x7_512', 'dense_64_3x3_56', 'dw_16_3x3_128x96', 'dw_40_3x3_32x24', 'pw_128_128_56',
 ];
@@ -19,7 +19,7 @@ const SETS = [
   { id: 'all', title: 'All', has: () => true },
 ];
 
-/** Which workloads to run: a set, or any choice out of all. */
+/** The choice of the workloads: a set, or any of them. */
 export class Selection {
   #workloads;
   #boxes;
@@ -57,7 +57,7 @@ export class Selection {
     return this.#workloads.filter((_, i) => this.#boxes[i].checked);
   }
 
-  /** @param {(workload: Workload) => boolean} has */
+  /** Checks the workloads of a set. @param {(workload: Workload) => boolean} has */
   #choose(has) {
     this.#boxes.forEach((box, i) => {
       box.checked = has(this.#workloads[i]);
@@ -65,7 +65,7 @@ export class Selection {
     this.#show();
   }
 
-  /** Marks the set that the choice amounts to, if any. */
+  /** Checks the set that equals the choice, if there is one. */
   #show() {
     SETS.forEach(({ has }, i) => {
       this.#sets[i].checked = this.#workloads.every((workload, w) => this.#boxes[w].checked === has(workload));

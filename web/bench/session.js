@@ -1,4 +1,4 @@
-/** A comparison: every workload on every engine, checked against each other, then timed in turn. */
+/** A comparison: runs every workload on every engine, checks the outputs, then times the engines in turn. */
 import { measurePeak } from './peak.js';
 import { timeInTurn } from './timing.js';
 import { describe, kindOf, makeNumbers } from './workload.js';
@@ -10,13 +10,13 @@ import { describe, kindOf, makeNumbers } from './workload.js';
 /** @typedef {import('./workload.js').Workload} Workload */
 
 /**
- * What is known of an engine.
+ * The description of an engine.
  *
  * @typedef {Pick<Engine, 'id' | 'version' | 'threads'> & { simd?: string }} EngineInfo
  */
 
 /**
- * One workload's result.
+ * The results of one workload.
  *
  * @typedef {object} Row
  * @property {string} name
@@ -24,31 +24,33 @@ import { describe, kindOf, makeNumbers } from './workload.js';
  * @property {string} description
  * @property {number} flops
  * @property {string} plan the algorithm that the first engine chose
- * @property {{ [engine: string]: Timing | null }} timings null: the engine cannot do it
- * @property {{ [engine: string]: number }} differences from the first engine's output: the largest, over the largest
- *   magnitude
+ * @property {{ [engine: string]: Timing | null }} timings null if the engine does not support the workload
+ * @property {{ [engine: string]: number }} differences the largest difference from the first engine's, divided by the
+ *   largest magnitude
  */
 
 /**
  * @typedef {object} Comparison
  * @property {string} date ISO 8601
  * @property {{ [name: string]: unknown }} environment
- * @property {EngineInfo[]} engines the first is the one that the others are compared with
+ * @property {EngineInfo[]} engines the others are compared with the first
  * @property {number} peak GFLOP/s of multiply-add on one thread
  * @property {Row[]} rows
  */
 
 /**
- * What is known before the first row; the workload that is begun; the row that is done.
+ * A report on the way: the comparison before its first row, a workload that begins, or a finished row.
  *
  * @typedef {{ begin: Omit<Comparison, 'rows'> } | { workload: Workload, index: number, count: number }
  *   | { row: Row }} Progress
  */
 
-/** Outputs that differ by more are wrong; rounding stays well below. */
+/** Outputs that differ by more are wrong. Rounding stays well below. */
 export const TOLERANCE = 2e-4;
 
 /**
+ * Runs a comparison.
+ *
  * @param {object} options
  * @param {readonly Workload[]} options.workloads
  * @param {readonly Engine[]} options.engines
@@ -75,12 +77,13 @@ export async function runSession({ workloads, engines, pace, environment, onProg
 /** @param {Engine} engine */
 const engineInfo = ({ id, version, threads, simd }) => ({ id, version, threads, ...(simd ? { simd } : {}) });
 
-/** Engines whose output is not the first one's.
- * @param {Row} row */
+/** Returns the ids of the engines whose output differs from the first engine's. @param {Row} row */
 export const wrongEngines = ({ differences }) =>
   Object.keys(differences).filter((id) => !(differences[id] <= TOLERANCE));
 
 /**
+ * Runs a workload on all engines that support it.
+ *
  * @param {Workload} workload
  * @param {readonly Engine[]} engines
  * @param {Pace} pace
@@ -89,7 +92,7 @@ export const wrongEngines = ({ differences }) =>
 async function runWorkload(workload, engines, pace) {
   const numbers = makeNumbers(workload);
   /** @type {{ id: string, prepared: Prepared }[]} */
-  const able = [];
+  const entrants = [];
   /** @type {Row} */
   const row = {
     name: workload.name, kind: kindOf(workload), description: describe(workload), flops: workload.flops, plan: '',
@@ -98,20 +101,20 @@ async function runWorkload(workload, engines, pace) {
   try {
     for (const engine of engines) {
       const prepared = await engine.prepare(workload, numbers);
-      if (prepared) able.push({ id: engine.id, prepared });
+      if (prepared) entrants.push({ id: engine.id, prepared });
       else row.timings[engine.id] = null;
     }
-    row.plan = able[0].prepared.plan ?? '';
-    row.differences = await compareOutputs(able);
-    const timings = await timeInTurn(able.map(({ prepared }) => prepared), pace);
-    for (const [i, { id }] of able.entries()) row.timings[id] = timings[i];
+    row.plan = entrants[0].prepared.plan ?? '';
+    row.differences = await compareOutputs(entrants);
+    const timings = await timeInTurn(entrants.map(({ prepared }) => prepared), pace);
+    for (const [i, { id }] of entrants.entries()) row.timings[id] = timings[i];
     return row;
   } finally {
-    for (const { prepared } of able) await prepared.dispose();
+    for (const { prepared } of entrants) await prepared.dispose();
   }
 }
 
-/** @param {readonly { id: string, prepared: Prepared }[]} able */
+/** Returns each engine's difference from the first. @param {readonly { id: string, prepared: Prepared }[]} entrants */
 async function compareOutputs([first, ...others]) {
   /** @type {{ [engine: string]: number }} */
   const differences = {};
@@ -125,6 +128,8 @@ async function compareOutputs([first, ...others]) {
 }
 
 /**
+ * Returns the largest difference, divided by the largest expected magnitude; NaN if a difference is NaN.
+ *
  * @param {Float32Array} actual
  * @param {Float32Array} expected
  */

@@ -1,17 +1,17 @@
-/** Timing several ways of doing the same work, side by side. */
+/** Times several ways to do the same work, side by side. */
 
 /**
  * @typedef {object} Contestant
- * @property {() => void | Promise<void>} run the work, once
+ * @property {() => void | Promise<void>} run does the work once
  */
 
 /**
- * How long to measure, in milliseconds.
+ * The length of a measurement.
  *
  * @typedef {object} Pace
- * @property {number} warmUp for each contestant, before anything counts
- * @property {number} budget for all contestants together
- * @property {number} rounds at least, whatever the budget
+ * @property {number} warmUp milliseconds for each contestant before the measurement
+ * @property {number} budget milliseconds for all contestants together
+ * @property {number} rounds the least number of rounds, even if they exceed the budget
  */
 
 /**
@@ -20,9 +20,9 @@
  * @typedef {object} Timing
  * @property {number} ms the median
  * @property {number} low the 10th percentile
- * @property {number} high the 90th
- * @property {number} samples
- * @property {number} burst runs in each sample
+ * @property {number} high the 90th percentile
+ * @property {number} samples the number of samples
+ * @property {number} burst the number of runs in each sample
  */
 
 /** @type {{ full: Pace, quick: Pace }} */
@@ -31,11 +31,11 @@ export const PACES = {
   quick: { warmUp: 150, budget: 600, rounds: 9 },
 };
 
-/** Engines exchange their first code for an optimised version after so many calls. */
+/** After this many calls, engines have replaced their first code by an optimised version. */
 const WARM_CALLS = 300;
 const MOST_ROUNDS = 1000;
 
-/** The smallest step of the clock, in milliseconds: browsers coarsen it, above all on pages that are not isolated. */
+/** Returns the clock's smallest step in milliseconds. It is coarse on pages that are not cross-origin isolated. */
 export function clockStep() {
   let least = Infinity;
   for (let i = 0; i < 5; i++) {
@@ -48,23 +48,24 @@ export function clockStep() {
 }
 
 /**
+ * Returns a quantile, interpolated between the two nearest values.
+ *
  * @param {readonly number[]} sorted
  * @param {number} fraction 0..1
  */
 function quantile(sorted, fraction) {
-  const at = fraction * (sorted.length - 1);
-  const low = Math.floor(at);
-  const high = Math.ceil(at);
-  return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
+  const position = fraction * (sorted.length - 1);
+  const low = Math.floor(position);
+  const high = Math.ceil(position);
+  return sorted[low] + (sorted[high] - sorted[low]) * (position - low);
 }
 
-/** @param {readonly number[]} values */
+/** Returns the median. @param {readonly number[]} values */
 export const median = (values) => quantile([...values].sort((a, b) => a - b), 0.5);
 
 /**
- * Runs the contestants in turn, round after round, so that whatever else the machine does meets all of them alike, and
- * gives each one's timing. A sample is a burst of runs that is long against the clock's step; every other round goes
- * through the contestants backwards.
+ * Times the contestants in turn, round after round, so that other work on the machine slows all of them alike. Every
+ * second round runs backwards. A sample is a burst of runs that takes at least 50 steps of the clock.
  *
  * @param {readonly Contestant[]} contestants
  * @param {Pace} pace
@@ -72,14 +73,16 @@ export const median = (values) => quantile([...values].sort((a, b) => a - b), 0.
  * @returns {Promise<Timing[]>}
  */
 export async function timeInTurn(contestants, { warmUp, budget, rounds }, between) {
-  const long = Math.max(1, 50 * clockStep()); // a sample's least time
+  // Warm up, and choose the bursts.
+  const leastTime = Math.max(1, 50 * clockStep());
   /** @type {number[]} */
   const bursts = [];
   for (const { run } of contestants) {
-    const once = await warm(run, warmUp, long / 5);
-    bursts.push(Math.max(1, Math.ceil(long / once)));
+    const once = await warm(run, warmUp, leastTime / 5);
+    bursts.push(Math.max(1, Math.ceil(leastTime / once)));
   }
 
+  // Measure.
   /** @type {number[][]} */
   const samples = contestants.map(() => []);
   const order = contestants.map((_, i) => i);
@@ -93,6 +96,8 @@ export async function timeInTurn(contestants, { warmUp, budget, rounds }, betwee
     order.reverse();
     if (between) await between();
   }
+
+  // Summarise.
   return samples.map((times, i) => {
     const sorted = times.sort((a, b) => a - b);
     const [low, ms, high] = [0.1, 0.5, 0.9].map((fraction) => quantile(sorted, fraction));
@@ -101,7 +106,7 @@ export async function timeInTurn(contestants, { warmUp, budget, rounds }, betwee
 }
 
 /**
- * Runs until the time is over or the code is surely optimised, and gives the milliseconds of a run at the end.
+ * Runs until the time is over or the code is surely optimised. Returns the milliseconds of a run after that.
  *
  * @param {Contestant['run']} run
  * @param {number} milliseconds
@@ -123,12 +128,14 @@ async function warm(run, milliseconds, visible) {
 }
 
 /**
+ * Runs a number of times.
+ *
  * @param {Contestant['run']} run
  * @param {number} times
  */
 async function repeat(run, times) {
   for (let i = 0; i < times; i++) {
     const promise = run();
-    if (promise) await promise; // a run that answers at once is not made to wait for a microtask
+    if (promise) await promise; // a synchronous run need not wait for a microtask
   }
 }

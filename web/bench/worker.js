@@ -1,5 +1,5 @@
-/** The worker that a comparison runs in, so that the page stays alive and can end it. */
-import { messageOf } from '../playground/errors.js';
+/** The worker that runs a comparison, so that the page stays responsive and can end it. */
+import { messageOf } from '../shared/errors.js';
 import { ownEngines } from './engine.js';
 import { runSession } from './session.js';
 
@@ -9,7 +9,7 @@ import { runSession } from './session.js';
 /** @typedef {import('./workload.js').Workload} Workload */
 
 /**
- * What a comparison is asked to do.
+ * A request for a comparison.
  *
  * @typedef {object} Request
  * @property {Workload[]} workloads
@@ -22,10 +22,10 @@ import { runSession } from './session.js';
 
 /** @typedef {{ progress: Progress } | { result: Comparison } | { error: string, missing?: boolean }} Answer */
 
-/** The other engines come with the repository, not with the page. */
+/** The other engines are part of the repository, not of the page. */
 const PEERS = new URL('../../bench/peers/browser.js', import.meta.url).href;
 
-/** @param {Answer} answer */
+/** Sends an answer to the page. @param {Answer} answer */
 const answer = (answer) => self.postMessage(answer);
 
 self.addEventListener('message', async (/** @type {MessageEvent<Request>} */ { data }) => {
@@ -38,10 +38,10 @@ self.addEventListener('message', async (/** @type {MessageEvent<Request>} */ { d
 
 class MissingPeers extends Error {}
 
-/** What Chromium and Firefox, and Safari, say of an import() whose file is not there. */
+/** Browsers' messages about an import() of a missing file: Chromium's and Firefox's, and Safari's. */
 const IMPORT_FAILED = /dynamically imported module|Importing a module script failed/;
 
-/** @param {Request} request */
+/** Runs a comparison. @param {Request} request */
 async function compare({ workloads, peers, simd, threads, pace, environment }) {
   const engines = await ownEngines({ simd, threads });
   if (peers.length > 0) engines.push(...await loadPeers(peers, threads === 'auto' ? engines[0].threads : threads));
@@ -49,6 +49,8 @@ async function compare({ workloads, peers, simd, threads, pace, environment }) {
 }
 
 /**
+ * Loads the other engines. Rejects with MissingPeers if their modules are not installed.
+ *
  * @param {string[]} peers
  * @param {number} threads
  */

@@ -1,8 +1,8 @@
-/** Workloads: a block at one input size, with the numbers that every engine computes it on. */
-import { Random } from '../random.js';
+/** Workloads: a block at one input size, and the numbers that every engine computes with. */
+import { Random } from '../shared/random.js';
 
 /**
- * As workloads.json writes one.
+ * A workload in workloads.json. Numbers in parentheses are defaults.
  *
  * @typedef {object} WorkloadSource
  * @property {number} [n] batch (1)
@@ -14,13 +14,13 @@ import { Random } from '../random.js';
  * @property {number} [d] dilation (1)
  * @property {number} [g] groups (1)
  * @property {number} [K] kernels (4)
- * @property {boolean} [bias] (true)
+ * @property {boolean} [bias] whether the block has a bias (true)
  * @property {number} h
  * @property {number} w
  */
 
 /**
- * Dimensions by the library's letters: N C O G K M H W, R the kernel's size.
+ * A workload whose dimensions have the library's letters: N C O G K M H W; R is the kernel's size.
  *
  * @typedef {object} Workload
  * @property {string} name
@@ -39,7 +39,7 @@ import { Random } from '../random.js';
  * @property {number} padding
  * @property {number} dilation
  * @property {boolean} bias
- * @property {number} flops of the convolution done directly, a multiplication and an addition for each tap
+ * @property {number} flops the operations of a direct convolution: a multiplication and an addition for each tap
  */
 
 /** @typedef {{ [name: string]: { shape: number[], data: Float32Array } }} State */
@@ -51,6 +51,8 @@ const REQUIRED = ['cin', 'cout', 'k', 'h', 'w'];
 const LETTERS = [...REQUIRED, ...Object.keys(DEFAULTS)];
 
 /**
+ * Reads a workload. Throws an error if it is invalid.
+ *
  * @param {string} name
  * @param {WorkloadSource} source
  * @returns {Workload}
@@ -59,7 +61,7 @@ export function readWorkload(name, source) {
   const unknown = Object.keys(source).find((key) => !LETTERS.includes(key));
   if (unknown) throw new Error(`workload ${name}: there is no '${unknown}'; expected ${LETTERS.join(', ')}`);
   const full = { ...DEFAULTS, ...source };
-  for (const key of LETTERS) check(`workload ${name}: ${key}`, key, /** @type {any} */ (full)[key]);
+  for (const key of LETTERS) check(`workload ${name}: ${key}`, key, /** @type {Record<string, unknown>} */ (full)[key]);
   const { n: N, cin: C, cout: O, k: R, s: stride, p: padding, d: dilation, g: G, K, bias, h: H, w: W } = full;
   if (C % G || O % G) throw new Error(`workload ${name}: ${G} groups do not divide ${C} and ${O} channels`);
   const outer = (/** @type {number} */ size) => Math.floor((size + 2 * padding - dilation * (R - 1) - 1) / stride) + 1;
@@ -72,29 +74,32 @@ export function readWorkload(name, source) {
 }
 
 /**
- * @param {string} what
+ * Throws if a value of a workload is invalid.
+ *
+ * @param {string} subject  the start of the message
  * @param {string} key
  * @param {unknown} value
  */
-function check(what, key, value) {
+function check(subject, key, value) {
   if (key === 'bias') {
-    if (typeof value !== 'boolean') throw new Error(`${what} must be true or false; got ${value}`);
+    if (typeof value !== 'boolean') throw new Error(`${subject} must be true or false; got ${value}`);
     return;
   }
   const least = key === 'p' ? 0 : 1;
   if (!Number.isInteger(value) || Number(value) < least) {
-    throw new Error(`${what} must be a whole number, ${least} or more; got ${value}`);
+    throw new Error(`${subject} must be a whole number, ${least} or more; got ${value}`);
   }
 }
 
 /**
+ * Reads the workloads of a file.
+ *
  * @param {{ [name: string]: WorkloadSource }} sources
  * @returns {Workload[]}
  */
 export const readWorkloads = (sources) => Object.entries(sources).map(([name, source]) => readWorkload(name, source));
 
-/** What kindOf leaves open, such as "64 → 64, 3×3, stride 2, 56×56".
- * @param {Workload} workload */
+/** Describes a workload beside its kind, as in "64 → 64, 3×3, stride 2, 56×56". @param {Workload} workload */
 export function describe({ N, C, O, G, K, R, H, W, stride, dilation }) {
   const grouping = G === 1 || (G === C && G === O) ? '' : `, ${G} groups`;
   const steps = `${stride > 1 ? `, stride ${stride}` : ''}${dilation > 1 ? `, dilation ${dilation}` : ''}`;
@@ -102,8 +107,7 @@ export function describe({ N, C, O, G, K, R, H, W, stride, dilation }) {
   return `${C} → ${O}, ${R}×${R}${grouping}${steps}${kernels}, ${N > 1 ? `${N} images ` : ''}${H}×${W}`;
 }
 
-/** The kind of convolution, for a person.
- * @param {Workload} workload */
+/** Returns the kind of convolution, for people. @param {Workload} workload */
 export function kindOf({ N, C, O, G, R, stride, dilation }) {
   if (N > 1) return 'Batch';
   if (G > 1) return G === C && G === O ? 'Depthwise' : 'Grouped';
@@ -114,8 +118,8 @@ export function kindOf({ N, C, O, G, R, stride, dilation }) {
 }
 
 /**
- * An input and a state dict in which everything matters: batch norm shifts and scales, every bias differs, and the
- * attention is well inside 0 to 1.
+ * Makes an input and a state dict in which every part affects the output: batch norm shifts and scales, the biases
+ * differ, and the attention weights stay away from 0 and 1.
  *
  * @param {Workload} workload
  * @returns {Numbers}
@@ -128,7 +132,7 @@ export function makeNumbers({ N, C, O, G, K, M, R, H, W, bias }) {
     return { shape, data };
   };
   const fanIn = (C / G) * R * R;
-  const bound = Math.sqrt(6 / fanIn); // Kaiming uniform, as the block is initialised
+  const bound = Math.sqrt(6 / fanIn); // Kaiming uniform, the block's initialisation
   /** @type {State} */
   const state = {
     'attention.conv1.weight': between(-1, 1, M, C, 1, 1),
@@ -145,7 +149,7 @@ export function makeNumbers({ N, C, O, G, K, M, R, H, W, bias }) {
 }
 
 /**
- * What dk.dynamicKernelAggregation takes.
+ * Returns the options of dk.dynamicKernelAggregation.
  *
  * @param {Workload} workload
  */
@@ -154,7 +158,7 @@ export const blockOptions = ({ C, O, R, G, K, stride, padding, dilation, bias })
 });
 
 /**
- * A state as PyTorch saves it: with the count of training steps too.
+ * Returns a state dict as PyTorch saves it: with the number of training steps.
  *
  * @param {State} state
  */

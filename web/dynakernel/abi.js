@@ -1,9 +1,13 @@
 /** What src/dynakernel.h says, for JavaScript: functions, status codes, algorithms. */
 import { DynakernelError } from './errors.js';
 
+/** DK_ABI_VERSION of the header that this wrapper was written for. */
+export const ABI_VERSION = 1;
+
 /** The functions that the wrapper calls; a module that lacks one is refused at load. */
 export const FUNCTIONS = /** @type {const} */ ([
-  'dk_alloc', 'dk_free', 'dk_context_create', 'dk_algorithm_name', 'dk_algorithm_specialised',
+  'dk_abi', 'dk_alloc', 'dk_free', 'dk_context_create', 'dk_context_trim',
+  'dk_algorithm_name', 'dk_algorithm_specialised',
   'dk_attention_create', 'dk_attention_destroy', 'dk_attention_initialise',
   'dk_attention_tape_bytes', 'dk_attention_forward_taped', 'dk_attention_backward',
   'dk_aggregation_create', 'dk_aggregation_destroy', 'dk_aggregation_initialise',
@@ -22,11 +26,16 @@ export const FUNCTIONS = /** @type {const} */ ([
  *   & { memory: WebAssembly.Memory }} Exports
  */
 
+/** What the wrapper calls of a build with threads only. */
+export const THREAD_FUNCTIONS = /** @type {const} */ ([
+  'dk_context_set_threads', 'dk_context_threads', 'dk_context_stop', 'dk_context_lost', 'dk_context_ended',
+]);
+
 /**
  * What the builds with threads have besides.
  *
- * @typedef {Exports & Record<'dk_context_set_threads' | 'dk_context_stop' | '__wasm_call_ctors',
- *   (...args: number[]) => void>} ThreadedExports
+ * @typedef {Exports & Record<typeof THREAD_FUNCTIONS[number] | '__wasm_call_ctors',
+ *   (...args: number[]) => number>} ThreadedExports
  */
 
 /** A tensor has at most 2^29 elements. */
@@ -61,7 +70,27 @@ export function readAlgorithms(c) {
 
 /** dk_status by number; 0 is success. */
 const STATUS_CODES = /** @type {const} */ (
-  [null, 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_MODE', 'ERR_MEMORY']);
+  [null, 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_MODE', 'ERR_MEMORY', 'ERR_LOAD']);
+
+/**
+ * Refuses a module of another version, whose structs and functions may differ, and what is no module of
+ * this library.
+ *
+ * @param {WebAssembly.Exports} exports
+ * @param {readonly string[]} functions that it must have
+ * @param {string} name of the file, for messages
+ */
+export function checkModule(exports, functions, name) {
+  const missing = functions.filter((symbol) => typeof exports[symbol] !== 'function');
+  const abi = typeof exports.dk_abi === 'function' ? exports.dk_abi() : undefined;
+  if (missing.length === 0 && abi === ABI_VERSION) return;
+  // Those of a module of another version are missing because of that; of another library all are.
+  const lacks = missing.length > 0 ? `, and it has no ${missing.slice(0, 4).join(', ')}${
+    missing.length > 4 ? ` and ${missing.length - 4} others` : ''}` : '';
+  throw new DynakernelError('ERR_LOAD', `${name} is not this version's dynakernel module: its ABI number is ` +
+    `${abi ?? 'missing'}, this wrapper needs ${ABI_VERSION}${lacks}. Copy the .wasm file that comes with ` +
+    'this version of the package');
+}
 
 /**
  * Throws what a dk_status other than DK_OK means.
@@ -78,6 +107,8 @@ export function checkStatus(status, what) {
       'tensor would have more than 2^29 elements',
     ERR_MODE: 'training mode needs a batch of at least 2',
     ERR_MEMORY: 'it needs more memory than can be had',
+    ERR_LOAD: 'a worker thread stopped in an earlier call, and may still write into the memory that ' +
+      'this one needs; stateDict() and toArray() still work, and load() starts another runtime',
   };
   throw new DynakernelError(code, `${what()}: ${reason[code]}`);
 }

@@ -1,14 +1,15 @@
 /** KernelAggregation: K kernels, mixed for each image, and the convolution with the mixture. */
 import { checkStatus } from './abi.js';
 import { backwardPass } from './backward.js';
+import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
 import { weightShape } from './config.js';
 import { DynakernelError } from './errors.js';
-import { Module, gradientsOf, handleOf, recordOf } from './module.js';
-import { toFloats } from './numbers.js';
+import { Module, gradientsOf, handleOf, isTraining, recordOf, wantsGradients } from './module.js';
+import { packedEntry, sliceOf } from './packed.js';
 import { checkSize, convolvedShape, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
-import { Tensor, emptyTensor, pointerOf, produce, produceInto } from './tensor.js';
+import { Tensor, emptyTensor, hasView, pointerOf, produce, produceInto, shapeOf } from './tensor.js';
 import { warmUp } from './warmup.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
@@ -29,9 +30,6 @@ import { warmUp } from './warmup.js';
  * @property {number} workspaceBytes memory that each thread convolves in
  */
 
-/** Bytes of unpacked kernels that are read or written at a time. */
-const SLICE = 2 ** 18;
-
 /**
  * Records the input shape of a forward pass that the block ran.
  *
@@ -45,6 +43,14 @@ export let noteForward;
  * @type {(aggregation: KernelAggregation, shape: readonly number[]) => readonly number[]}
  */
 export let outputShape;
+
+/**
+ * The C object of an aggregation that is about to compute. The kernels are packed again if somebody may have
+ * written into a view on them.
+ *
+ * @type {(aggregation: KernelAggregation) => number}
+ */
+export let readyHandleOf;
 
 /**
  * For each image n the kernels are mixed, w[n] = sum over k of a[n, k] * weight[k] and likewise the
@@ -61,8 +67,15 @@ export class KernelAggregation extends Module {
   /** The gradient of the attention, [N, K].
    * @type {Tensor | null} */
   #attentionGradient = null;
+  #watched;
 
   static {
+    guardClass(this, 'KernelAggregation');
+    readyHandleOf = (aggregation) => {
+      const handle = handleOf(aggregation);
+      if (aggregation.#watched.length > 0) aggregation.#noteViews(handle);
+      return handle;
+    };
     noteForward = (aggregation, shape) => {
       aggregation.#latest = shape;
     };
@@ -81,14 +94,20 @@ export class KernelAggregation extends Module {
    * @param {AggregationConfig} config
    */
   constructor(heap, config) {
+    // Kernels go in and out through it: a block can then be saved when the heap is full.
+    heap.scratch(sliceOf(weightShape(config)).bytes);
     const pointer = createAggregation(heap, config);
+    /** Tensors of `weight` that views were made of.
+     * @type {WeakRef<Tensor>[]} */
+    const watched = [];
     heap.c.dk_aggregation_initialise(pointer, config.seed);
     super(heap, {
       kind: 'KernelAggregation', pointer, destroy: 'dk_aggregation_destroy',
-      state: aggregationState(heap, pointer, config),
+      state: aggregationState(heap, pointer, config, watched),
     });
     this.#heap = heap;
     this.#config = config;
+    this.#watched = watched;
     warmUp(heap, config, pointer, createAggregation);
   }
 
@@ -155,25 +174,25 @@ export class KernelAggregation extends Module {
    */
   forward(x, attention, options) {
     const { out } = readOptions(options, 'aggregation.forward', ['out']);
-    const aggregation = handleOf(this);
+    const aggregation = readyHandleOf(this);
     const input = pointerOf(this.#heap, x, 'x');
     const weights = pointerOf(this.#heap, attention, 'attention');
-    const shape = outputShape(this, x.shape);
-    checkAttention(attention.shape, x.shape[0], this.#config.numKernels);
-    const [N, , H, W] = x.shape;
+    const shape = outputShape(this, shapeOf(x));
+    checkAttention(shapeOf(attention), shapeOf(x)[0], this.#config.numKernels);
+    const [N, , H, W] = shapeOf(x);
     const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {
       const run = () => checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context,
-        aggregation, input, weights, N, H, W, output), () => convolutionText(this.#config, x.shape));
-      if (!this.requiresGrad) return run();
-      const [pixels, mixtures] = [sizeOf(x.shape), sizeOf(attention.shape)];
-      const pass = { input: x.shape, output: shape, training: this.training };
+        aggregation, input, weights, N, H, W, output), () => convolutionText(this.#config, shapeOf(x)));
+      if (!wantsGradients(this)) return run();
+      const [pixels, mixtures] = [sizeOf(shapeOf(x)), sizeOf(shapeOf(attention))];
+      const pass = { input: shapeOf(x), output: shape, training: isTraining(this) };
       return recordOf(this).write(pass, [4 * pixels, 4 * mixtures], (inputCopy, weightsCopy) => {
         run();
         this.#heap.copy(inputCopy, input, pixels);
         this.#heap.copy(weightsCopy, weights, mixtures);
       });
     });
-    this.#latest = x.shape;
+    this.#latest = shapeOf(x);
     return y;
   }
 
@@ -217,7 +236,7 @@ export class KernelAggregation extends Module {
       const { struct } = gradients;
       const attentionGradient = this.#attentionGradientFor(N);
       try {
-        checkStatus(this.#heap.c.dk_aggregation_backward(this.#heap.context, handleOf(this), x, a,
+        checkStatus(this.#heap.c.dk_aggregation_backward(this.#heap.context, readyHandleOf(this), x, a,
           N, H, W, gradient, gradInput, pointerOf(this.#heap, attentionGradient, 'its gradient'),
           struct), () => `the gradient of ${convolutionText(this.#config, pass.input)}`);
       } catch (error) {
@@ -250,8 +269,24 @@ export class KernelAggregation extends Module {
 
   /** @override */
   dispose() {
+    const gradient = this.#attentionGradient; // read first, since it refuses another object as `this`
     super.dispose();
-    this.#attentionGradient?.dispose();
+    gradient?.dispose();
+  }
+
+  /**
+   * Values that were written into a view may still have to be packed when the view is gone: one more pass
+   * packs them, and the next ones cost nothing again.
+   *
+   * @param {number} aggregation
+   */
+  #noteViews(aggregation) {
+    this.#heap.c.dk_aggregation_changed(aggregation);
+    const alive = this.#watched.filter((reference) => {
+      const tensor = reference.deref();
+      return tensor !== undefined && hasView(tensor);
+    });
+    this.#watched.splice(0, Infinity, ...alive);
   }
 
   /** @param {number} N */
@@ -274,11 +309,11 @@ export class KernelAggregation extends Module {
    * const { weight } = block.aggregation.mix(dk.tensor(block.lastAttention, [1, 4]));
    */
   mix(attention) {
-    const aggregation = handleOf(this);
+    const aggregation = readyHandleOf(this);
     const weights = pointerOf(this.#heap, attention, 'attention');
     const { numKernels, outChannels } = this.#config;
-    const N = attention.shape[0];
-    checkAttention(attention.shape, N, numKernels);
+    const N = shapeOf(attention)[0];
+    checkAttention(shapeOf(attention), N, numKernels);
     const bias = this.#config.bias ? emptyTensor(this.#heap, [N, outChannels], 'the mixed bias') : null;
     try {
       const shape = [N, ...weightShape(this.#config).slice(1)];
@@ -338,67 +373,12 @@ function createAggregation(heap, config) {
  * @param {Heap} heap
  * @param {number} aggregation
  * @param {AggregationConfig} config
+ * @param {WeakRef<Tensor>[]} watched gets each tensor of the kernels that a view is made of
  * @returns {StateEntry[]}
  */
-function aggregationState(heap, aggregation, config) {
+function aggregationState(heap, aggregation, config, watched) {
   const { numKernels: K, outChannels: O, bias } = config;
-  const weight = packedEntry(heap, aggregation, weightShape(config));
+  const weight = packedEntry(heap, aggregation, weightShape(config), watched);
   if (!bias) return [weight];
   return [weight, parameterEntry(heap, 'bias', [K, O], heap.c.dk_aggregation_bias(aggregation))];
-}
-
-/**
- * The kernels, which C keeps packed: they go in and out a few output channels at a time, so that the
- * heap never holds them twice.
- *
- * @param {Heap} heap
- * @param {number} aggregation
- * @param {number[]} shape [K, O, C/G, R, R]
- * @returns {StateEntry}
- */
-function packedEntry(heap, aggregation, shape) {
-  const [K, O, ...taps] = shape;
-  const depth = sizeOf(taps); // C/G * R * R
-  const channels = Math.min(O, Math.max(1, Math.floor(SLICE / (4 * depth))));
-  const scratch = () => heap.scratch(channels * depth * 4);
-
-  /** @param {(k: number, first: number, count: number, offset: number) => void} visit */
-  const eachSlice = (visit) => {
-    for (let k = 0; k < K; k++) {
-      for (let first = 0; first < O; first += channels) {
-        visit(k, first, Math.min(channels, O - first), (k * O + first) * depth);
-      }
-    }
-  };
-
-  return {
-    name: 'weight',
-    shape,
-    convert: (data, dtype) => heap.copyIfOnHeap(toFloats(data, dtype)),
-    prepare: scratch,
-    read() {
-      const values = new Float32Array(K * O * depth);
-      const slice = scratch();
-      eachSlice((k, first, count, offset) => {
-        heap.c.dk_aggregation_read(aggregation, k, first, count, slice);
-        values.set(heap.floats(slice, count * depth), offset);
-      });
-      return values;
-    },
-    write(values) {
-      const slice = scratch();
-      eachSlice((k, first, count, offset) => {
-        heap.floats(slice, count * depth).set(values.subarray(offset, offset + count * depth));
-        heap.c.dk_aggregation_write(aggregation, k, first, count, slice);
-      });
-    },
-    tensor(owner) {
-      const pointer = heap.c.dk_aggregation_weight(aggregation) >>> 0;
-      if (!pointer) heap.refuse(K * O * depth * 4, 'an unpacked copy of the kernels');
-      const written = () => {
-        heap.c.dk_aggregation_changed(aggregation);
-      };
-      return new Tensor(heap, pointer, shape, { owner, written });
-    },
-  };
 }

@@ -1,12 +1,13 @@
 /** KernelAttention: how much of each kernel an image asks for. */
 import { checkStatus } from './abi.js';
 import { backwardPass } from './backward.js';
+import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
 import { DynakernelError } from './errors.js';
-import { Module, gradientsOf, handleOf, recordOf } from './module.js';
+import { Module, gradientsOf, handleOf, isTraining, recordOf, wantsGradients } from './module.js';
 import { checkImages, shapeText } from './shape.js';
 import { countEntry, floatEntry, parameterEntry } from './state.js';
-import { pointerOf, produceInto } from './tensor.js';
+import { pointerOf, produceInto, shapeOf } from './tensor.js';
 
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
 /** @typedef {import('./backward.js').InputGradientOptions} InputGradientOptions */
@@ -23,6 +24,10 @@ import { pointerOf, produceInto } from './tensor.js';
 export class KernelAttention extends Module {
   #heap;
   #config;
+
+  static {
+    guardClass(this, 'KernelAttention');
+  }
 
   /**
    * @hideconstructor
@@ -65,17 +70,17 @@ export class KernelAttention extends Module {
     const attention = handleOf(this);
     const input = pointerOf(this.#heap, x, 'x');
     const { channels, numKernels } = this.#config;
-    checkImages(x.shape, channels);
-    checkBatch(this.training, x.shape);
-    const [N, , H, W] = x.shape;
+    checkImages(shapeOf(x), channels);
+    checkBatch(isTraining(this), shapeOf(x));
+    const [N, , H, W] = shapeOf(x);
     const shape = [N, numKernels];
     const { c, context } = this.#heap;
     return produceInto(this.#heap, shape, out, [x], (output) => {
       const run = (/** @type {number} */ tape) => checkStatus(
-        c.dk_attention_forward_taped(context, attention, Number(this.training), input, N, H, W,
-          output, tape), () => `attention over ${shapeText(x.shape)}`);
-      if (!this.requiresGrad) return run(0);
-      return recordOf(this).write({ input: x.shape, output: shape, training: this.training },
+        c.dk_attention_forward_taped(context, attention, Number(isTraining(this)), input, N, H, W,
+          output, tape), () => `attention over ${shapeText(shapeOf(x))}`);
+      if (!wantsGradients(this)) return run(0);
+      return recordOf(this).write({ input: shapeOf(x), output: shape, training: isTraining(this) },
         [c.dk_attention_tape_bytes(attention, N) >>> 0], run);
     });
   }

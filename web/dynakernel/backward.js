@@ -1,9 +1,9 @@
 /** What the backward passes of the three modules have in common. */
 import { boolean, readOptions } from './check.js';
 import { DynakernelError } from './errors.js';
-import { handleOf, recordOf } from './module.js';
+import { handleOf, recordOf, wantsGradients } from './module.js';
 import { sameShape, shapeText } from './shape.js';
-import { pointerOf, produceInto } from './tensor.js';
+import { pointerOf, produceInto, shapeOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./module.js').Module} Module */
@@ -37,12 +37,13 @@ export function backwardPass(heap, module, what, gradOutput, options, run) {
   const { out, input = true } = readOptions(options, what, ['out', 'input']);
   const wanted = boolean(input, `${what}: input`);
   handleOf(module); // refuses one that is disposed
-  const pass = recordOf(module).read(what, module.requiresGrad);
+  const pass = recordOf(module).read(what, wantsGradients(module));
   const gradient = pointerOf(heap, gradOutput, 'gradOutput');
   const tensor = /** @type {Tensor} */ (gradOutput);
-  if (!sameShape(tensor.shape, pass.output)) {
+  const shape = shapeOf(tensor);
+  if (!sameShape(shape, pass.output)) {
     throw new DynakernelError('ERR_SHAPE', 'gradOutput must have the shape of the output of the ' +
-      `latest forward pass, ${shapeText(pass.output)}; got ${shapeText(tensor.shape)}`);
+      `latest forward pass, ${shapeText(pass.output)}; got ${shapeText(shape)}`);
   }
   if (wanted) {
     return produceInto(heap, pass.input, out, [tensor],

@@ -1,12 +1,15 @@
 /** DynamicKernelAggregation: attention and aggregation as one. */
 import { checkStatus } from './abi.js';
-import { KernelAggregation, convolutionText, noteForward, outputShape } from './aggregation.js';
+import {
+  KernelAggregation, convolutionText, noteForward, outputShape, readyHandleOf,
+} from './aggregation.js';
 import { KernelAttention, checkBatch } from './attention.js';
 import { backwardPass } from './backward.js';
+import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
-import { Module, gradientsOf, handleOf, recordOf } from './module.js';
+import { Module, gradientsOf, handleOf, isTraining, recordOf, wantsGradients } from './module.js';
 import { sameShape, sizeOf } from './shape.js';
-import { emptyTensor, pointerOf, produceInto } from './tensor.js';
+import { emptyTensor, pointerOf, produceInto, shapeOf } from './tensor.js';
 
 /** @typedef {import('./aggregation.js').Plan} Plan */
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
@@ -29,6 +32,10 @@ export class DynamicKernelAggregation extends Module {
   /** Attention of the latest forward pass, [N, K].
    * @type {Tensor | null} */
   #latest = null;
+
+  static {
+    guardClass(this, 'DynamicKernelAggregation');
+  }
 
   /**
    * @hideconstructor
@@ -90,13 +97,13 @@ export class DynamicKernelAggregation extends Module {
     const { out } = readOptions(options, 'block.forward', ['out']);
     this.#check();
     const attention = handleOf(this.#attention);
-    const aggregation = handleOf(this.#aggregation);
+    const aggregation = readyHandleOf(this.#aggregation);
     const { config } = this.#aggregation;
-    const training = this.#attention.training;
+    const training = isTraining(this.#attention);
     const input = pointerOf(this.#heap, x, 'x');
-    const shape = outputShape(this.#aggregation, x.shape);
-    checkBatch(training, x.shape);
-    const [N, , H, W] = x.shape;
+    const shape = outputShape(this.#aggregation, shapeOf(x));
+    checkBatch(training, shapeOf(x));
+    const [N, , H, W] = shapeOf(x);
 
     const mixture = this.#attentionFor(N);
     try {
@@ -105,18 +112,18 @@ export class DynamicKernelAggregation extends Module {
       const y = produceInto(this.#heap, shape, out, [x], (output) => {
         const run = (/** @type {number} */ tape) => checkStatus(c.dk_block_forward_taped(context,
           attention, aggregation, Number(training), input, N, H, W, weights, output, tape),
-        () => convolutionText(config, x.shape));
-        if (!this.requiresGrad) return run(0);
-        const pixels = sizeOf(x.shape);
+        () => convolutionText(config, shapeOf(x)));
+        if (!wantsGradients(this)) return run(0);
+        const pixels = sizeOf(shapeOf(x));
         const sizes = [c.dk_attention_tape_bytes(attention, N) >>> 0, 4 * pixels];
-        return recordOf(this).write({ input: x.shape, output: shape, training }, sizes, (tape, copy) => {
+        return recordOf(this).write({ input: shapeOf(x), output: shape, training }, sizes, (tape, copy) => {
           run(tape);
           this.#heap.copy(copy, input, pixels);
         });
       });
       if (mixture !== this.#latest) this.#latest?.dispose();
       this.#latest = mixture;
-      noteForward(this.#aggregation, x.shape);
+      noteForward(this.#aggregation, shapeOf(x));
       return y;
     } catch (error) {
       if (mixture !== this.#latest) mixture.dispose();
@@ -166,7 +173,7 @@ export class DynamicKernelAggregation extends Module {
     return backwardPass(this.#heap, this, what, gradOutput, options, (pass, gradient, gradInput) => {
       const { input: [N, , H, W], training, parts: [tape, x] } = pass;
       const attention = handleOf(this.#attention);
-      const aggregation = handleOf(this.#aggregation);
+      const aggregation = readyHandleOf(this.#aggregation);
       const weights = pointerOf(this.#heap, this.#latest, 'attention');
       const trained = [this.#attention, this.#aggregation].map((part) =>
         (part.requiresGrad ? gradientsOf(part) : null));
@@ -209,8 +216,9 @@ export class DynamicKernelAggregation extends Module {
 
   /** @override */
   dispose() {
+    const latest = this.#latest; // read first, since it refuses another object as `this`
     super.dispose();
-    this.#latest?.dispose();
+    latest?.dispose();
   }
 
   #check() {
@@ -220,7 +228,7 @@ export class DynamicKernelAggregation extends Module {
   /** @param {number} N */
   #attentionFor(N) {
     const shape = [N, this.#aggregation.config.numKernels];
-    if (this.#latest && sameShape(this.#latest.shape, shape)) return this.#latest;
+    if (this.#latest && sameShape(shapeOf(this.#latest), shape)) return this.#latest;
     return emptyTensor(this.#heap, shape, 'attention');
   }
 }

@@ -10,7 +10,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @property {Uint8ClampedArray<ArrayBuffer>} data
  * @property {number} width
  * @property {number} height
- * @property {PredefinedColorSpace} colorSpace 'srgb'
+ * @property {'srgb'} colorSpace
  */
 
 /**
@@ -18,7 +18,8 @@ import { DynakernelError, given, messageOf } from './errors.js';
  *
  * @typedef {object} DrawableContext
  * @property {(width: number, height: number, settings?: any) => any} createImageData
- * @property {(picture: any, x: number, y: number) => void} putImageData
+ * @property {(picture: any, x: number, y: number, ...dirty: number[]) => void} putImageData
+ * @property {() => boolean} [isContextLost]
  */
 
 /**
@@ -27,44 +28,165 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @typedef {object} DrawableCanvas
  * @property {number} width
  * @property {number} height
- * @property {(kind: '2d', settings?: any) => any} getContext
+ * @property {(kind: '2d') => object | null} getContext
  */
 
 /** The longest side that canvases of all engines have. */
 export const MAX_SIDE = 32767;
+
+/** Every engine draws this area, the limit of older iPhones, and this side. */
+const SAFE_AREA = 2 ** 24;
+const SAFE_SIDE = 2 ** 14;
+
+/** Larger sizes that this browser was seen to draw.
+ * @type {Set<string>} */
+const drawn = new Set();
 
 /** The picture that was last put on a context, to be filled again.
  * @type {WeakMap<object, Picture>} */
 const pictures = new WeakMap();
 
 /**
- * The canvas's context, once the canvas has the size.
+ * A canvas of our own, or null if the platform has none.
+ *
+ * @param {number} width
+ * @param {number} height
+ * @returns {OffscreenCanvas | HTMLCanvasElement | null}
+ */
+export function newCanvas(width, height) {
+  if (typeof OffscreenCanvas === 'function') return new OffscreenCanvas(width, height);
+  if (typeof document !== 'object') return null;
+  return Object.assign(document.createElement('canvas'), { width, height });
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ */
+export const isOrdinarySize = (width, height) =>
+  width <= SAFE_SIDE && height <= SAFE_SIDE && width * height <= SAFE_AREA;
+
+/**
+ * Whether a canvas of this size can be drawn on. Browsers make canvases of any size. One beyond their
+ * limits or their memory stays blank, without an error. The limits differ between browsers, so a large
+ * size is tried once, on a canvas of our own.
+ *
+ * @param {number} width
+ * @param {number} height
+ */
+export function canvasDraws(width, height) {
+  const size = `${width}x${height}`;
+  if (isOrdinarySize(width, height) || drawn.has(size)) return true;
+  const draws = tryToDraw(width, height);
+  if (draws) drawn.add(size);
+  return draws;
+}
+
+/**
+ * @param {number} width
+ * @param {number} height
+ */
+function tryToDraw(width, height) {
+  let canvas;
+  try {
+    canvas = newCanvas(width, height);
+    const context = /** @type {CanvasRenderingContext2D | null} */ (canvas?.getContext('2d') ?? null);
+    // Without any canvas that draws, as in Node, nothing is known.
+    if (!context) return !newCanvas(1, 1)?.getContext('2d');
+    context.fillRect(width - 1, height - 1, 1, 1);
+    return context.getImageData(width - 1, height - 1, 1, 1).data[3] > 0;
+  } catch {
+    return false;
+  } finally {
+    if (canvas) canvas.width = canvas.height = 0; // gives the memory back at once
+  }
+}
+
+/**
+ * Refuses a size that the canvas cannot have. Nothing is done to the canvas.
  *
  * @param {DrawableCanvas} canvas
  * @param {number} width
  * @param {number} height
- * @returns {DrawableContext}
  */
-export function contextOf(canvas, width, height) {
-  if (typeof canvas?.getContext !== 'function') {
-    throw new DynakernelError('ERR_IMAGE', `a canvas to draw on is needed; got ${given(canvas)}`);
-  }
+export function checkCanvas(canvas, width, height) {
+  tried(() => {
+    if (typeof canvas?.getContext !== 'function') {
+      throw new DynakernelError('ERR_IMAGE', `a canvas to draw on is needed; got ${given(canvas)}`);
+    }
+  });
   if (width > MAX_SIDE || height > MAX_SIDE) {
     throw new DynakernelError('ERR_IMAGE',
       `a picture of ${width}x${height} is too large for a canvas: at most ${MAX_SIDE} on each side`);
   }
-  const context = tried(() => {
-    const made = canvas.getContext('2d');
-    // Only where it differs, since setting a size clears the canvas and allocates anew.
-    if (canvas.width !== width) canvas.width = width;
-    if (canvas.height !== height) canvas.height = height;
-    return made;
-  });
+  if (!tried(() => canvasDraws(width, height))) {
+    throw new DynakernelError('ERR_IMAGE',
+      `a picture of ${width}x${height} is too large for a canvas of this browser: it would stay blank`);
+  }
+}
+
+/**
+ * The canvas's context.
+ *
+ * @param {DrawableCanvas} canvas
+ * @returns {DrawableContext}
+ */
+export function contextOf(canvas) {
+  const context = tried(() => /** @type {DrawableContext | null} */ (canvas.getContext('2d')));
   if (!context) {
     throw new DynakernelError('ERR_IMAGE',
       'the canvas cannot be drawn on: it has a context of another kind than 2d');
   }
+  if (tried(() => context.isContextLost?.() === true)) {
+    throw new DynakernelError('ERR_IMAGE', 'the canvas cannot be drawn on: its context is lost');
+  }
   return context;
+}
+
+/**
+ * @param {DrawableCanvas} canvas
+ * @param {number} width
+ * @param {number} height
+ */
+export const hasSize = (canvas, width, height) =>
+  tried(() => canvas.width === width && canvas.height === height);
+
+/**
+ * Gives a canvas a size, and draws on it. If that fails, the canvas gets its former size back.
+ *
+ * @param {DrawableCanvas} canvas
+ * @param {number} width
+ * @param {number} height
+ * @param {() => void} draw
+ */
+export function drawAtSize(canvas, width, height, draw) {
+  const former = tried(() => ({ width: canvas.width, height: canvas.height }));
+  try {
+    tried(() => resize(canvas, width, height));
+    if (!hasSize(canvas, width, height)) {
+      throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: it does not take the size ` +
+        `${width}x${height}, but is ${canvas.width}x${canvas.height}`);
+    }
+    draw();
+  } catch (error) {
+    try {
+      resize(canvas, former.width, former.height);
+    } catch {
+      // the first error says more
+    }
+    throw error;
+  }
+}
+
+/**
+ * @param {DrawableCanvas} canvas
+ * @param {number} width
+ * @param {number} height
+ */
+function resize(canvas, width, height) {
+  // Only where it differs, since setting a size clears the canvas and allocates anew.
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
 }
 
 /**
@@ -78,16 +200,38 @@ export function contextOf(canvas, width, height) {
  * @param {number} rows
  */
 export function putRows(context, heap, rgba, width, top, rows) {
+  tried(() => context.putImageData(pictureOf(context, heap, rgba, width, rows), 0, top));
+}
+
+/**
+ * Puts no pixel of such rows. A context that refuses them does so here, before a new size clears its
+ * canvas.
+ *
+ * @param {DrawableContext} context
+ * @param {Heap} heap
+ * @param {number} rgba
+ * @param {number} width
+ * @param {number} rows
+ */
+export function rehearse(context, heap, rgba, width, rows) {
+  tried(() => context.putImageData(pictureOf(context, heap, rgba, width, rows), 0, 0, 0, 0, 0, 0));
+}
+
+/**
+ * @param {DrawableContext} context
+ * @param {Heap} heap
+ * @param {number} rgba
+ * @param {number} width
+ * @param {number} rows
+ */
+function pictureOf(context, heap, rgba, width, rows) {
   const length = rows * width * 4;
-  tried(() => {
-    if (typeof ImageData !== 'function' || heap.shared) {
-      const picture = pictureFor(context, width, rows);
-      picture.data.set(heap.bytes(rgba, length));
-      context.putImageData(picture, 0, top);
-    } else { // a picture that shows the heap itself saves a copy
-      context.putImageData(new ImageData(heap.clampedBytes(rgba, length), width), 0, top);
-    }
-  });
+  if (typeof ImageData === 'function' && !heap.shared) {
+    return new ImageData(heap.clampedBytes(rgba, length), width); // shows the heap itself: no copy
+  }
+  const picture = pictureFor(context, width, rows);
+  picture.data.set(heap.bytes(rgba, length));
+  return picture;
 }
 
 /**
@@ -117,6 +261,7 @@ function tried(work) {
   try {
     return work();
   } catch (error) {
+    if (error instanceof DynakernelError) throw error;
     throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: ${messageOf(error)}`,
       { cause: error });
   }

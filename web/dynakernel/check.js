@@ -2,7 +2,9 @@
 import { DynakernelError, given } from './errors.js';
 
 /**
- * An options object whose names are all known; `{}` where it was left out.
+ * An options object whose names are all known; `{}` where it was left out. Callers read each option
+ * once, before they do anything else, since a getter may do anything. A copy would take 60 ns, a tenth
+ * of a small layer's forward pass.
  *
  * @param {unknown} value
  * @param {string} what whose options they are, for messages
@@ -11,7 +13,7 @@ import { DynakernelError, given } from './errors.js';
  */
 export function readOptions(value, what, names) {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || isOpaque(value)) {
+  if (!isObject(value) || isArray(value) || isOpaque(value)) {
     throw new DynakernelError(
       'ERR_CONFIG', `${what} takes an object of options, got ${given(value)}`);
   }
@@ -76,14 +78,70 @@ export function boolean(value, what) {
   throw new DynakernelError('ERR_CONFIG', `${what} must be true or false; got ${given(value)}`);
 }
 
+/** Items of a list that a caller may bring, if the call names no number of its own. */
+const MOST_ITEMS = 1024;
+
 /**
- * An array of which every item passes; unlike every(), over holes too.
+ * An array whose every item passes, holes too. The length is looked at first, and the first item that
+ * fails ends the reading: a length of 2^32 - 1 costs nothing.
  *
  * @param {unknown} value
  * @param {(item: any) => boolean} passes
+ * @param {number} [most] items
  * @returns {value is any[]}
  */
-export const isListOf = (value, passes) => Array.isArray(value) && Array.from(value).every(passes);
+export const isListOf = (value, passes, most) => readList(value, passes, most) !== null;
+
+/**
+ * The same as a copy, each item read once; null if it is no such array.
+ *
+ * @param {unknown} value
+ * @param {(item: any) => boolean} passes
+ * @param {number} [most] items
+ * @returns {any[] | null}
+ */
+export function readList(value, passes, most = MOST_ITEMS) {
+  if (!isArray(value)) return null;
+  const { length } = value;
+  if (!(length <= most)) return null;
+  const items = [];
+  for (let i = 0; i < length; i++) {
+    const item = value[i];
+    if (!passes(item)) return null;
+    items.push(item);
+  }
+  return items;
+}
+
+/**
+ * An object that can be read, which a revoked Proxy cannot.
+ *
+ * @param {unknown} value
+ * @returns {value is { [name: string]: any }}
+ */
+export function isObject(value) {
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    Object.getPrototypeOf(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Array.isArray, which throws for a revoked Proxy.
+ *
+ * @param {unknown} value
+ * @returns {value is any[]}
+ */
+export function isArray(value) {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
 
 /**
  * @template {string} Choice
@@ -125,6 +183,7 @@ export function index(value, what, length) {
  * @param {readonly string[]} names
  */
 function nearest(name, names) {
+  if (name.length > 100) return ''; // no name that was mistyped
   const plain = (/** @type {string} */ text) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   let best = '';
   let least = Math.max(1, Math.floor(name.length / 3)) + 1;
@@ -141,7 +200,7 @@ function nearest(name, names) {
  * @param {string} a
  * @param {string} b
  */
-function editDistance(a, b) {
+export function editDistance(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 0; i < a.length; i++) {
     const next = [i + 1];

@@ -48,7 +48,12 @@ import { checkSize } from './shape.js';
  * @typedef {Readonly<{ channels: number, numKernels: number, midChannels: number, seed: number }>}
  *   AttentionConfig
  */
-/** @typedef {Readonly<Required<Omit<AggregationOptions, 'seed'>> & { seed: number }>} AggregationConfig */
+/**
+ * The options with all defaults filled in.
+ *
+ * @typedef {{ readonly [Name in keyof AggregationOptions]-?: NonNullable<AggregationOptions[Name]> }}
+ *   AggregationConfig
+ */
 
 const ATTENTION_NAMES = /** @type {const} */ (
   ['channels', 'reduction', 'numKernels', 'midChannels', 'seed']);

@@ -1,8 +1,8 @@
 /** Maps as pictures: one map, or all of them, through a colour map or as RGB. */
 import { index, integer, isListOf, oneOf, readOptions } from './check.js';
-import { MAX_SIDE, contextOf, putRows } from './canvas.js';
+import { MAX_SIDE, checkCanvas, contextOf, drawAtSize, hasSize, putRows, rehearse } from './canvas.js';
 import { COLORMAPS, palette } from './colormaps.js';
-import { DynakernelError, given } from './errors.js';
+import { DynakernelError, byteText, given, messageOf } from './errors.js';
 import { shapeText } from './shape.js';
 
 /** @typedef {import('./canvas.js').DrawableCanvas} DrawableCanvas */
@@ -66,12 +66,7 @@ const palettes = new WeakMap();
 export function toImageData(heap, pointer, shape, options) {
   const maps = mapsOf(heap, pointer, shape);
   const view = readMapOptions(maps, options, 'toImageData');
-  const picture = typeof ImageData === 'function'
-    ? /** @type {Picture} */ (new ImageData(maps.width, maps.height))
-    : {
-        data: new Uint8ClampedArray(maps.pixels * 4),
-        width: maps.width, height: maps.height, colorSpace: /** @type {const} */ ('srgb'),
-      };
+  const picture = newPicture(maps.width, maps.height);
   fill(picture, sheetOf(maps, [view]));
   return picture;
 }
@@ -201,6 +196,29 @@ function sheetOf(maps, views, columns = 1, gap = 0) {
 }
 
 /**
+ * An empty picture.
+ *
+ * @param {number} width
+ * @param {number} height
+ * @returns {Picture}
+ */
+function newPicture(width, height) {
+  const length = width * height * 4;
+  let picture;
+  try {
+    picture = typeof ImageData === 'function'
+      ? /** @type {Picture} */ (new ImageData(width, height))
+      : { data: new Uint8ClampedArray(length), width, height, colorSpace: /** @type {const} */ ('srgb') };
+  } catch (error) {
+    throw new DynakernelError('ERR_MEMORY', `a picture of ${width}x${height} needs ` +
+      `${byteText(length)}, which cannot be had: ${messageOf(error)}`, { cause: error });
+  }
+  if (ArrayBuffer.isView(picture.data) && picture.data.length === length) return picture;
+  throw new DynakernelError('ERR_IMAGE', `the ImageData of this platform gives ${given(picture.data)} ` +
+    `for ${width}x${height} pixels`);
+}
+
+/**
  * Draws a sheet on a canvas, which takes its size. Strips as wide as the canvas overwrite all that
  * it showed: browsers need not clear it first, and are quicker than with a picture for each map.
  *
@@ -208,14 +226,21 @@ function sheetOf(maps, views, columns = 1, gap = 0) {
  * @param {Sheet} sheet
  */
 function put(canvas, sheet) {
-  const { width, height } = sheet;
-  const context = contextOf(canvas, width, height);
+  const { maps: { heap }, views, width, height } = sheet;
+  // What may fail comes first, while the canvas is as it was.
+  checkCanvas(canvas, width, height);
   const rows = stripRows(sheet);
-  for (let next = 0; next < height; next += rows) {
-    const top = Math.min(next, height - rows); // strips of one size: the last may overlap another
-    const colours = colour(sheet, top, rows);
-    putRows(context, sheet.maps.heap, colours, width, top, rows);
-  }
+  for (const { channel, colormap } of views) if (channel !== 'rgb') paletteIn(heap, colormap);
+  const colours = heap.scratch(rows * width * 4);
+  const context = contextOf(canvas);
+  if (!hasSize(canvas, width, height)) rehearse(context, heap, colours, width, rows);
+
+  drawAtSize(canvas, width, height, () => {
+    for (let next = 0; next < height; next += rows) {
+      const top = Math.min(next, height - rows); // strips of one size: the last may overlap another
+      putRows(context, heap, colour(sheet, top, rows), width, top, rows);
+    }
+  });
 }
 
 /**

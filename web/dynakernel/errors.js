@@ -3,14 +3,16 @@
 /**
  * What went wrong, for code to act on:
  *
- * - `ERR_LOAD`: the WebAssembly module could not be fetched, compiled or started
+ * - `ERR_LOAD`: the WebAssembly module could not be fetched, compiled or started, or one of its worker
+ *   threads stopped in the middle of a call
  * - `ERR_CONFIG`: an argument or option is not what the call takes
  * - `ERR_SHAPE`: a tensor's shape does not fit, or an index lies outside it
  * - `ERR_STATE`: a state dict does not fit the module
  * - `ERR_SAFETENSORS`: bytes that are not a safetensors file, or values that cannot become one
  * - `ERR_IMAGE`: a picture that cannot be read, or a canvas that cannot be drawn on
  * - `ERR_MEMORY`: the heap cannot grow by what the call needs; the runtime lives on
- * - `ERR_DISPOSED`: the runtime, tensor or module was disposed
+ * - `ERR_DISPOSED`: the runtime, tensor or module was disposed; or the WebAssembly module failed, after
+ *   which its runtime is disposed too
  * - `ERR_MODE`: training mode with a batch of one; a backward pass without a forward pass that was
  *   kept for it
  *
@@ -18,9 +20,26 @@
  *   | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
  */
 
+/** @type {ReadonlySet<ErrorCode>} */
+const CODES = new Set([
+  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_IMAGE', 'ERR_MEMORY',
+  'ERR_DISPOSED', 'ERR_MODE',
+]);
+
+/** Characters of a message: some fifteen lines of a console. */
+const LONGEST_MESSAGE = 1500;
+
+/** A bigint from here on is not written out, which takes long. */
+const LARGE = 10n ** 30n;
+
+/** Names that a message lists. */
+const MOST_NAMES = 12;
+
 /**
  * The one class of errors that the library throws. A call that throws has changed nothing, but for
- * fromImage with `out`, which may have written rows of a picture that cannot be read to its end.
+ * fromImage with `out`, which may have written rows of a picture that cannot be read to its end, and for a
+ * call in whose middle a worker thread stopped (ERR_LOAD): its `out`, gradients and running statistics are
+ * undefined.
  *
  * @example
  * try {
@@ -33,11 +52,13 @@
 export class DynakernelError extends Error {
   /**
    * @param {ErrorCode} code
-   * @param {string} message what was given and what was expected
-   * @param {ErrorOptions} [options]
+   * @param {string} message what was given and what was expected; a message of more than a few lines
+   *   loses its middle
+   * @param {{ cause?: unknown }} [options] cause: what it came from
    */
   constructor(code, message, options) {
-    super(message, options);
+    const text = typeof message === 'string' ? message : given(message);
+    super(clipMiddle(text, LONGEST_MESSAGE), readCause(options));
     this.name = 'DynakernelError';
     /** @type {ErrorCode} */
     this.code = code;
@@ -45,7 +66,36 @@ export class DynakernelError extends Error {
 }
 
 /**
- * A value as an error message names it: short, and telling 3 from '3'.
+ * The options of an error, unless they cannot be read: an error must not fail.
+ *
+ * @param {unknown} options
+ */
+function readCause(options) {
+  try {
+    const { cause } = /** @type {any} */ (Object(options));
+    return cause === undefined ? undefined : { cause };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether an error is the library's, with a code.
+ *
+ * @param {unknown} error
+ * @returns {error is DynakernelError}
+ */
+export function isDynakernelError(error) {
+  try {
+    return error instanceof DynakernelError && CODES.has(error.code);
+  } catch {
+    return false; // a Proxy that is revoked, or whose traps throw
+  }
+}
+
+/**
+ * A value as an error message names it: short, and telling 3 from '3'. It never throws, whatever the
+ * value's getters and traps do.
  *
  * @param {unknown} value
  * @returns {string}
@@ -53,9 +103,9 @@ export class DynakernelError extends Error {
 export function given(value) {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+      return JSON.stringify(clip(value, 60));
     case 'bigint':
-      return `${value}n`;
+      return value > -LARGE && value < LARGE ? `${value}n` : 'a bigint of more than 30 digits';
     case 'function':
       return 'a function';
     case 'symbol':
@@ -69,23 +119,127 @@ export function given(value) {
 
 /** @param {object} value */
 function givenObject(value) {
-  if (Array.isArray(value)) {
-    const short = value.length <= 8 && value.every((item) => typeof item !== 'object');
-    return short ? `[${Array.from(value, given).join(', ')}]` : `an array of ${value.length}`;
+  try {
+    return Array.isArray(value) ? arrayText(value) : objectText(value);
+  } catch {
+    return 'an object that cannot be read'; // such as a revoked Proxy
   }
-  const name = value.constructor?.name || 'Object';
-  if (name === 'Object') return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
+}
+
+/** @param {object} value */
+function objectText(value) {
+  const found = value.constructor?.name;
+  const name = typeof found === 'string' && found !== '' ? clip(found, 40) : 'Object';
+  if (name === 'Object') return `an object with ${listText(Object.keys(value), 6) || 'no properties'}`;
   const article = /^[AEIOU]/i.test(name) ? 'an' : 'a';
-  const isTypedArray = ArrayBuffer.isView(value) && 'length' in value;
-  return `${article} ${name}${isTypedArray ? ` of ${value.length}` : ''}`;
+  return `${article} ${name}${bufferText(value)}`;
 }
 
 /**
- * The message of whatever was thrown.
+ * An array's items if they are few and no objects, else its length. A Proxy may give any length.
+ *
+ * @param {unknown[]} value
+ */
+function arrayText(value) {
+  const { length } = value;
+  const items = [];
+  for (let i = 0; i < length; i++) {
+    const item = i < 8 ? value[i] : null;
+    if (typeof item === 'object') return `an array of ${Number(length)}`; // null too
+    items.push(given(item));
+  }
+  return `[${items.join(', ')}]`;
+}
+
+/**
+ * The rest of what there is to say of an object after its class, if it is a buffer or a typed array.
+ *
+ * @param {object} value
+ */
+function bufferText(value) {
+  if (isDetached(value)) return ' whose memory was transferred elsewhere';
+  if (!(value instanceof TypedArray)) return '';
+  return ArrayBuffer.isView(value) ? ` of ${lengthOf.call(value)}`
+    : ' behind a Proxy, or an object that only looks like one';
+}
+
+/**
+ * Whether the memory of a buffer or of a view is gone, as it is after postMessage with a transfer.
+ *
+ * @param {object} value
+ */
+function isDetached(value) {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength > 0) return false;
+  try {
+    void new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const TypedArray = Object.getPrototypeOf(Uint8Array);
+
+/** The length of a typed array, also of one whose own property says another. */
+const lengthOf = /** @type {() => number} */ (
+  Object.getOwnPropertyDescriptor(TypedArray.prototype, 'length')?.get);
+
+/**
+ * The beginning of a text that may be long.
+ *
+ * @param {string} text
+ * @param {number} most characters
+ */
+const clip = (text, most) => (text.length > most ? `${text.slice(0, most - 3)}...` : text);
+
+/**
+ * The beginning and the end of a text that may be long.
+ *
+ * @param {string} text
+ * @param {number} most characters
+ */
+function clipMiddle(text, most) {
+  if (text.length <= most) return text;
+  const half = Math.floor((most - 3) / 2);
+  return `${text.slice(0, half)}...${text.slice(-half)}`;
+}
+
+/**
+ * A name without quotes, in one line: the middle of a long one is left out.
+ *
+ * @param {string} name
+ */
+export function nameText(name) {
+  const short = clipMiddle(name, 80);
+  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(short) ? JSON.stringify(short).slice(1, -1) : short;
+}
+
+/**
+ * Names in one line: 'a, b, c, ... and 2,641 more'.
+ *
+ * @param {readonly string[]} names
+ * @param {number} [most] names that are shown
+ */
+export function listText(names, most = MOST_NAMES) {
+  if (names.length <= most) return names.map(nameText).join(', ');
+  const rest = String(names.length - most + 2).replace(/\B(?=(\d{3})+$)/g, ',');
+  return `${names.slice(0, most - 2).map(nameText).join(', ')}, ... and ${rest} more`;
+}
+
+/**
+ * The message of whatever was thrown. It never throws either.
  *
  * @param {unknown} error
  */
-export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+export function messageOf(error) {
+  try {
+    const { message = error } = /** @type {any} */ (Object(error)); // of any realm's errors
+    return clip(String(message), 300);
+  } catch {
+    return 'an error that cannot be read';
+  }
+}
 
 /**
  * A number of bytes for a message: exact, and readable where it is large.

@@ -36,9 +36,9 @@ export class Gradients {
     });
   }
 
-  /** Of the parameters, in their order. */
-  get names() {
-    return this.#arrays.map(({ name }) => name);
+  /** Names and shapes of the parameters, in their order. */
+  get parameters() {
+    return this.#arrays.map(({ name, shape }) => ({ name, shape }));
   }
 
   /**

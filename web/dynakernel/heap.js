@@ -16,16 +16,26 @@ import { DynakernelError, byteText } from './errors.js';
 /** Frees a C object by its pointer.
  * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy'} Destructor */
 
+/** @param {ArrayBufferLike} buffer also of another realm */
+const isShared = (buffer) => Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
+
 export class Heap {
   /** @type {Exports | null} */
   #exports;
   #context = 0;
   #scratch = { pointer: 0, bytes: 0 };
   #live = 0;
+  /** Why workers were lost, in words.
+   * @type {string | null} */
+  #lostThreads = null;
+  /** What is not freed yet: a worker that was lost in the middle of a call may still use it.
+   * @type {{ pointer: number, destroy: Destructor }[]} */
+  #kept = [];
   #onClose = () => {};
 
-  /** Gives back the memory of guarded objects that were forgotten without dispose(). */
-  #forgotten = new FinalizationRegistry(
+  /** Gives back the memory of guarded objects that were forgotten without dispose(). Some hosts have no
+   * such registry: there, only dispose() gives memory back. */
+  #forgotten = globalThis.FinalizationRegistry && new FinalizationRegistry(
     (/** @type {{ pointer: number, destroy: Destructor }} */ { pointer, destroy }) => {
       if (this.#exports) this.#destroy(pointer, destroy);
     });
@@ -80,6 +90,21 @@ export class Heap {
   /** Guarded objects and allocations of open scopes: 0 once everything is disposed. */
   get live() {
     return this.#live;
+  }
+
+  /**
+   * Why the runtime computes on one thread although it began with more, in words; else null. For runtimes
+   * that began with more only.
+   */
+  get lostThreads() {
+    const c = /** @type {import('./abi.js').ThreadedExports} */ (this.c);
+    if (c.dk_context_threads(this.#context) === 1) this.loseThreads('its workers did not answer in time');
+    return this.#lostThreads;
+  }
+
+  /** @param {string} reason in words; the first one stays */
+  loseThreads(reason) {
+    this.#lostThreads ??= reason;
   }
 
   /**
@@ -153,14 +178,16 @@ export class Heap {
   }
 
   /**
-   * A view that no allocation detaches.
+   * A view that no allocation detaches. Memory that threads share has another buffer object after each
+   * growth, so that a view on any shared buffer may be one on the heap.
    *
    * @template {ArrayBufferView & { slice(): any }} View
    * @param {View} view
    * @returns {View}
    */
   copyIfOnHeap(view) {
-    return view.buffer === this.c.memory.buffer ? view.slice() : view;
+    const { buffer } = view;
+    return buffer === this.c.memory.buffer || isShared(buffer) ? view.slice() : view;
   }
 
   /**
@@ -196,7 +223,7 @@ export class Heap {
    */
   guard(owner, pointer, destroy, bytes) {
     this.#live++;
-    this.#forgotten.register(owner, { pointer, destroy }, owner);
+    this.#forgotten?.register(owner, { pointer, destroy }, owner);
     if (!this.shared) return;
     try {
       this.#weights.set(owner, new ArrayBuffer(bytes >>> 1));
@@ -213,7 +240,7 @@ export class Heap {
    * @param {Destructor} destroy
    */
   release(owner, pointer, destroy) {
-    this.#forgotten.unregister(owner);
+    this.#forgotten?.unregister(owner);
     this.#weights.delete(owner);
     if (this.#exports) this.#destroy(pointer, destroy);
   }
@@ -256,11 +283,42 @@ export class Heap {
   }
 
   /**
+   * Gives back what is kept only to be used again: the scratch, and the workspace of forward and backward
+   * passes.
+   *
+   * @returns {number} bytes
+   */
+  trim() {
+    const { pointer, bytes } = this.#scratch;
+    const workspace = this.c.dk_context_trim(this.#context) >>> 0;
+    this.c.dk_free(pointer);
+    this.#scratch = { pointer: 0, bytes: 0 };
+    return bytes + workspace;
+  }
+
+  /**
    * @param {number} pointer
    * @param {Destructor} destroy
    */
   #destroy(pointer, destroy) {
     this.#live--;
+    if (this.#lostThreads !== null && this.#waitsForLost(pointer, destroy)) return;
     this.c[destroy](pointer);
+  }
+
+  /**
+   * Keeps memory from being freed while a lost worker may use it, and frees what was kept once it does not.
+   *
+   * @param {number} pointer
+   * @param {Destructor} destroy
+   */
+  #waitsForLost(pointer, destroy) {
+    const c = /** @type {import('./abi.js').ThreadedExports} */ (this.c);
+    if (c.dk_context_lost(this.#context)) {
+      this.#kept.push({ pointer, destroy });
+      return true;
+    }
+    for (const kept of this.#kept.splice(0)) c[kept.destroy](kept.pointer);
+    return false;
   }
 }

@@ -4,7 +4,7 @@ import { index, integer, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { shapeText } from './shape.js';
 import { sliceRows } from './source.js';
-import { outPointerOf, produce } from './tensor.js';
+import { outPointerOf, produce, shapeOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
@@ -25,7 +25,12 @@ import { outPointerOf, produce } from './tensor.js';
  * @property {number} [height]
  * @property {Tensor | undefined} [out] a tensor [N, channels, H, W] to write into, instead of a new one
  * @property {number} [batch] which image of out to write (0)
+ * @property {number} [maxPixels] pictures of more pixels are refused, since reading them blocks the page
+ *   for seconds (268,435,456, as of 16384x16384: more than cameras have)
  */
+
+/** The largest canvas of Chromium; photographs have at most 200 million. */
+const MAX_PIXELS = 2 ** 28;
 
 /**
  * @param {Heap} heap
@@ -35,9 +40,10 @@ import { outPointerOf, produce } from './tensor.js';
  * @returns {Tensor}
  */
 export function fromImage(heap, reader, source, options) {
-  const { mean = 0, std = 1, channels, width, height, out, batch = 0 } = readOptions(options,
-    'fromImage', ['mean', 'std', 'channels', 'width', 'height', 'out', 'batch']);
-  const place = out === undefined ? 0 : outPointerOf(heap, out);
+  const { mean = 0, std = 1, channels, width, height, out, batch = 0, maxPixels = MAX_PIXELS } =
+    readOptions(options, 'fromImage',
+      ['mean', 'std', 'channels', 'width', 'height', 'out', 'batch', 'maxPixels']);
+  if (out !== undefined) outPointerOf(heap, out);
   const [N, C, outH, outW] = out === undefined ? [1, 3] : imageShape(out);
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new DynakernelError('ERR_CONFIG',
@@ -50,23 +56,27 @@ export function fromImage(heap, reader, source, options) {
     ...perChannel(std, 'std', planes, (value) => value !== 0),
   ];
 
-  const pixels = reader.open(source);
+  const pixels = reader.open(source,
+    integer(maxPixels, 'fromImage: maxPixels', 1, Number.MAX_SAFE_INTEGER));
   const [H, W] = targetSize(pixels, height, width, outH, outW);
   if (out === undefined) {
     return produce(heap, [1, planes, H, W], 'an image', (pointer) => {
-      convert(heap, pixels, norm, pointer, planes, H, W);
+      convert(heap, pixels, norm, () => pointer, planes, H, W);
     });
   }
   if (planes !== C || H !== outH || W !== outW) {
     throw new DynakernelError('ERR_SHAPE', `out must be [N, ${planes}, ${H}, ${W}], as the options ` +
-      `say; got ${shapeText(out.shape)}`);
+      `say; got ${shapeText(shapeOf(out))}`);
   }
-  convert(heap, pixels, norm, place + image * planes * H * W * 4, planes, H, W);
+  // Code of the source may dispose of out, so its place is asked for each time such code has run.
+  const place = () => outPointerOf(heap, out) + image * planes * H * W * 4;
+  convert(heap, pixels, norm, place, planes, H, W);
   return out;
 }
 
 /** @param {Tensor} out */
-function imageShape({ shape }) {
+function imageShape(out) {
+  const shape = shapeOf(out);
   if (shape.length === 4 && (shape[1] === 1 || shape[1] === 3) && !shape.includes(0)) return shape;
   throw new DynakernelError('ERR_SHAPE',
     `out must be [N, 3, H, W] or [N, 1, H, W] and not empty; got ${shapeText(shape)}`);
@@ -98,10 +108,12 @@ function targetSize(source, height, width, outH, outW) {
 function perChannel(value, name, channels, allowed) {
   const list = typeof value === 'number' ? Array(channels).fill(value) : value;
   const isList = (Array.isArray(list) || ArrayBuffer.isView(list)) &&
-    Array.from(/** @type {any} */ (list)).length === channels;
-  // As float32, which is what C computes with.
-  const floats = isList ? Array.from(/** @type {ArrayLike<number>} */ (list), (item) =>
-    (typeof item === 'number' ? Math.fround(item) : NaN)) : [];
+    /** @type {any} */ (list).length === channels;
+  // As float32, which is what C computes with; each item is read once.
+  const floats = Array.from({ length: isList ? channels : 0 }, (_, channel) => {
+    const item = /** @type {any} */ (list)[channel];
+    return typeof item === 'number' ? Math.fround(item) : NaN;
+  });
   if (isList && floats.every((item) => Number.isFinite(item) && allowed(item))) return floats;
   throw new DynakernelError('ERR_CONFIG', `fromImage: ${name} must be a finite number, or one for ` +
     `each of the ${channels} channels${allowed(0) ? '' : ', not 0'}; got ${given(value)}`);
@@ -113,12 +125,12 @@ function perChannel(value, name, channels, allowed) {
  * @param {Heap} heap
  * @param {Pixels} source
  * @param {readonly number[]} norm mean and std of each channel
- * @param {number} planes pointer to [channels, H, W]
+ * @param {() => number} place pointer to [channels, H, W], if that is still there
  * @param {number} channels
  * @param {number} H
  * @param {number} W
  */
-function convert(heap, source, norm, planes, channels, H, W) {
+function convert(heap, source, norm, place, channels, H, W) {
   const { width, height, bandRows } = source;
   const rowBytes = width * 4;
   const stripRows = sliceRows(width);
@@ -130,6 +142,7 @@ function convert(heap, source, norm, planes, channels, H, W) {
     for (let top = 0; top < height; top += bandRows) {
       const rows = Math.min(bandRows, height - top);
       const pixels = source.read(top, rows);
+      const planes = place();
       const band = heap.copyIfOnHeap(pixels);
       for (let row = 0; row < rows; row += stripRows) {
         const count = Math.min(stripRows, rows - row);
@@ -144,7 +157,7 @@ function convert(heap, source, norm, planes, channels, H, W) {
             planes + (top + row) * width * 4, H * W);
         }
       }
-      source.discard?.(pixels);
+      source.discard?.();
     }
   });
 }

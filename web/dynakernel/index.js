@@ -1,5 +1,3 @@
-/// <reference lib="es2022.error" preserve="true" />
-/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * dynakernel: dynamic-kernel convolution in WebAssembly. A small attention branch looks at an image
  * and mixes K convolution kernels into the one that the image is convolved with.
@@ -13,10 +11,10 @@
  * const y = block.forward(dk.fromImage(canvas)); // [1, 8, H - 2, W - 2]
  * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
  */
-export { DynakernelError } from './errors.js';
+export {
+  DynakernelError, cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
+} from './common.js';
 export { load } from './load.js';
-export { parseSafetensors, toSafetensors } from './safetensors.js';
-export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./aggregation.js').KernelAggregation} KernelAggregation */
@@ -36,18 +34,24 @@ export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */
 /** @typedef {import('./load.js').LoadOptions} LoadOptions */
+/** @typedef {import('./load.js').WasmFile} WasmFile */
+/** @typedef {import('./load.js').WasmSource} WasmSource */
 /** @typedef {import('./loss.js').HuberOptions} HuberOptions */
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */
 /** @typedef {import('./module.js').Module} Module */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
-/** @typedef {import('./optimizer.js').AdamOptions} AdamOptions */
+/** @typedef {import('./optimizer-rules.js').AdamOptions} AdamOptions */
 /** @typedef {import('./optimizer.js').Optimizer} Optimizer */
-/** @typedef {import('./optimizer.js').SgdOptions} SgdOptions */
+/** @typedef {import('./optimizer-dict.js').OptimizerGroup} OptimizerGroup */
+/** @typedef {import('./optimizer-dict.js').OptimizerSource} OptimizerSource */
+/** @typedef {import('./optimizer-dict.js').OptimizerStateDict} OptimizerStateDict */
+/** @typedef {import('./optimizer-rules.js').SgdOptions} SgdOptions */
 /** @typedef {import('./runtime.js').Info} Info */
 /** @typedef {import('./runtime.js').Runtime} Runtime */
 /** @typedef {import('./safetensors.js').SafetensorsFile} SafetensorsFile */
+/** @typedef {import('./safetensors-write.js').SafetensorsOptions} SafetensorsOptions */
 /** @typedef {import('./schedules.js').Schedule} Schedule */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
 /** @typedef {import('./state.js').LoadResult} LoadResult */

@@ -2,7 +2,7 @@
 import { readOptions, real } from './check.js';
 import { DynakernelError } from './errors.js';
 import { sameShape, shapeText, sizeOf } from './shape.js';
-import { pointerOf, produceInto } from './tensor.js';
+import { pointerOf, produceInto, shapeOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
@@ -68,11 +68,12 @@ export function huberLoss(heap, y, target, options) {
 function compute(heap, name, y, target, out, measure) {
   const prediction = pointerOf(heap, y, `${name}: y`);
   const goal = pointerOf(heap, target, `${name}: target`);
-  const { shape } = /** @type {Tensor} */ (y);
+  const shape = shapeOf(/** @type {Tensor} */ (y));
   const other = /** @type {Tensor} */ (target);
-  if (!sameShape(shape, other.shape)) {
+  const otherShape = shapeOf(other);
+  if (!sameShape(shape, otherShape)) {
     throw new DynakernelError('ERR_SHAPE', `${name}: y and target must have the same shape; ` +
-      `got ${shapeText(shape)} and ${shapeText(other.shape)}`);
+      `got ${shapeText(shape)} and ${shapeText(otherShape)}`);
   }
   if (shape.includes(0)) {
     throw new DynakernelError('ERR_SHAPE',

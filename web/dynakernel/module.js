@@ -2,6 +2,7 @@
  * What the three modules have in common: training mode, state dict, parameters and their gradients,
  * disposal.
  */
+import { guardClass, rememberSelf } from './boundary.js';
 import { boolean } from './check.js';
 import { DynakernelError } from './errors.js';
 import { Gradients } from './gradients.js';
@@ -36,6 +37,16 @@ import { DISPOSE } from './tensor.js';
  * @type {(module: Module) => number}
  */
 export let handleOf;
+
+/**
+ * A module's modes, without the boundary that `training` and `requiresGrad` pass through.
+ *
+ * @type {(module: Module) => boolean}
+ */
+export let isTraining;
+
+/** @type {(module: Module) => boolean} */
+export let wantsGradients;
 
 /**
  * Where the latest forward pass of a module that requires gradients is kept.
@@ -75,10 +86,13 @@ export class Module {
   #disposed = false;
 
   static {
+    guardClass(this, 'Module');
     handleOf = (module) => {
       module.#check();
       return module.#pointer;
     };
+    isTraining = (module) => module.#training;
+    wantsGradients = (module) => module.#requiresGrad;
     recordOf = (module) => module.#record;
     gradientsOf = (module) => {
       module.#check();
@@ -101,11 +115,12 @@ export class Module {
    * @param {Parts} parts
    */
   constructor(heap, { kind, pointer = 0, destroy, state = [], children = {} }) {
+    rememberSelf(this, heap);
     this.#heap = heap;
     this.#kind = kind;
     this.#pointer = pointer;
     this.#destroy = destroy;
-    this.#state = state;
+    this.#state = state.map((entry) => this.#guarded(entry));
     this.#children = children;
     this.#record = new ForwardRecord(heap);
     this.#gradients = new Gradients(heap, state.filter(({ tensor }) => tensor));
@@ -180,7 +195,8 @@ export class Module {
 
   /**
    * Copies of all parameters and running statistics by PyTorch's names, such as
-   * 'attention.conv1.weight'. toSafetensors writes it to a file that PyTorch reads.
+   * 'attention.conv1.weight'. toSafetensors writes it to a file that PyTorch reads. It needs no memory
+   * of the heap, so that a trained block can be saved when the heap is full.
    *
    * @returns {StateDict}
    * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
@@ -193,19 +209,23 @@ export class Module {
 
   /**
    * Takes over parameters and running statistics: from the bytes of a .safetensors file, or from an
-   * object like stateDict()'s, whose values may also be tensors. Numbers of other types are
-   * converted. A source that is refused changes nothing.
+   * object like stateDict()'s, whose values may also be tensors. F64, F16, BF16, F8_E4M3, F8_E5M2 and
+   * whole numbers are converted. Of a file only the names that begin with the prefix are read. As in
+   * PyTorch, `num_batches_tracked` may be missing; it then stays as it is. A source that is refused
+   * changes nothing.
    *
    * @param {StateSource} source
    * @param {LoadStateOptions} [options]
    * @returns {LoadResult} the names that were missing and unexpected; none if strict
-   * @throws {DynakernelError} ERR_STATE lists every name that is missing, unexpected or of another
-   *   shape; ERR_SAFETENSORS where the bytes are no such file; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @throws {DynakernelError} ERR_STATE lists names that are missing, unexpected or of another shape,
+   *   and names a value of a type that cannot be converted; ERR_SAFETENSORS if the bytes are no such
+   *   file; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.loadStateDict(bytes, { prefix: 'backbone.stage2.0.' });
+   * const { missing } = block.loadStateDict(bytes, { strict: false }); // [] if nothing is missing
    */
   loadStateDict(source, options) {
-    return loadStateDict(this.#entries(), source, options);
+    return loadStateDict(this.#entries(), source, options, () => this.#checkAll());
   }
 
   /**
@@ -284,9 +304,33 @@ export class Module {
   }
 
   #check() {
-    if (!this.disposed) return;
+    if (!this.#disposed && !this.#heap.closed) return;
     throw new DynakernelError('ERR_DISPOSED', `the ${this.#kind} can no longer be used: ` +
       `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
+  }
+
+  /**
+   * An entry whose memory is reached only while the module has it: getters of a state dict may dispose it.
+   *
+   * @param {StateEntry} entry
+   * @returns {StateEntry}
+   */
+  #guarded(entry) {
+    return {
+      ...entry,
+      read: () => {
+        this.#check();
+        return entry.read();
+      },
+      prepare: () => {
+        this.#check();
+        entry.prepare?.();
+      },
+      write: (values) => {
+        this.#check();
+        entry.write(values);
+      },
+    };
   }
 
   /** Refuses before anything is changed. */

@@ -1,12 +1,16 @@
 /** Numbers of every kind that callers bring, as float32. */
 import { DynakernelError, given } from './errors.js';
-import { shapeText } from './shape.js';
+import { decodeFloats, isSmallFloat } from './float-formats.js';
+import { shapeText, sizeOf } from './shape.js';
 
-/** @typedef {import('./heap.js').Floats} Floats */
+/** @import { Platform } from './platform.js' */
 
 /**
+ * Every kind of typed array that the project's libraries declare.
+ *
  * @typedef {Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array
- *   | Uint32Array | Float32Array | Float64Array | BigInt64Array | BigUint64Array} TypedArray
+ *   | Uint32Array | Float32Array | Float64Array | Platform<'BigInt64Array'>
+ *   | Platform<'BigUint64Array'> | Platform<'Float16Array'>} TypedArray
  */
 
 /**
@@ -23,92 +27,141 @@ export const isTypedArray = (value) => ArrayBuffer.isView(value) && 'length' in 
 
 /**
  * The class of a typed array or buffer by name: 'Float32Array'. Unlike instanceof, this also knows
- * those of other realms, such as an iframe's.
+ * those of other realms, such as an iframe's. 'none' for what cannot be read, such as a revoked Proxy.
  *
  * @param {unknown} value
  */
-export const className = (value) => Object.prototype.toString.call(value).slice(8, -1);
+export function className(value) {
+  try {
+    return Object.prototype.toString.call(value).slice(8, -1);
+  } catch {
+    return 'none';
+  }
+}
 
 /**
  * @param {unknown} value
  * @returns {value is ArrayBuffer}
  */
-export const isBuffer = (value) =>
-  className(value) === 'ArrayBuffer' || className(value) === 'SharedArrayBuffer';
+export const isBuffer = (value) => hasBytes(ArrayBuffer, value)
+  || typeof SharedArrayBuffer === 'function' && hasBytes(SharedArrayBuffer, value);
 
 /**
- * A typed array as floats: itself where it has them already.
+ * Whether a class's own accessor takes a value: a tag, unlike that, can be anything's. An accessor also
+ * takes objects of other realms.
+ *
+ * @param {{ prototype: object }} Class
+ * @param {unknown} value
+ */
+function hasBytes(Class, value) {
+  try {
+    Object.getOwnPropertyDescriptor(Class.prototype, 'byteLength')?.get?.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
+
+/**
+ * What a typed array is, whatever properties somebody has put before its own.
+ *
+ * @param {string | symbol} name
+ * @returns {(value: unknown) => any} undefined for the tag of what is no typed array
+ */
+function intrinsic(name) {
+  const { get } = /** @type {{ get: () => unknown }} */ (Object.getOwnPropertyDescriptor(typedArray, name));
+  return (value) => get.call(value);
+}
+const [tagOf, bufferOf, offsetOf, lengthOf] =
+  [Symbol.toStringTag, 'buffer', 'byteOffset', 'length'].map(intrinsic);
+
+/**
+ * The same numbers as a typed array of this realm, of no subclass and with no properties added, so
+ * that reading it runs no code of a caller. It is empty if the buffer is detached.
+ *
+ * @param {unknown} value
+ * @returns {TypedArray | null} null if it is no typed array
+ */
+export function plainView(value) {
+  const kind = tagOf(value);
+  if (kind === undefined) return null;
+  const Type = /** @type {any} */ (globalThis)[kind];
+  if (!Type) return null; // a class of another realm that this one has not
+  try {
+    return new Type(bufferOf(value), offsetOf(value), lengthOf(value));
+  } catch {
+    return new Type(0);
+  }
+}
+
+/**
+ * A typed array as floats: itself if it has them already.
  *
  * @param {TypedArray} data
- * @param {string} [dtype] what safetensors calls it, where 16 bits are a half or a bfloat
+ * @param {string} [dtype] what safetensors calls it, if the data are bits of small floats
  * @returns {Float32Array}
  */
 export function toFloats(data, dtype) {
   const kind = className(data);
   if (kind === 'Float32Array') return /** @type {Float32Array} */ (data);
-  if (kind === 'Uint16Array' && dtype === 'F16') {
-    return Float32Array.from(/** @type {Uint16Array} */ (data), halfToFloat);
-  }
-  if (kind === 'Uint16Array' && dtype === 'BF16') {
-    return bfloatsToFloats(/** @type {Uint16Array} */ (data));
+  if (dtype !== undefined && isSmallFloat(dtype, kind)) {
+    return decodeFloats(/** @type {Uint16Array} */ (data), dtype);
   }
   // Number() is for the 64-bit integers, which come as BigInt.
   return Float32Array.from(/** @type {Float64Array} */ (data), Number);
 }
 
 /**
- * Numbers in arrays, flat or nested as the shape says, as floats.
+ * Numbers in arrays, flat or nested as the shape says, as floats. Lengths are checked before items are
+ * read, and each item is read once.
  *
  * @param {readonly unknown[]} values
  * @param {readonly number[]} shape
  */
 export function flatten(values, shape) {
+  const { length } = values;
+  const first = length > 0 ? values[0] : undefined;
+  const nested = Array.isArray(first);
+  const size = sizeOf(shape);
+  if (!nested && length !== size) {
+    throw new DynakernelError('ERR_SHAPE',
+      `the shape ${shapeText(shape)} needs ${size} numbers; got ${length}`);
+  }
+  if (nested) checkNested(length, shape, 0);
   /** @type {number[]} */
   const flat = [];
-  const nested = values.some(Array.isArray);
-  const visit = (/** @type {readonly unknown[]} */ items, /** @type {number} */ depth) => {
-    if (nested && items.length !== shape[depth]) {
-      throw new DynakernelError('ERR_SHAPE',
-        `the data must be nested as the shape ${shapeText(shape)} says: ` +
-        `an array at depth ${depth} has ${items.length} elements, not ${shape[depth] ?? 'any'}`);
-    }
+  const visit = (/** @type {unknown} */ item, /** @type {number} */ depth) => {
     const innermost = !nested || depth === shape.length - 1;
-    for (let i = 0; i < items.length; i++) { // also over holes, which forEach would skip
-      const item = items[i];
-      if (!innermost && Array.isArray(item)) {
-        visit(item, depth + 1);
-      } else if (innermost && typeof item === 'number') {
-        flat.push(item);
-      } else {
-        throw new DynakernelError('ERR_CONFIG',
-          `the data must be numbers, flat or nested as the shape ${shapeText(shape)} says; ` +
-          `element ${flat.length} is ${given(item)}`);
-      }
+    if (innermost && typeof item === 'number') {
+      flat.push(item);
+    } else if (!innermost && Array.isArray(item)) {
+      visitAll(item, item.length, depth + 1);
+    } else {
+      throw new DynakernelError('ERR_CONFIG',
+        `the data must be numbers, flat or nested as the shape ${shapeText(shape)} says; ` +
+        `element ${flat.length} is ${given(item)}`);
     }
   };
-  visit(values, 0);
+  const visitAll = (/** @type {readonly unknown[]} */ items, /** @type {number} */ count,
+    /** @type {number} */ depth) => {
+    checkNested(count, shape, depth);
+    for (let i = 0; i < count; i++) visit(items[i], depth); // also over holes, which forEach would skip
+  };
+  if (length > 0) visit(first, 0);
+  for (let i = 1; i < length; i++) visit(values[i], 0);
   return Float32Array.from(flat);
 }
 
 /**
- * IEEE 754 half precision: sign 1, exponent 5, fraction 10 bits.
- *
- * @param {number} bits
+ * @param {number} length of an array
+ * @param {readonly number[]} shape
+ * @param {number} depth of the array, 0 for the outermost
  */
-function halfToFloat(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/**
- * bfloat16 is the upper half of a float32.
- *
- * @param {Uint16Array} data
- */
-function bfloatsToFloats(data) {
-  return new Float32Array(Uint32Array.from(data, (bits) => bits << 16).buffer);
+function checkNested(length, shape, depth) {
+  if (length === shape[depth]) return;
+  throw new DynakernelError('ERR_SHAPE',
+    `the data must be nested as the shape ${shapeText(shape)} says: ` +
+    `an array at depth ${depth} has ${length} elements, not ${shape[depth] ?? 'any'}`);
 }

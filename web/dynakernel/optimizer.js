@@ -1,29 +1,26 @@
 /** Optimizers: torch.optim's SGD and Adam over the parameters of modules. */
-import { readOptions, real } from './check.js';
+import { guardClass, rememberSelf } from './boundary.js';
+import { boolean, isArray, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { Module, gradientsOf, leavesOf } from './module.js';
+import { flattenOptimizerState } from './optimizer-dict.js';
+import { ADAM, SGD } from './optimizer-rules.js';
+import { readOptimizerState } from './optimizer-state.js';
 import { readRate } from './schedules.js';
 import { sizeOf } from './shape.js';
+import { withMemory } from './state-value.js';
 import { DISPOSE, emptyTensor, noteWritten, pointerOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
+/** @typedef {import('./optimizer-dict.js').OptimizerSource} OptimizerSource */
+/** @typedef {import('./optimizer-dict.js').OptimizerStateDict} OptimizerStateDict */
+/** @typedef {import('./optimizer-rules.js').AdamOptions} AdamOptions */
+/** @typedef {import('./optimizer-rules.js').Rule} Rule */
+/** @typedef {import('./optimizer-rules.js').Settings} Settings */
+/** @typedef {import('./optimizer-rules.js').SgdOptions} SgdOptions */
+/** @typedef {import('./optimizer-state.js').Memory} Memory */
+/** @typedef {import('./state.js').StateValue} StateValue */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
-
-/**
- * @typedef {object} SgdOptions
- * @property {number} [lr] learning rate, 0 or more (1e-3)
- * @property {number} [momentum] 0 or more (0)
- * @property {number} [weightDecay] 0 or more: this part of each parameter is added to its gradient (0)
- */
-
-/**
- * @typedef {object} AdamOptions
- * @property {number} [lr] learning rate, 0 or more (1e-3)
- * @property {readonly [number, number]} [betas] decay of the averages of the gradient and of its
- *   square, each from 0 to below 1 ([0.9, 0.999])
- * @property {number} [eps] added to the divisor, 0 or more (1e-8)
- * @property {number} [weightDecay] 0 or more: this part of each parameter is added to its gradient (0)
- */
 
 /**
  * One parameter, and what the optimizer remembers of it.
@@ -31,19 +28,10 @@ import { DISPOSE, emptyTensor, noteWritten, pointerOf } from './tensor.js';
  * @typedef {object} Slot
  * @property {Module} leaf
  * @property {string} name
+ * @property {readonly number[]} shape
  * @property {Tensor | null} parameter taken at its first step
  * @property {Tensor | null} state
  * @property {number} steps
- */
-
-/**
- * What sets one optimizer apart from another.
- *
- * @typedef {object} Rule
- * @property {string} name
- * @property {number} arrays of state, each as long as the parameter
- * @property {(update: { parameter: number, gradient: number, state: number, count: number,
- *   step: number, lr: number }) => void} update pointers, and the number of this step from 1
  */
 
 /**
@@ -52,43 +40,48 @@ import { DISPOSE, emptyTensor, noteWritten, pointerOf } from './tensor.js';
 export class Optimizer {
   #heap;
   #rule;
-  #lr;
+  #settings;
   #leaves;
   /** @type {Slot[]} */
   #slots;
   #disposed = false;
 
+  static {
+    guardClass(this, 'Optimizer');
+  }
+
   /**
    * @hideconstructor
    * @param {Heap} heap
    * @param {unknown} modules
-   * @param {number} lr
+   * @param {Settings} settings
    * @param {Rule} rule
    */
-  constructor(heap, modules, lr, rule) {
+  constructor(heap, modules, settings, rule) {
+    rememberSelf(this, heap);
     this.#heap = heap;
     this.#rule = rule;
-    this.#lr = lr;
+    this.#settings = settings;
     this.#leaves = readModules(heap, modules, rule.name);
-    this.#slots = this.#leaves.flatMap((leaf) => gradientsOf(leaf).names.map((name) =>
-      ({ leaf, name, parameter: null, state: null, steps: 0 })));
+    this.#slots = this.#leaves.flatMap((leaf) => gradientsOf(leaf).parameters.map(({ name, shape }) =>
+      ({ leaf, name, shape, parameter: null, state: null, steps: 0 })));
   }
 
   /**
    * The learning rate, 0 or more. What is set here counts from the next step on.
    *
-   * @throws {DynakernelError} ERR_CONFIG where it is set to what is no such number; ERR_DISPOSED
+   * @throws {DynakernelError} ERR_CONFIG if it is set to what is no such number; ERR_DISPOSED
    * @example
    * const schedule = cosineSchedule({ lr: 1e-2, steps: 1000 });
    * optimizer.lr = schedule(step); // before each step
    */
   get lr() {
-    return this.#lr;
+    return this.#settings.lr;
   }
 
   set lr(value) {
     this.#check();
-    this.#lr = readRate(value, `${this.#rule.name}: lr`);
+    this.#settings = { ...this.#settings, lr: readRate(value, `${this.#rule.name}: lr`) };
   }
 
   /**
@@ -114,7 +107,7 @@ export class Optimizer {
     for (const { slot, tensor, ...update } of updates) {
       noteWritten(tensor);
       slot.steps++;
-      this.#rule.update({ ...update, step: slot.steps, lr: this.#lr });
+      this.#rule.update(this.#heap.c, { ...update, step: slot.steps }, this.#settings);
     }
   }
 
@@ -126,9 +119,80 @@ export class Optimizer {
    * optimizer.zeroGrad(); // else the next backward() adds to what is there
    */
   zeroGrad() {
-    this.#check();
-    for (const leaf of this.#leaves) gradientsOf(leaf); // refuses before anything has changed
+    this.#checkAll();
     for (const leaf of this.#leaves) leaf.zeroGrad();
+  }
+
+  /**
+   * Copies of what the optimizer remembers, and its settings, as PyTorch lays them out: parameters are
+   * numbered in the order of parameters(). toSafetensors writes it, or the flat form, whose names are
+   * like 'state.0.exp_avg' and 'param_groups.0.lr'. It needs no memory of the heap.
+   *
+   * @overload
+   * @param {{ flat?: false | undefined }} [options]
+   * @returns {OptimizerStateDict}
+   * @throws {DynakernelError} ERR_DISPOSED; ERR_MEMORY; ERR_CONFIG for other options
+   * @example
+   * const { state, param_groups: [group] } = optimizer.stateDict();
+   * state[0].exp_avg.shape; // that of the first parameter
+   * group.lr;               // 0.001
+   */
+  /**
+   * The same with one level of names, to go into one file with others.
+   *
+   * @overload
+   * @param {{ flat: true }} options
+   * @returns {{ [name: string]: StateValue }}
+   * @throws {DynakernelError} ERR_DISPOSED; ERR_MEMORY; ERR_CONFIG for other options
+   * @example
+   * const file = toSafetensors({ ...block.stateDict(), ...optimizer.stateDict({ flat: true }) });
+   */
+  /**
+   * @param {{ flat?: boolean | undefined }} [options]
+   * @returns {OptimizerStateDict | { [name: string]: StateValue }}
+   */
+  stateDict(options) {
+    const { flat = false } = readOptions(options, 'optimizer.stateDict', ['flat']);
+    const isFlat = boolean(flat, 'optimizer.stateDict: flat');
+    this.#check();
+    return withMemory("the copies of the optimizer's state", () => {
+      const group = { ...this.#rule.toGroup(this.#settings), params: this.#slots.map((_, i) => i) };
+      const state = Object.fromEntries(this.#slots.flatMap((slot, i) =>
+        (slot.steps > 0 && slot.state ? [[String(i), this.#copyState(slot, slot.state)]] : [])));
+      const dict = { state, param_groups: [group] };
+      return isFlat ? flattenOptimizerState(dict) : dict;
+    });
+  }
+
+  /**
+   * Takes over what an optimizer of the same kind and over the same parameters remembered, with its
+   * settings, as PyTorch does: from the bytes of a safetensors file, from stateDict()'s object, or
+   * from a flat one; other names in these are passed over. Training then goes on as if it had not
+   * been interrupted. A source that is refused changes nothing.
+   *
+   * @param {OptimizerSource} source
+   * @throws {DynakernelError} ERR_STATE if the number or a shape of the parameters is another, or it is
+   *   of another optimizer, or has a setting that is not supported, such as amsgrad; ERR_SAFETENSORS;
+   *   ERR_MEMORY; ERR_DISPOSED
+   * @example
+   * const file = new Blob([toSafetensors(optimizer.stateDict())]);
+   * // later, with a new module that has loaded the module's state dict
+   * const optimizer = dk.adam(block);
+   * optimizer.loadStateDict(await file.arrayBuffer());
+   */
+  loadStateDict(source) {
+    this.#checkAll();
+    const { settings, memories } = readOptimizerState(this.#rule, this.#settings, this.#slots, source);
+    this.#checkAll(); // getters of the source may have disposed something
+    const states = this.#makeStates(memories);
+    // Nothing below can fail.
+    this.#settings = settings;
+    for (const [i, slot] of this.#slots.entries()) {
+      if (slot.state !== states[i]) slot.state?.dispose();
+      slot.state = states[i];
+      slot.steps = memories[i]?.steps ?? 0;
+      memories[i]?.arrays.forEach((array, k) => this.#arrayOf(slot, /** @type {Tensor} */ (slot.state), k).set(array));
+    }
   }
 
   get disposed() {
@@ -155,6 +219,60 @@ export class Optimizer {
       `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
   }
 
+  /** Refuses before anything has changed. */
+  #checkAll() {
+    this.#check();
+    for (const leaf of this.#leaves) gradientsOf(leaf);
+  }
+
+  /**
+   * One array of a slot's state in the heap.
+   *
+   * @param {Slot} slot
+   * @param {Tensor} state
+   * @param {number} k
+   */
+  #arrayOf({ shape }, state, k) {
+    const count = sizeOf(shape);
+    return this.#heap.floats(pointerOf(this.#heap, state, 'the state') + 4 * k * count, count);
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {Tensor} state
+   * @returns {{ [name: string]: StateValue }}
+   */
+  #copyState(slot, state) {
+    const arrays = this.#rule.arrays(this.#settings).map((name, k) =>
+      [name, { shape: [...slot.shape], data: this.#arrayOf(slot, state, k).slice() }]);
+    const step = this.#rule.counts ? { step: { shape: [], data: Float32Array.of(slot.steps) } } : {};
+    return { ...step, ...Object.fromEntries(arrays) };
+  }
+
+  /**
+   * Memory for what slots are to remember: their own, if it is of that size.
+   *
+   * @param {readonly (Memory | null)[]} memories
+   * @returns {(Tensor | null)[]}
+   */
+  #makeStates(memories) {
+    /** @type {Tensor[]} */
+    const made = [];
+    try {
+      return this.#slots.map(({ state, shape }, i) => {
+        const arrays = memories[i]?.arrays.length ?? 0;
+        if (arrays === 0) return null;
+        if (state?.shape[0] === arrays) return state;
+        const tensor = emptyTensor(this.#heap, [arrays, sizeOf(shape)], `the state of ${this.#rule.name}`);
+        made.push(tensor);
+        return tensor;
+      });
+    } catch (error) {
+      for (const tensor of made) tensor.dispose();
+      throw error;
+    }
+  }
+
   /**
    * All that a step may lack memory for.
    *
@@ -177,7 +295,8 @@ export class Optimizer {
    * @returns {Tensor | null}
    */
   #makeState(count) {
-    const { name, arrays } = this.#rule;
+    const { name } = this.#rule;
+    const arrays = this.#rule.arrays(this.#settings).length;
     if (arrays === 0) return null;
     const state = emptyTensor(this.#heap, [arrays, count], `the state of ${name}`);
     this.#heap.floats(pointerOf(this.#heap, state, 'the state'), arrays * count).fill(0);
@@ -191,17 +310,8 @@ export class Optimizer {
  * @param {SgdOptions} [options]
  */
 export function sgd(heap, modules, options) {
-  const { lr = 1e-3, momentum = 0, weightDecay = 0 } =
-    readOptions(options, 'sgd', ['lr', 'momentum', 'weightDecay']);
-  const inertia = notNegative(momentum, 'sgd: momentum');
-  const decay = notNegative(weightDecay, 'sgd: weightDecay');
-  return new Optimizer(heap, modules, readRate(lr, 'sgd: lr'), {
-    name: 'sgd',
-    arrays: inertia > 0 ? 1 : 0,
-    update({ parameter, gradient, state, count, lr, step }) {
-      heap.c.dk_sgd_step(parameter, gradient, state, count, lr, inertia, decay, step);
-    },
-  });
+  const settings = SGD.read(readOptions(options, 'sgd', ['lr', 'momentum', 'weightDecay']));
+  return new Optimizer(heap, modules, settings, SGD);
 }
 
 /**
@@ -210,39 +320,12 @@ export function sgd(heap, modules, options) {
  * @param {AdamOptions} [options]
  */
 export function adam(heap, modules, options) {
-  const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } =
-    readOptions(options, 'adam', ['lr', 'betas', 'eps', 'weightDecay']);
-  const [beta1, beta2] = readBetas(betas);
-  const least = notNegative(eps, 'adam: eps');
-  const decay = notNegative(weightDecay, 'adam: weightDecay');
-  return new Optimizer(heap, modules, readRate(lr, 'adam: lr'), {
-    name: 'adam',
-    arrays: 2,
-    update({ parameter, gradient, state, count, lr, step }) {
-      heap.c.dk_adam_step(parameter, gradient, state, state + 4 * count, count, lr, beta1, beta2,
-        least, decay, step);
-    },
-  });
+  const settings = ADAM.read(readOptions(options, 'adam', ['lr', 'betas', 'eps', 'weightDecay']));
+  return new Optimizer(heap, modules, settings, ADAM);
 }
 
-/**
- * @param {unknown} value
- * @param {string} what
- */
-const notNegative = (value, what) => real(value, what, '0 or more', (number) => number >= 0);
-
-/**
- * @param {unknown} betas
- * @returns {number[]}
- */
-function readBetas(betas) {
-  if (!Array.isArray(betas) || betas.length !== 2) {
-    throw new DynakernelError('ERR_CONFIG',
-      `adam: betas must be an array of two numbers, such as [0.9, 0.999]; got ${given(betas)}`);
-  }
-  return Array.from(betas, (beta, i) => real(beta, `adam: betas[${i}]`, 'from 0 to below 1',
-    (value) => value >= 0 && value < 1));
-}
+/** Modules of one optimizer. */
+const MOST_MODULES = 65536;
 
 /**
  * The modules that have parameters, each once, however often it was named or lies within another.
@@ -252,14 +335,23 @@ function readBetas(betas) {
  * @param {string} what
  */
 function readModules(heap, modules, what) {
-  const list = Array.isArray(modules) ? modules : [modules];
-  if (list.length === 0) {
+  const list = isArray(modules) ? modules : [modules];
+  const { length } = list;
+  if (length === 0) {
     throw new DynakernelError('ERR_CONFIG', `${what} needs at least one module; got []`);
   }
-  const leaves = list.flatMap((module) => {
-    if (module instanceof Module) return leavesOf(module, heap, what);
-    throw new DynakernelError('ERR_CONFIG',
-      `${what} takes a module or an array of modules; got ${given(module)}`);
-  });
-  return [...new Set(leaves)];
+  if (length > MOST_MODULES) {
+    throw new DynakernelError('ERR_CONFIG', `${what} takes at most ${MOST_MODULES} modules; got ${length}`);
+  }
+  /** @type {Set<Module>} */
+  const leaves = new Set();
+  for (let i = 0; i < length; i++) {
+    const module = list[i];
+    if (!(module instanceof Module)) {
+      throw new DynakernelError('ERR_CONFIG',
+        `${what} takes a module or an array of modules; got ${given(module)}`);
+    }
+    for (const leaf of leavesOf(module, heap, what)) leaves.add(leaf);
+  }
+  return [...leaves];
 }

@@ -1,6 +1,6 @@
 /** What a forward pass leaves for the backward pass that may follow. */
 import { DynakernelError } from './errors.js';
-import { emptyTensor, pointerOf } from './tensor.js';
+import { emptyTensor, pointerOf, shapeOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
@@ -34,7 +34,8 @@ export class ForwardRecord {
   }
 
   /**
-   * Records a pass. Where work throws, the pass before stays: work may throw only before it writes.
+   * Records a pass. If work throws, the pass before stays: work may throw only before it writes, but for
+   * ERR_LOAD, after which there is no pass.
    *
    * @param {Pass} pass
    * @param {readonly number[]} sizes of the record's parts, in bytes
@@ -43,7 +44,7 @@ export class ForwardRecord {
   write(pass, sizes, work) {
     const rounded = sizes.map((bytes) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
     const floats = rounded.reduce((sum, bytes) => sum + bytes / 4, 0);
-    const fits = this.#memory !== null && this.#memory.shape[0] >= floats;
+    const fits = this.#memory !== null && shapeOf(this.#memory)[0] >= floats;
     const memory = fits && this.#memory
       || emptyTensor(this.#heap, [floats], 'the record for backward');
     let end = pointerOf(this.#heap, memory, 'the record');
@@ -52,6 +53,8 @@ export class ForwardRecord {
       work(...parts);
     } catch (error) {
       if (!fits) memory.dispose();
+      // A worker that stopped left the record half written.
+      else if (error instanceof DynakernelError && error.code === 'ERR_LOAD') this.#latest = null;
       throw error;
     }
     if (!fits) this.#memory?.dispose();

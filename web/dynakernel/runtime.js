@@ -2,6 +2,7 @@
 import { KernelAggregation } from './aggregation.js';
 import { KernelAttention } from './attention.js';
 import { DynamicKernelAggregation } from './block.js';
+import { guardClass, rememberSelf } from './boundary.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { fromImage } from './image.js';
 import { huberLoss, l1Loss, mseLoss } from './loss.js';
@@ -35,7 +36,9 @@ export const VERSION = '0.1.0';
  * @typedef {object} Info
  * @property {string} version
  * @property {'baseline' | 'relaxed' | 'unknown'} simd 'unknown' for a module of the caller's own
- * @property {number} threads 1: none beside the caller's
+ * @property {number} threads 1: none beside the caller's, or no longer
+ * @property {string | null} threadsReason why there is one thread although load() might have started
+ *   more, or did until a worker was lost; null if there are more, or if load() was asked for one
  * @property {number} heapBytes memory of the WebAssembly module, which grows and never shrinks
  */
 
@@ -53,15 +56,17 @@ export class Runtime {
   #reader = new PixelReader();
 
   static {
+    guardClass(this, 'Runtime');
     heapOf = (runtime) => runtime.#heap;
   }
 
   /**
    * @hideconstructor
    * @param {Heap} heap
-   * @param {Pick<Info, 'simd' | 'threads'>} build
+   * @param {Pick<Info, 'simd' | 'threads' | 'threadsReason'>} build
    */
   constructor(heap, build) {
+    rememberSelf(this, heap);
     this.#heap = heap;
     this.#build = build;
   }
@@ -76,8 +81,12 @@ export class Runtime {
    * console.log(`${simd} SIMD, ${threads} threads, ${(heapBytes / 1e6).toFixed(1)} MB`);
    */
   get info() {
-    const { simd, threads } = this.#build;
-    return { version: VERSION, simd, threads, heapBytes: this.#heap.size };
+    const { simd, threads, threadsReason } = this.#build;
+    const lost = threads > 1 ? this.#heap.lostThreads : null;
+    return {
+      version: VERSION, simd, threads: lost === null ? threads : 1, threadsReason: lost ?? threadsReason,
+      heapBytes: this.#heap.size,
+    };
   }
 
   /**
@@ -110,14 +119,21 @@ export class Runtime {
 
   /**
    * A picture as a tensor [1, channels, H, W] of (v / 255 - mean) / std for each channel. With width
-   * or height it is resized, antialiased and as a whole; where alpha is not 255 it is ignored.
+   * or height it is resized, antialiased and as a whole. Alpha is ignored, so that transparent pixels,
+   * which canvases keep without a colour, read as black. Colours of wider spaces are converted to sRGB.
+   *
+   * An img has its natural size, which counts CSS pixels: half the file's with srcset="photo.png 2x".
+   * The browser scales it to that; an ImageBitmap of the file has all its pixels.
+   * A WebGL canvas without preserveDrawingBuffer reads as zeros once the task that drew it has ended.
+   * With Firefox's resistFingerprinting, what pages read of canvases has noise.
    *
    * @param {ImageSource} source ImageData or any { data, width, height } of RGBA bytes, canvas,
    *   OffscreenCanvas, img, ImageBitmap, video or VideoFrame
    * @param {ImageOptions} [options]
    * @returns {Tensor} out, where the options have one
-   * @throws {import('./errors.js').DynakernelError} ERR_IMAGE where the picture is not there yet,
-   *   or may not be read; ERR_CONFIG, ERR_SHAPE, ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_IMAGE if the picture is not there yet, may not
+   *   be read, or has more pixels than the option maxPixels allows; ERR_CONFIG, ERR_SHAPE, ERR_MEMORY,
+   *   ERR_DISPOSED
    * @example
    * const x = dk.fromImage(video, {
    *   width: 192, height: 256, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225],
@@ -260,6 +276,25 @@ export class Runtime {
   adam(modules, options) {
     this.#heap.checkOpen();
     return adam(this.#heap, modules, options);
+  }
+
+  /**
+   * Gives back the memory that is kept only to be used again: the workspace that forward and backward
+   * passes compute in, which stays as large as the largest of them needed, and what pictures are read with.
+   * The next call that needs it takes it again. Call it after the last large image, or when ERR_MEMORY says
+   * that the heap is full. Tensors, modules and what backward() needs stay. `info.heapBytes` stays too,
+   * since WebAssembly's memory never shrinks: what is given back is there for other tensors and modules.
+   *
+   * @returns {number} bytes of the heap that were given back
+   * @throws {import('./errors.js').DynakernelError} ERR_DISPOSED
+   * @example
+   * const y = block.forward(photograph); // of 4000 x 3000 pixels
+   * dk.trim(); // only small ones follow
+   */
+  trim() {
+    const bytes = this.#heap.trim();
+    this.#reader.close();
+    return bytes;
   }
 
   get disposed() {

@@ -3,12 +3,17 @@
  * they lie, and their bytes. Numbers are little-endian, as typed arrays are wherever WebAssembly
  * runs.
  */
-import { isListOf } from './check.js';
-import { DynakernelError, given, messageOf } from './errors.js';
-import { className, isBuffer, isTypedArray } from './numbers.js';
-import { isLength, sizeOf } from './shape.js';
+import { guarded } from './boundary.js';
+import { isArray, isListOf, isObject } from './check.js';
+import { given, messageOf } from './errors.js';
+import { isBuffer, plainView } from './numbers.js';
+import { describeFile } from './recognise.js';
+import { parseHeader, refusal } from './safetensors-header.js';
+import { DTYPE_NAMES, findDtype } from './safetensors-types.js';
+import { isLength } from './shape.js';
 
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
+/** @typedef {import('./safetensors-types.js').Dtype} Dtype */
 /** @typedef {import('./state.js').StateValue} StateValue */
 
 /** @typedef {{ [name: string]: string }} Metadata */
@@ -22,159 +27,113 @@ import { isLength, sizeOf } from './shape.js';
  * @typedef {{ [name: string]: SafetensorsValue } & { readonly __metadata__: Metadata }} SafetensorsFile
  */
 
-const ARRAYS = /** @type {const} */ ({
-  F64: Float64Array, I64: BigInt64Array, U64: BigUint64Array,
-  F32: Float32Array, I32: Int32Array, U32: Uint32Array,
-  F16: Uint16Array, BF16: Uint16Array, I16: Int16Array, U16: Uint16Array,
-  F8_E4M3: Uint8Array, F8_E5M2: Uint8Array, I8: Int8Array, U8: Uint8Array, BOOL: Uint8Array,
-});
-
-/** @typedef {keyof typeof ARRAYS} Dtype */
-
 /** As the format's own library has it. */
-const MAX_HEADER = 100_000_000;
+export const MAX_HEADER = 100_000_000;
 
-/** @typedef {{ dtype: Dtype, shape: number[], begin: number, end: number }} Place */
+/** @typedef {{ dtype: string, array: string, shape: number[], begin: number, end: number }} Place */
 
 /**
- * Reads a .safetensors file, strictly: what does not add up is refused. The arrays are views on the
- * given bytes where these are aligned, copies elsewhere. 16-bit floats come as their bits, in a
- * Uint16Array with dtype 'F16' or 'BF16'.
+ * Reads a .safetensors file, strictly: what does not add up is refused, as by the safetensors
+ * library. The arrays are views on the given bytes if these are aligned; else each is copied when its
+ * `data` is first asked for. Floats of 16 bits come as their bits, in a Uint16Array with dtype 'F16'
+ * or 'BF16', those of 8 bits in a Uint8Array; toFloat32 makes numbers of them. Types that JavaScript
+ * has no numbers for, such as 'C64' and 'F4', come as their bytes, in a Uint8Array.
  *
  * @param {ArrayBuffer | ArrayBufferView} bytes
  * @returns {SafetensorsFile}
- * @throws {DynakernelError} ERR_SAFETENSORS
+ * @throws {DynakernelError} ERR_SAFETENSORS if the bytes are no such file; the message says what they
+ *   are, if they look like a PyTorch checkpoint, a web page, a Git LFS pointer or the like
  * @example
  * const file = parseSafetensors(await (await fetch('model.safetensors')).arrayBuffer());
  * file['conv1.weight'].shape; // [64, 3, 7, 7]
  * file.__metadata__.format;   // 'pt'
  */
 export function parseSafetensors(bytes) {
+  return guarded('parseSafetensors', () => readFile(bytes));
+}
+
+/**
+ * @param {unknown} bytes
+ * @returns {SafetensorsFile}
+ */
+function readFile(bytes) {
   const file = asBytes(bytes);
-  if (file.length < 8) {
-    throw refusal(`the file must begin with 8 bytes of header length; it has ${file.length} bytes`);
-  }
-  const length = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
-  if (length > MAX_HEADER || Number(length) > file.length - 8) {
-    throw refusal(`the header is said to have ${length} bytes, but the file has ${file.length} ` +
-      `in all, and a header at most ${MAX_HEADER}`);
-  }
-  const start = 8 + Number(length);
-  const { __metadata__: metadata = {}, ...entries } = parseHeader(file.subarray(8, start));
+  const start = 8 + headerLength(file);
+  const { __metadata__: metadata, ...entries } = headerOf(file, start);
   const places = Object.entries(entries).map(([name, entry]) =>
     /** @type {const} */ ([name, readPlace(name, entry)]));
   checkPlaces(places, file.length - start);
 
-  const arrays = Object.fromEntries(places.map(([name, { dtype, shape, begin, end }]) =>
-    [name, { dtype, shape, data: viewOn(file, dtype, start + begin, end - begin) }]));
-  Object.defineProperty(arrays, '__metadata__', { value: readMetadata(metadata) });
+  const arrays = Object.fromEntries(places.map(([name, place]) => [name, arrayOn(file, start, name, place)]));
+  Object.defineProperty(arrays, '__metadata__', { value: readMetadata(metadata ?? {}) });
   return /** @type {any} */ (arrays);
 }
 
 /**
- * Writes a .safetensors file. The same content gives the same bytes: arrays are ordered by the size
- * of their elements, so that all are aligned, then by name.
+ * Strings by name, as a copy.
  *
- * @param {{ readonly [name: string]: { readonly shape: readonly number[], readonly data: TypedArray,
- *   readonly dtype?: string | undefined } }} dict as stateDict() and parseSafetensors answer it;
- *   values may be tensors too
- * @param {Metadata} [metadata] strings to go with it
- * @returns {Uint8Array<ArrayBuffer>}
- * @throws {DynakernelError} ERR_SAFETENSORS
- * @example
- * const file = new Blob([toSafetensors(block.stateDict(), { format: 'pt' })]);
+ * @param {unknown} metadata
+ * @returns {Metadata}
  */
-export function toSafetensors(dict, metadata = {}) {
-  if (typeof dict !== 'object' || dict === null) {
-    throw refusal(`a dict { name: { shape, data } } is needed; got ${given(dict)}`);
+export function readMetadata(metadata) {
+  const isDict = isObject(metadata) && !isArray(metadata);
+  const entries = isDict ? Object.entries(metadata) : [];
+  if (!isDict || !entries.every(([, value]) => typeof value === 'string')) {
+    throw refusal(`metadata must be an object whose values are strings; got ${given(metadata)}`);
   }
-  const values = Object.entries(dict)
-    .map(([name, value]) => ({ name, ...readArray(name, value) }))
-    .sort((a, b) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT || compare(a.name, b.name));
-
-  const strings = Object.entries(readMetadata(metadata)).sort(([a], [b]) => compare(a, b));
-  /** @type {[string, unknown][]} */
-  const header = strings.length > 0 ? [['__metadata__', Object.fromEntries(strings)]] : [];
-  let size = 0;
-  for (const { name, dtype, shape, data } of values) {
-    header.push([name, { dtype, shape, data_offsets: [size, size + data.byteLength] }]);
-    size += data.byteLength;
-  }
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const start = Math.ceil((8 + json.length) / 8) * 8;
-
-  const file = new Uint8Array(start + size).fill(0x20, 8, start); // the header ends in spaces
-  new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
-  file.set(json, 8);
-  let offset = start;
-  for (const { data } of values) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
-  }
-  return file;
+  return Object.fromEntries(entries);
 }
 
-/** @param {string} message */
-const refusal = (message) => new DynakernelError('ERR_SAFETENSORS', `safetensors: ${message}`);
-
 /**
- * By code units: no locale changes the order.
+ * The bytes, by a view that does not follow a resizable buffer.
  *
- * @param {string} a
- * @param {string} b
+ * @param {unknown} bytes
+ * @returns {Uint8Array}
  */
-const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-
-/** @param {unknown} bytes */
 function asBytes(bytes) {
-  if (isBuffer(bytes)) return new Uint8Array(bytes);
-  if (ArrayBuffer.isView(bytes)) {
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isFile = isBuffer(bytes) || ArrayBuffer.isView(bytes);
+  if (!isFile) {
+    throw refusal('the bytes of a file are needed, as an ArrayBuffer or a view on one ' +
+      `(await response.arrayBuffer(), readFileSync(path)); got ${given(bytes)}`);
   }
-  throw refusal(`the bytes of a file are needed, as an ArrayBuffer or a view on one; got ${given(bytes)}`);
-}
-
-/**
- * @param {Uint8Array} bytes
- * @returns {{ [name: string]: unknown }}
- */
-function parseHeader(bytes) {
-  let text, header;
   try {
-    // A copy, since decoders refuse views on shared memory; a byte order mark is not JSON.
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.slice());
-    header = JSON.parse(text);
+    if (isBuffer(bytes)) return new Uint8Array(bytes, 0, bytes.byteLength);
+    const { buffer, byteOffset, byteLength } = bytes;
+    void new Uint8Array(buffer); // refuses a detached buffer, on which views say that they are empty
+    return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (error) {
-    throw refusal(`the header must be JSON in UTF-8: ${messageOf(error)}`);
+    throw refusal('the bytes cannot be read; a buffer that was transferred, to a worker perhaps, is ' +
+      `detached here: ${messageOf(error)}`);
   }
-  if (!text.startsWith('{')) throw refusal('the header must be a JSON object and begin with {');
-  const twice = repeatedKey(text);
-  if (twice !== undefined) throw refusal(`the header has ${given(twice)} twice`);
-  return header;
+}
+
+/** @param {Uint8Array} file */
+function headerLength(file) {
+  if (file.length < 8) {
+    const kind = describeFile(file);
+    throw refusal(`the file must begin with 8 bytes of header length; it has ${file.length} bytes` +
+      (kind && `: ${kind}`));
+  }
+  const length = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
+  if (length > MAX_HEADER || Number(length) > file.length - 8) {
+    throw refusal(describeFile(file) || (`the header is said to have ${length} bytes, but the file has ` +
+      `${file.length} in all, and a header at most ${MAX_HEADER}`));
+  }
+  return Number(length);
 }
 
 /**
- * A key that stands twice in one object of a valid JSON text. JSON.parse keeps the last silently.
- *
- * @param {string} json
- * @returns {string | undefined}
+ * @param {Uint8Array} file
+ * @param {number} start where the arrays begin
  */
-function repeatedKey(json) {
-  /** @type {Set<string>[]} */
-  const open = []; // keys of the objects around; an array adds a set that stays empty
-  for (const [token, string] of json.matchAll(/[{}[\]]|("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"/g)) {
-    if (string !== undefined) {
-      const key = JSON.parse(string);
-      const keys = open[open.length - 1];
-      if (keys.has(key)) return key;
-      keys.add(key);
-    } else if (token === '{' || token === '[') {
-      open.push(new Set());
-    } else if (token === '}' || token === ']') {
-      open.pop();
-    }
+function headerOf(file, start) {
+  try {
+    return parseHeader(file.subarray(8, start));
+  } catch (error) {
+    const kind = file[8] === 0x7b ? '' : describeFile(file); // {
+    if (kind) throw refusal(kind);
+    throw error;
   }
-  return undefined;
 }
 
 /**
@@ -184,31 +143,41 @@ function repeatedKey(json) {
  */
 function readPlace(name, entry) {
   const { dtype, shape, data_offsets: offsets } = entry ?? {};
-  if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype)) {
-    throw refusal(`${given(name)} must have one of the types ${Object.keys(ARRAYS).join(', ')}; ` +
-      `got ${given(dtype)}`);
+  const type = findDtype(dtype);
+  if (!type) {
+    throw refusal(`${given(name)} must have one of the types ${DTYPE_NAMES.join(', ')}; got ${given(dtype)}`);
   }
-  checkShape(name, shape);
+  if (!isListOf(shape, isLength, Infinity)) {
+    throw refusal(`the shape of ${given(name)} must be whole numbers; got ${given(shape)}`);
+  }
   if (!isListOf(offsets, isLength) || offsets.length !== 2 || offsets[0] > offsets[1]) {
     throw refusal(`data_offsets of ${given(name)} must be [begin, end]; got ${given(offsets)}`);
   }
-  const kind = /** @type {Dtype} */ (dtype);
-  const bytes = sizeOf(shape) * ARRAYS[kind].BYTES_PER_ELEMENT;
   const [begin, end] = offsets;
-  if (end - begin !== bytes) {
-    throw refusal(`${given(name)}, ${dtype} ${given(shape)}, needs ${bytes} bytes; ` +
+  const bits = bitsOf(name, shape, type.bits);
+  if (bits !== null && bits !== 8n * BigInt(end - begin)) {
+    const needed = bits % 8n === 0n ? `${bits / 8n} bytes` : `${bits} bits, which are no whole bytes`;
+    throw refusal(`${given(name)}, ${dtype} ${given(shape)}, needs ${needed}; ` +
       `data_offsets ${given(offsets)} span ${end - begin}`);
   }
-  return { dtype: kind, shape, begin, end };
+  return { dtype, array: type.array, shape, begin, end };
 }
 
 /**
+ * The size of an array, null for a type of unknown size. As in the format's own library, elements and
+ * bits must be below 2^64 on the way, also if a 0 follows.
+ *
  * @param {string} name
- * @param {unknown} shape
+ * @param {readonly number[]} shape
+ * @param {number | null} bits of an element
  */
-function checkShape(name, shape) {
-  if (isListOf(shape, isLength)) return;
-  throw refusal(`the shape of ${given(name)} must be whole numbers; got ${given(shape)}`);
+function bitsOf(name, shape, bits) {
+  let product = 1n;
+  for (const factor of [...shape, bits ?? 1]) {
+    product *= BigInt(factor);
+    if (product >= 2n ** 64n) throw refusal(`the shape of ${given(name)} is too large: ${given(shape)}`);
+  }
+  return bits === null ? null : product;
 }
 
 /**
@@ -228,67 +197,51 @@ function checkPlaces(places, size) {
     filled = end;
   }
   if (filled !== size) {
-    throw refusal(`the arrays need ${filled} bytes after the header; the file has ${size}`);
+    throw refusal(`the arrays need ${filled} bytes after the header; the file has ${size}` +
+      (filled > size ? ': it is cut off' : ''));
   }
 }
 
 /**
- * @param {unknown} metadata
- * @returns {Metadata}
+ * One array of a file: a view, or a copy that is made when it is first asked for, so that a small
+ * part of a large file costs no copy of the rest.
+ *
+ * @param {Uint8Array} file
+ * @param {number} start where the arrays begin
+ * @param {string} name
+ * @param {Place} place
+ * @returns {SafetensorsValue}
  */
-function readMetadata(metadata) {
-  const isDict = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata);
-  if (!isDict || !Object.values(metadata).every((value) => typeof value === 'string')) {
-    throw refusal(`metadata must be an object whose values are strings; got ${given(metadata)}`);
+function arrayOn(file, start, name, { dtype, array, shape, begin, end }) {
+  const Type = /** @type {any} */ (globalThis)[array];
+  const offset = file.byteOffset + start + begin;
+  const length = (end - begin) / Type.BYTES_PER_ELEMENT;
+  if (offset % Type.BYTES_PER_ELEMENT === 0) {
+    return { dtype, shape, data: new Type(file.buffer, offset, length) };
   }
-  return Object.fromEntries(Object.entries(metadata));
+  /** @type {TypedArray | undefined} */
+  let copy;
+  return {
+    dtype,
+    shape,
+    get data() {
+      return copy ??= new Type(copyOf(file, start + begin, start + end, name).buffer);
+    },
+    set data(data) {
+      copy = data;
+    },
+  };
 }
 
 /**
  * @param {Uint8Array} file
- * @param {Dtype} dtype
- * @param {number} offset
- * @param {number} bytes
- * @returns {TypedArray}
- */
-function viewOn(file, dtype, offset, bytes) {
-  const Type = ARRAYS[dtype];
-  const aligned = (file.byteOffset + offset) % Type.BYTES_PER_ELEMENT === 0;
-  const view = aligned ? file.subarray(offset, offset + bytes) : file.slice(offset, offset + bytes);
-  return new Type(/** @type {ArrayBuffer} */ (view.buffer), view.byteOffset, bytes / Type.BYTES_PER_ELEMENT);
-}
-
-/**
+ * @param {number} begin
+ * @param {number} end
  * @param {string} name
- * @param {any} value
  */
-function readArray(name, value) {
-  const { shape, data, dtype = dtypeOf(data) } = value ?? {};
-  if (name === '__metadata__') throw refusal("no array can be named '__metadata__'");
-  if (!isTypedArray(data) || !Array.isArray(shape)) {
-    throw refusal(`${given(name)} must be { shape, data } with a typed array; got ${given(value)}`);
-  }
-  if (!Object.hasOwn(ARRAYS, dtype) || className(data) !== ARRAYS[/** @type {Dtype} */ (dtype)].name) {
-    throw refusal(`${given(name)} holds ${given(data)}, which is not the type ${given(dtype)}`);
-  }
-  checkShape(name, shape);
-  if (data.length !== sizeOf(shape)) {
-    throw refusal(`${given(name)} has ${data.length} numbers; the shape ${given(shape)} ` +
-      `needs ${sizeOf(shape)}`);
-  }
-  return { shape, data, dtype: /** @type {Dtype} */ (dtype) };
-}
-
-/**
- * The type that a typed array has by itself: 16 bits are a float, and a byte a truth value, only
- * where dtype says so.
- *
- * @param {unknown} data
- * @returns {string}
- */
-function dtypeOf(data) {
-  const kind = className(data);
-  if (kind === 'Uint16Array') return 'U16';
-  if (kind === 'Uint8Array') return 'U8';
-  return Object.entries(ARRAYS).find(([, Type]) => Type.name === kind)?.[0] ?? 'none';
+function copyOf(file, begin, end, name) {
+  // Once the buffer is detached or shorter, the view is empty.
+  const bytes = /** @type {Uint8Array} */ (plainView(file)).slice(begin, end);
+  if (bytes.length === end - begin) return bytes;
+  throw refusal(`the bytes of ${given(name)} are gone: the file's buffer was transferred or made shorter`);
 }

@@ -9,6 +9,7 @@
  *   optimizer.step();
  * }
  */
+import { guard, guarded } from './boundary.js';
 import { integer, readOptions, real } from './check.js';
 import { DynakernelError, given } from './errors.js';
 
@@ -22,6 +23,9 @@ import { DynakernelError, given } from './errors.js';
  */
 
 const MOST = Number.MAX_SAFE_INTEGER;
+
+/** What messages call a rate that a caller's own schedule returns. */
+const RATE = 'the rate that a schedule returns';
 
 /**
  * Half a cosine from lr at step 0 (after a warm-up: at step `warmup`) down to `least` at step
@@ -39,8 +43,8 @@ const MOST = Number.MAX_SAFE_INTEGER;
  */
 export function cosineSchedule(options) {
   const what = 'cosineSchedule';
-  const { lr, steps, warmup = 0, least = 0 } =
-    readOptions(options, what, ['lr', 'steps', 'warmup', 'least']);
+  const [lr, steps, warmup, least] = readEach(options, what, ['lr', 'steps', 'warmup', 'least'],
+    { warmup: 0, least: 0 });
   const high = readRate(lr, `${what}: lr`);
   const low = readRate(least, `${what}: least`);
   const rising = integer(warmup, `${what}: warmup`, 0, MOST);
@@ -66,7 +70,7 @@ export function cosineSchedule(options) {
  */
 export function stepSchedule(options) {
   const what = 'stepSchedule';
-  const { lr, every, factor = 0.1 } = readOptions(options, what, ['lr', 'every', 'factor']);
+  const [lr, every, factor] = readEach(options, what, ['lr', 'every', 'factor'], { factor: 0.1 });
   const first = readRate(lr, `${what}: lr`);
   const length = integer(every, `${what}: every`, 1, MOST);
   const shrink = real(factor, `${what}: factor`, 'from 0 to 1', (value) => value >= 0 && value <= 1);
@@ -86,7 +90,7 @@ export function stepSchedule(options) {
  */
 export function warmupSchedule(options) {
   const what = 'warmupSchedule';
-  const { lr, warmup } = readOptions(options, what, ['lr', 'warmup']);
+  const [lr, warmup] = readEach(options, what, ['lr', 'warmup'], {});
   const rising = integer(warmup, `${what}: warmup`, 0, MOST);
   if (typeof lr === 'function') return warmUp(rising, lr);
   const rate = readRate(lr, `${what}: lr`);
@@ -94,17 +98,35 @@ export function warmupSchedule(options) {
 }
 
 /**
+ * The values of options, each read once, behind the boundary.
+ *
+ * @param {unknown} options
+ * @param {string} what
+ * @param {readonly string[]} names
+ * @param {{ [name: string]: number }} defaults
+ * @returns {any[]}
+ */
+const readEach = (options, what, names, defaults) => guarded(what, () => {
+  const read = readOptions(options, what, names);
+  return names.map((name) => {
+    const value = read[name];
+    return value === undefined ? defaults[name] : value;
+  });
+});
+
+/**
  * @param {number} warmup
  * @param {Schedule} schedule
  * @returns {Schedule}
  */
-const warmUp = (warmup, schedule) => (step) => {
+const warmUp = (warmup, schedule) => guard((step) => {
   if (!Number.isSafeInteger(step) || step < 0) {
     throw new DynakernelError('ERR_CONFIG',
       `the step of a schedule must be a whole number, 0 or more; got ${given(step)}`);
   }
-  return step < warmup ? schedule(0) * (step + 1) / warmup : schedule(step - warmup);
-};
+  if (step >= warmup) return readRate(schedule(step - warmup), RATE);
+  return readRate(schedule(0), RATE) * (step + 1) / warmup;
+}, 'schedule');
 
 /**
  * @param {unknown} value

@@ -1,7 +1,7 @@
 /** Shapes: reading them, and the shape that a convolution answers. */
 import { MAX_ELEMENTS } from './abi.js';
-import { isListOf } from './check.js';
-import { DynakernelError, byteText, given } from './errors.js';
+import { readList } from './check.js';
+import { DynakernelError, byteText, given, listText } from './errors.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 
@@ -16,7 +16,7 @@ export function sizeOf(shape) {
 }
 
 /** @param {readonly number[]} shape */
-export const shapeText = (shape) => `[${shape.join(', ')}]`;
+export const shapeText = (shape) => `[${listText(shape.map(String))}]`;
 
 /**
  * @param {readonly number[]} a
@@ -38,7 +38,8 @@ export const isLength = (item) => Number.isSafeInteger(item) && Number(item) >= 
  * @returns {number[]}
  */
 export function readShape(shape, what) {
-  if (isListOf(shape, isLength)) return [...shape];
+  const dims = readList(shape, isLength);
+  if (dims) return dims;
   throw new DynakernelError('ERR_SHAPE',
     `${what} must be an array of whole numbers, 0 or more, such as [1, 3, 224, 224]; ` +
     `got ${given(shape)}`);

@@ -1,22 +1,27 @@
 /** State dicts: a module's parameters and running statistics by PyTorch's names. */
-import { boolean, isListOf, readOptions } from './check.js';
-import { DynakernelError, given } from './errors.js';
-import { isBuffer, isTypedArray, toFloats } from './numbers.js';
+import { boolean, isArray, isObject, readOptions } from './check.js';
+import { DynakernelError, given, listText, nameText } from './errors.js';
+import { isSmallFloat } from './float-formats.js';
+import { className, isBuffer, toFloats } from './numbers.js';
 import { parseSafetensors } from './safetensors.js';
-import { isLength, sameShape, shapeText, sizeOf } from './shape.js';
+import { shapeText, sizeOf } from './shape.js';
+import { prefixHint } from './state-hints.js';
+import { checkValue, fits, readValue, withMemory } from './state-value.js';
 import { Tensor } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./module.js').Module} Module */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
+/** @typedef {import('./state-value.js').ReadValue} ReadValue */
 
 /**
- * One array of a state dict. 16-bit floats are a Uint16Array of their bits, told apart by dtype.
+ * One array of a state dict. Floats of 16 bits are a Uint16Array of their bits, those of 8 bits a
+ * Uint8Array, told apart by dtype; toFloat32 makes numbers of them.
  *
  * @typedef {object} StateValue
  * @property {readonly number[]} shape
  * @property {TypedArray} data
- * @property {string} [dtype] safetensors' name of the type, where data does not say it
+ * @property {string} [dtype] safetensors' name of the type, if data does not say it
  */
 
 /** @typedef {{ [name: string]: StateValue }} StateDict */
@@ -34,7 +39,12 @@ import { Tensor } from './tensor.js';
  *   in a larger model, with the dot ('')
  */
 
-/** @typedef {{ missing: string[], unexpected: string[] }} LoadResult */
+/**
+ * The names that the module has and the source does not, and the reverse, both with the prefix. As in
+ * PyTorch, `num_batches_tracked` is never among the missing: it then stays as it is.
+ *
+ * @typedef {{ missing: string[], unexpected: string[] }} LoadResult
+ */
 
 /**
  * How one array of a module is read and written.
@@ -42,6 +52,7 @@ import { Tensor } from './tensor.js';
  * @typedef {object} StateEntry
  * @property {string} name
  * @property {readonly number[]} shape
+ * @property {boolean} [optional] whether a source may leave it out
  * @property {() => TypedArray} read a copy
  * @property {(data: TypedArray, dtype: string | undefined, name: string) => TypedArray} convert what
  *   a caller brings under this name into what write takes, which no growth of the heap detaches
@@ -88,7 +99,8 @@ export function parameterEntry(heap, name, shape, pointer) {
 }
 
 /**
- * A count, which is a 64-bit integer in PyTorch too.
+ * A count, which is a 64-bit integer in PyTorch too. Older files lack it, and models that were cast to
+ * half precision hold it as a float.
  *
  * @param {Heap} heap
  * @param {string} name
@@ -99,12 +111,15 @@ export function countEntry(heap, name, pointer) {
   return {
     name,
     shape: [],
+    optional: true,
     read: () => heap.longs(pointer, 1).slice(),
-    convert([count], dtype, fullName) {
-      const whole = typeof count === 'bigint' || Number.isSafeInteger(count) ? BigInt(count) : null;
+    convert(data, dtype, fullName) {
+      // Numbers that are no bits of small floats are exact as they are, also beyond 2^24.
+      const [count] = isSmallFloat(String(dtype), className(data)) ? toFloats(data, dtype) : data;
+      const whole = typeof count === 'bigint' || Number.isInteger(count) ? BigInt(count) : null;
       if (whole !== null && whole === BigInt.asIntN(64, whole)) return BigInt64Array.of(whole);
-      throw new DynakernelError('ERR_STATE',
-        `${fullName} must be a whole number of 64 bits; got ${given(count)}`);
+      throw new DynakernelError('ERR_STATE', `${fullName} must be a whole number of 64 bits; got ` +
+        `${given(count)}. It may be left out`);
     },
     write: (values) => heap.longs(pointer, 1).set(values),
   };
@@ -115,63 +130,68 @@ export function countEntry(heap, name, pointer) {
  * @returns {StateDict}
  */
 export function stateDict(entries) {
-  return Object.fromEntries(
-    entries.map(({ name, shape, read }) => [name, { shape: [...shape], data: read() }]));
+  return withMemory('the copies of a state dict', () => Object.fromEntries(
+    entries.map(({ name, shape, read }) => [name, { shape: [...shape], data: read() }])));
 }
 
 /**
- * Checks everything first, then writes, so that a source that is refused changes nothing.
+ * Reads everything first, checks it, then writes, so that a source that is refused changes nothing,
+ * whatever its getters do.
  *
  * @param {readonly StateEntry[]} entries
  * @param {StateSource} source
- * @param {LoadStateOptions} [options]
+ * @param {LoadStateOptions | undefined} options
+ * @param {() => void} checkUsable refuses a module that a getter has disposed
  * @returns {LoadResult}
  */
-export function loadStateDict(entries, source, options) {
+export function loadStateDict(entries, source, options, checkUsable) {
   const { strict, prefix } = readLoadOptions(options);
-  const values = readSource(source);
-  const names = new Set(Object.keys(values).filter((name) => name.startsWith(prefix)));
+  return withMemory('the numbers of the state dict', () => {
+    const { values, isFile } = readSource(source);
+    const names = new Set(Object.keys(values).filter((name) => name.startsWith(prefix)));
 
-  /** @type {{ entry: StateEntry, converted: TypedArray }[]} */
-  const writes = [];
-  const missing = [];
-  const misfits = [];
-  for (const entry of entries) {
-    const name = prefix + entry.name;
-    if (!names.delete(name)) {
-      missing.push(name);
-      continue;
+    // A caller's getters run here, and nowhere below.
+    /** @type {{ entry: StateEntry, name: string, value: ReadValue }[]} */
+    const found = [];
+    const missing = [];
+    for (const entry of entries) {
+      const name = prefix + entry.name;
+      if (names.delete(name)) {
+        const value = readValue(name, values[name], (shape) => fits(entry.shape, shape));
+        // A later getter may change or detach what an earlier one gave.
+        found.push({ entry, name, value: isFile ? value : { ...value, data: value.data.slice() } });
+      } else if (!entry.optional) {
+        missing.push(name);
+      }
     }
-    const { shape, data, dtype } = readValue(name, values[name]);
-    if (sameShape(shape, entry.shape) || isScalar(entry.shape, shape)) {
-      writes.push({ entry, converted: entry.convert(data, dtype, name) });
-    } else {
-      misfits.push(`${name} is ${shapeText(shape)}, expected ${shapeText(entry.shape)}`);
+    const unexpected = [...names];
+    const hint = strict && missing.length > 0 ? prefixHint(values, entries, prefix) : '';
+    checkUsable();
+
+    const problems = found.filter(({ entry, value }) => !fits(entry.shape, value.shape))
+      .map(({ entry, name, value }) =>
+        `${nameText(name)} is ${shapeText(value.shape)}, expected ${shapeText(entry.shape)}`);
+    if (problems.length > MOST_MISFITS) {
+      problems.splice(MOST_MISFITS, Infinity, `and ${problems.length - MOST_MISFITS} more of another shape`);
     }
-  }
-  const unexpected = [...names];
+    if (strict && missing.length > 0) problems.push(`missing: ${listText(missing)}${hint}`);
+    if (strict && unexpected.length > 0) problems.push(`unexpected: ${listText(unexpected)}`);
+    if (problems.length > 0) {
+      throw new DynakernelError('ERR_STATE', `the state dict does not fit: ${problems.join('; ')}`);
+    }
 
-  const problems = [...misfits];
-  if (strict && missing.length > 0) {
-    problems.push(`missing: ${missing.join(', ')}${prefixHint(values, entries, prefix)}`);
-  }
-  if (strict && unexpected.length > 0) problems.push(`unexpected: ${unexpected.join(', ')}`);
-  if (problems.length > 0) {
-    throw new DynakernelError('ERR_STATE', `the state dict does not fit: ${problems.join('; ')}`);
-  }
-
-  for (const { entry } of writes) entry.prepare?.();
-  for (const { entry, converted } of writes) entry.write(converted);
-  return { missing, unexpected };
+    const writes = found.map(({ entry, name, value }) => {
+      checkValue(name, value);
+      return { entry, converted: entry.convert(value.data, value.dtype, nameText(name)) };
+    });
+    for (const { entry } of writes) entry.prepare?.();
+    for (const { entry, converted } of writes) entry.write(converted);
+    return { missing, unexpected };
+  });
 }
 
-/**
- * Older files of PyTorch hold a scalar as an array of one.
- *
- * @param {readonly number[]} expected
- * @param {readonly number[]} shape
- */
-const isScalar = (expected, shape) => expected.length === 0 && shape.length === 1 && shape[0] === 1;
+/** Arrays of another shape that a message describes. */
+const MOST_MISFITS = 8;
 
 /** @param {LoadStateOptions | undefined} options */
 function readLoadOptions(options) {
@@ -185,52 +205,13 @@ function readLoadOptions(options) {
 
 /**
  * @param {unknown} source
- * @returns {{ readonly [name: string]: unknown }}
+ * @returns {{ values: { readonly [name: string]: unknown }, isFile: boolean }}
  */
-function readSource(source) {
-  if (isBuffer(source) || ArrayBuffer.isView(source)) return parseSafetensors(source);
-  if (typeof source === 'object' && source !== null && !Array.isArray(source) &&
-      !(source instanceof Tensor)) {
-    return /** @type {{ readonly [name: string]: unknown }} */ (source);
+export function readSource(source) {
+  if (isBuffer(source) || ArrayBuffer.isView(source)) return { values: parseSafetensors(source), isFile: true };
+  if (isObject(source) && !isArray(source) && !(source instanceof Tensor)) {
+    return { values: /** @type {{ readonly [name: string]: unknown }} */ (source), isFile: false };
   }
   throw new DynakernelError('ERR_STATE', 'a state dict is the bytes of a safetensors file, or an ' +
     `object { name: { shape, data } }; got ${given(source)}`);
-}
-
-/**
- * @param {string} name
- * @param {unknown} value
- * @returns {{ shape: readonly number[], data: TypedArray, dtype?: string }}
- */
-function readValue(name, value) {
-  const { shape, data, dtype } = /** @type {{ [field: string]: any }} */ (value ?? {});
-  const numbers = isListOf(data, (item) => typeof item === 'number') ? Float64Array.from(data) : data;
-  if (!isListOf(shape, isLength) || !isTypedArray(numbers)) {
-    throw new DynakernelError('ERR_STATE',
-      `${name} must be { shape, data } with a typed array, or a Tensor; got ${given(value)}`);
-  }
-  if (typeof dtype === 'string' && dtype.startsWith('F8_')) {
-    throw new DynakernelError('ERR_STATE',
-      `${name} is of type ${dtype}; F32, F16, BF16, F64 and whole numbers can be converted`);
-  }
-  if (numbers.length !== sizeOf(shape)) {
-    throw new DynakernelError('ERR_STATE',
-      `${name} has ${numbers.length} numbers, but the shape ${shapeText(shape)} needs ${sizeOf(shape)}`);
-  }
-  return { shape, data: numbers, dtype };
-}
-
-/**
- * Where the names are there, but deeper in a larger model.
- *
- * @param {object} values
- * @param {readonly StateEntry[]} entries
- * @param {string} prefix
- */
-function prefixHint(values, entries, prefix) {
-  const [{ name }] = entries;
-  const found = Object.keys(values).find((other) => other !== prefix + name &&
-    other.endsWith(`.${name}`));
-  if (!found) return '';
-  return ` (there is ${found}: did you mean { prefix: '${found.slice(0, -name.length)}' }?)`;
 }

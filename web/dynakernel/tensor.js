@@ -1,7 +1,9 @@
 /** Tensors: float32 numbers in the WebAssembly heap, with a shape. */
+import { guardClass, rememberSelf } from './boundary.js';
+import { isArray } from './check.js';
 import { drawMap, drawMaps, toImageData } from './draw.js';
 import { DynakernelError, given } from './errors.js';
-import { flatten, isTypedArray, toFloats } from './numbers.js';
+import { flatten, plainView, toFloats } from './numbers.js';
 import { checkSize, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -24,11 +26,38 @@ export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.
  * @property {{ readonly disposed: boolean }} owner kept alive by the tensor
  * @property {string} [name] what messages call the owner ('its module')
  * @property {() => void} [written] called when somebody may write
+ * @property {(tensor: Tensor) => void} [handedOut] called when a view is made, into which anybody may write
+ *   at any time
  */
 
 /** Tensors by the views that were handed out, so that a view alone keeps its memory.
  * @type {WeakMap<Float32Array, Tensor>} */
 const keepers = new WeakMap();
+
+/**
+ * Makes a view keep its tensor, and all parts of it that subarray() makes. It gives the view a method of its
+ * own. A subclass would no longer equal a Float32Array, and it would slow slice() and map() of all typed
+ * arrays of the page: V8 gives up a shortcut once a subclass says how to make parts.
+ *
+ * @param {Floats} view
+ * @param {Tensor} tensor
+ */
+function keep(view, tensor) {
+  keepers.set(view, tensor);
+  Object.defineProperty(view, 'subarray', SUBARRAY);
+}
+
+/** @type {PropertyDescriptor & ThisType<Floats>} */
+const SUBARRAY = {
+  configurable: true,
+  writable: true,
+  value(/** @type {number | undefined} */ begin, /** @type {number | undefined} */ end) {
+    const part = Float32Array.prototype.subarray.call(this, begin, end);
+    const tensor = keepers.get(this);
+    if (tensor) keep(/** @type {Floats} */ (part), tensor);
+    return part;
+  },
+};
 
 /**
  * The tensor's place in the heap, once it is known to be usable there.
@@ -37,8 +66,22 @@ const keepers = new WeakMap();
  */
 let locate;
 
+/**
+ * A tensor's shape, without the boundary that `shape` passes through.
+ *
+ * @type {(tensor: Tensor) => readonly number[]}
+ */
+export let shapeOf;
+
 /** @type {(tensor: Tensor) => boolean} */
 let isOnLoan;
+
+/**
+ * Whether a view of the tensor was handed out that still reaches its memory.
+ *
+ * @type {(tensor: Tensor) => boolean}
+ */
+export let hasView;
 
 /**
  * Tells the owner of a tensor's memory that it is about to change, by other means than `data`.
@@ -52,8 +95,8 @@ export let noteWritten;
  * [N, C, H, W]. Made by dk.tensor, dk.zeros, dk.fromImage and by forward passes.
  *
  * A tensor's memory is given back by dispose(), at the end of a `using` declaration, or some time
- * after the tensor and all views on it became garbage. The last is a safety net: the garbage
- * collector does not see how large tensors are, so a loop should dispose, or reuse one as `out`.
+ * after the tensor, its `data` and all subarrays of that became garbage. The last is a safety net:
+ * the garbage collector does not see how large tensors are, so a loop should dispose, or reuse one as `out`.
  */
 export class Tensor {
   /** @type {Heap} */
@@ -69,6 +112,7 @@ export class Tensor {
   #handedOut = null;
 
   static {
+    guardClass(this, 'Tensor');
     locate = (heap, tensor, what) => {
       tensor.#check(what);
       if (tensor.#heap !== heap) {
@@ -77,7 +121,9 @@ export class Tensor {
       }
       return tensor.#pointer;
     };
+    shapeOf = (tensor) => tensor.#shape;
     isOnLoan = (tensor) => tensor.#loan !== null;
+    hasView = (tensor) => tensor.#handedOut !== null && tensor.#handedOut.length > 0;
     noteWritten = (tensor) => tensor.#loan?.written?.();
   }
 
@@ -93,6 +139,7 @@ export class Tensor {
     this.#pointer = pointer;
     this.#shape = Object.freeze([...shape]);
     this.#loan = loan;
+    rememberSelf(this, heap);
     if (!loan) heap.guard(this, pointer, 'dk_free', sizeOf(shape) * 4);
   }
 
@@ -104,10 +151,16 @@ export class Tensor {
   /**
    * The numbers, live and flat: what is written here is what the next call computes with. Any call
    * that needs memory may move the heap and leave this view empty, so fetch it again after every
-   * other call; keep toArray() instead where a copy will do. On a module's parameter or gradient,
-   * fetching counts as writing, since a view cannot tell: to look, take toArray().
+   * other call; keep toArray() instead if a copy will do. On a module's gradient fetching counts as
+   * writing, since a view cannot tell: to look, take toArray(). While a view on an aggregation's
+   * `weight` is kept, each pass packs the kernels again, because they may have changed. With threads the
+   * memory is shared, and much of the platform takes no views on shared memory.
    *
-   * @returns {Floats}
+   * The view, and each view that its subarray() makes, keeps the tensor's memory until dispose() is
+   * called. A view that is made of its `buffer` does not: the buffer is the whole heap. Keep the tensor
+   * then.
+   *
+   * @returns {Float32Array}
    * @throws {DynakernelError} ERR_DISPOSED
    * @example
    * const x = dk.zeros([1, 1, 8, 8]);
@@ -119,8 +172,9 @@ export class Tensor {
     let view = this.#handedOut;
     if (view === null || view.length === 0) { // the first, or memory has grown and detached the last
       view = this.#view();
-      keepers.set(view, this);
+      keep(view, this);
       this.#handedOut = view;
+      this.#loan?.handedOut?.(this);
     }
     return view;
   }
@@ -202,7 +256,7 @@ export class Tensor {
 
   /** @param {string} what */
   #check(what) {
-    if (!this.disposed) return;
+    if (!this.#disposed && !this.#heap.closed && !this.#loan?.owner.disposed) return;
     const owner = this.#heap.closed ? 'its runtime' : this.#disposed ? 'it'
       : this.#loan?.name ?? 'its module';
     throw new DynakernelError('ERR_DISPOSED', `${what} can no longer be used: ${owner} is disposed`);
@@ -289,7 +343,7 @@ export function produce(heap, shape, what, work) {
 export function produceInto(heap, shape, out, inputs, work, what = 'the output') {
   if (out === undefined) return produce(heap, shape, what, work);
   const pointer = outPointerOf(heap, out);
-  if (!sameShape(out.shape, shape)) {
+  if (!sameShape(shapeOf(out), shape)) {
     throw new DynakernelError('ERR_SHAPE',
       `out must have the shape of ${what}, ${shapeText(shape)}; got ${shapeText(out.shape)}`);
   }
@@ -308,11 +362,12 @@ export function produceInto(heap, shape, out, inputs, work, what = 'the output')
 export function tensorFrom(heap, data, shape) {
   const dims = readShape(shape, 'the shape');
   checkSize(dims, 'a tensor');
-  if (!isTypedArray(data) && !Array.isArray(data)) {
+  const view = plainView(data);
+  if (view === null && !isArray(data)) {
     throw new DynakernelError('ERR_CONFIG',
       `the data of a tensor must be a typed array or an array of numbers; got ${given(data)}`);
   }
-  const values = isTypedArray(data) ? data : flatten(data, dims);
+  const values = view ?? flatten(/** @type {unknown[]} */ (data), dims);
   if (values.length !== sizeOf(dims)) {
     throw new DynakernelError('ERR_SHAPE',
       `the shape ${shapeText(dims)} needs ${sizeOf(dims)} numbers; got ${values.length}`);
@@ -328,7 +383,8 @@ export function tensorFrom(heap, data, shape) {
  * @param {unknown} shape
  */
 export function zeros(heap, shape) {
-  return produce(heap, readShape(shape, 'the shape'), 'a tensor', (pointer) => {
-    heap.floats(pointer, sizeOf(/** @type {number[]} */ (shape))).fill(0);
+  const dims = readShape(shape, 'the shape');
+  return produce(heap, dims, 'a tensor', (pointer) => {
+    heap.floats(pointer, sizeOf(dims)).fill(0);
   });
 }

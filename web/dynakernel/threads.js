@@ -2,8 +2,11 @@
  * The pool of threads behind a runtime: shared memory, and workers that wait in C for their share of
  * the work (src/base/parallel.c).
  */
+import { DynakernelError, messageOf } from './errors.js';
+import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host.js';
 
 /** @typedef {import('./abi.js').ThreadedExports} ThreadedExports */
+/** @typedef {import('./start.js').Files} Files */
 
 /**
  * What a worker needs to take part.
@@ -16,7 +19,15 @@
  * @property {number} stack where its stack begins; it grows downwards
  */
 
-/** @typedef {{ terminate(): unknown, unref?: () => void }} AnyWorker */
+/**
+ * A Web Worker, or one of Node's.
+ *
+ * @typedef {object} AnyWorker
+ * @property {() => unknown} terminate
+ * @property {() => void} [unref]
+ * @property {(event: string, listener: (value: any) => void) => void} [on]
+ * @property {(event: string, listener: (value: any) => void) => void} [addEventListener]
+ */
 
 const PAGE = 65536;
 
@@ -34,36 +45,64 @@ const MOST_BY_DEFAULT = 4;
 
 const READY_WITHIN_MS = 5000;
 
-const inNode = globalThis.process?.versions?.node !== undefined;
+/** What browsers do not say of a script that they refuse: why. */
+const WORKER_NOT_LOADED = 'dynakernel-worker.js could not be loaded: it must be deployed with the ' +
+  'code, a Content-Security-Policy must allow it in worker-src, and on an isolated page it must be ' +
+  'served with Cross-Origin-Embedder-Policy too';
+
+/** Whether threads are Web Workers: on isolated pages, which Electron's can be as well. */
+const hasWebThreads = () => globalThis.crossOriginIsolated && typeof Worker === 'function';
+
+/** Node's Worker, in Node and in what works as Node does. */
+const nodeWorker = () => (nodeVersion() === undefined || isCloudflare()
+  ? undefined
+  : nodeModule('node:worker_threads')?.Worker);
 
 /**
  * Why threads cannot be had here, in words, or null.
  *
+ * @param {Files} files
  * @returns {string | null}
  */
-export function whyNoThreads() {
-  if (typeof SharedArrayBuffer !== 'function' || (!inNode && !globalThis.crossOriginIsolated)) {
-    return 'the page is not cross-origin isolated: it must be served with the headers ' +
-      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
-  }
-  if (!inNode && typeof Worker !== 'function') return 'there are no workers here';
-  return null;
+function whyNoThreads({ whyOneThread }) {
+  if (whyOneThread) return whyOneThread;
+  if (isCloudflare()) return 'Cloudflare Workers have no threads';
+  if (isOldNode()) return `threads need Node 20.16 or newer; this is ${nodeVersion()}`;
+  const shares = typeof SharedArrayBuffer === 'function';
+  if (shares && (hasWebThreads() || nodeWorker())) return null;
+  if (shares && globalThis.crossOriginIsolated) return 'there are no workers here';
+  return 'the page is not cross-origin isolated: it must be served with the headers ' +
+    'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
 }
 
 /**
  * Whether a worker that starts another may never get on: Firefox 153 now and then does not come back
  * from `new Worker` in a worker, whatever that is to run (1 of some 200 pages that do nothing else).
  */
-const workersMayBlock = () => !inNode && 'importScripts' in globalThis &&
-  /\bFirefox\//.test(globalThis.navigator.userAgent);
+const workersMayBlock = () => 'importScripts' in globalThis &&
+  /\bFirefox\//.test(globalThis.navigator?.userAgent ?? '');
 
-/** How many threads 'auto' means. */
-export async function defaultThreads() {
-  if (workersMayBlock()) return 1;
-  const processors = inNode
-    ? (await nodeModule('node:os')).availableParallelism()
-    : globalThis.navigator?.hardwareConcurrency ?? 1;
-  return Math.min(processors, MOST_BY_DEFAULT);
+/** How many processors there are, as far as the host says. */
+const processors = () => (isPage() ? undefined : nodeModule('node:os')?.availableParallelism?.()) ??
+  globalThis.navigator?.hardwareConcurrency ?? 1;
+
+/**
+ * How many threads to run, and why it is one although more were wanted, in words.
+ *
+ * @param {Files} files
+ * @param {number | 'auto'} threads
+ * @returns {{ count: number, reason: string | null }}
+ */
+export function chooseThreads(files, threads) {
+  if (threads === 1) return { count: 1, reason: null };
+  const reason = whyNoThreads(files);
+  if (reason) return { count: 1, reason };
+  if (threads !== 'auto') return { count: threads, reason: null };
+  if (workersMayBlock()) {
+    return { count: 1, reason: 'starting workers in a worker of Firefox can block for ever' };
+  }
+  const count = Math.min(processors(), MOST_BY_DEFAULT);
+  return { count, reason: count === 1 ? 'there is one processor' : null };
 }
 
 /**
@@ -85,12 +124,16 @@ export function sharedMemory() {
 
 /**
  * The imports of a threaded module. The C allocator asks for more memory by its total size.
+ * src/parallel.c explains the others.
  *
  * @param {WebAssembly.Memory} memory
+ * @param {() => void} lost throws: a worker did not finish its task in time
  */
-export const threadedImports = (memory) => ({
+export const threadedImports = (memory, lost) => ({
   env: {
     memory,
+    dk_now: () => performance.now(),
+    dk_lost: lost,
     emscripten_resize_heap(/** @type {number} */ bytes) {
       try {
         memory.grow(Math.ceil(((bytes >>> 0) - memory.buffer.byteLength) / PAGE));
@@ -107,14 +150,21 @@ export class ThreadPool {
   #workers = [];
   #exports;
   #context;
+  #files;
+  #onLoss;
+  #stopped = false;
 
   /**
    * @param {ThreadedExports} exports
    * @param {number} context
+   * @param {Files} files
+   * @param {(reason: string) => void} onLoss told why workers have stopped while they were needed
    */
-  constructor(exports, context) {
+  constructor(exports, context, files, onLoss) {
     this.#exports = exports;
     this.#context = context;
+    this.#files = files;
+    this.#onLoss = onLoss;
   }
 
   /**
@@ -130,7 +180,7 @@ export class ThreadPool {
     const starting = [];
     for (let thread = 1; thread < count; thread++) {
       const stack = stacks + thread * STACK_BYTES;
-      starting.push(startWorker({ module, memory, context: this.#context, thread, stack },
+      starting.push(startWorker(this.#files, { module, memory, context: this.#context, thread, stack },
         (worker) => this.#workers.push(worker)));
     }
     try {
@@ -139,12 +189,57 @@ export class ThreadPool {
       this.stop();
       throw error;
     }
-    for (const worker of this.#workers) worker.unref?.(); // a Node process may end by itself
+    for (const worker of this.#workers) {
+      worker.unref?.(); // a Node process may end by itself
+      this.#watch(worker);
+    }
     this.#exports.dk_context_set_threads(this.#context, count);
+  }
+
+  /**
+   * A call waits for a worker in vain. C calls this after it has sent the other workers away.
+   *
+   * @returns {never}
+   */
+  giveUp() {
+    this.#onLoss('a worker thread did not finish its part of a call in time');
+    throw new DynakernelError('ERR_LOAD', 'a worker thread did not finish its part of this call within ' +
+      '5 seconds (more for much work): it has ended, or is paused. What this call was to write is ' +
+      'undefined. The runtime goes on with one thread as soon as the worker is known to be out of the ' +
+      'call; until then calls that compute are refused, and load() starts another runtime');
+  }
+
+  /**
+   * Notices if a worker ends, or fails, by itself. The context then computes on the calling thread.
+   *
+   * @param {AnyWorker} worker
+   */
+  #watch(worker) {
+    const ended = (/** @type {string} */ how) => {
+      this.#workers = this.#workers.filter((other) => other !== worker);
+      if (this.#stopped) return;
+      this.#onLoss(`a worker thread ${how}`);
+      this.#exports.dk_context_stop(this.#context); // the others leave, and each says so
+      if (this.#workers.length > 0) this.#exports.dk_context_set_threads(this.#context, 1);
+      else this.#exports.dk_context_ended(this.#context);
+    };
+    if (worker.on) {
+      // Node reports an error first, and then the end of the worker.
+      let failure = '';
+      worker.on('error', (error) => { failure = ` (${messageOf(error)})`; });
+      worker.on('exit', () => ended(`has ended${failure}`));
+    } else {
+      worker.addEventListener?.('error', (event) => {
+        event.preventDefault?.();
+        ended(`has failed (${event.message})`);
+      });
+      worker.addEventListener?.('message', () => ended('has ended'));
+    }
   }
 
   /** Ends the workers. The context computes no more. */
   stop() {
+    this.#stopped = true;
     this.#exports.dk_context_stop(this.#context);
     for (const worker of this.#workers) worker.terminate();
     this.#workers = [];
@@ -152,28 +247,28 @@ export class ThreadPool {
 }
 
 /**
+ * @param {Files} files
  * @param {WorkerTask} task
  * @param {(worker: AnyWorker) => void} made
  * @returns {Promise<void>} once the worker is ready
  */
-async function startWorker(task, made) {
-  const url = new URL('./worker.js', import.meta.url);
-  if (inNode) {
-    /** @type {typeof import('node:worker_threads')} */
-    const { Worker } = await nodeModule('node:worker_threads');
+async function startWorker({ startWebWorker, workerAddress }, task, made) {
+  if (hasWebThreads()) {
+    const worker = startWebWorker();
+    made(worker);
+    worker.postMessage(task);
+    await firstMessage((ready) => { worker.onmessage = ready; }, (failed) => {
+      worker.onerror = (event) => failed(new Error(event.message || WORKER_NOT_LOADED));
+    });
+  } else {
+    /** @type {typeof import('node:worker_threads').Worker} */
+    const NodeWorker = nodeWorker();
     // Without the process's own options: some, --eval for one, are not for a worker's file.
-    const worker = new Worker(url, { workerData: task, execArgv: [] });
+    const worker = new NodeWorker(workerAddress(), { workerData: task, execArgv: [] });
     made(worker);
     await firstMessage((ready) => worker.once('message', ready), (failed) => {
       worker.once('error', failed);
       worker.once('exit', () => failed(new Error('a worker ended before it was ready')));
-    });
-  } else {
-    const worker = new Worker(url, { type: 'module', name: `dynakernel ${task.thread}` });
-    made(worker);
-    worker.postMessage(task);
-    await firstMessage((ready) => { worker.onmessage = ready; }, (failed) => {
-      worker.onerror = (event) => failed(new Error(event.message || 'worker.js could not be loaded'));
     });
   }
 }
@@ -191,11 +286,3 @@ function firstMessage(onReady, onError) {
     onError((error) => { clearTimeout(timer); reject(error); });
   });
 }
-
-/**
- * A module of Node's own, by a name that bundlers for the web do not see.
- *
- * @param {string} name
- * @returns {Promise<any>}
- */
-const nodeModule = (name) => import(/* @vite-ignore */ /* webpackIgnore: true */ name);

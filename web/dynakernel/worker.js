@@ -1,7 +1,9 @@
 /**
  * One thread of a pool (threads.js): an instance of the module on the shared memory, which stays in
- * C until the pool is stopped. Runs as a Web Worker and as one of Node's.
+ * C until the pool is stopped. Runs as a Web Worker and as one of Node's. It has no top-level await,
+ * which bundlers do not take in the classic scripts that they make of it.
  */
+import { nodeModule } from './host.js';
 
 /** @typedef {import('./threads.js').WorkerTask} WorkerTask */
 
@@ -13,7 +15,7 @@
 async function serve({ module, memory, context, thread, stack }, ready, end) {
   // Workers never allocate: the memory grows on the thread that made it.
   const instance = await WebAssembly.instantiate(module,
-    { env: { memory, emscripten_resize_heap: () => 0 } });
+    { env: { memory, emscripten_resize_heap: () => 0, dk_now: () => 0, dk_lost() {} } });
   const exports = /** @type {any} */ (instance.exports);
   exports.__stack_pointer.value = stack;
   ready();
@@ -23,14 +25,22 @@ async function serve({ module, memory, context, thread, stack }, ready, end) {
   });
 }
 
-if (globalThis.process?.versions?.node !== undefined) {
-  const name = 'node:worker_threads'; // not a literal, lest bundlers for the web look for it
-  /** @type {typeof import('node:worker_threads')} */
-  const { parentPort, workerData } = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
-  serve(workerData, () => parentPort?.postMessage('ready'), () => {});
+/** Throws where browsers tell the page: outside of any promise.
+ * @param {unknown} error */
+const tellPage = (error) => setTimeout(() => { throw error; });
+
+// A worker of an Electron page has the module too, but no port in it.
+const { parentPort, workerData } = nodeModule('node:worker_threads') ?? {};
+if (parentPort) {
+  // Node itself reports the end.
+  serve(workerData, () => parentPort.postMessage('ready'), () => {});
 } else {
   globalThis.onmessage = ({ data }) => {
-    serve(data, () => globalThis.postMessage('ready'), () => globalThis.close())
-      .catch((error) => setTimeout(() => { throw error; })); // only then do browsers tell the page
+    const end = () => {
+      globalThis.postMessage('ended');
+      globalThis.close();
+    };
+    serve(data, () => globalThis.postMessage('ready'), end).catch(tellPage);
   };
+  globalThis.onmessageerror = () => tellPage(new Error('shared memory does not reach a worker here'));
 }

@@ -1,12 +1,12 @@
 /** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setEnabled, setText } from './dom.js';
-import { weight } from './format.js';
+import { byId, element, setEnabled, setText } from '../shared/dom.js';
+import { weight } from '../shared/format.js';
 import { drawKernel, hasColour } from './kernel-art.js';
 
 /** @typedef {{ slider: HTMLInputElement, value: HTMLDataElement, thumbs: HTMLElement }} Row */
 
-/** Stage 2: K kernels, each with its weight as a bar that can be dragged. */
+/** Stage 2: the K kernels, each with its weight as a bar that a person can drag. */
 export class AttentionPanel {
   #list = byId('kernels', HTMLOListElement);
   #mode = byId('mode', HTMLElement);
@@ -18,15 +18,15 @@ export class AttentionPanel {
   #shown = new Float32Array(0);
 
   /**
-   * @param {(weights: Float32Array) => void} onManual  all K weights after one was moved
-   * @param {() => void} onAutomatic
+   * @param {(weights: Float32Array) => void} onManual  receives all K weights after a person moved one
+   * @param {() => void} onAutomatic  is called when the attention is to decide again
    */
   constructor(onManual, onAutomatic) {
     this.onManual = onManual;
     this.#automatic.addEventListener('click', onAutomatic);
   }
 
-  /** @param {Model} model  whose rows are to be shown */
+  /** Makes the rows of a model. @param {Model} model */
   build(model) {
     this.#rows = [];
     this.#shown = new Float32Array(0);
@@ -35,6 +35,8 @@ export class AttentionPanel {
   }
 
   /**
+   * Returns the row of kernel k.
+   *
    * @param {Model} model
    * @param {number} k
    */
@@ -46,7 +48,7 @@ export class AttentionPanel {
     const label = element('label', { for: slider.id }, model.kernelName(k));
     if (hint) label.append(' ', element('small', {}, hint));
     slider.addEventListener('input', () => {
-      if (this.#shown.length !== model.numKernels) return; // no frame has given the other weights yet
+      if (this.#shown.length !== model.numKernels) return; // no frame has shown the other weights yet
       const weights = Float32Array.from(this.#shown);
       weights[k] = slider.valueAsNumber;
       this.onManual(weights);
@@ -61,17 +63,19 @@ export class AttentionPanel {
         { class: 'weigh' },
         label,
         value,
-        element('div', { class: 'bar' }, slider, element('i', { class: 'own' })),
+        element('div', { class: 'bar' }, slider, element('i', { class: 'automatic' })),
       ),
     );
   }
 
   /**
-   * @param {Float32Array} weights  [K], those that were applied
-   * @param {Float32Array} own  [K], those of the attention
-   * @param {boolean} manual
+   * Shows the weights of a frame.
+   *
+   * @param {Float32Array} weights  [K], the weights that were applied
+   * @param {Float32Array} automatic  [K], the weights of the attention
+   * @param {boolean} manual  true if the applied weights were set by hand
    */
-  show(weights, own, manual) {
+  show(weights, automatic, manual) {
     this.#shown = weights;
     this.#rows.forEach(({ slider, value }, k) => {
       const text = weight(weights[k]);
@@ -82,8 +86,9 @@ export class AttentionPanel {
         bar.style.setProperty('--weight', text);
         if (slider.valueAsNumber !== Number(text)) slider.value = text;
       }
-      /** @type {HTMLElement} */ (slider.parentElement).style.setProperty('--own', weight(own[k]));
+      /** @type {HTMLElement} */ (slider.parentElement).style.setProperty('--automatic', weight(automatic[k]));
     });
+    // The rest changes with the mode only.
     if (this.#automatic.disabled !== manual) return;
     setEnabled([[this.#automatic, manual]], this.#rows[0]?.slider);
     this.#list.dataset.mode = manual ? 'manual' : 'automatic';
@@ -91,7 +96,7 @@ export class AttentionPanel {
   }
 
   /**
-   * The K kernels of the output channel in view.
+   * Draws the K kernels of the output channel in view.
    *
    * @param {Model} model
    * @param {View} view
@@ -117,6 +122,8 @@ export class AttentionPanel {
   }
 
   /**
+   * Says which input channels the output channel reads.
+   *
    * @param {Model} model
    * @param {number} channel
    */

@@ -1,6 +1,6 @@
-/** @import { Definition } from './types.js' */
-import { byId, element, numberProblem, setText, showError, tab } from './dom.js';
-import { listenForChoice } from './files.js';
+/** @import { Definition } from '../shared/types.js' */
+import { byId, element, numberProblem, setText, showError, tab } from '../shared/dom.js';
+import { listenForChoice } from '../shared/files.js';
 import { PRESETS, isSeeded } from './presets.js';
 
 /** @typedef {{ stride: number, padding: number, dilation: number }} Steps */
@@ -12,10 +12,10 @@ import { PRESETS, isSeeded } from './presets.js';
  * @property {(seed: number) => void} onSeed
  * @property {(files: File[]) => void} onFiles
  * @property {() => void} onSave
- * @property {(index: number) => boolean} onPrefix  another block of the same file is wanted; whether it runs now
+ * @property {(index: number) => boolean} onPrefix  runs another block of the same file; returns true if that worked
  */
 
-/** Above the pipeline: which block runs, and what of it can be set. */
+/** Above the pipeline: the choice of the block, and its settings. */
 export class BlockPanel {
   #tabs = byId('presets', HTMLElement);
   #summary = byId('preset-summary', HTMLElement);
@@ -29,7 +29,7 @@ export class BlockPanel {
   };
   #prefixGroup = byId('prefix-group', HTMLElement);
   #prefix = byId('prefix', HTMLSelectElement);
-  /** Of the block that runs. */
+  /** The index of the block that runs. */
   #prefixIndex = 0;
   #error = byId('block-error', HTMLElement);
 
@@ -68,7 +68,7 @@ export class BlockPanel {
     });
   }
 
-  /** @param {Definition} definition  the one that runs now */
+  /** Shows the block that runs now. @param {Definition} definition */
   show(definition) {
     const { config, state } = definition;
     const preset = this.#tabs.querySelector(`input[value="${definition.id}"]`);
@@ -89,10 +89,10 @@ export class BlockPanel {
   }
 
   /**
-   * Offers the blocks of a file that has several.
+   * Offers the blocks of a file, if it has several.
    *
    * @param {string[]} prefixes
-   * @param {number} index  of the one that runs
+   * @param {number} index  the index of the block that runs
    */
   offer(prefixes, index) {
     this.#prefixIndex = index;

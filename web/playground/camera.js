@@ -1,18 +1,20 @@
-/** @import { Source } from './types.js' */
+/** @import { Source } from '../shared/types.js' */
+import { sentence } from '../shared/errors.js';
 
-/** The webcam as a video element that plays outside of the document. */
+/** The webcam, as a video element that plays outside the document. */
 export class Camera {
   /** @type {MediaStream | null} */
   #stream = null;
   #attempt = 0;
 
-  /** @param {() => void} onEnded  the device went away by itself */
+  /** @param {() => void} onEnded  is called when the device goes away by itself */
   constructor(onEnded) {
     this.onEnded = onEnded;
   }
 
   /**
-   * Asks for the webcam. Rejects with a DOMException, or resolves to null where stop() came first.
+   * Asks for the webcam. Rejects with a DOMException if it cannot start; resolves to null if stop() was called
+   * meanwhile.
    *
    * @returns {Promise<Source | null>}
    */
@@ -44,8 +46,10 @@ export class Camera {
   }
 
   /**
+   * Returns the running webcam as a source.
+   *
    * @param {MediaStream} stream
-   * @param {HTMLVideoElement} video  which plays it
+   * @param {HTMLVideoElement} video  plays the stream
    * @returns {Source}
    */
   #run(stream, video) {
@@ -66,7 +70,7 @@ export class Camera {
     };
   }
 
-  /** Switches the webcam off; also one that is still starting. */
+  /** Switches the webcam off, even if it is still starting. */
   stop() {
     this.#attempt++;
     if (this.#stream) endTracks(this.#stream);
@@ -77,4 +81,25 @@ export class Camera {
 /** @param {MediaStream} stream */
 function endTracks(stream) {
   for (const track of stream.getTracks()) track.stop();
+}
+
+/**
+ * The meaning of getUserMedia's refusals, by DOMException name.
+ *
+ * @type {Record<string, string>}
+ */
+const CAMERA = {
+  NotAllowedError:
+    'The browser was not allowed to use the webcam. Allow it in the site’s settings, then start it again.',
+  SecurityError: 'The browser does not let this page use the webcam. Allow it in the site’s settings, then try again.',
+  NotFoundError: 'No webcam was found. Plug one in, then start it again.',
+  NotReadableError: 'The webcam is there but gave no picture; another program may be using it.',
+  AbortError: 'The webcam is there but gave no picture; another program may be using it.',
+  OverconstrainedError: 'The webcam offers no picture that the playground can use.',
+};
+
+/** Says for people why the webcam could not start. @param {unknown} error */
+export function cameraSentence(error) {
+  const name = error instanceof Error ? error.name : '';
+  return CAMERA[name] ?? `The webcam could not be started. ${sentence(error)}`;
 }

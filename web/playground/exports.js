@@ -1,16 +1,19 @@
-/** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
-/** @import { Normalisation, Source, View } from './types.js' */
-import { copyText } from './clipboard.js';
-import { byId, download, element, setText, showError } from './dom.js';
+/** @import { Normalisation, Source } from '../shared/types.js' */
+/** @import { Model } from './model.js' */
+/** @import { View } from './types.js' */
+import { copyText } from '../shared/clipboard.js';
+import { byId, download, element, setText, showError } from '../shared/dom.js';
+import { writeBlock } from '../shared/statedict.js';
 import { mapOptions } from './ranges.js';
-import { writeBlock } from './statedict.js';
 
-/** What can be taken away: maps as PNG, the block as .safetensors, the code. */
+/** Exports: maps as PNG, the block as .safetensors, the code. */
 
 /**
+ * Downloads a canvas as a PNG file.
+ *
  * @param {HTMLCanvasElement} canvas
- * @param {string} name  without the ending
+ * @param {string} name  the file's name without its ending
  */
 async function savePng(canvas, name) {
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
@@ -19,7 +22,7 @@ async function savePng(canvas, name) {
 }
 
 /**
- * The channel in view, one pixel for each of its values.
+ * Saves the map in view, with a pixel for each value.
  *
  * @param {Model} model
  * @param {Source} source
@@ -33,7 +36,7 @@ export function saveMap(model, source, y, view) {
 }
 
 /**
- * All channels as a contact sheet, each in the range that the page draws it in.
+ * Saves all maps as a contact sheet, each in the range in which the page draws it.
  *
  * @param {Model} model
  * @param {Source} source
@@ -60,8 +63,10 @@ export function saveMaps(model, source, y, view) {
 }
 
 /**
+ * Saves the block as a .safetensors file.
+ *
  * @param {Model} model
- * @param {Normalisation} normalisation
+ * @param {Normalisation} normalisation  the normalisation of its pixels
  */
 export function saveState(model, normalisation) {
   const bytes = writeBlock(model.block, normalisation);
@@ -85,8 +90,10 @@ export class SnippetPanel {
   }
 
   /**
+   * Shows the code.
+   *
    * @param {string} code
-   * @param {string[]} files  that the code fetches
+   * @param {string[]} files  the files that the code fetches
    */
   show(code, files) {
     setText(this.#code, code);

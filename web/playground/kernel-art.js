@@ -1,26 +1,26 @@
-/** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { KernelView } from './types.js' */
-import { heatCanvases } from './dom.js';
-import { number } from './format.js';
+import { heatCanvases } from '../shared/dom.js';
+import { number } from '../shared/format.js';
 import { peak } from './model.js';
 
-/** Kernels as heat maps: a canvas of R×R pixels each, enlarged by the style sheet. */
+/** Kernels as heat maps: canvases of R×R pixels that the style sheet enlarges. */
 
 /**
- * Whether a kernel can be one picture in signed colour: red, green and blue carry the three planes, grey is zero.
+ * True if a kernel can be one picture in signed colour: red, green and blue show the three planes, grey is zero.
  *
  * @param {Model} model
  */
 export const hasColour = (model) => model.perGroup === 3;
 
 /**
- * Draws image n of a kernel tensor into a container, which is given as many canvases as it takes.
+ * Draws image n of a tensor of kernels into a container. Adds or removes canvases as needed.
  *
  * @param {HTMLElement} container
  * @param {Model} model
  * @param {{ tensor: Tensor, n: number, view: KernelView, channel: number, title: string }} what
- * @returns {number} the scale: white (or full colour) is plus this value, black (or the opposite) minus it
+ * @returns {number} the scale: the colours range from minus this value to plus this value
  */
 export function drawKernel(container, model, { tensor, n, view, channel, title }) {
   const scale = peak(tensor, n);

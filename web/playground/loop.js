@@ -1,16 +1,15 @@
 /** @import { Times } from './pipeline.js' */
 import { STAGE } from './pipeline.js';
 
-/** Frames run after a change: engines optimise code while it runs, and the times shown are medians of the latest. */
+/** The number of frames that run after a change, because engines optimise code while it runs. */
 const SETTLE = 16;
+/** The times shown are medians of this many frames. */
 const WINDOW = 9;
 
-/** @typedef {{ times: Times, fps: number | null, live: boolean }} Report  medians; fps is null until it is known */
+/** @typedef {{ times: Times, fps: number | null, live: boolean }} Report  times are medians; fps is null until known */
 
 /**
- * When frames run: after a change, for every frame of a video, or without pause.
- *
- * A still image runs a few times after each change and then rests.
+ * Runs frames: a few after each change, one for each frame of a video, or frames without pause.
  */
 export class Loop {
   /** @type {HTMLVideoElement | null} */
@@ -23,12 +22,12 @@ export class Loop {
   #scheduled = false;
   /** @type {Record<string, number[]>} */
   #history = {};
-  /** @type {number[]} times of the frames of the last second */
+  /** @type {number[]} the times at which the frames of the last second ran */
   #frames = [];
 
   /**
-   * @param {(first: number, more: boolean) => Times | null} frame  runs and draws a frame, after which more follow or
-   *   not; null where it failed
+   * @param {(first: number, more: boolean) => Times | null} frame  runs and draws a frame from stage `first` on; `more`
+   *   says if other frames follow; returns null if the frame failed
    * @param {(report: Report) => void} report
    */
   constructor(frame, report) {
@@ -41,12 +40,12 @@ export class Loop {
     return this.#video !== null || this.#continuous;
   }
 
-  /** Nothing is left to run. */
+  /** True if no frame is left to run. */
   get resting() {
     return !this.live && this.#settling === 0 && this.#pending === STAGE.none;
   }
 
-  /** @param {number} first  the first STAGE that a change concerns */
+  /** Asks for frames. @param {number} first  the first STAGE that a change affects */
   request(first) {
     this.#pending = Math.min(this.#pending, first);
     if (first < STAGE.drawing) {
@@ -57,7 +56,7 @@ export class Loop {
     this.#schedule();
   }
 
-  /** @param {HTMLVideoElement | null} video  to be followed frame by frame, or null */
+  /** Follows a video frame by frame; null ends that. @param {HTMLVideoElement | null} video */
   follow(video) {
     this.#video = video;
     this.#frames = [];
@@ -66,7 +65,7 @@ export class Loop {
     this.request(STAGE.pixels);
   }
 
-  /** @param {boolean} on */
+  /** Switches frames without pause on or off. @param {boolean} on */
   setContinuous(on) {
     this.#continuous = on;
     this.#frames = [];
@@ -108,7 +107,7 @@ export class Loop {
     this.report({ times: this.#medians(), fps: this.#rate(), live: this.live });
   }
 
-  /** The stage from which this tick runs. */
+  /** Returns the first stage that this tick runs. */
   #next() {
     let first = this.#pending;
     this.#pending = STAGE.none;
@@ -141,7 +140,7 @@ export class Loop {
     );
   }
 
-  /** Frames per second over the last second of a live run. */
+  /** Returns the frames per second over the last second of a live run, or null. */
   #rate() {
     const count = this.#frames.length;
     if (!this.live || count < 5) return null;

@@ -1,9 +1,9 @@
-/** The playground's entry: loads the library, then hands the page over. */
+/** The playground's entry: loads the library, then starts the page. */
 import { load } from '../dynakernel/index.js';
-import { byId, showError } from './dom.js';
-import { sentence } from './errors.js';
+import { byId, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { wireTheme } from '../shared/theme-button.js';
 import { Playground } from './playground.js';
-import { wireTheme } from './theme-button.js';
 
 wireTheme(byId('theme', HTMLButtonElement));
 const main = byId('playground', HTMLElement);

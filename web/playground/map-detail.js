@@ -1,11 +1,11 @@
-/** @import { Model } from './model.js' */
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
-import { byId, copyCanvas, setText } from './dom.js';
-import { number } from './format.js';
+import { byId, copyCanvas, setText } from '../shared/dom.js';
+import { number } from '../shared/format.js';
 import { figures } from './maps-panel.js';
 
-/** Stage 4, below: the map in view, enlarged, with its colour bar and figures. */
+/** Stage 4, lower part: the map in view, enlarged, with its colour bar and figures. */
 export class MapDetail {
   #canvas = byId('map-detail', HTMLCanvasElement);
   #title = byId('detail-title', HTMLElement);
@@ -20,8 +20,8 @@ export class MapDetail {
   #barColormap = '';
   /** @type {Tensor} [1, 1, 1, 256], from 0 to 1 */
   #ramp;
-  /** @type {{ x: number, y: number } | null} the pointer, from 0 to 1 across the canvas */
-  #at = null;
+  /** @type {{ x: number, y: number } | null} the pointer's position, from 0 to 1 across the canvas */
+  #position = null;
   /** @type {() => void} */
   #readPointer = () => {};
 
@@ -32,16 +32,18 @@ export class MapDetail {
       [1, 1, 1, 256],
     );
     this.#canvas.addEventListener('pointermove', (event) => {
-      this.#at = { x: event.offsetX / this.#canvas.clientWidth, y: event.offsetY / this.#canvas.clientHeight };
+      this.#position = { x: event.offsetX / this.#canvas.clientWidth, y: event.offsetY / this.#canvas.clientHeight };
       this.#readPointer();
     });
     this.#canvas.addEventListener('pointerleave', () => {
-      this.#at = null;
+      this.#position = null;
       this.#readPointer();
     });
   }
 
   /**
+   * Draws the map and its colour bar.
+   *
    * @param {Model} model
    * @param {{ canvas: HTMLCanvasElement, range: [number, number] }} map  the grid's canvas of this channel, and the
    *   values at the ends of its colours
@@ -59,11 +61,13 @@ export class MapDetail {
     const name = model.channelName(view.channel);
     setText(this.#title, `Channel ${view.channel}${name ? ` · ${name}` : ''}`);
     this.#readPointer = () =>
-      setText(this.#pointer, this.#at && !y.disposed ? valueAt(y, view.channel, this.#at) : '–');
+      setText(this.#pointer, this.#position && !y.disposed ? valueAt(y, view.channel, this.#position) : '–');
     this.#readPointer();
   }
 
   /**
+   * Writes the map's size and its least, greatest and mean value.
+   *
    * @param {Model} model
    * @param {Tensor} y
    * @param {View} view
@@ -82,13 +86,15 @@ export class MapDetail {
 }
 
 /**
+ * Returns the value under the pointer and its place, as text.
+ *
  * @param {Tensor} y
  * @param {number} channel
- * @param {{ x: number, y: number }} at
+ * @param {{ x: number, y: number }} position
  */
-function valueAt(y, channel, at) {
+function valueAt(y, channel, position) {
   const [, , height, width] = y.shape;
-  const column = Math.min(width - 1, Math.max(0, Math.floor(at.x * width)));
-  const row = Math.min(height - 1, Math.max(0, Math.floor(at.y * height)));
+  const column = Math.min(width - 1, Math.max(0, Math.floor(position.x * width)));
+  const row = Math.min(height - 1, Math.max(0, Math.floor(position.y * height)));
   return `${number(y.data[(channel * height + row) * width + column])} at ${column}, ${row}`;
 }

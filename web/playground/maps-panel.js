@@ -1,17 +1,17 @@
-/** @import { Model } from './model.js' */
 /** @import { Tensor } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setEnabled, setText } from './dom.js';
-import { brief } from './format.js';
+import { byId, element, setEnabled, setText } from '../shared/dom.js';
+import { brief } from '../shared/format.js';
 import { mapOptions } from './ranges.js';
 
-/** Maps on one page of the grid. */
+/** The number of maps on a page of the grid. */
 const PAGE = 24;
 
 /** @typedef {{ low: number, high: number, mean: number }} Figures */
 /** @typedef {{ radio: HTMLInputElement, canvas: HTMLCanvasElement, range: HTMLElement }} Cell */
 
-/** Stage 4, above: the output maps as a grid of native radio buttons, which the arrow keys walk. */
+/** Stage 4, upper part: the output maps as a grid of native radio buttons, so that arrow keys move among them. */
 export class MapsPanel {
   #grid = byId('maps', HTMLElement);
   #pager = byId('pager', HTMLElement);
@@ -35,7 +35,7 @@ export class MapsPanel {
   }
 
   /**
-   * The page of the grid that holds this channel.
+   * Shows the page of the grid that holds this channel.
    *
    * @param {Model} model
    * @param {number} channel
@@ -72,10 +72,12 @@ export class MapsPanel {
   }
 
   /**
+   * Draws the maps of a page of the grid.
+   *
    * @param {Model} model
    * @param {Tensor} y  [1, O, Ho, Wo]
    * @param {View} view
-   * @returns {{ canvas: HTMLCanvasElement, range: [number, number] }} of the channel in view
+   * @returns {{ canvas: HTMLCanvasElement, range: [number, number] }} the canvas and the range of the channel in view
    */
   draw(model, y, view) {
     this.#turnTo(model, view.channel);
@@ -89,7 +91,7 @@ export class MapsPanel {
   }
 
   /**
-   * Writes each map's least and greatest value under it.
+   * Writes the least and the greatest value under each map.
    *
    * @param {Tensor} y
    */
@@ -102,6 +104,8 @@ export class MapsPanel {
 }
 
 /**
+ * Returns the elements of one map.
+ *
  * @param {Model} model
  * @param {number} channel
  * @returns {Cell}
@@ -123,14 +127,14 @@ function cell(model, channel) {
 }
 
 /**
- * As few unfilled places as three or four columns allow.
+ * Returns the number of columns, three or four, that leaves fewer empty places.
  *
  * @param {number} count
  */
 const columns = (count) => (count <= 4 ? Math.max(2, count) : count % 4 === 0 || count % 3 !== 0 ? 4 : 3);
 
 /**
- * Least, greatest and mean of a map's finite values.
+ * Returns the least, the greatest and the mean of a map's finite values.
  *
  * @param {Tensor} y
  * @param {number} channel

@@ -1,8 +1,8 @@
-/** @import { Model } from './model.js' */
 /** @import { DynamicKernelAggregation as Block } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
-import { byId, element, setText } from './dom.js';
-import { bytes, entry, number } from './format.js';
+import { byId, element, setText } from '../shared/dom.js';
+import { bytes, entry, number } from '../shared/format.js';
 import { drawKernel } from './kernel-art.js';
 
 /** Titles; an algorithm without one is shown by its name.
@@ -23,7 +23,7 @@ const ALGORITHMS = {
 /** Algorithms whose tiles are rows high and one column wide. */
 const COLUMN_TILES = ['toomcook', 'toomcook_depthwise', 'karatsuba'];
 
-/** Stage 3: the kernel that the frame applied, and how the convolution was computed. */
+/** Stage 3: the mixed kernel that the frame applied, and the algorithm that computed the convolution. */
 export class MixedPanel {
   #mixed = byId('mixed', HTMLElement);
   #caption = byId('mixed-caption', HTMLElement);
@@ -43,14 +43,16 @@ export class MixedPanel {
     this.#numbers.addEventListener('toggle', () => this.#redraw());
   }
 
-  /** @param {Model} model  that is about to be drawn */
+  /** Prepares for another model. @param {Model} model */
   setModel(model) {
-    // Large kernels are better seen than read; what a person opened or closed holds for kernels of one size.
+    // The table of a large kernel is closed at first. A person's choice lasts while kernels keep their size.
     if (this.#kernelSize !== model.kernelSize) this.#numbers.open = model.kernelSize <= 4;
     this.#kernelSize = model.kernelSize;
   }
 
   /**
+   * Draws the mixed kernel, and fills its table if that is open.
+   *
    * @param {Model} model
    * @param {View} view
    */
@@ -71,6 +73,8 @@ export class MixedPanel {
   }
 
   /**
+   * Writes the kernel's numbers into tables, a table per plane.
+   *
    * @param {Model} model
    * @param {number} channel
    */
@@ -90,6 +94,8 @@ export class MixedPanel {
   }
 
   /**
+   * Returns an empty table of R × R cells.
+   *
    * @param {string} name
    * @param {number} R
    */
@@ -107,7 +113,7 @@ export class MixedPanel {
     );
   }
 
-  /** @param {Block['plan']} plan */
+  /** Shows how the convolution was computed. @param {Block['plan']} plan */
   showPlan(plan) {
     if (!plan) return;
     setText(this.#algorithm, ALGORITHMS[plan.algorithm] ?? plan.algorithm);

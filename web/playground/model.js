@@ -1,10 +1,10 @@
 /** @import { DynamicKernelAggregation as Block, Runtime, StateDict, Tensor } from '../dynakernel/index.js' */
-/** @import { Definition } from './types.js' */
+/** @import { Definition } from '../shared/types.js' */
 
-/** One block with what the page draws of it: its kernels, and the mixture that the latest frame applied. */
+/** One block, its kernels, and the mixed kernel that the latest frame applied. */
 export class Model {
   /**
-   * Throws what the library throws where the definition makes no block.
+   * Throws the library's error if the definition is invalid.
    *
    * @param {Runtime} dk
    * @param {Definition} definition
@@ -36,13 +36,13 @@ export class Model {
     }
   }
 
-  /** What the block takes its input from: 3 for red, green and blue, 1 for luma. */
+  /** The number of input channels: 3 for red, green and blue, 1 for luma. */
   get channels() {
     return this.definition.config.inChannels;
   }
 
   /**
-   * The input channels that output channel o reads, as words.
+   * Returns the names of the input channels that output channel o reads.
    *
    * @param {number} o
    */
@@ -63,7 +63,7 @@ export class Model {
   }
 
   /**
-   * Brings `mixed` and `mixedBias` to what attention a applies.
+   * Sets `mixed` and `mixedBias` to the mixture that the attention weights a give.
    *
    * @param {Tensor} a  [1, K]
    */
@@ -86,7 +86,7 @@ export class Model {
 }
 
 /**
- * A state dict with some of its numbers replaced.
+ * Replaces some of a state dict's numbers and returns it.
  *
  * @param {StateDict} state
  * @param {Record<string, ArrayLike<number>>} values
@@ -102,7 +102,7 @@ function withValues(state, values) {
 }
 
 /**
- * The largest absolute value of one image of a tensor, for a range around 0; 1 where all are 0.
+ * Returns the largest absolute value of image n of a tensor, or 1 if all values are 0.
  *
  * @param {Tensor} tensor  [N, C, R, R]
  * @param {number} n

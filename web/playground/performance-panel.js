@@ -1,11 +1,11 @@
-/** @import { Report } from './loop.js' */
 /** @import { Runtime } from '../dynakernel/index.js' */
-import { byId, setText } from './dom.js';
-import { buildText, bytes, time } from './format.js';
+/** @import { Report } from './loop.js' */
+import { byId, setText } from '../shared/dom.js';
+import { buildText, bytes, time } from '../shared/format.js';
 
 const STAGES = /** @type {const} */ (['pixels', 'attention', 'convolution', 'drawing']);
 
-/** Milliseconds of each stage, beside the stages and as one bar; frames per second; what is running. */
+/** The time of each stage, beside the stage and as a bar; frames per second; memory; the library's build. */
 export class PerformancePanel {
   #cells = STAGES.map((stage) => byId(`ms-${stage}`, HTMLElement));
   #parts = [...byId('budget', HTMLElement).children].map((part) => /** @type {HTMLElement} */ (part));

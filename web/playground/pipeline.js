@@ -1,17 +1,17 @@
-/** @import { Model } from './model.js' */
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
-/** @import { Source } from './types.js' */
-import { UNCHANGED, changesPixels, imageOptions } from './normalisation.js';
+/** @import { Source } from '../shared/types.js' */
+/** @import { Model } from './model.js' */
+import { UNCHANGED, changesPixels, imageOptions } from '../shared/normalisation.js';
 
-/** The first stage that has to run again; what is before it is kept. */
+/** The stages of a frame. A change names the first stage that must run again; earlier results are kept. */
 export const STAGE = { pixels: 0, attention: 1, convolution: 2, drawing: 3, none: 4 };
 
 /** @typedef {{ pixels?: number, attention?: number, convolution?: number, drawing?: number }} Times  milliseconds */
 
-/** Image → pixels → attention → convolution, in tensors that are kept from frame to frame. */
+/** Image → pixels → attention → convolution, in tensors that all frames share. */
 export class Pipeline {
   #x = new Slot();
-  /** x before normalisation, where there is one */
+  /** x before normalisation; empty if pixels are not normalised */
   #plain = new Slot();
   #a = new Slot();
   #y = new Slot();
@@ -23,45 +23,45 @@ export class Pipeline {
     this.model = null;
     /** @type {Source | null} */
     this.source = null;
-    /** The longest side that the block is given; smaller images are not enlarged. */
+    /** The longest side of the block's input. Smaller images are not enlarged. */
     this.size = 384;
     this.normalisation = UNCHANGED;
-    /** @type {Float32Array | null} weights [K] set by hand, in place of the attention's */
+    /** @type {Float32Array | null} weights [K] set by hand, which replace the attention's; or null */
     this.manual = null;
-    /** What the attention says, [K], whether or not it is applied. */
+    /** The attention's weights [K], applied or not. */
     this.automatic = new Float32Array(0);
   }
 
-  /** Height and width that the block is given. */
+  /** Height and width of the block's input. */
   get inputSize() {
     const { width = 1, height = 1 } = this.source ?? {};
     const scale = Math.min(1, this.size / Math.max(width, height));
     return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
   }
 
-  /** [1, C, H, W], what the block is fed. */
+  /** The block's input [1, C, H, W]. */
   get x() {
     return this.#x.tensor;
   }
 
-  /** The same in 0..1, to be drawn. */
+  /** The input before normalisation, 0..1, for drawing. */
   get picture() {
     return this.#plain.tensor ?? this.x;
   }
 
-  /** [1, K], the weights that were applied. */
+  /** The weights [1, K] that were applied. */
   get a() {
     return this.#a.tensor;
   }
 
-  /** [1, O, Ho, Wo]; null before the first frame, and after one that failed. */
+  /** The output [1, O, Ho, Wo]; null before the first frame and after a frame that failed. */
   get y() {
     return this.#y.tensor;
   }
 
   /**
-   * Runs the stages from `first` on, all of them where there is no y; y is then what they gave. Throws what the library
-   * throws.
+   * Runs the stages from `first` on, or all if there is no y, and sets y. Throws the library's error, and then there is
+   * no y.
    *
    * @param {number} first  a STAGE
    * @returns {Times}
@@ -72,7 +72,7 @@ export class Pipeline {
     try {
       return this.#runStages(this.y ? first : STAGE.pixels, model, source);
     } catch (error) {
-      this.#y.clear(); // what is there belongs to an earlier frame
+      this.#y.clear(); // it holds an earlier frame
       throw error;
     }
   }
@@ -111,14 +111,14 @@ export class Pipeline {
     this.#x.fill(shape, (out) =>
       this.dk.fromImage(source.image, { ...size, ...imageOptions(this.normalisation, channels), out }),
     );
-    if (changesPixels(this.normalisation)) this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
-    else this.#plain.clear();
+    if (!changesPixels(this.normalisation)) this.#plain.clear();
+    else this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
   }
 
   /** @param {Model} model */
   #attend(model) {
     const x = /** @type {Tensor} */ (this.x);
-    // In manual mode too: what the attention would say is shown beside the weights set by hand.
+    // Also if weights are set by hand: the page shows the attention's weights beside them.
     const a = this.#a.fill([1, model.numKernels], (out) => model.block.attention.forward(x, { out }));
     this.automatic = a.toArray();
   }
@@ -133,7 +133,7 @@ export class Pipeline {
   }
 }
 
-/** A tensor that is written anew for every frame, and made anew where what its shape follows from changes. */
+/** A tensor that every frame overwrites, and that is allocated again if its shape changes. */
 class Slot {
   /** @type {Tensor | null} */
   tensor = null;
@@ -141,8 +141,10 @@ class Slot {
   #key = [];
 
   /**
-   * @param {unknown[]} key  all that the shape follows from
-   * @param {(out: Tensor | undefined) => Tensor} write  into out, where there is one
+   * Writes the tensor and returns it.
+   *
+   * @param {unknown[]} key  the values that decide the shape
+   * @param {(out: Tensor | undefined) => Tensor} write  writes into `out`, or into a new tensor if `out` is undefined
    * @returns {Tensor}
    */
   fill(key, write) {

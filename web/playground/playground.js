@@ -1,21 +1,23 @@
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Definition, Normalisation, Source } from '../shared/types.js' */
 /** @import { Report } from './loop.js' */
 /** @import { Times } from './pipeline.js' */
-/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
-/** @import { Definition, Normalisation, Source, View } from './types.js' */
+/** @import { View } from './types.js' */
 import { DynakernelError } from '../dynakernel/index.js';
-import { takeState } from '../teach/handoff.js';
+import { byId, setText, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
+import { takeState } from '../shared/handoff.js';
+import { UNCHANGED } from '../shared/normalisation.js';
+import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
 import { AttentionPanel } from './attention-panel.js';
 import { BlockPanel } from './block-panel.js';
-import { byId, setText, showError } from './dom.js';
-import { sentence } from './errors.js';
 import { SnippetPanel, saveMap, saveMaps, saveState } from './exports.js';
-import { listenForFiles, readStateFile, sortFiles } from './files.js';
 import { Loop } from './loop.js';
 import { MapDetail } from './map-detail.js';
 import { MapsPanel } from './maps-panel.js';
 import { MixedPanel } from './mixed-panel.js';
 import { Model } from './model.js';
-import { UNCHANGED } from './normalisation.js';
 import { PerformancePanel } from './performance-panel.js';
 import { Pipeline, STAGE } from './pipeline.js';
 import { PRESETS } from './presets.js';
@@ -23,25 +25,24 @@ import { mapOptions } from './ranges.js';
 import { snippet } from './snippet.js';
 import { SourceControl } from './source-control.js';
 import { SourcePanel } from './source-panel.js';
-import { PHOTOS, openImage, openPhoto } from './sources.js';
 import { ViewControls } from './view-controls.js';
 
-/** Numbers in words change this often, in milliseconds, while frames run without pause: more could not be read. */
+/** Milliseconds between changes of the text while frames run without pause. A person could not read faster ones. */
 const READABLE = 250;
 
-/** The page: what a person does becomes a change of source, block, weights or view; frames follow. */
+/** The page: a person changes the source, the block, the weights or the view, and frames follow. */
 export class Playground {
   #main = byId('playground', HTMLElement);
   #status = byId('status', HTMLElement);
   #saveError = byId('save-error', HTMLElement);
   #frames = 0;
-  #wordsAt = 0;
+  #lastWritten = 0;
   #kernelsStale = true;
-  /** @type {SourcePanel | BlockPanel | null} where the latest frame's error is shown */
-  #failedAt = null;
+  /** @type {SourcePanel | BlockPanel | null} the panel that shows the latest frame's error */
+  #failedPanel = null;
   /** @type {{ prefix: string, definition: Definition }[]} the blocks of the file that was opened last */
   #blocks = [];
-  /** How pixels are normalised for a block that says nothing of its own: as was chosen last. */
+  /** The normalisation that a person chose last. It applies to blocks that define none. */
   #normalisation = UNCHANGED;
 
   /** @param {Runtime} dk */
@@ -65,14 +66,14 @@ export class Playground {
     this.maps = new MapsPanel((channel) => this.controls.select(channel));
     this.detail = new MapDetail(dk);
     this.code = new SnippetPanel((message) => this.#announce(message));
-    this.sources = new SourcePanel({
+    this.sourcePanel = new SourcePanel({
       onPhoto: (photo) => this.sourceControl.open(() => openPhoto(photo)),
       onFiles: (files) => this.#openFiles(files),
       onWebcam: () => this.sourceControl.toggleWebcam(),
       onSize: (size) => this.#setInput({ size }),
       onNormalisation: (normalisation) => this.#normalise(normalisation),
     });
-    this.sourceControl = new SourceControl(this.sources, this.pipeline, this.loop, {
+    this.sourceControl = new SourceControl(this.sourcePanel, this.pipeline, this.loop, {
       onOpening: () => this.#showOpening(),
       onShown: ({ name }) => {
         this.#announce(`${name} is shown.`);
@@ -80,7 +81,7 @@ export class Playground {
       },
       onKept: () => this.#showState(),
     });
-    this.blocks = new BlockPanel({
+    this.blockPanel = new BlockPanel({
       onPreset: (definition) => this.#choose(definition),
       onSteps: (steps) => this.#alter(steps),
       onSeed: (seed) => this.#alter({ seed }),
@@ -114,63 +115,64 @@ export class Playground {
     this.#request(STAGE.pixels);
   }
 
-  /** @param {Normalisation} normalisation  that a person chose */
+  /** Applies the normalisation that a person chose. @param {Normalisation} normalisation */
   #normalise(normalisation) {
-    // The block's own is for that block only.
+    // A block's own normalisation applies to that block only.
     if (normalisation !== this.pipeline.model?.definition.normalisation) this.#normalisation = normalisation;
     this.#setInput({ normalisation });
   }
 
   // ----------------------------------------------------------------------------------------- block
 
-  /** @param {Definition} definition  a preset */
+  /** Runs a preset. @param {Definition} definition */
   #choose(definition) {
     if (this.#tryUse(definition, true)) this.#offerBlocks([], 0);
   }
 
-  /** @param {Partial<Definition['config']>} change */
+  /** Changes settings of the block. @param {Partial<Definition['config']>} change */
   #alter(change) {
     const definition = this.pipeline.model?.definition;
     if (definition) this.#tryUse({ ...definition, config: { ...definition.config, ...change } }, false);
   }
 
   /**
-   * The blocks of one file, of which another may be chosen.
+   * Offers the blocks of one file for choice.
    *
    * @param {{ prefix: string, definition: Definition }[]} blocks
-   * @param {number} index  of the one that runs
+   * @param {number} index  the index of the block that runs
    */
   #offerBlocks(blocks, index) {
     this.#blocks = blocks;
-    this.blocks.offer(blocks.map(({ prefix }) => prefix), index);
+    this.blockPanel.offer(blocks.map(({ prefix }) => prefix), index);
   }
 
   /**
-   * Runs another block from now on; where it cannot be made, the old one stays and the reason is shown.
+   * Runs another block from now on. If that fails, the old block stays and the page shows the reason.
    *
    * @param {Definition} definition
-   * @param {boolean} fresh
-   * @returns {boolean}
+   * @param {boolean} fresh  see #use
+   * @returns {boolean} true if the new block runs
    */
   #tryUse(definition, fresh) {
     try {
       this.#use(definition, fresh);
       return true;
     } catch (error) {
-      if (this.pipeline.model) this.blocks.show(this.pipeline.model.definition);
-      this.blocks.showError(sentence(error));
+      if (this.pipeline.model) this.blockPanel.show(this.pipeline.model.definition);
+      this.blockPanel.showError(sentence(error));
       return false;
     }
   }
 
   /**
-   * Runs another block from now on. Throws where it cannot be made, or the picture is too small for it; then the old
-   * one stays.
+   * Runs another block from now on. Throws if the definition is invalid or the picture is too small for the block; the
+   * old block then stays.
    *
    * @param {Definition} definition
-   * @param {boolean} fresh  weights set by hand and the chosen channel mean nothing to it
+   * @param {boolean} fresh  true for a new block, to which weights set by hand and the chosen channel do not apply
    */
   #use(definition, fresh) {
+    // Make the block, and check that it can read the picture.
     const previous = this.pipeline.model;
     const model = new Model(this.dk, definition);
     try {
@@ -180,17 +182,18 @@ export class Playground {
       model.dispose();
       throw error;
     }
+    // From here on nothing fails.
     this.pipeline.model = model;
     if (fresh) {
       this.pipeline.manual = null;
       this.pipeline.normalisation = definition.normalisation ?? this.#normalisation;
-      this.sources.setNormalisation(this.pipeline.normalisation);
+      this.sourcePanel.setNormalisation(this.pipeline.normalisation);
     }
     previous?.dispose();
     this.controls.setModel(model, fresh);
     this.attention.build(model);
     this.mixed.setModel(model);
-    this.blocks.show(definition);
+    this.blockPanel.show(definition);
     this.#kernelsStale = true;
     if (fresh)
       this.#announce(`${definition.title}: ${model.numKernels} kernels, ${model.outChannels} output channels.`);
@@ -198,7 +201,7 @@ export class Playground {
   }
 
   /**
-   * Images and state dicts, by whatever way they came.
+   * Opens images and state dicts that a person chose, dropped or pasted.
    *
    * @param {File[]} files
    */
@@ -208,7 +211,7 @@ export class Playground {
     if (state) await this.#openState(state);
   }
 
-  /** Runs the first block of a file that can be run. @param {File} file */
+  /** Runs the first block of a file that runs on this picture. @param {File} file */
   async #openState(file) {
     this.#showOpening();
     try {
@@ -227,12 +230,12 @@ export class Playground {
       if (index < 0) throw refusal;
       this.#offerBlocks(blocks, index);
     } catch (error) {
-      this.blocks.showError(sentence(error));
+      this.blockPanel.showError(sentence(error));
       this.#showState();
     }
   }
 
-  /** @param {Float32Array | null} weights  null gives the attention its say back */
+  /** Sets the weights by hand; null lets the attention decide again. @param {Float32Array | null} weights */
   #setManual(weights) {
     const changed = (weights === null) !== (this.pipeline.manual === null);
     this.pipeline.manual = weights;
@@ -242,16 +245,18 @@ export class Playground {
 
   // ---------------------------------------------------------------------------------------- frames
 
-  /** @param {number} first  the first STAGE that a change concerns */
+  /** Asks for frames. @param {number} first  the first STAGE that a change affects */
   #request(first) {
     this.#main.dataset.state = 'running';
     this.loop.request(first);
   }
 
   /**
-   * @param {number} first
-   * @param {boolean} more  frames follow
-   * @returns {Times | null}
+   * Runs and draws a frame.
+   *
+   * @param {number} first  the first STAGE to run
+   * @param {boolean} more  true if other frames follow
+   * @returns {Times | null} null if the frame failed
    */
   #frame(first, more) {
     const { pipeline } = this;
@@ -263,33 +268,34 @@ export class Playground {
       this.#write(more);
       times.drawing = performance.now() - start;
       this.#main.dataset.frames = String(++this.#frames);
-      if (this.#failedAt) this.#recover(this.#failedAt);
+      if (this.#failedPanel) this.#recover(this.#failedPanel);
       return times;
     } catch (error) {
-      this.#failedAt = error instanceof DynakernelError && error.code === 'ERR_IMAGE' ? this.sources : this.blocks;
-      this.#failedAt.showError(sentence(error));
+      const isSource = error instanceof DynakernelError && error.code === 'ERR_IMAGE';
+      this.#failedPanel = isSource ? this.sourcePanel : this.blockPanel;
+      this.#failedPanel.showError(sentence(error));
       this.#showState();
       return null;
     }
   }
 
-  /** Takes back what was said of frames that failed. @param {SourcePanel | BlockPanel} panel */
+  /** Hides the errors of frames that failed. @param {SourcePanel | BlockPanel} panel */
   #recover(panel) {
     panel.showError('');
     showError(this.#saveError, ''); // there are maps to save again
-    this.#failedAt = null;
+    this.#failedPanel = null;
   }
 
-  /** @param {boolean} fed  other pixels than before */
-  #draw(fed) {
+  /** Draws a frame. @param {boolean} newPixels  true if the input's pixels changed */
+  #draw(newPixels) {
     const {
       pipeline,
       controls: { view },
     } = this;
     const { model, picture, a, y } = pipeline;
     if (!model || !picture || !a || !y) return;
-    if (fed) {
-      picture.drawMap(this.sources.canvas, {
+    if (newPixels) {
+      picture.drawMap(this.sourcePanel.canvas, {
         channel: model.channels === 3 ? 'rgb' : 0,
         colormap: 'gray',
         range: [0, 1],
@@ -304,9 +310,9 @@ export class Playground {
   }
 
   /**
-   * What is written rather than drawn: for the last frame, and now and then before.
+   * Writes a frame's text: after the last frame, and from time to time before.
    *
-   * @param {boolean} more
+   * @param {boolean} more  true if other frames follow
    */
   #write(more) {
     const {
@@ -315,9 +321,9 @@ export class Playground {
     } = this;
     const { model, source, inputSize, y } = pipeline;
     const now = performance.now();
-    if (!model || !source || !y || (more && now - this.#wordsAt < READABLE)) return;
-    this.#wordsAt = now;
-    this.sources.describe(source, inputSize, model.channels);
+    if (!model || !source || !y || (more && now - this.#lastWritten < READABLE)) return;
+    this.#lastWritten = now;
+    this.sourcePanel.describe(source, inputSize, model.channels);
     this.maps.showRanges(y);
     this.detail.showFigures(model, y, view);
     this.mixed.showPlan(model.block.plan);
@@ -345,7 +351,7 @@ export class Playground {
     this.#main.dataset.state = 'opening';
   }
 
-  /** For style sheets and tests: what the page is at. */
+  /** Sets the page's state, for style sheets and tests. */
   #showState() {
     const { loop, pipeline } = this;
     this.#main.dataset.state = !pipeline.y ? 'failed' : loop.live ? 'live' : loop.resting ? 'ready' : 'running';
@@ -358,7 +364,7 @@ export class Playground {
     const { model, source, y } = this.pipeline;
     try {
       if (!model || !source || !y)
-        throw new Error('there is no map to save: the latest frame gave none, and what is shown is of an earlier one');
+        throw new Error('there is no map to save: the latest frame failed, and the page shows an earlier one');
       await save(model, source, y, this.controls.view);
       showError(this.#saveError, '');
     } catch (error) {
@@ -371,13 +377,13 @@ export class Playground {
     try {
       if (!model) throw new Error('there is no block to save');
       saveState(model, normalisation);
-      if (this.#failedAt !== this.blocks) this.blocks.showError('');
+      if (this.#failedPanel !== this.blockPanel) this.blockPanel.showError('');
     } catch (error) {
-      this.blocks.showError(sentence(error));
+      this.blockPanel.showError(sentence(error));
     }
   }
 
-  /** Says it to screen readers. @param {string} message */
+  /** Tells screen readers. @param {string} message */
   #announce(message) {
     setText(this.#status, message);
   }

@@ -1,15 +1,15 @@
-/** @import { Definition } from './types.js' */
-import { CLASSIC, COLOURS, attentionValues, coloured, gabor } from './handmade.js';
+/** @import { Definition } from '../shared/types.js' */
+import { CLASSIC, COLOURS, attentionValues, coloured, gabor } from '../shared/handmade.js';
 
 const DEFAULTS = { inChannels: 3, kernelSize: 3, stride: 1, padding: 1, dilation: 1, groups: 1, bias: true };
 
 const classicNames = Object.keys(CLASSIC);
 const colourNames = Object.keys(COLOURS);
 
-/** Which pictures each classic kernel is for, in the order of CLASSIC. */
+/** The pictures for which the attention picks each classic kernel, in the order of CLASSIC. */
 const classicHints = ['if dark', 'otherwise', 'if blue', 'if warm or green', 'if bright', 'if red'];
 
-/** Values for K classic kernels in O colours, chosen by mean colour; M = K = 6, as the reference has it. */
+/** Parameters: K classic kernels in O colours, chosen by mean colour. M = K = 6, as in the PyTorch module. */
 function classicValues() {
   return {
     ...attentionValues(
@@ -29,7 +29,7 @@ function classicValues() {
   };
 }
 
-/** [O = 6, 1, 3, 3] for each of K = 4: two kernels on each colour plane. */
+/** Parameters: K = 4 kernels [O = 6, 1, 3, 3], each with two filters per colour plane. */
 function depthwiseValues() {
   const diagonal = [0, 1, 2, -1, 0, 1, -2, -1, 0];
   const antidiagonal = [-2, -1, 0, -1, 0, 1, 0, 1, 2];
@@ -55,7 +55,7 @@ function depthwiseValues() {
   };
 }
 
-/** Eight orientations; fine and coarse in luma, then red against green and blue against yellow. */
+/** Parameters: Gabor filters of eight orientations; fine and coarse in luma, red – green, blue – yellow. */
 function gaborValues() {
   const R = 7;
   const families = [
@@ -150,5 +150,5 @@ export const PRESETS = [
   },
 ];
 
-/** Whether the definition's numbers come from a seed. @param {Definition} definition */
+/** True if the definition's numbers come from a seed. @param {Definition} definition */
 export const isSeeded = (definition) => definition.config.seed !== undefined;

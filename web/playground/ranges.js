@@ -1,14 +1,14 @@
 /** @import { Tensor } from '../dynakernel/index.js' */
 /** @import { View } from './types.js' */
 
-/** Values that are looked at for a range without outliers, spread evenly over the map. */
+/** The number of values, spread evenly over the map, that decide a range without outliers. */
 const SAMPLES = 2000;
 
-/** The share of values left out at each end. */
+/** The share of values that are left out at each end. */
 const TAIL = 0.01;
 
 /**
- * What the library is asked to draw of a channel.
+ * Returns the options of drawMap for a channel.
  *
  * @param {Tensor} y  [1, O, Ho, Wo]
  * @param {number} channel
@@ -19,11 +19,12 @@ export function mapOptions(y, channel, { colormap, range }) {
 }
 
 /**
- * The middle 98 % of a map's values: a few strong edges would otherwise leave the rest grey.
+ * Returns the range of the middle 98 % of a map's values. With all values, a few strong edges would leave the rest
+ * grey.
  *
  * @param {Tensor} y
  * @param {number} channel
- * @param {boolean} symmetric  to lie evenly around 0
+ * @param {boolean} symmetric  true for a range that is symmetric around 0
  * @returns {'auto' | [number, number]}
  */
 function robustRange(y, channel, symmetric) {

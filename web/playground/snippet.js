@@ -1,26 +1,29 @@
-/** @import { Definition, Normalisation, Source } from './types.js' */
-import { changesPixels, imageOptions } from './normalisation.js';
+/** @import { Definition, Normalisation, Source } from '../shared/types.js' */
+import { changesPixels, imageOptions } from '../shared/normalisation.js';
 
 /**
- * @typedef {object} Screen  all that decides what is on it
+ * The values that decide the map on screen.
+ *
+ * @typedef {object} Screen
  * @property {Definition} definition
- * @property {boolean} fromFile  the parameters come from the state dict that "Save state dict" gives
+ * @property {boolean} fromFile  true if the code loads the parameters from the file that "Save state dict" saves
  * @property {Source} source
  * @property {{ width: number, height: number }} size
  * @property {Normalisation} normalisation
  * @property {Float32Array | null} manual
- * @property {{ channel: number, colormap: string, range: string | readonly number[] }} map  as drawMap takes it
+ * @property {{ channel: number, colormap: string, range: string | readonly number[] }} map  the options of drawMap
  */
 
-/** Options that are the library's defaults need no mention. */
+/** The library's defaults. The code leaves them out. */
 const DEFAULTS = { stride: 1, padding: 0, dilation: 1, groups: 1, bias: true, numKernels: 4 };
 
 /**
- * Code that computes and draws the map on screen.
+ * Returns code that computes and draws the map on screen.
  *
  * @param {Screen} screen
  */
 export function snippet({ definition, fromFile, source, size, normalisation, manual, map }) {
+  // load the library, make the block
   const { config } = definition;
   const lines = [
     "import { load } from 'dynakernel';",
@@ -34,6 +37,7 @@ export function snippet({ definition, fromFile, source, size, normalisation, man
       'block.loadStateDict(new Uint8Array(await response.arrayBuffer()));',
     );
   }
+  // read the picture, run the block
   lines.push('', ...sourceLines(source));
   lines.push(`const x = dk.fromImage(image, ${object(pixelOptions(config.inChannels, size, normalisation))});`);
   if (manual) {
@@ -45,6 +49,7 @@ export function snippet({ definition, fromFile, source, size, normalisation, man
   } else {
     lines.push('const y = block.forward(x);', 'console.log(block.lastAttention);');
   }
+  // draw the map
   const range = Array.isArray(map.range)
     ? `[${map.range.map((value) => Number(value.toPrecision(4))).join(', ')}]`
     : `'${map.range}'`;
@@ -58,6 +63,8 @@ export function snippet({ definition, fromFile, source, size, normalisation, man
 }
 
 /**
+ * Returns the options of the block that are not the defaults.
+ *
  * @param {Definition['config']} config
  * @param {boolean} fromFile
  */
@@ -65,8 +72,8 @@ function blockOptions({ inChannels, outChannels, kernelSize, midChannels, seed, 
   /** @type {Record<string, unknown>} */
   const options = { inChannels, outChannels, kernelSize };
   for (const [name, value] of Object.entries(DEFAULTS)) {
-    const given = /** @type {Record<string, unknown>} */ (rest)[name];
-    if (given !== value) options[name] = given;
+    const chosen = /** @type {Record<string, unknown>} */ (rest)[name];
+    if (chosen !== value) options[name] = chosen;
   }
   if (midChannels !== undefined && midChannels !== (inChannels === 3 ? rest.numKernels : 1))
     options.midChannels = midChannels;
@@ -75,6 +82,8 @@ function blockOptions({ inChannels, outChannels, kernelSize, midChannels, seed, 
 }
 
 /**
+ * Returns the options of fromImage.
+ *
  * @param {number} channels
  * @param {{ width: number, height: number }} size
  * @param {Normalisation} normalisation
@@ -86,7 +95,7 @@ function pixelOptions(channels, { width, height }, normalisation) {
   return changesPixels(normalisation) ? { ...options, ...imageOptions(normalisation, channels) } : options;
 }
 
-/** @param {Source} source */
+/** Returns the lines that read the picture. @param {Source} source */
 function sourceLines(source) {
   if (source.kind === 'webcam') {
     return [
@@ -101,14 +110,14 @@ function sourceLines(source) {
   return ['const image = new Image();', `image.src = '${address}';`, 'await image.decode();'];
 }
 
-/** @param {Record<string, unknown>} options */
+/** Formats options as an object literal, on one line if it is short. @param {Record<string, unknown>} options */
 function object(options) {
   const entries = Object.entries(options).map(
     ([name, value]) => `${name}: ${Array.isArray(value) ? `[${value.join(', ')}]` : value}`,
   );
   const short = `{ ${entries.join(', ')} }`;
   if (short.length <= 60) return short;
-  // Few lines, none of them long.
+  // Several options on each line, up to a width.
   const lines = [''];
   for (const entry of entries) {
     if (lines[lines.length - 1].length + entry.length > 72) lines.push('');

@@ -1,19 +1,19 @@
+/** @import { Source } from '../shared/types.js' */
 /** @import { Loop } from './loop.js' */
 /** @import { Pipeline } from './pipeline.js' */
 /** @import { SourcePanel } from './source-panel.js' */
-/** @import { Source } from './types.js' */
-import { Camera } from './camera.js';
-import { cameraSentence, sentence } from './errors.js';
-import { release, stillOf } from './sources.js';
+import { sentence } from '../shared/errors.js';
+import { release, stillOf } from '../shared/sources.js';
+import { Camera, cameraSentence } from './camera.js';
 
 /**
  * @typedef {object} SourceControlEvents
- * @property {() => void} onOpening  another source is waited for
- * @property {(source: Source) => void} onShown
- * @property {() => void} onKept  what was waited for did not come; the source before stays
+ * @property {() => void} onOpening  the page begins to open another source
+ * @property {(source: Source) => void} onShown  the new source is shown
+ * @property {() => void} onKept  the new source could not be opened; the old source stays
  */
 
-/** Which picture runs: opens what a person asks for, one after the other, and the webcam. */
+/** Opens the pictures that a person asks for, and the webcam. The latest request wins. */
 export class SourceControl {
   #opening = 0;
   /** @type {'off' | 'starting' | 'on'} */
@@ -21,7 +21,7 @@ export class SourceControl {
 
   /**
    * @param {SourcePanel} panel
-   * @param {Pipeline} pipeline  whose source this is
+   * @param {Pipeline} pipeline  receives the source
    * @param {Loop} loop
    * @param {SourceControlEvents} events
    */
@@ -37,7 +37,7 @@ export class SourceControl {
   }
 
   /**
-   * Shows what `read` gives, unless something else was opened in the meantime.
+   * Shows the source that `read` resolves to, unless a person opened another meanwhile.
    *
    * @param {() => Promise<Source | null>} read
    */
@@ -65,14 +65,14 @@ export class SourceControl {
     this.events.onShown(source);
   }
 
-  /** What was asked for is not shown. @param {string} reason  '' where a person changed their mind */
+  /** Keeps the old source after a failure. @param {string} reason  a sentence; '' if the person cancelled */
   #keep(reason) {
-    this.panel.mark(this.pipeline.source); // or the photograph asked for could not be chosen again
+    this.panel.mark(this.pipeline.source); // so that the person can choose the failed photograph again
     this.panel.showError(reason);
     this.events.onKept();
   }
 
-  /** The button that starts the webcam, cancels its start, and stops it. */
+  /** Starts the webcam, cancels its start, or stops it: a press of its button. */
   async toggleWebcam() {
     if (this.#webcam === 'on') return this.#stillFromWebcam();
     if (this.#webcam === 'starting') {
@@ -80,7 +80,7 @@ export class SourceControl {
       this.#setWebcam('off');
       return this.#keep('');
     }
-    this.#opening++; // what is still being opened is wanted no longer
+    this.#opening++; // cancels a picture that is still being opened
     this.events.onOpening();
     this.#setWebcam('starting');
     this.panel.showError('');
@@ -100,7 +100,7 @@ export class SourceControl {
   async #stillFromWebcam() {
     const { source } = this.pipeline;
     if (!(source?.image instanceof HTMLVideoElement)) return;
-    const still = await stillOf(source.image).catch(() => null); // null where the device has gone
+    const still = await stillOf(source.image).catch(() => null); // null if the device has gone
     if (this.pipeline.source !== source) return;
     this.#leaveWebcam();
     if (still) this.#show(still);

@@ -1,8 +1,8 @@
-/** @import { Source, Normalisation } from './types.js' */
-import { byId, element, setText, showError } from './dom.js';
-import { listenForChoice } from './files.js';
-import { NORMALISATIONS } from './normalisation.js';
-import { PHOTOS, photoAddress } from './sources.js';
+/** @import { Source, Normalisation } from '../shared/types.js' */
+import { byId, element, setText, showError } from '../shared/dom.js';
+import { listenForChoice } from '../shared/files.js';
+import { NORMALISATIONS } from '../shared/normalisation.js';
+import { PHOTOS, photoAddress } from '../shared/sources.js';
 
 /** @typedef {typeof PHOTOS[number]} Photo */
 
@@ -10,12 +10,12 @@ import { PHOTOS, photoAddress } from './sources.js';
  * @typedef {object} SourceEvents
  * @property {(photo: Photo) => void} onPhoto
  * @property {(files: File[]) => void} onFiles
- * @property {() => void} onWebcam  the button that starts and stops it
+ * @property {() => void} onWebcam  a press of the button that starts and stops the webcam
  * @property {(size: number) => void} onSize
  * @property {(normalisation: Normalisation) => void} onNormalisation
  */
 
-/** Stage 1: where pictures come from, and how they are fed. */
+/** Stage 1: the choice of the picture, its size and its normalisation. */
 export class SourcePanel {
   canvas = byId('input-canvas', HTMLCanvasElement);
   #caption = byId('input-caption', HTMLElement);
@@ -23,7 +23,7 @@ export class SourcePanel {
   #webcam = byId('webcam', HTMLButtonElement);
   #error = byId('source-error', HTMLElement);
   #normalisation = byId('normalisation', HTMLSelectElement);
-  /** What #normalisation offers. */
+  /** The options of #normalisation. */
   #normalisations = NORMALISATIONS;
 
   /** @param {SourceEvents} events */
@@ -53,7 +53,7 @@ export class SourcePanel {
   }
 
   /**
-   * Shows how pixels are normalised; one that comes with a block is offered beside the usual ones.
+   * Shows the normalisation. If it came with a block, the page offers it beside the usual ones.
    *
    * @param {Normalisation} normalisation
    */
@@ -66,8 +66,10 @@ export class SourcePanel {
   }
 
   /**
+   * Describes the picture in its caption.
+   *
    * @param {Source} source
-   * @param {{ width: number, height: number }} size  as it is fed
+   * @param {{ width: number, height: number }} size  the size of the block's input
    * @param {number} channels
    */
   describe(source, { width, height }, channels) {
@@ -80,7 +82,7 @@ export class SourcePanel {
   }
 
   /**
-   * Checks the photograph that this is, and no other.
+   * Checks the radio button of the photograph that the source is; none if it is no photograph.
    *
    * @param {Source | null} source
    */

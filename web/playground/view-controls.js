@@ -1,9 +1,9 @@
-/** @import { Model } from './model.js' */
 /** @import { Colormap } from '../dynakernel/index.js' */
+/** @import { Model } from './model.js' */
 /** @import { KernelView, MapRange, View } from './types.js' */
-import { byId, element, showError } from './dom.js';
+import { byId, element, showError } from '../shared/dom.js';
 
-/** What is looked at, and in which colours: channel, kernels' view, colour map and range. */
+/** The choices of the view: channel, view of the kernels, colour map and range. */
 export class ViewControls {
   /** @type {View} */
   view = { channel: 0, kernels: 'colour', colormap: 'viridis', range: 'robust' };
@@ -16,7 +16,7 @@ export class ViewControls {
   #high = byId('range-high', HTMLInputElement);
   #error = byId('maps-error', HTMLElement);
 
-  /** @param {() => void} onChange  view has changed */
+  /** @param {() => void} onChange  is called after each change of `view` */
   constructor(onChange) {
     this.onChange = onChange;
     this.#channel.addEventListener('change', () => this.select(Number(this.#channel.value)));
@@ -33,10 +33,10 @@ export class ViewControls {
   }
 
   /**
-   * The channels of another block. The first is chosen where it is wanted, or where the old choice is no channel now.
+   * Offers the channels of another block.
    *
    * @param {Model} model
-   * @param {boolean} fromStart
+   * @param {boolean} fromStart  true to choose the first channel; else the old choice stays if the block has it
    */
   setModel(model, fromStart) {
     if (fromStart || this.view.channel >= model.outChannels) this.view.channel = 0;

@@ -1,25 +1,28 @@
 /** @import { Point } from './curve.js' */
-import { number } from '../playground/format.js';
-import { niceStep, svg } from '../svg.js';
+import { number } from '../shared/format.js';
+import { niceStep, svg } from '../shared/svg.js';
 
-/** The two losses as lines on a logarithmic axis, as SVG in the page's own pixels. */
+/** The chart of the two losses: lines on a logarithmic axis, as SVG in units of CSS pixels. */
 
 const LEFT = 44;
 const RIGHT = 58; // room for the figures at the lines' ends
 const TOP = 10;
 const BOTTOM = 26;
 
-/** Before there is a loss. */
+/** The decades of an empty chart. */
 const EMPTY = /** @type {const} */ ([-4, 0]);
 
-/** Lines' end figures keep this distance. */
+/** The least distance between the figures at the lines' ends. */
 const LABEL_GAP = 15;
 
 /**
+ * Returns the chart.
+ *
  * @param {readonly Point[]} points
- * @param {{ end: number, width: number, height: number }} options  end: the step at the right edge
+ * @param {{ end: number, width: number, height: number }} options  `end` is the step at the right edge
  */
 export function drawChart(points, { end, width, height }) {
+  // the scales
   const [low, high] = decades(points);
   const last = Math.max(end, points[points.length - 1]?.step ?? 0, 1);
   const room = Math.max(80, width - LEFT - RIGHT);
@@ -31,27 +34,31 @@ export function drawChart(points, { end, width, height }) {
   });
   chart.append(drawAxes({ low, high, last, x, y, right: LEFT + room, height }));
   if (points.length === 0) return chart;
+
+  // the lines
   const ends = /** @type {const} */ (['single', 'dynamic']).map((name) => {
     const path = points.map((point, i) => `${i ? 'L' : 'M'}${x(point.step).toFixed(1)} ${y(point[name]).toFixed(1)}`);
     chart.append(svg('path', { class: `line ${name}`, d: path.join('') }));
     const loss = points[points.length - 1][name];
-    return { name, loss, at: y(loss) };
+    return { name, loss, top: y(loss) };
   });
-  const [upper, lower] = ends.sort((a, b) => a.at - b.at);
-  lower.at = Math.max(lower.at, upper.at + LABEL_GAP);
-  const over = lower.at - (height - BOTTOM);
+
+  // the figures at their ends, moved apart and up if they would overlap or leave the chart
+  const [upper, lower] = ends.sort((first, second) => first.top - second.top);
+  lower.top = Math.max(lower.top, upper.top + LABEL_GAP);
+  const over = lower.top - (height - BOTTOM);
   if (over > 0) {
-    lower.at -= over;
-    upper.at = Math.min(upper.at, lower.at - LABEL_GAP);
+    lower.top -= over;
+    upper.top = Math.min(upper.top, lower.top - LABEL_GAP);
   }
   const edge = x(points[points.length - 1].step);
-  for (const { name, loss, at } of ends)
-    chart.append(svg('text', { class: `end ${name}`, x: edge + 6, y: at + 4 }, number(loss)));
+  for (const { name, loss, top } of ends)
+    chart.append(svg('text', { class: `end ${name}`, x: edge + 6, y: top + 4 }, number(loss)));
   return chart;
 }
 
 /**
- * Whole decades that hold every loss, two at least.
+ * Returns the powers of ten that enclose every loss, at least two decades apart.
  *
  * @param {readonly Point[]} points
  */
@@ -68,6 +75,8 @@ function decades(points) {
 }
 
 /**
+ * Returns the axes with their ticks.
+ *
  * @param {{ low: number, high: number, last: number, x: (step: number) => number, y: (loss: number) => number,
  *   right: number, height: number }} scale
  */
@@ -75,30 +84,33 @@ function drawAxes({ low, high, last, x, y, right, height }) {
   const group = svg('g', { class: 'axis', 'aria-hidden': 'true' });
   const every = Math.ceil((high - low) / 8);
   for (let power = high; power >= low; power -= every) {
-    const at = y(10 ** power);
-    group.append(svg('line', { x1: LEFT, x2: right, y1: at, y2: at }), tick(power, at));
+    const top = y(10 ** power);
+    group.append(svg('line', { x1: LEFT, x2: right, y1: top, y2: top }), decadeLabel(power, top));
   }
-  const step = Math.max(1, niceStep(last, right - LEFT > 380 ? 5 : 3));
-  for (let at = 0; at <= last; at += step) {
-    const anchor = at === 0 ? 'start' : 'middle';
-    group.append(svg('text', { x: x(at), y: height - 8, 'text-anchor': anchor }, at === 0 ? 'step 0' : String(at)));
+  const distance = Math.max(1, niceStep(last, right - LEFT > 380 ? 5 : 3));
+  for (let step = 0; step <= last; step += distance) {
+    const anchor = step === 0 ? 'start' : 'middle';
+    const text = step === 0 ? 'step 0' : String(step);
+    group.append(svg('text', { x: x(step), y: height - 8, 'text-anchor': anchor }, text));
   }
   return group;
 }
 
 /**
+ * Returns the label of a power of ten.
+ *
  * @param {number} power
- * @param {number} at
+ * @param {number} top
  */
-function tick(power, at) {
-  const place = { x: LEFT - 8, y: at + 4, 'text-anchor': 'end' };
+function decadeLabel(power, top) {
+  const place = { x: LEFT - 8, y: top + 4, 'text-anchor': 'end' };
   if (power >= -2 && power <= 2) return svg('text', place, String(10 ** power));
   const exponent = svg('tspan', { dy: -5, class: 'exponent' }, String(power).replace('-', '−'));
   return svg('text', place, '10', exponent);
 }
 
 /**
- * The chart in words.
+ * Describes the chart in words.
  *
  * @param {readonly Point[]} points
  */

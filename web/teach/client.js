@@ -4,7 +4,7 @@
  * Starts the worker.
  *
  * @param {(answer: Answer) => void} onAnswer
- * @returns {(request: Request) => void} asks it for something
+ * @returns {(request: Request) => void} sends a request to the worker
  */
 export function startWorker(onAnswer) {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'teach' });

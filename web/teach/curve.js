@@ -1,14 +1,15 @@
-/** Points that are kept of a run of any length; beyond them, neighbours are merged. */
+/** The most points that a curve keeps. If a run is longer, neighbours are merged. */
 const CAPACITY = 480;
 
 /** @typedef {{ step: number, dynamic: number, single: number }} Point */
 
-/** The two losses over the steps, in bounded memory. */
+/** The two losses over the steps, in memory that does not grow without limit. */
 export class Curve {
   /** @type {Point[]} */
   points = [];
-  /** Steps that one point stands for. */
+  /** The number of steps that a point covers. */
   #stride = 1;
+  /** The number of steps that the last point covers so far. */
   #inLast = 0;
 
   clear() {
@@ -17,10 +18,10 @@ export class Curve {
     this.#inLast = 0;
   }
 
-  /** @param {readonly [step: number, dynamic: number, single: number][]} losses */
+  /** Adds the losses of steps. @param {readonly [step: number, dynamic: number, single: number][]} losses */
   add(losses) {
     for (const [step, dynamic, single] of losses) {
-      if (!(dynamic > 0 && single > 0 && Number.isFinite(dynamic + single))) continue; // no place on a log axis
+      if (!(dynamic > 0 && single > 0 && Number.isFinite(dynamic + single))) continue; // a log axis has no place for it
       const last = this.points[this.points.length - 1];
       if (last && this.#inLast < this.#stride) merge(last, { step, dynamic, single }, this.#inLast++);
       else {
@@ -37,18 +38,18 @@ export class Curve {
       if (i % 2) merge(points[i - 1], point, 1);
       return i % 2 === 0;
     });
-    // An odd one out at the end stands for half as many steps as it may.
+    // A last point without a neighbour may cover twice as many steps now.
     this.#inLast = points.length % 2 ? this.#inLast : this.#stride * 2;
     this.#stride *= 2;
   }
 }
 
 /**
- * The geometric mean, which is the mean of what is drawn.
+ * Merges another point into a point: their geometric mean, as the axis is logarithmic.
  *
- * @param {Point} point  of `count` steps, to which another is added
+ * @param {Point} point
  * @param {Point} other
- * @param {number} count
+ * @param {number} count  the weight of `point`; the other's is 1
  */
 function merge(point, other, count) {
   const mean = (/** @type {number} */ a, /** @type {number} */ b) =>

@@ -1,10 +1,10 @@
-/** What can be taught: linear filters, which one convolution kernel each can do exactly. */
+/** The effects that a lesson can teach: linear filters, each of which one convolution kernel computes exactly. */
 
-import { CLASSIC, LUMA } from '../playground/handmade.js';
+import { CLASSIC, LUMA } from '../shared/handmade.js';
 
 const SOBEL_DIAGONAL = [-2, -1, 0, -1, 0, 1, 0, 1, 2];
 
-/** Rows are red, green and blue of an old print; columns those of the photograph. */
+/** The colours of an old print: a row each for its red, green and blue, over those of the photograph. */
 const SEPIA = [
   [0.37, 0.73, 0.18],
   [0.31, 0.62, 0.15],
@@ -44,7 +44,9 @@ export const EFFECTS = [
     title: 'Sobel',
     summary: 'Edges as colours: red where brightness changes across, green downwards, blue along the diagonal.',
     filter: (R) => ({
-      weight: flatten([CLASSIC['Sobel x'], CLASSIC['Sobel y'], SOBEL_DIAGONAL].map((kernel) => grey(centred(R, kernel, 0.5)))),
+      weight: flatten(
+        [CLASSIC['Sobel x'], CLASSIC['Sobel y'], SOBEL_DIAGONAL].map((kernel) => grey(centred(R, kernel, 0.5))),
+      ),
       bias: new Float32Array(3),
     }),
   },
@@ -63,20 +65,20 @@ export const EFFECTS = [
     summary: 'A colour grade: no neighbour counts, only how red, green and blue mix.',
     filter: (R) => ({
       weight: flatten(SEPIA.map((row) => row.flatMap((share) => centred(R, [0, 0, 0, 0, 1, 0, 0, 0, 0], share)))),
-      // Pixels p of −1 to 1 are 2u − 1 of u in 0 to 1, where the matrix has no offset.
+      // The matrix is for pixels u from 0 to 1. The block's pixels are 2u − 1, which needs this bias.
       bias: Float32Array.from(SEPIA, (row) => row.reduce((sum, share) => sum + share, 0) - 1),
     }),
   },
 ];
 
-/** @param {string} id */
+/** Returns the effect with this id. Throws if there is none. @param {string} id */
 export function effect(id) {
   const found = EFFECTS.find((candidate) => candidate.id === id);
   if (!found) throw new Error(`there is no effect ${id}; expected one of ${EFFECTS.map((one) => one.id).join(', ')}`);
   return found;
 }
 
-/** @param {number} R */
+/** Returns a Gaussian kernel [R, R] whose sum is 1. @param {number} R */
 function gaussian(R) {
   const sigma = R / 4;
   const side = Array.from({ length: R }, (_, i) => Math.exp(-((i - (R >> 1)) ** 2) / (2 * sigma * sigma)));
@@ -85,7 +87,7 @@ function gaussian(R) {
 }
 
 /**
- * A 3×3 kernel in the middle of an R×R one, scaled.
+ * Returns an R×R kernel with a scaled 3×3 kernel in its middle and zeros around it.
  *
  * @param {number} R
  * @param {number[]} kernel
@@ -100,11 +102,11 @@ function centred(R, kernel, scale) {
   return wide;
 }
 
-/** [C, R, R]: the kernel on luma. @param {number[]} kernel */
+/** Returns the kernel [C, R, R] that filters luma. @param {number[]} kernel */
 const grey = (kernel) => LUMA.flatMap((share) => kernel.map((value) => value * share));
 
 /**
- * Each output channel from its own input channel.
+ * Returns the filter that applies one kernel to each colour plane alone.
  *
  * @param {number} R
  * @param {number[]} kernel  [R, R]

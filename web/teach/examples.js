@@ -1,25 +1,27 @@
 /** @import { Lesson, Photo } from './types.js' */
-import { LUMA } from '../playground/handmade.js';
-import { Random } from '../random.js';
+import { LUMA } from '../shared/handmade.js';
+import { Random } from '../shared/random.js';
 
-/** Mean luma of dark and of bright pictures. Nothing lies between, so that there is a right answer for each. */
+/**
+ * The ranges of the mean luma of dark and bright pictures. The gap between them makes each picture one or the other.
+ */
 const DARK = [0.1, 0.25];
 const BRIGHT = [0.5, 0.7];
 
-/** The least part of a photograph's side that a crop keeps: its mean colour should still be the photograph's. */
+/** The least share of a photograph's side in a crop, so that the crop's mean colour is close to the photograph's. */
 const LEAST_CROP = 0.8;
 
-/** Crops are made this much brighter or darker, so that more than one exact mean colour is learnt for a photograph. */
+/** The most that a crop is made brighter or darker, so that a block learns a range of mean colours per photograph. */
 const EXPOSURE = 0.1;
 
 /**
- * A picture as it is fed, and which of the lesson's effects is wanted of it.
+ * A picture to learn from, and the index of the lesson's effect that is its target.
  *
  * @typedef {{ data: Uint8ClampedArray<ArrayBuffer>, side: number, effect: number }} Example
  */
 
 /**
- * Pictures that are shown: whole photographs; for lessons on brightness once dark and once bright.
+ * Returns the pictures on screen: whole photographs, or each once dark and once bright for lessons on brightness.
  *
  * @param {Lesson['kind']} kind
  * @param {Photo[]} photos
@@ -36,7 +38,7 @@ export function samples(kind, photos) {
 }
 
 /**
- * Example number `index` of what is learnt from: photographs take turns, in random crops and exposures.
+ * Returns an example to learn from. Photographs take turns, in random crops and exposures.
  *
  * @param {Lesson['kind']} kind
  * @param {Photo[]} photos
@@ -48,7 +50,7 @@ export function example(kind, photos, index, random) {
   const turn = index % photos.length;
   const crop = randomCrop(photos[turn], random);
   if (kind === 'brightness') {
-    // Both kinds of each photograph, and of both kinds half of each batch.
+    // Each photograph occurs dark and bright, and half of each batch is dark.
     const bright = (photos.length % 2 ? index : index + Math.floor(index / photos.length)) % 2;
     const [low, high] = bright ? BRIGHT : DARK;
     return { ...exposed(crop, random.between(low, high)), effect: bright };
@@ -58,6 +60,8 @@ export function example(kind, photos, index, random) {
 }
 
 /**
+ * Returns a random square of a photograph.
+ *
  * @param {Omit<Photo, 'name'>} photo
  * @param {Random} random
  */
@@ -74,7 +78,7 @@ function randomCrop({ data, side }, random) {
 }
 
 /**
- * The picture with this mean luma: by a gamma curve, which keeps black and white.
+ * Changes a picture's mean luma by a gamma curve, which keeps black and white.
  *
  * @param {Omit<Photo, 'name'>} photo
  * @param {number} wanted
@@ -83,6 +87,7 @@ function exposed(photo, wanted) {
   let low = 0.05;
   let high = 20;
   let result = photo;
+  // Search for the gamma by bisection, which is precise enough after twelve rounds.
   for (let round = 0; round < 12; round++) {
     const gamma = Math.sqrt(low * high);
     result = mapped(photo, (value) => 255 * (value / 255) ** gamma);
@@ -92,7 +97,7 @@ function exposed(photo, wanted) {
   return result;
 }
 
-/** @param {Uint8ClampedArray} data  RGBA */
+/** Returns a picture's mean luma, 0..1. @param {Uint8ClampedArray} data  RGBA */
 function meanLuma(data) {
   const [red, green, blue] = LUMA;
   let sum = 0;
@@ -101,8 +106,10 @@ function meanLuma(data) {
 }
 
 /**
+ * Returns a picture with each colour value changed.
+ *
  * @param {Omit<Photo, 'name'>} photo
- * @param {(value: number) => number} change  of each colour value
+ * @param {(value: number) => number} change
  */
 function mapped({ data, side }, change) {
   const table = Uint8ClampedArray.from({ length: 256 }, (_, value) => change(value));

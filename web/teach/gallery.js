@@ -1,20 +1,20 @@
 /** @import { DynamicKernelAggregation as Block, Runtime, Tensor } from '../dynakernel/index.js' */
-/** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */
-import { SYMMETRIC, imageOptions } from '../playground/normalisation.js';
+/** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
+import { SYMMETRIC, imageOptions } from '../shared/normalisation.js';
 import { samples } from './examples.js';
 
-/** Pictures on screen have this many pixels a side. */
+/** The side of the pictures on screen in pixels. */
 const SIDE = 128;
 
-/** Differences are drawn this many times as strong. */
+/** The factor by which differences are drawn stronger. */
 export const DIFFERENCE_GAIN = 2;
 
-/** How pixels are fed. */
+/** The normalisation of the pixels. */
 export const NORMALISATION = SYMMETRIC;
 
-/** The pictures on screen: what the teacher and the learners make of them. */
+/** The pictures on screen, their targets, and the learners' predictions. */
 export class Gallery {
   /**
    * @param {Runtime} dk
@@ -39,16 +39,16 @@ export class Gallery {
           ...imageOptions(NORMALISATION, inChannels), width: SIDE, height: SIDE, out: this.x, batch,
         });
       });
-      this.target = teacher.answer(this.x, this.effects);
+      this.target = teacher.targets(this.x, this.effects);
       this.y = dk.zeros(this.target.shape);
       this.difference = dk.zeros(this.target.shape);
     } catch (error) {
       this.dispose();
       throw error;
     }
-    /** The largest magnitude in the targets; NaN or infinite where one of them is. */
+    /** The largest magnitude in the targets; NaN or infinite if one of their values is. */
     this.peak = this.target.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    /** Filters keep to −1..1, or are cut off there as pixels are; what another block gives may be anything. */
+    /** The greatest value on screen. Effects reach ±1, where pixels end; another block may reach any value. */
     this.range = teacher.model && this.peak > 0 ? this.peak : 1;
   }
 
@@ -68,14 +68,14 @@ export class Gallery {
   }
 
   /**
-   * What a learner makes of all pictures now.
+   * Runs a learner on all pictures.
    *
    * @param {Learner} learner
    * @returns {Progress}
    */
   look(learner) {
     const { block } = learner;
-    const attention = this.#answer(block);
+    const attention = this.#predict(block);
     const errors = this.#compare();
     return {
       loss: learner.loss,
@@ -89,10 +89,10 @@ export class Gallery {
     };
   }
 
-  /** Fills `y`, and gives the attention that it was mixed by. @param {Block} block */
-  #answer(block) {
+  /** Fills `y` and returns the attention weights. @param {Block} block */
+  #predict(block) {
     const K = block.config.numKernels;
-    // What is kept for backward is the whole block's, of its own pass: the parts need to keep nothing of theirs.
+    // The block records its own passes for backward; these passes of its parts need no record.
     const parts = [block.attention, block.aggregation];
     for (const part of parts) part.requiresGrad = false;
     try {
@@ -105,7 +105,7 @@ export class Gallery {
     }
   }
 
-  /** Fills `difference`. @returns {number[]} mean squared error of each picture */
+  /** Fills `difference`. @returns {number[]} the mean squared error of each picture */
   #compare() {
     const y = this.y.data;
     const target = this.target.data;
@@ -122,6 +122,8 @@ export class Gallery {
   }
 
   /**
+   * Returns the mixed kernels of all pictures.
+   *
    * @param {Block} block
    * @param {Tensor} attention
    */
@@ -136,7 +138,7 @@ export class Gallery {
   }
 
   /**
-   * Kernels of the output channels on screen.
+   * Returns the kernels of the output channels on screen: all three if there are three, else the chosen one.
    *
    * @param {{ config: { outChannels: number, inChannels: number, groups: number, kernelSize: number } }} module
    * @param {Float32Array} values  [count, O, C/G, R, R]
@@ -156,10 +158,12 @@ export class Gallery {
   }
 
   /**
-   * @param {Tensor} tensor  [N, 3 or another number, H, W]
+   * Returns an image of a tensor as pixels.
+   *
+   * @param {Tensor} tensor  [N, channels, H, W]
    * @param {number} batch
-   * @param {number} range  black is minus this, white plus
-   * @param {number} channel  where there are not red, green and blue
+   * @param {number} range  black is minus this value, white is plus this value
+   * @param {number} channel  the channel to draw if there are not three
    * @returns {Pixels}
    */
   #picture(tensor, batch, range, channel) {

@@ -1,13 +1,13 @@
 /** @import { Kernels } from './types.js' */
-import { heatCanvases } from '../playground/dom.js';
+import { heatCanvases } from '../shared/dom.js';
 
-/** Kernels as heat maps: a canvas of R×R pixels for each output channel, enlarged by the style sheet. */
+/** Kernels as heat maps: a canvas of R×R pixels for each output channel, which the style sheet enlarges. */
 
 const OUTPUTS = ['red', 'green', 'blue'];
 
 /**
- * Draws kernel n into a container. Kernels over red, green and blue are one picture in signed colour, others show their
- * first plane; grey is 0 either way.
+ * Draws kernel n into a container. Kernels over red, green and blue are pictures in signed colour; others show their
+ * first plane. Grey is 0.
  *
  * @param {HTMLElement} container
  * @param {Kernels} kernels
@@ -18,8 +18,8 @@ export function drawHeat(container, kernels, n, title) {
   const { outputs, planes, size, values } = kernels;
   const area = size * size;
   const depth = planes * area;
-  const own = values.subarray(n * outputs * depth, (n + 1) * outputs * depth);
-  const scale = own.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const entries = values.subarray(n * outputs * depth, (n + 1) * outputs * depth);
+  const scale = entries.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
   heatCanvases(container, outputs).forEach((canvas, o) => {
     const label = outputs === 3 ? `${title}, for ${OUTPUTS[o]}` : title;
     if (canvas.title !== label) {
@@ -30,7 +30,7 @@ export function drawHeat(container, kernels, n, title) {
     const pixels = new ImageData(size, size);
     for (let i = 0; i < area; i++) {
       for (let c = 0; c < 3; c++) {
-        const value = own[o * depth + (planes === 3 ? c : 0) * area + i];
+        const value = entries[o * depth + (planes === 3 ? c : 0) * area + i];
         pixels.data[i * 4 + c] = 127.5 * (1 + value / scale);
       }
       pixels.data[i * 4 + 3] = 255;

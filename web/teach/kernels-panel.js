@@ -1,8 +1,8 @@
 /** @import { Classroom, Kernels, Snapshot } from './types.js' */
-import { byId, element, setText } from '../playground/dom.js';
+import { byId, element, setText } from '../shared/dom.js';
 import { drawHeat } from './heat.js';
 
-/** The kernels of both blocks as they are now, and those that are wanted. */
+/** The kernels of both blocks, and the kernels that they should learn. */
 export class KernelsPanel {
   #hint = byId('kernels-hint', HTMLElement);
   #lists = {
@@ -11,7 +11,7 @@ export class KernelsPanel {
     wanted: byId('kernels-wanted', HTMLElement),
   };
 
-  /** @param {Classroom} classroom */
+  /** Shows the kernels that a lesson wants. @param {Classroom} classroom */
   build({ wanted, wantedNames }) {
     const colour = wanted.planes === 3
       ? 'Grey is 0; brighter colours add that colour, darker ones take it away.'
@@ -21,7 +21,7 @@ export class KernelsPanel {
     draw(this.#lists.wanted, wanted, (k) => wantedNames[k]);
   }
 
-  /** @param {Snapshot} snapshot */
+  /** Shows the kernels of both blocks. @param {Snapshot} snapshot */
   show({ dynamic, single }) {
     draw(this.#lists.dynamic, dynamic.kernels, (k) => `Kernel ${k}`);
     draw(this.#lists.single, single.kernels, () => 'Its kernel');
@@ -29,6 +29,8 @@ export class KernelsPanel {
 }
 
 /**
+ * Draws kernels into a list, an item per kernel.
+ *
  * @param {HTMLElement} list
  * @param {Kernels} kernels
  * @param {(k: number) => string} name

@@ -3,22 +3,23 @@
  */
 /** @import { Tuning } from './types.js' */
 
-/** Width M of the attention branch: the reference's M = K leaves some seeds unable to tell four photographs apart. */
+/** The width M of the attention. With the PyTorch module's M = K, some seeds cannot tell four photographs apart. */
 const MID_CHANNELS = 16;
 
-/** Forward passes in training mode that bring the running statistics to the examples': 0.9 to the 64th is 0.1 %. */
+/**
+ * The number of passes that fit batch norm's running statistics: 0.9 to the power of 64 leaves 0.1 % of the old ones.
+ */
 const CALIBRATION = 64;
 
 /**
- * First kernels are made this much smaller than the reference's. A block that starts by answering loudly and wrongly
- * learns to turn its attention off, from where a sigmoid hardly returns; one that starts quietly learns its kernels
- * first.
+ * The first kernels are the PyTorch module's times this factor. With large wrong outputs a block learns to turn its
+ * attention off, and a sigmoid hardly returns from there. With small outputs it learns its kernels first.
  */
 const FIRST_SCALE = 0.25;
 
 const MOMENTUM = 0.9;
 
-/** Tensors that learners of the same shape share, since they work in turn. */
+/** Tensors that learners of the same shape share, as only one learns at a time. */
 export class Workspace {
   /**
    * @param {Runtime} dk
@@ -40,7 +41,7 @@ export class Workspace {
   }
 }
 
-/** A block that is trained. */
+/** A block in training. */
 export class Learner {
   /** @type {Optimizer | null} */
   #optimizer = null;
@@ -52,7 +53,7 @@ export class Learner {
   /**
    * @param {Runtime} dk
    * @param {BlockOptions} config
-   * @param {Tensor[]} batches  inputs, to which batch norm is fitted
+   * @param {Tensor[]} batches  inputs that batch norm is fitted to
    */
   constructor(dk, config, batches) {
     this.dk = dk;
@@ -69,6 +70,7 @@ export class Learner {
     }
   }
 
+  /** Scales the first kernels by FIRST_SCALE. */
   #soften() {
     const state = this.block.stateDict();
     const kernels = /** @type {Float32Array} */ (state['aggregation.weight'].data);
@@ -77,8 +79,8 @@ export class Learner {
   }
 
   /**
-   * Fits batch norm's running statistics to the examples once; learning then goes on in evaluation mode, so that a
-   * picture alone is treated as it was in its batch.
+   * Fits batch norm's running statistics to the examples once. Learning then runs in evaluation mode, so that the
+   * output for a picture does not depend on its batch.
    *
    * @param {Tensor[]} batches
    */
@@ -90,14 +92,14 @@ export class Learner {
   }
 
   /**
-   * One step of the optimizer.
+   * Runs one step of the optimizer.
    *
    * @param {Tensor} x
    * @param {Tensor} target
    * @param {Workspace} workspace
    * @param {Tuning['optimizer']} kind
    * @param {number} lr
-   * @returns {number} the loss before it
+   * @returns {number} the loss before the step
    */
   learn(x, target, { y, gradient }, kind, lr) {
     const optimizer = this.#optimizerOf(kind, lr);
@@ -110,13 +112,13 @@ export class Learner {
     return loss;
   }
 
-  /** The mean of the latest losses, over one round of the batches; NaN before the first step. */
+  /** The mean of the latest losses, one per batch; NaN before the first step. */
   get loss() {
     return this.#latest.reduce((sum, loss) => sum + loss, 0) / this.#latest.length;
   }
 
   /**
-   * The optimizer of this kind; another kind starts without memory of the steps before.
+   * Returns the optimizer of this kind. Another kind than before starts without memory of the steps.
    *
    * @param {Tuning['optimizer']} kind
    * @param {number} lr
@@ -134,7 +136,7 @@ export class Learner {
     return this.#optimizer;
   }
 
-  /** [K, O, C/G, R, R], a copy. */
+  /** A copy of the kernels [K, O, C/G, R, R]. */
   get kernels() {
     return this.block.parameters()['aggregation.weight'].toArray();
   }

@@ -1,18 +1,18 @@
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
-import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../playground/dom.js';
-import { listenForChoice } from '../playground/files.js';
+import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../shared/dom.js';
+import { listenForChoice } from '../shared/files.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
 import { PhotoList } from './photo-list.js';
 
 /**
  * @typedef {object} LessonEvents
- * @property {() => void} onLesson  it was changed
+ * @property {() => void} onLesson  the lesson changed
  * @property {(files: File[]) => void} onFiles
  */
 
-/** Where the lesson is put together. */
+/** The controls that define the lesson. */
 export class LessonPanel {
   #summary = byId('lesson-summary', HTMLElement);
   #brightness = byId('brightness-group', HTMLElement);
@@ -26,7 +26,7 @@ export class LessonPanel {
   #error = byId('lesson-error', HTMLElement);
   /** @type {Offer} */
   #offer = DYNAMIC_OFFERS[0];
-  /** @type {Model | null} a state dict that was opened */
+  /** @type {Model | null} the block of a state dict that a person opened */
   #opened = null;
 
   /** @param {LessonEvents} events */
@@ -66,7 +66,7 @@ export class LessonPanel {
     showError(this.#error, message);
   }
 
-  /** @param {Model} model  to be imitated from now on */
+  /** Makes a block the target from now on. @param {Model} model */
   imitate(model) {
     this.#opened = model;
     this.#offer = OFFERS[OFFERS.length - 1];
@@ -76,7 +76,7 @@ export class LessonPanel {
     this.#showOffer();
   }
 
-  /** @returns {{ lesson: Omit<Lesson, 'channel'>, photos: Photo[] } | null} null where it is not complete */
+  /** Reads the lesson. @returns {{ lesson: Omit<Lesson, 'channel'>, photos: Photo[] } | null} null if it is invalid */
   read() {
     if (this.#problem()) return null;
     const { kind, id } = this.#offer;
@@ -105,7 +105,7 @@ export class LessonPanel {
     return this.#offer.title;
   }
 
-  /** A block with random kernels. @returns {Model} */
+  /** Returns a block with random kernels as the target. @returns {Model} */
   #seeded() {
     const R = Number(this.#kernelSize.value);
     return {
@@ -117,7 +117,7 @@ export class LessonPanel {
     };
   }
 
-  /** What keeps the lesson from being given, as a sentence. */
+  /** Returns a sentence that says why the lesson is invalid, or ''. */
   #problem() {
     const seeded = this.#offer.kind === 'model' && !this.#opened;
     const problem = numberProblem(this.#seed) || (seeded ? numberProblem(this.#modelSeed) : '');
@@ -139,6 +139,6 @@ export class LessonPanel {
   }
 }
 
-/** @param {string} chosen */
+/** Returns an option for each effect. @param {string} chosen  the id of the selected effect */
 const effectOptions = (chosen) =>
   EFFECTS.map(({ id, title }) => element('option', { value: id, selected: id === chosen }, title));

@@ -2,7 +2,7 @@
 import { EFFECTS } from './effects.js';
 
 /**
- * A lesson as it is offered.
+ * A lesson that the page offers.
  *
  * @typedef {object} Offer
  * @property {string} id
@@ -11,7 +11,7 @@ import { EFFECTS } from './effects.js';
  * @property {string} summary
  */
 
-/** Different targets for different pictures: what takes more than one kernel. @type {Offer[]} */
+/** Lessons with different targets for different pictures, which need more than one kernel. @type {Offer[]} */
 export const DYNAMIC_OFFERS = [
   {
     id: 'picture',
@@ -27,7 +27,7 @@ export const DYNAMIC_OFFERS = [
   },
 ];
 
-/** One target for all pictures. @type {Offer[]} */
+/** Lessons with one target for all pictures. @type {Offer[]} */
 export const OFFERS = [
   ...EFFECTS.map(({ id, title, summary }) =>
     /** @type {Offer} */ ({ id, kind: 'effect', title, summary: `${summary} One kernel is enough for it.` })),

@@ -1,7 +1,7 @@
-/** The page's entry. */
-import { byId, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
-import { wireTheme } from '../playground/theme-button.js';
+/** The entry of the page "Teach it". */
+import { byId, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { wireTheme } from '../shared/theme-button.js';
 import { TeachPage } from './page.js';
 
 wireTheme(byId('theme', HTMLButtonElement));

@@ -1,8 +1,8 @@
 /** @import { Answer, Lesson, Progress, Request, Snapshot } from './types.js' */
-import { byId, setText, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
-import { listenForFiles, readStateFile, sortFiles } from '../playground/files.js';
-import { number, stem } from '../playground/format.js';
+import { byId, setText, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
+import { number, stem } from '../shared/format.js';
 import { startWorker } from './client.js';
 import { KernelsPanel } from './kernels-panel.js';
 import { LessonPanel } from './lesson-panel.js';
@@ -11,7 +11,7 @@ import { ResultsPanel } from './results-panel.js';
 import { TakeAlong } from './take-along.js';
 import { TrainPanel } from './train-panel.js';
 
-/** Weights below this let nothing through. */
+/** Below this weight, a kernel counts as shut out. */
 const CLOSED_WEIGHT = 1e-3;
 const CLOSED_MESSAGE =
   'The attention has closed: it gives every kernel a weight of 0, through which nothing more can be learnt. ' +
@@ -19,21 +19,22 @@ const CLOSED_MESSAGE =
 
 /** @typedef {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} State */
 
-/** Milliseconds between pictures of the progress: as many as an eye follows, or few for who wants little motion. */
+/** Milliseconds between pictures of the progress. */
 const INTERVAL = 100;
+/** The same for a person who prefers reduced motion. */
 const CALM_INTERVAL = 500;
 
-/** The page: what a person does becomes a request to the worker; its answers are shown. */
+/** The page: sends requests to the worker when a person acts, and shows its answers. */
 export class TeachPage {
   #main = byId('teach', HTMLElement);
   #status = byId('status', HTMLElement);
-  /** Lessons are numbered, so that answers about an earlier one can be told. */
-  #lesson = 0;
+  /** The number of the current lesson. Answers about an earlier one are dropped. */
+  #lessonNumber = 0;
   #numKernels = 0;
 
   constructor() {
     this.#ask = startWorker((answer) => this.#hear(answer));
-    this.lesson = new LessonPanel({
+    this.lessonPanel = new LessonPanel({
       onLesson: () => this.#begin(),
       onFiles: (files) => this.#openFiles(files),
     });
@@ -47,7 +48,7 @@ export class TeachPage {
     this.kernels = new KernelsPanel();
     this.takeAlong = new TakeAlong({
       onExport: (id) => this.#ask({ type: 'export', id }),
-      nameLesson: () => stem(this.lesson.title),
+      nameLesson: () => stem(this.lessonPanel.title),
     });
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
   }
@@ -57,15 +58,15 @@ export class TeachPage {
 
   async start() {
     this.#ask({ type: 'tune', tuning: this.training.tuning });
-    this.lesson.photos.add(await shippedPhotos());
+    this.lessonPanel.photos.add(await shippedPhotos());
     this.#begin();
   }
 
   // ---------------------------------------------------------------------------------------- lesson
 
-  /** Gives the lesson that the panel says. */
+  /** Begins the lesson that the panel defines. */
   #begin() {
-    const chosen = this.lesson.read();
+    const chosen = this.lessonPanel.read();
     if (!chosen) return;
     /** @type {Lesson} */
     const lesson = { ...chosen.lesson, channel: 0 };
@@ -73,7 +74,7 @@ export class TeachPage {
     this.#setState('loading');
     this.takeAlong.refuse('another lesson was begun before the block could be taken along');
     const interval = matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_INTERVAL : INTERVAL;
-    this.#ask({ type: 'setup', id: ++this.#lesson, lesson, photos: chosen.photos, interval });
+    this.#ask({ type: 'setup', id: ++this.#lessonNumber, lesson, photos: chosen.photos, interval });
   }
 
   #reset() {
@@ -83,7 +84,7 @@ export class TeachPage {
   }
 
   /**
-   * Photographs and state dicts, by whatever way they came.
+   * Opens photographs and state dicts that a person chose, dropped or pasted.
    *
    * @param {File[]} files
    */
@@ -93,13 +94,13 @@ export class TeachPage {
       if (images.length) await this.#addPhotos(images);
       if (state) await this.#imitate(state);
     } catch (error) {
-      this.lesson.showError(sentence(error));
+      this.lessonPanel.showError(sentence(error));
     }
   }
 
-  /** @param {File[]} files */
+  /** Adds photographs to learn from. @param {File[]} files */
   async #addPhotos(files) {
-    const { photos } = this.lesson;
+    const { photos } = this.lessonPanel;
     const checkRoom = () => {
       if (photos.count + files.length <= MOST_PHOTOS) return;
       throw new Error(
@@ -107,25 +108,26 @@ export class TeachPage {
       );
     };
     checkRoom();
-    const own = await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i)));
-    checkRoom(); // others may have come while these were read
-    photos.add(own);
-    this.lesson.showError('');
+    const added = await Promise.all(files.map((file, i) => ownPhoto(file, photos.count + i)));
+    checkRoom(); // a person may have added others meanwhile
+    photos.add(added);
+    this.lessonPanel.showError('');
     this.#begin();
   }
 
-  /** @param {File} file  a state dict */
+  /** Makes the first block of a state dict the target. @param {File} file */
   async #imitate(file) {
     const [{ prefix, definition: { config, state } }] = await readStateFile(file);
-    this.lesson.imitate({ title: prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name, config, state });
+    const title = prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name;
+    this.lessonPanel.imitate({ title, config, state });
     this.#begin();
   }
 
   // ---------------------------------------------------------------------------------------- answers
 
-  /** @param {Answer} answer */
+  /** Handles an answer of the worker. @param {Answer} answer */
   #hear(answer) {
-    if (answer.lesson !== undefined && answer.lesson !== this.#lesson) return;
+    if (answer.lesson !== undefined && answer.lesson !== this.#lessonNumber) return;
     switch (answer.type) {
       case 'ready':
         return this.#introduce(answer);
@@ -138,7 +140,7 @@ export class TeachPage {
     }
   }
 
-  /** @param {Extract<Answer, { type: 'ready' }>} answer */
+  /** Shows a new lesson, or the same one with another channel. @param {Extract<Answer, { type: 'ready' }>} answer */
   #introduce({ classroom, snapshot, fresh }) {
     setText(byId('build', HTMLElement), classroom.build);
     setText(byId('block-shape', HTMLElement), `${classroom.shape}; pixels from −1 to 1.`);
@@ -149,7 +151,11 @@ export class TeachPage {
     if (fresh) this.#setState('ready');
   }
 
-  /** @param {Extract<Answer, { type: 'snapshot' }>} answer */
+  /**
+   * Shows the progress, and tells screen readers when training starts or stops.
+   *
+   * @param {Extract<Answer, { type: 'snapshot' }>} answer
+   */
   #show({ state, snapshot }) {
     const before = this.#state;
     this.training.showError(isClosed(snapshot.dynamic, this.#numKernels) ? CLOSED_MESSAGE : '');
@@ -158,11 +164,11 @@ export class TeachPage {
     if (state === before && state === 'running') return;
     const { step, dynamic, single } = snapshot;
     const figures = `Loss ${number(dynamic.loss)}, with one kernel ${number(single.loss)}.`;
-    if (state === 'running') this.#announce(`Training on ${this.lesson.title}.`);
+    if (state === 'running') this.#announce(`Training on ${this.lessonPanel.title}.`);
     else this.#announce(`${state === 'done' ? 'Done' : 'Paused'} at step ${step}. ${figures}`);
   }
 
-  /** @param {Snapshot} snapshot */
+  /** Draws a snapshot in all panels. @param {Snapshot} snapshot */
   #draw(snapshot) {
     this.training.show(snapshot);
     this.results.show(snapshot);
@@ -170,7 +176,7 @@ export class TeachPage {
     this.#main.dataset.step = String(snapshot.step);
   }
 
-  /** @param {Extract<Answer, { type: 'error' }>} answer */
+  /** Shows an error at the place that it concerns. @param {Extract<Answer, { type: 'error' }>} answer */
   #fail(answer) {
     const { about, message } = answer;
     if (about === 'export') return this.takeAlong.refuse(message, [answer.id]);
@@ -180,7 +186,7 @@ export class TeachPage {
     }
     this.#setState('failed');
     this.takeAlong.refuse(message);
-    if (about === 'setup') return this.lesson.showError(`This lesson cannot be given. ${sentence(message)}`);
+    if (about === 'setup') return this.lessonPanel.showError(`This lesson cannot be given. ${sentence(message)}`);
     showError(byId('fatal-error', HTMLElement), `The library could not start. ${sentence(message)}`);
   }
 
@@ -189,7 +195,7 @@ export class TeachPage {
   /** @type {State} */
   #state = 'loading';
 
-  /** @param {State} state */
+  /** Sets the page's state, for the panels, style sheets and tests. @param {State} state */
   #setState(state) {
     this.#state = state;
     this.#main.dataset.state = state;
@@ -197,19 +203,20 @@ export class TeachPage {
     this.takeAlong.enable(state !== 'loading' && state !== 'failed');
   }
 
-  /** Says it to screen readers. @param {string} message */
+  /** Tells screen readers. @param {string} message */
   #announce(message) {
     setText(this.#status, message);
   }
 }
 
 /**
- * Whether the attention shuts out most of the samples.
+ * True if the attention shuts out every kernel for most of the samples.
  *
  * @param {Progress} progress
  * @param {number} K
  */
 function isClosed({ attention, errors }, K) {
-  const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every((weight) => weight < CLOSED_WEIGHT));
+  const isShut = (/** @type {number} */ weight) => weight < CLOSED_WEIGHT;
+  const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every(isShut));
   return closed.length > errors.length / 2;
 }

@@ -1,8 +1,8 @@
 /** @import { Entry } from './photos.js' */
-import { byId, element } from '../playground/dom.js';
+import { byId, element } from '../shared/dom.js';
 import { EFFECTS } from './effects.js';
 
-/** The photographs, each with a box to choose it and, where each has its own, its target. */
+/** The photographs, each with a check box and, in lessons with a target per photograph, its target. */
 export class PhotoList {
   #list = byId('photos', HTMLElement);
   /** @type {Entry[]} */
@@ -28,12 +28,12 @@ export class PhotoList {
     this.#list.append(...entries.map((entry) => this.#item(entry)));
   }
 
-  /** @param {boolean} shown  the targets */
+  /** Shows or hides the targets. @param {boolean} shown */
   showEffects(shown) {
     this.#list.classList.toggle('with-effects', shown);
   }
 
-  /** @param {Entry} entry */
+  /** Returns the elements of a photograph. @param {Entry} entry */
   #item(entry) {
     const { photo: { name }, canvas, alt } = entry;
     canvas.setAttribute('aria-hidden', 'true');

@@ -1,34 +1,36 @@
 /** @import { Photo } from './types.js' */
-import { PHOTOS, openImage, openPhoto } from '../playground/sources.js';
+import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
 
-/** Photographs are kept with this many pixels a side, of which crops are taken. */
+/** The side of the photographs in pixels. Crops are taken from them. */
 const SIDE = 160;
 
-/** More would be too many for a batch. */
+/** The most photographs. A batch has as many examples. */
 export const MOST_PHOTOS = 8;
 
 /**
- * A photograph that may be learnt from.
+ * A photograph that a person can choose to learn from.
  *
  * @typedef {object} Entry
  * @property {Photo} photo
- * @property {HTMLCanvasElement} canvas  the same, to be shown
+ * @property {HTMLCanvasElement} canvas  shows the photograph
  * @property {string} alt
  * @property {boolean} chosen
- * @property {string} effect  what is wanted of it where each has its own
+ * @property {string} effect  its target in lessons with a target per photograph
  */
 
-/** What the shipped ones are to become, in order; own ones take up where these end. */
+/** The targets of the photographs, in turn. */
 const EFFECTS = ['sepia', 'sobel', 'blur', 'emboss', 'sharpen'];
 
-/** @returns {Promise<Entry[]>} */
+/** Opens the photographs that the page comes with. @returns {Promise<Entry[]>} */
 export function shippedPhotos() {
   return Promise.all(PHOTOS.map(async (photo, i) => entry(await openPhoto(photo), photo.name, photo.alt, i)));
 }
 
 /**
+ * Opens a photograph of the person's own.
+ *
  * @param {File} file
- * @param {number} index  of the photograph among all
+ * @param {number} index  the photograph's index among all
  */
 export async function ownPhoto(file, index) {
   const name = file.name.replace(/\.[a-z0-9]+$/i, '') || 'Pasted';
@@ -36,9 +38,9 @@ export async function ownPhoto(file, index) {
 }
 
 /**
- * The middle square of a picture.
+ * Makes an entry from the middle square of a picture.
  *
- * @param {import('../playground/types.js').Source} source
+ * @param {import('../shared/types.js').Source} source
  * @param {string} name
  * @param {string} alt
  * @param {number} index
@@ -53,7 +55,7 @@ async function entry({ image }, name, alt, index) {
   const length = Math.min(width, height);
   const bitmap = await createImageBitmap(image, (width - length) >> 1, (height - length) >> 1, length, length);
   try {
-    context.fillRect(0, 0, SIDE, SIDE); // behind what is transparent
+    context.fillRect(0, 0, SIDE, SIDE); // black behind transparent pixels
     context.imageSmoothingQuality = 'high';
     context.drawImage(bitmap, 0, 0, SIDE, SIDE);
   } finally {

@@ -1,17 +1,19 @@
 /** @import { Classroom, Pixels, Progress, Sample, Snapshot } from './types.js' */
-import { byId, element, setText } from '../playground/dom.js';
-import { number } from '../playground/format.js';
+import { byId, element, setText } from '../shared/dom.js';
+import { number } from '../shared/format.js';
 import { drawHeat } from './heat.js';
 
 /**
- * A picture under its caption.
+ * A picture with its caption.
  *
  * @typedef {{ figure: HTMLElement, canvas: HTMLCanvasElement, caption: HTMLElement, label: string }} Frame
  */
 
-/** @typedef {{ picture: Frame, difference: Frame }} Attempt  one block's */
+/** @typedef {{ picture: Frame, difference: Frame }} Attempt  the prediction of one block */
 
 /**
+ * The elements of a sample.
+ *
  * @typedef {object} Row
  * @property {Attempt} dynamic
  * @property {Attempt} single
@@ -19,7 +21,7 @@ import { drawHeat } from './heat.js';
  * @property {HTMLElement} mixed
  */
 
-/** The samples: picture, target, what each block makes of it, and how the dynamic one mixes its kernels for it. */
+/** The samples: picture, target, the prediction of each block, and the dynamic block's attention and mixed kernel. */
 export class ResultsPanel {
   #list = byId('samples', HTMLElement);
   #channelGroup = byId('channel-group', HTMLElement);
@@ -35,6 +37,8 @@ export class ResultsPanel {
   }
 
   /**
+   * Makes the rows of a lesson.
+   *
    * @param {Classroom} classroom
    * @param {number} numKernels
    */
@@ -48,13 +52,15 @@ export class ResultsPanel {
   }
 
   /**
+   * Returns the row of a sample.
+   *
    * @param {Sample} sample
    * @param {number} numKernels
    */
   #row({ name, effect, input, target }, numKernels) {
-    const given = frame(name, name);
+    const original = frame(name, name);
     const wanted = frame(`${name}, target`, effect ? `Target: ${effect}` : 'Target');
-    paint(given.canvas, input);
+    paint(original.canvas, input);
     paint(wanted.canvas, target);
     const dynamic = attempt(name, 'dynamic', 'Dynamic');
     const single = attempt(name, 'single', 'One kernel');
@@ -69,7 +75,7 @@ export class ResultsPanel {
     return element(
       'li',
       { class: 'sample' },
-      given.figure,
+      original.figure,
       wanted.figure,
       dynamic.picture.figure,
       dynamic.difference.figure,
@@ -86,7 +92,7 @@ export class ResultsPanel {
     );
   }
 
-  /** @param {Snapshot} snapshot */
+  /** Shows both blocks' progress. @param {Snapshot} snapshot */
   show({ dynamic, single }) {
     this.#rows.forEach((row, n) => {
       showAttempt(row.dynamic, dynamic, n);
@@ -103,8 +109,10 @@ export class ResultsPanel {
 }
 
 /**
- * @param {string} label
- * @param {string} text
+ * Returns an empty picture.
+ *
+ * @param {string} label  for screen readers
+ * @param {string} text  the caption
  * @returns {Frame}
  */
 function frame(label, text) {
@@ -114,6 +122,8 @@ function frame(label, text) {
 }
 
 /**
+ * Returns the empty pictures of one block's prediction.
+ *
  * @param {string} name
  * @param {'dynamic' | 'single'} kind
  * @param {string} text
@@ -129,6 +139,8 @@ function attempt(name, kind, text) {
 }
 
 /**
+ * Shows one block's prediction for sample n, its error and its difference from the target.
+ *
  * @param {Attempt} attempt
  * @param {Progress} progress
  * @param {number} n
@@ -143,6 +155,8 @@ function showAttempt({ picture, difference }, { predictions, differences, errors
 }
 
 /**
+ * Puts pixels on a canvas.
+ *
  * @param {HTMLCanvasElement} canvas
  * @param {Pixels} pixels
  */

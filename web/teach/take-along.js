@@ -1,27 +1,27 @@
-import { byId, download, showError } from '../playground/dom.js';
-import { sentence } from '../playground/errors.js';
-import { leaveState } from './handoff.js';
+import { byId, download, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { leaveState } from '../shared/handoff.js';
 
 /**
- * The dynamic block as a file.
+ * The dynamic block as a .safetensors file, and the step after which it was saved.
  *
  * @typedef {{ bytes: Uint8Array<ArrayBuffer>, step: number }} Taught
  */
 
-/** The ways to take along what was learnt: as a file, or into the playground. */
+/** Saves the trained block as a file, or opens it in the playground. */
 export class TakeAlong {
   #save = byId('save', HTMLButtonElement);
   #open = byId('open', HTMLButtonElement);
   #error = byId('save-error', HTMLElement);
-  /** What was asked for and has not come yet, by number.
+  /** The exports that have not arrived yet, by number.
    * @type {Map<number, { resolve: (taught: Taught) => void, reject: (error: Error) => void }>} */
   #awaited = new Map();
   #latest = 0;
 
   /**
    * @param {object} events
-   * @param {(id: number) => void} events.onExport  a file is wanted; arrive() or refuse() answers
-   * @param {() => string} events.nameLesson  for file names
+   * @param {(id: number) => void} events.onExport  asks for the block; arrive() or refuse() ends the request
+   * @param {() => string} events.nameLesson  returns the start of the file name
    */
   constructor({ onExport, nameLesson }) {
     this.onExport = onExport;
@@ -36,6 +36,8 @@ export class TakeAlong {
   }
 
   /**
+   * Hands over the block of an export.
+   *
    * @param {number} id
    * @param {Taught} taught
    */
@@ -45,8 +47,10 @@ export class TakeAlong {
   }
 
   /**
+   * Refuses exports.
+   *
    * @param {string} reason
-   * @param {number[]} [ids]  all that are awaited
+   * @param {number[]} [ids]  all that have not arrived, by default
    */
   refuse(reason, ids = [...this.#awaited.keys()]) {
     for (const id of ids) {
@@ -55,7 +59,7 @@ export class TakeAlong {
     }
   }
 
-  /** @returns {Promise<{ bytes: Uint8Array<ArrayBuffer>, file: string }>} */
+  /** Asks for the block. @returns {Promise<{ bytes: Uint8Array<ArrayBuffer>, file: string }>} */
   async #export() {
     showError(this.#error, '');
     const lesson = this.nameLesson();
@@ -77,7 +81,7 @@ export class TakeAlong {
   }
 
   async #openPlayground() {
-    // Within the click, or the browser would take it for a pop-up.
+    // The tab must open within the click, or the browser blocks it as a pop-up.
     const tab = open('', '_blank');
     try {
       const { bytes, file } = await this.#export();

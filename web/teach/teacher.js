@@ -3,8 +3,8 @@
 import { effect } from './effects.js';
 
 /**
- * Knows the answers. Effects are a kernel aggregation too: a kernel for each effect, and an attention that is 1 for the
- * wanted one. A model is another block as it is.
+ * Computes the targets. For effects it is a kernel aggregation with a kernel per effect, and attention weights that are
+ * 1 for the effect of the picture. For a model it is that block.
  */
 export class Teacher {
   /**
@@ -30,25 +30,25 @@ export class Teacher {
       this.dispose();
       throw error;
     }
-    /** Of each of the teacher's kernels, for people. */
+    /** The name of each of the teacher's kernels, for people. */
     this.names = effects.length
       ? effects.map((id) => effect(id).title)
       : Array.from({ length: this.aggregation.config.numKernels }, (_, k) => `Kernel ${k}`);
   }
 
-  /** The shape that a learner must have: the teacher's. */
+  /** The configuration that a learner must share with the teacher. */
   get config() {
     const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias } = this.aggregation.config;
     return { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias };
   }
 
   /**
-   * The right answers.
+   * Returns the targets of a batch.
    *
    * @param {Tensor} x  [N, C, H, W]
-   * @param {number[]} effects  which one is wanted of each image
+   * @param {number[]} effects  the index of each image's effect
    */
-  answer(x, effects) {
+  targets(x, effects) {
     if (this.model) return this.model.forward(x);
     const K = this.aggregation.config.numKernels;
     const choice = new Float32Array(effects.length * K);
@@ -69,13 +69,13 @@ export class Teacher {
   }
 }
 
-/** @param {Float32Array[]} parts */
+/** Joins arrays end to end. @param {Float32Array[]} parts */
 function join(parts) {
   const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
+  let offset = 0;
   for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+    whole.set(part, offset);
+    offset += part.length;
   }
   return whole;
 }

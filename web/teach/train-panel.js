@@ -1,24 +1,24 @@
 /** @import { Snapshot, Tuning } from './types.js' */
-import { byId, setEnabled, setText, showError } from '../playground/dom.js';
-import { bytes, number } from '../playground/format.js';
+import { byId, setEnabled, setText, showError } from '../shared/dom.js';
+import { bytes, number } from '../shared/format.js';
 import { drawChart, summary } from './chart.js';
 import { Curve } from './curve.js';
 
-/** Where each optimizer learns fast without being thrown off. */
+/** The learning rates at which each optimizer is fast and stable. */
 const RATES = { adam: 0.02, sgd: 0.1 };
 
-/** What the button that trains says; Train in any other state. @type {Record<string, string>} */
+/** The text of the button that trains; 'Train' in the other states. @type {Record<string, string>} */
 const RUN_LABELS = { running: 'Pause', paused: 'Go on', done: 'Train on' };
 
 /**
  * @typedef {object} TrainEvents
- * @property {() => void} onRun  the button that starts and pauses
+ * @property {() => void} onRun  a press of the button that starts and pauses
  * @property {() => void} onStep
  * @property {() => void} onReset
  * @property {(tuning: Tuning) => void} onTuning
  */
 
-/** Progress in figures and as a chart, and what steers it. */
+/** The progress in figures and as a chart, and the controls of the training. */
 export class TrainPanel {
   #run = byId('run', HTMLButtonElement);
   #step = byId('step', HTMLButtonElement);
@@ -41,12 +41,12 @@ export class TrainPanel {
   };
   #curve = new Curve();
   #section = byId('training', HTMLElement);
-  /** The section has the focus in place of its buttons, while they are disabled. */
+  /** True while the section has the focus because its buttons are disabled. */
   #holdsFocus = false;
-  /** Of the latest snapshot; there is no end before a run. */
+  /** The latest snapshot's step and end; the end is 0 before the first run. */
   #reached = { step: 0, end: 0 };
   #size = { width: 0, height: 0 };
-  /** @type {Record<Tuning['optimizer'], number>} what was set for each */
+  /** @type {Record<Tuning['optimizer'], number>} the learning rate that a person chose for each optimizer */
   #rates = { ...RATES };
 
   /** @param {TrainEvents} events */
@@ -95,7 +95,7 @@ export class TrainPanel {
     setText(this.#lrValue, text);
   }
 
-  /** @param {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} state */
+  /** Enables the buttons of a state. @param {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} state */
   showState(state) {
     const waiting = state === 'loading' || state === 'failed';
     const buttons = [this.#run, this.#step, this.#reset];
@@ -107,18 +107,18 @@ export class TrainPanel {
       [this.#reset, !waiting && state !== 'ready'],
     ], this.#section);
     if (waiting) return;
-    // Back to where it was, unless it was taken elsewhere meanwhile.
+    // The focus returns to the buttons, unless a person moved it meanwhile.
     if (this.#holdsFocus && document.activeElement === this.#section) this.#run.focus();
     this.#holdsFocus = false;
   }
 
-  /** Begins anew. */
+  /** Removes the curve and the error before a new lesson. */
   clear() {
     this.#curve.clear();
     this.showError('');
   }
 
-  /** @param {Snapshot} snapshot */
+  /** Shows the progress. @param {Snapshot} snapshot */
   show({ step, end, rate, heapBytes, losses, dynamic, single }) {
     const { rate: perSecond, ratio, ratioLabel, heap } = this.#figures;
     this.#curve.add(losses);
@@ -134,7 +134,7 @@ export class TrainPanel {
     heap.dataset.bytes = String(heapBytes);
   }
 
-  /** The step at which this run ends, or the next one where there is none yet. */
+  /** The step at which this run ends, or the first run will end. */
   get #end() {
     return this.#reached.end || this.tuning.steps;
   }
@@ -147,7 +147,7 @@ export class TrainPanel {
     this.#draw();
   }
 
-  /** The chart in words. */
+  /** The chart's description in words. */
   get summary() {
     return summary(this.#curve.points);
   }
@@ -159,7 +159,7 @@ export class TrainPanel {
 
   /** @param {string} message */
   showError(message) {
-    // Said once, not with every picture of the progress.
+    // Screen readers read the message once, not with every picture of the progress.
     if (this.#error.hidden === (message === '') && this.#error.textContent === message) return;
     showError(this.#error, message);
   }

@@ -1,34 +1,36 @@
 /** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Classroom, Lesson, Photo, Snapshot, Tuning } from './types.js' */
 import { cosineSchedule } from '../dynakernel/index.js';
-import { imageOptions } from '../playground/normalisation.js';
-import { Random } from '../random.js';
+import { imageOptions } from '../shared/normalisation.js';
+import { Random } from '../shared/random.js';
 import { example } from './examples.js';
 import { Gallery, NORMALISATION } from './gallery.js';
 import { Learner, Workspace } from './learner.js';
 import { Teacher } from './teacher.js';
 
-/** Examples are made once, as many as a visitor waits for without noticing, and gone through again and again. */
+/** The batches are made once, in a time that a visitor does not notice, and used in turn. */
 const BATCHES = 8;
 const BATCH = 8;
 const SIDE = 64;
 
 /**
- * Standard deviation of the noise that is added to examples. Photographs are smooth: without it, hardly anything would
- * say what a kernel should do with fine detail, and the last digits would take very long. The target is computed from
- * the noisy picture, so that it can still be met exactly.
+ * The standard deviation of the noise in the examples. Photographs are smooth, so without noise a kernel learns very
+ * slowly how to treat fine detail. The target is computed from the noisy picture, so a block can still match it
+ * exactly.
  */
 const NOISE = 0.2;
 
-/** Steps over which the learning rate rises, and the share of it that is left at the end of a cosine. */
+/** The number of steps over which the learning rate rises. */
 const WARM_UP = 20;
+/** The share of the learning rate that is left at the end of a cosine schedule. */
 const LEAST = 0.01;
 
-/** A lesson: a teacher, two learners, and what they are shown. */
+/** A lesson: a teacher, two learners, the examples and the pictures on screen. */
 export class Trainer {
   step = 0;
-  /** The step at which the run began, and that at which it ends. */
+  /** The step at which the run began. */
   start = 0;
+  /** The step at which the run ends. */
   end = 0;
   /** @type {Snapshot['losses']} */
   #losses = [];
@@ -37,7 +39,7 @@ export class Trainer {
   #owned = [];
 
   /**
-   * Throws what the library throws where the lesson cannot be given.
+   * Throws the library's error if the lesson is invalid, and then gives its memory back.
    *
    * @param {Runtime} dk
    * @param {Lesson} lesson
@@ -49,12 +51,12 @@ export class Trainer {
     this.lesson = lesson;
     this.tuning = tuning;
     try {
-      this.teacher = this.#own(new Teacher(dk, lesson));
-      this.gallery = this.#own(new Gallery(dk, this.teacher, lesson, photos));
+      this.teacher = this.#hold(new Teacher(dk, lesson));
+      this.gallery = this.#hold(new Gallery(dk, this.teacher, lesson, photos));
       if (!Number.isFinite(this.gallery.peak))
-        throw new Error('what is to be imitated answers with numbers that are not finite');
+        throw new Error('the block to imitate gives outputs that are not finite');
       this.batches = this.#makeBatches(photos);
-      this.workspace = this.#own(new Workspace(dk, this.batches[0].target.shape));
+      this.workspace = this.#hold(new Workspace(dk, this.batches[0].target.shape));
       this.#enrol();
     } catch (error) {
       this.dispose();
@@ -63,20 +65,22 @@ export class Trainer {
   }
 
   /**
+   * Returns the object after noting that dispose() must dispose it.
+   *
    * @template {{ dispose: () => void }} T
    * @param {T} object
    */
-  #own(object) {
+  #hold(object) {
     this.#owned.push(object);
     return object;
   }
 
-  /** @param {Photo[]} photos */
+  /** Makes the batches: noisy examples and their targets. @param {Photo[]} photos */
   #makeBatches(photos) {
     const random = new Random(1);
     const { inChannels } = this.teacher.config;
     return Array.from({ length: BATCHES }, (_, batch) => {
-      const x = this.#own(this.dk.zeros([BATCH, inChannels, SIDE, SIDE]));
+      const x = this.#hold(this.dk.zeros([BATCH, inChannels, SIDE, SIDE]));
       const effects = Array.from({ length: BATCH }, (__, n) => {
         const { data, side, effect } = example(this.lesson.kind, photos, batch * BATCH + n, random);
         this.dk.fromImage({ data, width: side, height: side }, {
@@ -86,22 +90,22 @@ export class Trainer {
       });
       const pixels = x.data;
       for (let i = 0; i < pixels.length; i++) pixels[i] += NOISE * random.normal();
-      return { x, target: this.#own(this.teacher.answer(x, effects)) };
+      return { x, target: this.#hold(this.teacher.targets(x, effects)) };
     });
   }
 
-  /** Both learners from their first parameters; the one with a single kernel is what the other is measured by. */
+  /** Makes both learners: the dynamic block, and a block with one kernel to compare it with. */
   #enrol() {
     const { numKernels, seed } = this.lesson;
     const inputs = this.batches.map(({ x }) => x);
     const config = { ...this.teacher.config, seed };
-    this.dynamic = this.#own(new Learner(this.dk, { ...config, numKernels }, inputs));
-    this.single = this.#own(new Learner(this.dk, { ...config, numKernels: 1 }, inputs));
+    this.dynamic = this.#hold(new Learner(this.dk, { ...config, numKernels }, inputs));
+    this.single = this.#hold(new Learner(this.dk, { ...config, numKernels: 1 }, inputs));
     this.step = this.start = this.end = 0;
     this.#losses = [];
   }
 
-  /** @param {number} seed */
+  /** Starts again with new learners. @param {number} seed */
   reset(seed) {
     for (const learner of [this.dynamic, this.single]) {
       learner?.dispose();
@@ -111,7 +115,7 @@ export class Trainer {
     this.#enrol();
   }
 
-  /** Begins another run where the latest is over. */
+  /** Begins another run if the latest is over. */
   begin() {
     if (this.step < this.end) return;
     this.start = this.step;
@@ -119,8 +123,10 @@ export class Trainer {
   }
 
   /**
+   * Applies settings from the next step on.
+   *
    * @param {Tuning} tuning
-   * @returns {boolean} whether the run now ends elsewhere
+   * @returns {boolean} true if the run now ends at another step
    */
   tune(tuning) {
     const { end } = this;
@@ -129,7 +135,7 @@ export class Trainer {
     return this.end !== end;
   }
 
-  /** One step of both learners on the next batch. @returns {boolean} whether both losses are finite */
+  /** Runs a step of both learners on the next batch. @returns {boolean} true if both losses are finite */
   advance() {
     const { optimizer } = this.tuning;
     const { x, target } = this.batches[this.step % BATCHES];
@@ -150,7 +156,7 @@ export class Trainer {
     return lr * this.#schedule.factor(this.step - this.start);
   }
 
-  /** What is on screen whatever the step. @returns {Omit<Classroom, 'build'>} */
+  /** Returns the part of the lesson that no step changes. @returns {Omit<Classroom, 'build'>} */
   classroom() {
     const { teacher, gallery, lesson } = this;
     const { inChannels, outChannels, kernelSize } = teacher.config;
@@ -165,7 +171,7 @@ export class Trainer {
     };
   }
 
-  /** @returns {Omit<Snapshot, 'rate'>} */
+  /** Returns the progress now, with the losses since the last snapshot. @returns {Omit<Snapshot, 'rate'>} */
   snapshot() {
     const losses = this.#losses;
     this.#losses = [];

@@ -1,57 +1,62 @@
 /**
- * What the page and its worker tell each other, and the shapes that their modules share.
+ * The messages between the page and its worker, and the shapes that their modules share.
  *
  * @import { BlockOptions, StateDict } from '../dynakernel/index.js'
  */
 
 /**
- * A photograph: square, RGBA.
+ * A square photograph, RGBA.
  *
  * @typedef {object} Photo
- * @property {string} name  for people
+ * @property {string} name  a name for people
  * @property {Uint8ClampedArray<ArrayBuffer>} data
  * @property {number} side
  */
 
 /**
- * A block of its own that is imitated.
+ * Another block that the learners imitate.
  *
  * @typedef {object} Model
  * @property {string} title
  * @property {BlockOptions} config
- * @property {StateDict} [state]  without one, its seed decides
+ * @property {StateDict} [state]  its parameters; without it they follow from the seed
  */
 
 /**
- * What is to be learnt, by how many kernels of which size. A lesson of one effect has it for every picture,
- * 'brightness' one for dark and one for bright pictures, 'picture' one for each photograph.
+ * A lesson: the targets, and the number and size of the kernels. The kind 'effect' has one effect for every picture,
+ * 'brightness' has one for dark and one for bright pictures, 'picture' has one for each photograph, and 'model'
+ * imitates a block.
  *
  * @typedef {object} Lesson
  * @property {'effect' | 'brightness' | 'picture' | 'model'} kind
- * @property {string[]} effects  ids of EFFECTS; none where a model is imitated
- * @property {Model | null} model
+ * @property {string[]} effects  ids of EFFECTS; empty for the kind 'model'
+ * @property {Model | null} model  the block to imitate
  * @property {number} numKernels
- * @property {number} kernelSize  where no model gives it
- * @property {number} seed  of the learners' first parameters
- * @property {number} channel  the output channel on screen, where they are not red, green and blue
+ * @property {number} kernelSize  unused for the kind 'model'
+ * @property {number} seed  decides the learners' first parameters
+ * @property {number} channel  the output channel on screen; unused if there are three, which are red, green and blue
  */
 
 /**
+ * The settings of the training.
+ *
  * @typedef {object} Tuning
  * @property {'adam' | 'sgd'} optimizer
- * @property {number} lr
+ * @property {number} lr  the learning rate
  * @property {'cosine' | 'constant'} schedule
- * @property {number} steps  of one run
+ * @property {number} steps  the number of steps in a run
  */
 
 /**
+ * A message to the worker.
+ *
  * @typedef {{ type: 'setup', id: number, lesson: Lesson, photos: Photo[], interval: number }
  *   | { type: 'tune', tuning: Tuning } | { type: 'channel', channel: number }
  *   | { type: 'export', id: number } | { type: 'run' | 'pause' | 'step' | 'reset' }} Request
  */
 
 /**
- * Kernels on their way to the page, [count, O, C/G, R, R], where O counts the output channels on screen only.
+ * Kernels for the page, [count, O, C/G, R, R]; O counts only the output channels on screen.
  *
  * @typedef {object} Kernels
  * @property {number} count
@@ -64,52 +69,56 @@
 /** @typedef {{ width: number, height: number, data: Uint8ClampedArray<ArrayBuffer> }} Pixels */
 
 /**
- * A picture on screen that does not change while a lesson lasts.
+ * A picture on screen and its target, which stay the same during a lesson.
  *
  * @typedef {object} Sample
  * @property {string} name
- * @property {string} effect  what is wanted of it, for people
+ * @property {string} effect  the target's name for people
  * @property {Pixels} input
  * @property {Pixels} target
  */
 
 /**
- * What one of the two blocks makes of the samples.
+ * The results of one of the two blocks on the samples.
  *
  * @typedef {object} Progress
- * @property {number} loss  mean over the latest batches; NaN before the first
- * @property {number[]} errors  mean squared, one a sample
- * @property {Pixels[]} predictions  one a sample
- * @property {Pixels[]} differences  one a sample
+ * @property {number} loss  the mean over the latest batches; NaN before the first step
+ * @property {number[]} errors  the mean squared error of each sample
+ * @property {Pixels[]} predictions  the output for each sample
+ * @property {Pixels[]} differences  the output minus the target, for each sample
  * @property {Float32Array<ArrayBuffer>} attention  [samples, K]
- * @property {Kernels} kernels  the K
- * @property {Kernels} mixed  one a sample: what is applied to it
+ * @property {Kernels} kernels  the K kernels
+ * @property {Kernels} mixed  the mixed kernel of each sample
  */
 
 /**
+ * The progress of both blocks at a step.
+ *
  * @typedef {object} Snapshot
  * @property {number} step
  * @property {number} end  the step at which this run ends
  * @property {number} rate  steps per second
  * @property {number} heapBytes
- * @property {[step: number, dynamic: number, single: number][]} losses  of the steps since the last snapshot
+ * @property {[step: number, dynamic: number, single: number][]} losses  the losses of the steps since the last snapshot
  * @property {Progress} dynamic
  * @property {Progress} single
  */
 
 /**
+ * The part of a lesson on screen that no step changes.
+ *
  * @typedef {object} Classroom
- * @property {string} build  the library's, for the masthead
+ * @property {string} build  the library's version and build, for the masthead
  * @property {Sample[]} samples
- * @property {Kernels} wanted  the teacher's
+ * @property {Kernels} wanted  the teacher's kernels
  * @property {string[]} wantedNames
  * @property {number} outChannels
  * @property {number} channel  the output channel on screen
- * @property {string} shape  the learner in words
+ * @property {string} shape  the learner's shape in words
  */
 
 /**
- * lesson: the id of the setup that it is about; fresh: nothing has been learnt yet.
+ * A message from the worker. `lesson` is the id of its setup; `fresh` says that nothing has been learnt yet.
  *
  * @typedef {{ lesson?: number } & ({ type: 'ready', fresh: boolean, classroom: Classroom, snapshot: Snapshot }
  *   | { type: 'snapshot', state: 'running' | 'paused' | 'done', snapshot: Snapshot }

@@ -1,18 +1,18 @@
-/** The worker that lessons run in, so that the page never waits for a step. */
+/** The worker that trains, so that the page never waits for a step. */
 
 /** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
 import { load } from '../dynakernel/index.js';
-import { messageOf } from '../playground/errors.js';
-import { buildText } from '../playground/format.js';
-import { writeBlock } from '../playground/statedict.js';
+import { messageOf } from '../shared/errors.js';
+import { buildText } from '../shared/format.js';
+import { writeBlock } from '../shared/statedict.js';
 import { NORMALISATION } from './gallery.js';
 import { Trainer } from './trainer.js';
 
-/** Milliseconds between looks at the messages. */
+/** Milliseconds of training after which the worker handles messages. */
 const SLICE = 20;
 
-/** Steps per second are counted over the latest of these milliseconds. */
+/** Milliseconds over which steps per second are counted. */
 const RATE_WINDOW = 1000;
 
 /** @type {Runtime | null} */
@@ -22,7 +22,7 @@ let trainer = null;
 /** @type {Tuning} */
 let tuning = { optimizer: 'adam', lr: 0.02, schedule: 'cosine', steps: 2000 };
 let running = false;
-/** The lesson that answers are about. @type {number | undefined} */
+/** The id of the current lesson, which every answer holds. @type {number | undefined} */
 let lesson;
 /** Milliseconds between snapshots. */
 let interval = 100;
@@ -30,23 +30,25 @@ let latestSnapshot = 0;
 /** @type {{ time: number, step: number }[]} */
 let clock = [];
 
-/** Timers are held back to 4 ms where they follow each other; messages are not. */
+/** A message starts the next slice: browsers delay repeated timers by 4 ms, but not messages. */
 const { port1: next, port2: resume } = new MessageChannel();
 next.onmessage = () => slice();
 
 /**
+ * Sends an answer to the page.
+ *
  * @param {Answer} message
  * @param {ArrayBuffer[]} [transfer]
  */
 const answer = (message, transfer = []) => self.postMessage({ lesson, ...message }, { transfer });
 
-/** @type {Promise<void>} one message after the other: the first waits for the library */
+/** @type {Promise<void>} requests run in their order, after the library has loaded */
 let queue = Promise.resolve();
 self.addEventListener('message', (/** @type {MessageEvent<Request>} */ { data }) => {
   queue = queue.then(() => handle(data));
 });
 
-/** @param {Request} request */
+/** Runs a request, and answers with its error if it fails. @param {Request} request */
 async function handle(request) {
   try {
     dk ??= await load();
@@ -60,7 +62,7 @@ async function handle(request) {
       return answer({ type: 'error', about: 'export', id: request.id, message: messageOf(error) });
     running = false;
     if (request.type !== 'setup' && request.type !== 'reset') return fail('training', error);
-    // What is left of the lesson can neither be shown nor trained.
+    // The rest of the lesson can be neither shown nor trained.
     trainer?.dispose();
     trainer = null;
     fail('setup', error);
@@ -68,6 +70,8 @@ async function handle(request) {
 }
 
 /**
+ * Runs a request.
+ *
  * @param {Runtime} runtime
  * @param {Request} request
  */
@@ -119,7 +123,7 @@ function perform(runtime, request) {
   }
 }
 
-/** Steps until the slice is over, and then again. */
+/** Trains for a slice of time, then asks for the next slice. */
 function slice() {
   if (!running || !trainer) return;
   try {
@@ -139,7 +143,7 @@ function slice() {
   }
 }
 
-/** @returns {boolean} false after a step that made the loss infinite, which ends the run */
+/** Runs a step. @returns {boolean} false if the loss is no longer finite, which ends the run */
 function advance() {
   if (!trainer) return false;
   const finite = trainer.advance();
@@ -154,9 +158,9 @@ function advance() {
 }
 
 /**
- * All that is on screen.
+ * Sends all that is on screen.
  *
- * @param {boolean} fresh
+ * @param {boolean} fresh  true if nothing has been learnt yet
  */
 function introduce(fresh) {
   if (!dk || !trainer) return;
@@ -169,7 +173,7 @@ function introduce(fresh) {
   ]);
 }
 
-/** @param {'running' | 'paused' | 'done'} state */
+/** Sends the progress. @param {'running' | 'paused' | 'done'} state */
 function show(state) {
   if (!trainer) return;
   const snapshot = { ...trainer.snapshot(), rate: rate(trainer.step) };
@@ -178,7 +182,7 @@ function show(state) {
 }
 
 /**
- * Steps per second of late.
+ * Returns the steps per second over the latest RATE_WINDOW milliseconds.
  *
  * @param {number} step
  */
@@ -190,7 +194,7 @@ function rate(step) {
   return now > first.time ? ((step - first.step) * 1000) / (now - first.time) : 0;
 }
 
-/** @param {Snapshot} snapshot */
+/** Returns the buffers of a snapshot, to transfer instead of copying them. @param {Snapshot} snapshot */
 const buffers = ({ dynamic, single }) => [dynamic, single].flatMap((/** @type {Progress} */ progress) => [
   ...[...progress.predictions, ...progress.differences].map(({ data }) => data.buffer),
   ...[progress.kernels, progress.mixed].map((/** @type {Kernels} */ { values }) => values.buffer),
@@ -198,6 +202,8 @@ const buffers = ({ dynamic, single }) => [dynamic, single].flatMap((/** @type {P
 ]);
 
 /**
+ * Sends an error.
+ *
  * @param {'start' | 'setup' | 'training'} about
  * @param {unknown} error
  */

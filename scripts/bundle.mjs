@@ -1,0 +1,69 @@
+// The wrapper in one file, dist/wrapper.js, and its two entries: dist/index.js, which finds the WebAssembly and the worker
+// beside it, and dist/inline.js, which has the WebAssembly in itself.
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './project.mjs';
+
+const sources = join(root, 'web/dynakernel');
+const dist = join(root, 'dist');
+
+const options = {
+  outdir: dist,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  logLevel: 'warning',
+};
+
+/** In dist/ all lies beside the code. The worker has a name that no file of the reader's own has. */
+const besideTheCode = {
+  name: 'beside-the-code',
+  setup({ onLoad }) {
+    onLoad({ filter: /dynakernel\/files\.js$/ }, ({ path }) => {
+      let text = readFileSync(path, 'utf8');
+      for (const [before, after] of [["'../../dist/", "'./"], ['worker.js\'', 'dynakernel-worker.js\'']]) {
+        if (!text.includes(before)) throw new Error(`${path} has no ${before}`);
+        text = text.replaceAll(before, after);
+      }
+      return { contents: text, loader: 'js' };
+    });
+  },
+};
+
+/** The two builds without threads, packed for inline/files.js. Python has LZMA, and Emscripten needs Python. */
+function packedFiles() {
+  const [baseline, relaxed] = ['baseline', 'relaxed'].map((name) => readFileSync(join(dist, `dynakernel-${name}.wasm`)));
+  const packed = execFileSync('python3', [join(root, 'scripts/pack_lzma.py')],
+    { input: Buffer.concat([baseline, relaxed]), encoding: 'utf8' });
+  return {
+    'globalThis.DYNAKERNEL_PACKED': JSON.stringify(packed),
+    'globalThis.DYNAKERNEL_BASELINE_BYTES': String(baseline.length),
+    'globalThis.DYNAKERNEL_RELAXED_BYTES': String(relaxed.length),
+  };
+}
+
+// What both entries need becomes a file of its own, so that the package holds nothing twice.
+const entryPoints = { index: join(sources, 'index.js'), inline: join(sources, 'inline/index.js') };
+await build({
+  ...options,
+  entryPoints,
+  splitting: true,
+  chunkNames: 'wrapper',
+  plugins: [besideTheCode],
+  define: packedFiles(),
+});
+await build({ ...options, entryPoints: { 'dynakernel-worker': join(sources, 'worker.js') } });
+
+// What require() gets of either.
+for (const entry of ['index', 'inline']) {
+  const text = readFileSync(join(sources, 'index.cjs'), 'utf8');
+  writeFileSync(join(dist, `${entry}.cjs`), text.replace("require('./index.js')", `require('./${entry}.js')`));
+}
+
+// Where the bundle was in 0.1.0.
+mkdirSync(join(dist, 'bundle'), { recursive: true });
+writeFileSync(join(dist, 'bundle/index.js'), "export * from '../index.js';\n");

@@ -1,0 +1,157 @@
+// The published declarations: what tsc emits for each file of the wrapper, cleaned and rolled up into one file.
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { rollup } from 'rollup';
+import { dts } from 'rollup-plugin-dts';
+import ts from 'typescript';
+import { root, run } from './project.mjs';
+
+const emitted = join(root, 'build/types');
+const published = join(root, 'dist/types');
+
+const wasm = (/** @type {string} */ exported) => `import type { WasmFile } from './index.cjs';
+
+/** What a bundler makes of the file: its address, or the compiled module. load({ wasm }) takes both. */
+declare const wasm: WasmFile;
+${exported} wasm;
+`;
+
+/** The files beside index.d.cts, whose classes ES modules and CommonJS share: a Tensor of one is one of the other. */
+const OTHERS = {
+  'index.d.ts': "export * from './index.cjs';\n",
+  'wasm.d.ts': wasm('export default'),
+  'wasm.d.cts': wasm('export ='),
+};
+
+rmSync(emitted, { recursive: true, force: true });
+if (run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', root]) !== 0) process.exit(1);
+cleanAll();
+const declarations = await rollUp();
+rmSync(published, { recursive: true, force: true });
+mkdirSync(published, { recursive: true });
+for (const [name, text] of Object.entries({ 'index.d.cts': declarations, ...OTHERS })) {
+  writeFileSync(join(published, name), text);
+}
+
+/** @param {string} path */
+function parse(path) {
+  return ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
+}
+
+/** Cleans every emitted file in place. */
+function cleanAll() {
+  const names = readdirSync(emitted, { encoding: 'utf8', recursive: true }).filter((name) => name.endsWith('.d.ts'));
+  const files = names.map((name) => parse(join(emitted, name)));
+  const classes = files.flatMap(({ statements }) => statements.filter(ts.isClassDeclaration));
+  const bases = new Set(classes.map(({ heritageClauses }) => heritageClauses?.[0].types[0].expression.getText()));
+  for (const file of files) writeFileSync(file.fileName, clean(file, bases));
+}
+
+/**
+ * The text of a file, changed where tsc's declarations of JavaScript say too much or too little.
+ *
+ * @param {ts.SourceFile} file
+ * @param {Set<string | undefined>} bases names of classes that others extend
+ */
+function clean(file, bases) {
+  /** @type {{ start: number, end: number, text: string }[]} */
+  const edits = [];
+  const replace = (/** @type {ts.Node} */ node, /** @type {string} */ text) =>
+    edits.push({ start: node.getStart(file, true), end: node.end, text });
+  const insert = (/** @type {number} */ place, /** @type {string} */ text) =>
+    edits.push({ start: place, end: place, text });
+  let added = '';
+
+  for (const statement of file.statements) {
+    // A typedef that names a type of another file is an import.
+    const named = importedTypedef(statement);
+    if (named) replace(statement, `import type { ${named.name} } from '${named.path}'; export type { ${named.name} };`);
+    if (!ts.isClassDeclaration(statement)) continue;
+    for (const member of statement.members) {
+      // Only the library makes these objects. The heap that they are made with stays unseen.
+      if (ts.isConstructorDeclaration(member) && hasTag(member, 'hideconstructor')) {
+        replace(member, `${bases.has(statement.name?.text) ? 'protected' : 'private'} constructor();`);
+      }
+      // Symbol.dispose is a name that only some projects' libraries have.
+      if (member.name?.getText() === '[Symbol.dispose]') {
+        edits.push({ start: member.pos, end: member.end, text: '' });
+        added += "import type { UsingDisposable } from './platform.js';\n" +
+          `export interface ${statement.name?.text} extends UsingDisposable {}\n`;
+      }
+    }
+  }
+
+  // An option may be undefined: a project with exactOptionalPropertyTypes must be told so.
+  const visit = (/** @type {ts.Node} */ node) => {
+    if (ts.isFunctionTypeNode(node)) return; // of a callback, to which the library passes options
+    ts.forEachChild(node, visit);
+    if (!ts.isPropertySignature(node) || !node.questionToken || !node.type) return;
+    const { type } = node;
+    if (/\bundefined$/.test(type.getText())) return;
+    const [open, close] = ts.isFunctionTypeNode(type) ? ['(', ')'] : ['', ''];
+    insert(type.getStart(), open);
+    insert(type.end, `${close} | undefined`);
+  };
+  visit(file);
+
+  let text = file.text;
+  for (const edit of edits.sort((a, b) => b.start - a.start)) {
+    text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
+  }
+  return withoutNotes(text + added)
+    // TypeScript before 5.7 has no Float32Array<ArrayBuffer>. In 5.7 and later this is that type.
+    .replace(/^(?! *\*).*Array<ArrayBuffer(?:Like)?>.*$/gm, (line) => line
+      .replace(/\b(\w+Array)<ArrayBuffer>/g, 'ReturnType<typeof $1.of>')
+      .replace(/\b(\w+Array)<ArrayBufferLike>/g, '$1'));
+}
+
+/**
+ * Without what comments tell the compiler and the reader of the source only.
+ *
+ * @param {string} text
+ */
+function withoutNotes(text) {
+  return text
+    // What @typedef and @callback say is declared by now.
+    .replace(/\/\*\*(?:(?!\*\/)[^])*@(?:typedef|callback|import)\b(?:(?!\*\/)[^])*\*\/\n?/g, '')
+    // Of two comments, a file's head and the first declaration's, only the second counts.
+    .replace(/\/\*\*(?:(?!\*\/)[^])*\*\/\s*(?=\/\*\*)/g, '')
+    .replace(/^ *\* @(?:overload|override)\n(?: *\*\n)?/gm, '')
+    .replace(/\{import\('[^']+'\)\.(\w+)\}/g, '{$1}');
+}
+
+/**
+ * `export type Name = import('./file.js').Name`
+ *
+ * @param {ts.Statement} statement
+ */
+function importedTypedef(statement) {
+  if (!ts.isTypeAliasDeclaration(statement) || !ts.isImportTypeNode(statement.type)) return null;
+  const { argument, qualifier } = statement.type;
+  if (qualifier?.getText() !== statement.name.text || !ts.isLiteralTypeNode(argument)) return null;
+  return { name: statement.name.text, path: argument.literal.getText().slice(1, -1) };
+}
+
+/**
+ * @param {ts.Node} node
+ * @param {string} name
+ */
+function hasTag(node, name) {
+  return ts.getJSDocTags(node).some(({ tagName }) => tagName.text === name);
+}
+
+/** All that index.js exports, and the types that this needs, as one file. */
+async function rollUp() {
+  const entry = join(emitted, 'index.d.ts');
+  // What index.js itself exports is there at run time; the rest are types.
+  const values = new Set(readFileSync(entry, 'utf8').match(/(?<=^export \{)[^}]+/gm)?.join().match(/\w+/g));
+  const bundle = await rollup({ input: entry, plugins: [dts()] });
+  const { output: [{ code }] } = await bundle.generate({ format: 'es' });
+  await bundle.close();
+  const lists = /^export (?:type )?\{([^}]*)\};\n?/gm;
+  const names = [...code.matchAll(lists)].flatMap(([, list]) => list.match(/\w+/g) ?? []).sort();
+  const exported = (/** @type {string[]} */ list) => `{\n${list.map((name) => `    ${name},\n`).join('')}};\n`;
+  return `${code.replace(lists, '').trim()}\n
+export ${exported(names.filter((name) => values.has(name)))}
+export type ${exported(names.filter((name) => !values.has(name)))}`;
+}

@@ -1,0 +1,305 @@
+// The public API as the hostile tests see it: all members, found in the exports and the prototypes, and for each of
+// them a valid call, whose receiver, arguments and options the tests then replace one by one.
+import { createCanvas } from '@napi-rs/canvas';
+import * as exports from '../../web/dynakernel/index.js';
+import { loadRuntime } from '../helpers.mjs';
+
+const { DynakernelError, cosineSchedule, load, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule } = exports;
+
+export const config = { inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 };
+
+/** A runtime with one object of each class, all memory that calls take later taken. */
+export async function makeWorld() {
+  const dk = await loadRuntime();
+  const foreign = await loadRuntime();
+  const block = dk.dynamicKernelAggregation(config);
+  const untouched = dk.dynamicKernelAggregation({ ...config, seed: 2 });
+  const attention = dk.kernelAttention({ channels: 3, seed: 3 });
+  const aggregation = dk.kernelAggregation({ ...config, seed: 4 });
+  const numbers = (count) => Float32Array.from({ length: count }, (_, i) => Math.sin(i + 1));
+  const x = dk.tensor(numbers(192), [1, 3, 8, 8]);
+  const a = dk.tensor([0.1, 0.2, 0.3, 0.4], [1, 4]);
+  const world = {
+    dk, foreign, block, untouched, attention, aggregation, x, a,
+    out: dk.zeros([1, 2, 6, 6]), target: dk.tensor(numbers(72), [1, 2, 6, 6]),
+    attentionOut: dk.zeros([1, 4]), pixels: dk.zeros([1, 3, 4, 4]), inputGradient: dk.zeros([1, 3, 8, 8]),
+    optimizer: dk.adam([block, attention, aggregation], { lr: 1e-3 }),
+    foreignTensor: foreign.zeros([1, 3, 8, 8]), foreignBlock: foreign.dynamicKernelAggregation(config),
+    gone: dk.zeros([1, 3, 8, 8]), goneBlock: dk.dynamicKernelAggregation(config),
+    picture: () => ({ data: new Uint8ClampedArray(64).fill(99), width: 4, height: 4 }),
+    canvas: () => createCanvas(4, 4),
+    bytes: () => toSafetensors({ weight: { shape: [2], data: Float32Array.of(1, 2) } }),
+    dict: () => block.stateDict(),
+  };
+  world.gone.dispose();
+  world.goneBlock.dispose();
+  for (const module of [block, attention, aggregation]) module.requiresGrad = true;
+  warm(world);
+  return world;
+}
+
+/** Takes the memory that is kept: for the backward pass, gradients, the optimizer's state, scratch. */
+function warm({ block, untouched, attention, aggregation, x, a, target, attentionOut, optimizer, dk, out, canvas, picture, pixels }) {
+  for (let turn = 0; turn < 2; turn++) {
+    for (const module of [block, untouched]) module.forward(x, { out });
+    aggregation.forward(x, a, { out });
+    attention.forward(x, { out: attentionOut });
+    for (const module of [block, aggregation]) module.backward(target).dispose();
+    attention.backward(attentionOut).dispose();
+    optimizer.step();
+    for (const module of [block, untouched, attention, aggregation]) module.loadStateDict(module.stateDict());
+    dk.fromImage(picture(), { width: 4, height: 4, out: pixels });
+    out.drawMaps(canvas(), { colormap: 'viridis' });
+    for (const colormap of ['gray', 'coolwarm']) out.drawMap(canvas(), { colormap });
+    out.toImageData();
+  }
+}
+
+/**
+ * A valid call: the receiver, the arguments, and which argument is the options, with a valid value for each option.
+ * `slots` build the arguments around a value that lies deeper. `run` is for what is no method of the receiver.
+ */
+const call = (on, args = () => [], more = {}) => ({ on, args, ...more });
+
+const dimensions = { stride: 1, padding: 1, dilation: 1, groups: 1, bias: true, numKernels: 2, algorithm: 'direct', seed: 1 };
+const makes = { inChannels: 3, outChannels: 2, kernelSize: 3, ...dimensions };
+const maps = { batch: 0, colormap: 'gray', range: [0, 1] };
+const withOut = (out) => ({ at: 2, values: { out } });
+const own = (make) => (world) => make(world); // a receiver for one call only
+
+const disposable = {
+  Tensor: (w) => w.dk.zeros([1]),
+  Module: (w) => w.dk.kernelAttention({ channels: 1, seed: 1 }),
+  KernelAggregation: (w) => w.dk.kernelAggregation({ ...config, kernelSize: 1 }),
+  DynamicKernelAggregation: (w) => w.dk.dynamicKernelAggregation({ ...config, kernelSize: 1 }),
+  Optimizer: (w) => w.dk.sgd(w.block),
+};
+const disposes = (name) => ({
+  [`${name}.dispose`]: call(own(disposable[name])),
+});
+const endsUsing = (name) => ({ [`${name}[dispose]`]: call(own(disposable[name])) });
+
+const image = {
+  mean: [0.1, 0.2, 0.3], std: 2, channels: 3, width: 4, height: 4, out: (w) => w.pixels, batch: 0, maxPixels: 99,
+};
+
+export const table = {
+  DynakernelError: call(null, () => ['ERR_SHAPE', 'message', { cause: 1 }], { run: (args) => new DynakernelError(...args) }),
+  load: call(null, () => [{ threads: 1 }], {
+    run: (args) => load(...args),
+    options: { at: 0, values: { simd: 'baseline', threads: 1, wasm: undefined, signal: undefined } },
+  }),
+  parseSafetensors: call(null, (w) => [w.bytes()], { run: (args) => parseSafetensors(...args) }),
+  toSafetensors: call(null, () => [{ weight: { shape: [2], data: Float32Array.of(1, 2), dtype: 'F32' } }, { a: 'b' }], {
+    run: (args) => toSafetensors(...args),
+    options: { at: 2, values: { dtype: 'F16' } },
+    slots: {
+      value: (w, value) => [{ weight: value }],
+      shape: (w, value) => [{ weight: { shape: value, data: Float32Array.of(1, 2) } }],
+      data: (w, value) => [{ weight: { shape: [2], data: value } }],
+      dtype: (w, value) => [{ weight: { shape: [2], data: Float32Array.of(1, 2), dtype: value } }],
+      string: (w, value) => [{}, { key: value }],
+    },
+  }),
+  toFloat32: call(null, () => [{ shape: [2], data: Uint16Array.of(1, 2), dtype: 'F16' }], {
+    run: (args) => toFloat32(...args),
+    slots: {
+      shape: (w, value) => [{ shape: value, data: Uint16Array.of(1, 2), dtype: 'F16' }],
+      data: (w, value) => [{ shape: [2], data: value }],
+      dtype: (w, value) => [{ shape: [2], data: Uint16Array.of(1, 2), dtype: value }],
+    },
+  }),
+  cosineSchedule: call(null, () => [{ lr: 1, steps: 9 }], {
+    run: (args) => cosineSchedule(...args)(0),
+    options: { at: 0, values: { lr: 1, steps: 9, warmup: 2, least: 0.1 } },
+    slots: { step: (w, value) => ({ step: value }) },
+    runSlot: ({ step }) => cosineSchedule({ lr: 1, steps: 9, warmup: 2 })(step),
+  }),
+  stepSchedule: call(null, () => [{ lr: 1, every: 9 }], {
+    run: (args) => stepSchedule(...args)(0),
+    options: { at: 0, values: { lr: 1, every: 9, factor: 0.5 } },
+    slots: { step: (w, value) => ({ step: value }) },
+    runSlot: ({ step }) => stepSchedule({ lr: 1, every: 9 })(step),
+  }),
+  warmupSchedule: call(null, () => [{ lr: 1, warmup: 9 }], {
+    run: (args) => warmupSchedule(...args)(0),
+    options: { at: 0, values: { lr: 1, warmup: 9 } },
+    slots: { rate: (w, value) => ({ rate: value }) },
+    runSlot: ({ rate }) => warmupSchedule({ lr: () => rate, warmup: 9 })(1),
+  }),
+
+  'Runtime.get info': call((w) => w.dk),
+  'Runtime.get disposed': call((w) => w.dk),
+  // Trimmed before, so that each call returns 0.
+  'Runtime.trim': call((w) => { w.dk.trim(); return w.dk; }),
+  'Runtime.tensor': call((w) => w.dk, () => [Float32Array.of(1, 2, 3, 4), [2, 2]], {
+    slots: {
+      number: (w, value) => [[1, 2, value, 4], [4]],
+      row: (w, value) => [[[1, 2], value], [2, 2]],
+      length: (w, value) => [[1, 2], [2, value]],
+    },
+  }),
+  'Runtime.zeros': call((w) => w.dk, () => [[2, 2]], { slots: { length: (w, value) => [[2, value]] } }),
+  'Runtime.fromImage': call((w) => w.dk, (w) => [w.picture()], {
+    options: { at: 1, values: image },
+    slots: {
+      data: (w, value) => [{ ...w.picture(), data: value }],
+      width: (w, value) => [{ ...w.picture(), width: value }],
+      height: (w, value) => [{ ...w.picture(), height: value }],
+      context: (w, value) => [{ width: 4, height: 4, getContext: () => value }],
+      'canvas width': (w, value) => [{ width: value, height: 4, getContext: () => pixelsContext(value, 4) }],
+      'canvas height': (w, value) => [{ width: 4, height: value, getContext: () => pixelsContext(4, value) }],
+      'pixels of a canvas': (w, value) => [{ width: 4, height: 4, getContext: () => ({ getImageData: () => value }) }],
+      'data of a canvas': (w, value) =>
+        [{ width: 4, height: 4, getContext: () => ({ getImageData: () => ({ data: value, width: 4, height: 4 }) }) }],
+      'one mean': (w, value) => [w.picture(), { mean: [0, value, 0] }],
+    },
+  }),
+  'Runtime.dynamicKernelAggregation': call((w) => w.dk, () => [config],
+    { options: { at: 0, values: { ...makes, reduction: 2, midChannels: 3 }, base: config } }),
+  'Runtime.kernelAttention': call((w) => w.dk, () => [{ channels: 3 }],
+    { options: { at: 0, values: { channels: 3, reduction: 2, numKernels: 2, midChannels: 1, seed: 1 } } }),
+  'Runtime.kernelAggregation': call((w) => w.dk, () => [config], { options: { at: 0, values: makes, base: config } }),
+  'Runtime.mseLoss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
+  'Runtime.l1Loss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
+  'Runtime.huberLoss': call((w) => w.dk, (w) => [w.target, w.out], {
+    options: { at: 2, values: { delta: 1, out: (w) => w.dk.zeros([1, 2, 6, 6]) } },
+  }),
+  'Runtime.sgd': call((w) => w.dk, (w) => [w.block], {
+    options: { at: 1, values: { lr: 0.1, momentum: 0.9, weightDecay: 0 } },
+    slots: { module: (w, value) => [[w.block, value]] },
+  }),
+  'Runtime.adam': call((w) => w.dk, (w) => [[w.block]], {
+    options: { at: 1, values: { lr: 0.1, betas: [0.9, 0.99], eps: 1e-8, weightDecay: 0 } },
+    slots: { module: (w, value) => [[value]], beta: (w, value) => [w.block, { betas: [value, 0.9] }] },
+  }),
+  'Runtime.dispose': call(own((w) => w.foreign), () => [], { ends: true }),
+  'Runtime[dispose]': call(own((w) => w.foreign), () => [], { ends: true }),
+
+  'Tensor.get shape': call((w) => w.x),
+  'Tensor.get data': call((w) => w.x),
+  'Tensor.get disposed': call((w) => w.x),
+  'Tensor.toArray': call((w) => w.x),
+  'Tensor.toImageData': call((w) => w.x, () => [], { options: { at: 0, values: { ...maps, channel: 1 } } }),
+  'Tensor.drawMap': call((w) => w.x, (w) => [w.canvas()], {
+    options: { at: 1, values: { ...maps, channel: 'rgb' } },
+    slots: { context: (w, value) => [{ width: 1, height: 1, getContext: () => value }] },
+  }),
+  'Tensor.drawMaps': call((w) => w.x, (w) => [w.canvas()], {
+    options: { at: 1, values: { ...maps, columns: 2, gap: 1 } },
+    slots: { 'end of the range': (w, value) => [w.canvas(), { range: [0, value] }] },
+  }),
+  ...disposes('Tensor'), ...endsUsing('Tensor'),
+
+  'Module.get training': call((w) => w.block),
+  'Module.train': call((w) => w.block, () => [false]),
+  'Module.eval': call((w) => w.block),
+  'Module.get requiresGrad': call((w) => w.block),
+  'Module.set requiresGrad': call((w) => w.block, () => [true]),
+  'Module.stateDict': call((w) => w.block),
+  'Module.loadStateDict': call((w) => w.block, (w) => [w.dict()], {
+    options: { at: 1, values: { strict: false, prefix: '' } },
+    slots: {
+      value: (w, value) => [{ ...w.dict(), 'attention.bn.weight': value }],
+      ...Object.fromEntries(['shape', 'data', 'dtype'].flatMap((field) =>
+        ['aggregation.weight', 'attention.bn.bias', 'attention.bn.num_batches_tracked'].map((name) =>
+          [`${field} of ${name}`, (w, value) => [{ ...w.dict(), [name]: { ...w.dict()[name], [field]: value } }]]))),
+    },
+  }),
+  'Module.parameters': call((w) => w.block),
+  'Module.gradients': call((w) => w.block),
+  'Module.zeroGrad': call((w) => w.block),
+  'Module.get disposed': call((w) => w.block),
+  ...disposes('Module'), ...endsUsing('Module'),
+
+  'KernelAttention.get config': call((w) => w.attention),
+  'KernelAttention.forward': call((w) => w.attention, (w) => [w.x],
+    { options: { at: 1, values: { out: (w) => w.attentionOut } } }),
+  'KernelAttention.backward': call((w) => w.attention, (w) => [w.a],
+    { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
+
+  'KernelAggregation.get config': call((w) => w.aggregation),
+  'KernelAggregation.get plan': call((w) => w.aggregation),
+  'KernelAggregation.planFor': call((w) => w.aggregation, () => [[1, 3, 8, 8]],
+    { slots: { length: (w, value) => [[1, 3, value, 8]] } }),
+  'KernelAggregation.forward': call((w) => w.aggregation, (w) => [w.x, w.a],
+    { options: { at: 2, values: { out: (w) => w.out } } }),
+  'KernelAggregation.backward': call((w) => w.aggregation, (w) => [w.target],
+    { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
+  'KernelAggregation.get attentionGradient': call((w) => w.aggregation),
+  'KernelAggregation.mix': call((w) => w.aggregation, (w) => [w.a]),
+  ...disposes('KernelAggregation'),
+
+  'DynamicKernelAggregation.get attention': call((w) => w.block),
+  'DynamicKernelAggregation.get aggregation': call((w) => w.block),
+  'DynamicKernelAggregation.get config': call((w) => w.block),
+  'DynamicKernelAggregation.forward': call((w) => w.block, (w) => [w.x],
+    { options: { at: 1, values: { out: (w) => w.out } } }),
+  'DynamicKernelAggregation.backward': call((w) => w.block, (w) => [w.target],
+    { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
+  'DynamicKernelAggregation.get lastAttention': call((w) => w.block),
+  'DynamicKernelAggregation.get plan': call((w) => w.block),
+  ...disposes('DynamicKernelAggregation'),
+
+  'Optimizer.get lr': call((w) => w.optimizer),
+  'Optimizer.set lr': call((w) => w.optimizer, () => [0.1]),
+  'Optimizer.step': call((w) => w.optimizer),
+  'Optimizer.zeroGrad': call((w) => w.optimizer),
+  'Optimizer.stateDict': call((w) => w.optimizer, () => [], { options: { at: 0, values: { flat: true } } }),
+  'Optimizer.loadStateDict': call((w) => w.optimizer, (w) => [w.optimizer.stateDict()], {
+    slots: {
+      ...Object.fromEntries(['state', 'param_groups'].map((field) =>
+        [field, (w, value) => [{ ...w.optimizer.stateDict(), [field]: value }]])),
+      'an entry': (w, value) => [{ ...w.optimizer.stateDict(), state: { ...w.optimizer.stateDict().state, 0: value } }],
+      'a flat array': (w, value) => {
+        const flat = w.optimizer.stateDict({ flat: true });
+        return [{ ...flat, [Object.keys(flat)[0]]: value }];
+      },
+    },
+  }),
+  'Optimizer.get disposed': call((w) => w.optimizer),
+  ...disposes('Optimizer'), ...endsUsing('Optimizer'),
+};
+
+/** A context as odd packages have it: as many pixels as asked for, whatever the size is. */
+const pixelsContext = (width, height) => ({
+  getImageData: () => ({ data: new Uint8ClampedArray(64), width, height }),
+});
+
+/** The classes of the objects in a world, base classes too, by name. */
+function classesOf(world) {
+  const classes = new Map();
+  for (const object of [world.dk, world.x, world.attention, world.aggregation, world.block, world.optimizer]) {
+    let prototype = Object.getPrototypeOf(object);
+    for (; prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype)) {
+      classes.set(prototype.constructor.name, prototype);
+    }
+  }
+  return classes;
+}
+
+/** All public members by the names that the table uses. */
+export function membersOf(world) {
+  const members = Object.keys(exports);
+  for (const [name, prototype] of classesOf(world)) {
+    for (const key of Reflect.ownKeys(prototype)) {
+      if (key === 'constructor' || key === Symbol.toStringTag) continue;
+      const { get, set, value } = Object.getOwnPropertyDescriptor(prototype, key);
+      const text = typeof key === 'symbol' ? '[dispose]' : `.${key}`; // Symbol.dispose is the only one
+      if (get) members.push(`${name}.get ${String(key)}`);
+      if (set) members.push(`${name}.set ${String(key)}`);
+      if (value) members.push(`${name}${text}`);
+    }
+  }
+  return members;
+}
+
+/** The function behind a member of the table. */
+export function functionOf(world, member) {
+  const match = /^(\w+)(?:\.(get |set )?(\w+)|\[dispose\])$/.exec(member);
+  const [, className, accessor, key] = match;
+  const prototype = classesOf(world).get(className);
+  const symbol = Reflect.ownKeys(prototype).find((other) => typeof other === 'symbol' && other !== Symbol.toStringTag);
+  const descriptor = Object.getOwnPropertyDescriptor(prototype, key ?? symbol);
+  return accessor ? descriptor[accessor.trim()] : descriptor.value;
+}

@@ -1,0 +1,4 @@
+// The entry point of a page.
+import { start } from './page.js';
+
+start();

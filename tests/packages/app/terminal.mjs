@@ -1,0 +1,5 @@
+// The program in an engine without a page: prints its result as one line.
+import { load } from 'dynakernel';
+import { program } from './program.js';
+
+console.log(`RESULT ${JSON.stringify(await program({ load }))}`);

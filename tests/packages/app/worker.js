@@ -1,0 +1,13 @@
+// The worker: the same program on canvases that no page shows.
+import { load } from 'dynakernel';
+import { paint, program } from './program.js';
+
+const printed = [];
+for (const level of ['log', 'info', 'warn', 'error']) {
+  console[level] = (...values) => printed.push(`${level}: ${values.join(' ')}`);
+}
+
+globalThis.onmessage = async ({ data: target }) => {
+  const pictures = [paint(new OffscreenCanvas(1, 1)), paint(new OffscreenCanvas(1, 1))];
+  globalThis.postMessage({ ...await program({ load, pictures, target }), printed });
+};

@@ -1,0 +1,106 @@
+// The rows without a bundler: the page imports the package's own files, wherever they lie.
+import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { makeApp } from './project.mjs';
+import { everyColumn, remembering } from './cells.mjs';
+import { columns, serveCdn, serveFolder } from './servers.mjs';
+
+/** The file of an entry of the package, as its package.json names it: 'dist/...'. */
+export function fileOf(installed, entry = '.') {
+  const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  const target = exports[entry];
+  const file = typeof target === 'string' ? target : target.browser ?? target.import ?? target.default;
+  return (typeof file === 'string' ? file : file.default).replace(/^\.\//, '');
+}
+
+function replaceIn(path, found, put) {
+  writeFileSync(path, readFileSync(path, 'utf8').replace(found, put));
+}
+
+/** A row of an app that is served as it is. `make(installed)` gives its folder, and the server of another origin. */
+function plainRow(place, { make, ...row }) {
+  const made = remembering(async () => make(await place.packagesFolder()));
+  let cdn;
+  return {
+    ...row,
+    async open(name) {
+      const { folder, server } = await made();
+      cdn = server;
+      return serveFolder(folder, columns[name], server?.origin);
+    },
+    close: async () => cdn?.close(),
+  };
+}
+
+/** An import map, which is a script inside the page. */
+const importMap = (file) => `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>app</title>
+<script type="importmap">{ "imports": { "dynakernel": "./node_modules/dynakernel/${file}" } }</script>
+</head>
+<body><script type="module" src="./src/main.js"></script></body>
+</html>
+`;
+
+/** @returns {import('./cells.mjs').Row[]} */
+export function hostRows(place) {
+  const { installed } = place;
+  const main = fileOf(installed);
+  const inline = fileOf(installed, './inline');
+  const copied = (id, entry, copy) => (tools) => {
+    const folder = makeApp(tools, id, installed, { entry, withoutPackage: true });
+    copy(join(folder, 'lib/dynakernel'));
+    return { folder };
+  };
+  return [
+    plainRow(place, {
+      id: 'script',
+      title: '`<script type="module">`, from node_modules',
+      suite: everyColumn,
+      make: (tools) => {
+        const entry = `../node_modules/dynakernel/${main}`;
+        return { folder: makeApp(tools, 'script', installed, { entry }) };
+      },
+    }),
+    plainRow(place, {
+      id: 'script-inline',
+      title: 'the scripts of `dynakernel/inline` copied, without the WebAssembly',
+      suite: ['csp'],
+      make: copied('script-inline', `../lib/dynakernel/${basename(inline)}`, (target) => {
+        const folder = join(installed, dirname(inline));
+        const scripts = readdirSync(folder).filter((name) => /^(inline|wrapper)\.js$/.test(name));
+        for (const name of scripts) cpSync(join(folder, name), join(target, name));
+      }),
+    }),
+    plainRow(place, {
+      id: 'copied-dist',
+      title: 'the folder dist/ copied, as lib/dynakernel/',
+      suite: ['isolated', 'subPath'],
+      make: copied('copied-dist', `../lib/dynakernel/${main.replace(/^dist\//, '')}`,
+        (target) => cpSync(join(installed, 'dist'), target, { recursive: true })),
+    }),
+    plainRow(place, {
+      id: 'import-map',
+      title: 'an import map',
+      // The policy forbids scripts inside the page, which an import map is.
+      columns: everyColumn.filter((column) => column !== 'csp'),
+      make: (tools) => {
+        const folder = makeApp(tools, 'import-map', installed, {
+          files: { 'index.html': importMap(main) },
+        });
+        // Workers have no import map: theirs is an address.
+        replaceIn(join(folder, 'src/worker.js'), "'dynakernel'", `'../node_modules/dynakernel/${main}'`);
+        return { folder };
+      },
+    }),
+    plainRow(place, {
+      id: 'cdn',
+      title: 'from another origin (a CDN with CORS)',
+      needs: 'in a policy: `worker-src \'self\' blob:` and the origin',
+      make: async (tools) => {
+        const server = await serveCdn(installed);
+        return { server, folder: makeApp(tools, 'cdn', installed, { entry: server.url + main, withoutPackage: true }) };
+      },
+    }),
+  ];
+}

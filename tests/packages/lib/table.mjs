@@ -1,0 +1,57 @@
+// The tables of README's "Runs in", and what they say already.
+import { columns } from './servers.mjs';
+
+const begin = '<!-- npm run matrix -->';
+const end = '<!-- end of the matrix -->';
+
+/** The titles of the browsers' columns, by the names of their cells. */
+export const browserColumns = {
+  ...Object.fromEntries(Object.entries(columns).map(([name, { title }]) => [name, title])),
+  worker: 'in a worker',
+};
+
+const line = (cells) => `| ${cells.join(' | ')} |`;
+
+/** @param {{ title: string, needs?: string, cells: { [column: string]: string } }[]} rows */
+export function browserTable(rows) {
+  const names = Object.keys(browserColumns);
+  return [
+    line(['', ...Object.values(browserColumns), 'needs']),
+    line(['---', ...names.map(() => '---'), '---']),
+    ...rows.map(({ title, needs = '', cells }) => line([title, ...names.map((name) => cells[name] ?? '-'), needs])),
+  ].join('\n');
+}
+
+/** @param {{ title: string, needs?: string, text: string }[]} rows */
+export function engineTable(rows) {
+  return [
+    line(['', 'runs', 'needs']),
+    line(['---', '---', '---']),
+    ...rows.map(({ title, needs = '', text }) => line([title, text, needs])),
+  ].join('\n');
+}
+
+/** The part of README between the two comments, with new text in it. */
+export function replaceMatrix(readme, text) {
+  const [start, stop] = [readme.indexOf(begin), readme.indexOf(end)];
+  if (start < 0 || stop < 0) throw new Error(`README.md has no ${begin} ... ${end}`);
+  return `${readme.slice(0, start + begin.length)}\n\n${text}\n\n${readme.slice(stop)}`;
+}
+
+/** README's lines by the title of their row: the cells, without the last column, which is advice. */
+export function readMatrix(readme) {
+  const part = readme.slice(readme.indexOf(begin), readme.indexOf(end));
+  const rows = new Map();
+  for (const text of part.split('\n').filter((candidate) => candidate.startsWith('| '))) {
+    const [title, ...cells] = text.slice(2, -2).split(' | ');
+    rows.set(title.trim(), cells.slice(0, -1).map((cell) => cell.trim()));
+  }
+  return rows;
+}
+
+/** What README says of one cell of the browsers' table, or of an engine. */
+export function saidOf(said, title, column) {
+  const cells = said.get(title);
+  if (!cells) return undefined;
+  return column === undefined ? cells[0] : cells[Object.keys(browserColumns).indexOf(column)];
+}

@@ -1,0 +1,8 @@
+import { load } from 'dynakernel';
+import { program } from '../../src/program.js';
+
+export const dynamic = 'force-dynamic';
+
+export async function GET() {
+  return Response.json(await program({ load }));
+}

@@ -1,0 +1,28 @@
+// The order in which contestants run. How fast anything is, is not tested.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { timeInTurn } from '../../../web/bench/timing.js';
+
+describe('timing', () => {
+  it('runs the contestants in turn, every other round backwards', async () => {
+    let order = '';
+    let counting = false;
+    const contestant = (letter) => ({
+      run() {
+        if (counting) order += letter;
+        const end = performance.now() + 1.5; // longer than a sample must be, so that each is one run
+        while (performance.now() < end);
+      },
+    });
+    const rounds = [];
+    const between = () => {
+      rounds.push(order);
+      order = '';
+      counting = true; // from the second round on: warming up is over
+    };
+    const timings = await timeInTurn([contestant('a'), contestant('b')], { warmUp: 0, budget: 0, rounds: 5 }, between);
+    assert.deepEqual(rounds.slice(1), ['ba', 'ab', 'ba', 'ab']);
+    assert.deepEqual(timings.map(({ samples, burst }) => [samples, burst]), [[5, 1], [5, 1]]);
+    for (const { low, ms, high } of timings) assert.ok(low >= 1.5 && low <= ms && ms <= high);
+  });
+});

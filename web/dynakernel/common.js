@@ -1,0 +1,6 @@
+/** What both entries export, dynakernel and dynakernel/inline: everything but load(). */
+export { DynakernelError } from './errors.js';
+export { parseSafetensors } from './safetensors.js';
+export { toSafetensors } from './safetensors-write.js';
+export { cosineSchedule, stepSchedule, warmupSchedule } from './schedules.js';
+export { toFloat32 } from './state-value.js';

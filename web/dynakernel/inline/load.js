@@ -1,0 +1,6 @@
+/** load() of the entry dynakernel/inline. */
+import { loadWith } from '../start.js';
+import * as files from './files.js';
+
+/** @type {typeof import('../load.js').load} */
+export const load = (options) => loadWith(files, options);

@@ -1,0 +1,88 @@
+/** The kernels of an aggregation in state dicts and parameters(). */
+import { toFloats } from './numbers.js';
+import { sizeOf } from './shape.js';
+import { Tensor } from './tensor.js';
+
+/** @typedef {import('./heap.js').Heap} Heap */
+/** @typedef {import('./state.js').StateEntry} StateEntry */
+
+/** Bytes of unpacked kernels that are read or written at a time. */
+const SLICE = 2 ** 18;
+
+/**
+ * How many output channels of one kernel are read or written at a time.
+ *
+ * @param {readonly number[]} shape [K, O, C/G, R, R]
+ */
+export function sliceOf(shape) {
+  const [, O, ...taps] = shape;
+  const depth = sizeOf(taps); // C/G * R * R
+  const channels = Math.min(O, Math.max(1, Math.floor(SLICE / (4 * depth))));
+  return { channels, depth, bytes: 4 * channels * depth };
+}
+
+/**
+ * The kernels, which C keeps packed: they go in and out a few output channels at a time, so that the
+ * heap never holds them twice.
+ *
+ * @param {Heap} heap
+ * @param {number} aggregation
+ * @param {number[]} shape [K, O, C/G, R, R]
+ * @param {WeakRef<Tensor>[]} watched gets each tensor of the kernels that a view is made of
+ * @returns {StateEntry}
+ */
+export function packedEntry(heap, aggregation, shape, watched) {
+  const [K, O] = shape;
+  const { channels, depth, bytes } = sliceOf(shape);
+  const scratch = () => heap.scratch(bytes);
+
+  /** @param {(k: number, first: number, count: number, offset: number) => void} visit */
+  const eachSlice = (visit) => {
+    for (let k = 0; k < K; k++) {
+      for (let first = 0; first < O; first += channels) {
+        visit(k, first, Math.min(channels, O - first), (k * O + first) * depth);
+      }
+    }
+  };
+
+  return {
+    name: 'weight',
+    shape,
+    convert: (data, dtype) => heap.copyIfOnHeap(toFloats(data, dtype)),
+    prepare: scratch,
+    read() {
+      const values = new Float32Array(K * O * depth);
+      const slice = scratch();
+      eachSlice((k, first, count, offset) => {
+        heap.c.dk_aggregation_read(aggregation, k, first, count, slice);
+        values.set(heap.floats(slice, count * depth), offset);
+      });
+      return values;
+    },
+    write(values) {
+      const slice = scratch();
+      eachSlice((k, first, count, offset) => {
+        heap.floats(slice, count * depth).set(values.subarray(offset, offset + count * depth));
+        heap.c.dk_aggregation_write(aggregation, k, first, count, slice);
+      });
+    },
+    tensor(owner) {
+      const pointer = heap.c.dk_aggregation_weight(aggregation) >>> 0;
+      if (!pointer) heap.refuse(K * O * depth * 4, 'an unpacked copy of the kernels');
+      const written = () => {
+        heap.c.dk_aggregation_changed(aggregation);
+      };
+      const handedOut = (/** @type {Tensor} */ tensor) => void watched.push(weakReference(tensor));
+      return new Tensor(heap, pointer, shape, { owner, written, handedOut });
+    },
+  };
+}
+
+/**
+ * A WeakRef. If the engine has none, a strong reference, which costs packing as long as the module lives.
+ *
+ * @param {Tensor} tensor
+ */
+const weakReference = (tensor) => (typeof WeakRef === 'function'
+  ? new WeakRef(tensor)
+  : /** @type {WeakRef<Tensor>} */ (/** @type {unknown} */ ({ deref: () => tensor })));

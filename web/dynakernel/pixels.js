@@ -1,0 +1,169 @@
+/**
+ * Pixels that callers and canvases bring, as RGBA bytes in sRGB. Each of their properties is read once,
+ * so that what was checked is what is used.
+ */
+import { DynakernelError, given } from './errors.js';
+
+/** @typedef {import('./source.js').PixelData} PixelData */
+
+/** Gives some rows of a picture.
+ * @typedef {(top: number, rows: number) => Uint8Array} Rows */
+
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
+
+/**
+ * What the engine knows of a typed array. The array or its class may define other values.
+ *
+ * @param {object} array
+ * @param {string | symbol} name
+ */
+const internal = (array, name) =>
+  Object.getOwnPropertyDescriptor(typedArray, name)?.get?.call(array);
+
+/**
+ * How a colour space differs from sRGB.
+ *
+ * @typedef {object} ColorSpace
+ * @property {readonly number[]} matrix from its primaries to those of sRGB, both linear
+ * @property {boolean} linear its values are linear light already
+ */
+
+const SRGB = [1, 0, 0, 0, 1, 0, 0, 0, 1];
+
+/** Display P3 has the white point of sRGB, D65. */
+const P3 = [
+  1.2249401762805598, -0.22494017628055997, 0,
+  -0.0420569547096881, 1.0420569547096881, 0,
+  -0.019637554590334432, -0.07863604555063189, 1.0982736001409663,
+];
+
+/** @type {{ [name: string]: ColorSpace | undefined }} */
+const COLOR_SPACES = Object.assign(Object.create(null), {
+  'srgb': { matrix: SRGB, linear: false },
+  'srgb-linear': { matrix: SRGB, linear: true },
+  'display-p3': { matrix: P3, linear: false },
+  'display-p3-linear': { matrix: P3, linear: true },
+});
+
+/** How callers get bytes in sRGB. */
+const ADVICE = 'draw it on a canvas and read that with ' +
+  "getImageData(x, y, width, height, { colorSpace: 'srgb' })";
+
+/**
+ * The rows of a picture whose size is known. Bytes in sRGB are shown where they lie. Other pixels are
+ * converted, those of one call at a time.
+ *
+ * @param {{ data?: unknown, colorSpace?: unknown, pixelFormat?: unknown }} picture
+ * @param {number} width
+ * @param {number} height
+ * @returns {{ rows: Rows, converts: boolean }}
+ */
+export function rowsOf(picture, width, height) {
+  if (typeof picture !== 'object' || picture === null) {
+    throw unfit(`getImageData() must give an object with data; got ${given(picture)}`);
+  }
+  const { data, colorSpace, pixelFormat } = picture;
+  const space = spaceOf(colorSpace);
+  const values = valuesOf(data, pixelFormat, `${width}x${height}`, width * height * 4);
+  const part = (/** @type {number} */ top, /** @type {number} */ rows) =>
+    values.subarray(top * width * 4, (top + rows) * width * 4);
+  if (values instanceof Uint8Array && space === COLOR_SPACES.srgb) {
+    return { rows: /** @type {Rows} */ (part), converts: false };
+  }
+  return { rows: (top, rows) => toSrgb(part(top, rows), space), converts: true };
+}
+
+/**
+ * @param {unknown} name
+ * @returns {ColorSpace}
+ */
+function spaceOf(name = 'srgb') {
+  const space = typeof name === 'string' ? COLOR_SPACES[name] : undefined;
+  if (space) return space;
+  const known = Object.keys(COLOR_SPACES).map((item) => `'${item}'`).join(', ');
+  throw unfit(`the picture's colorSpace must be one of ${known}; got ${given(name)}: ${ADVICE}`);
+}
+
+/**
+ * A view on the pixels' memory.
+ *
+ * @param {unknown} data
+ * @param {unknown} pixelFormat
+ * @param {string} size of the picture
+ * @param {number} length that such a picture has
+ * @returns {Uint8Array | Float32Array} a Float32Array stands for a Float16Array, which older
+ *   declarations of TypeScript lack
+ */
+function valuesOf(data, pixelFormat = 'rgba-unorm8', size, length) {
+  const kind = ArrayBuffer.isView(data) ? internal(data, Symbol.toStringTag) : undefined;
+  const isBytes = kind === 'Uint8Array' || kind === 'Uint8ClampedArray';
+  const isHalves = kind === 'Float16Array';
+  if (!isBytes && !isHalves) {
+    const hint = ArrayBuffer.isView(data) ? `; if its pixels are of another kind, ${ADVICE}` : '';
+    throw unfit("the picture's data must be a Uint8Array or Uint8ClampedArray of RGBA; " +
+      `got ${given(data)}${hint}`);
+  }
+  if (pixelFormat !== (isBytes ? 'rgba-unorm8' : 'rgba-float16')) {
+    throw unfit("the picture's pixelFormat must be 'rgba-unorm8' if its data are bytes, and " +
+      `'rgba-float16' if they are a Float16Array; got ${given(pixelFormat)} with a ${kind}`);
+  }
+  const array = /** @type {ArrayBufferView} */ (data);
+  const actual = internal(array, 'length');
+  if (actual !== length) {
+    throw unfit(`a picture of ${size} has ${length} ${isBytes ? 'bytes' : 'numbers'} of RGBA; ` +
+      `got ${actual}`);
+  }
+  const View = isBytes ? Uint8Array : /** @type {any} */ (globalThis).Float16Array;
+  return new View(internal(array, 'buffer'), internal(array, 'byteOffset'), length);
+}
+
+/** @param {string} message */
+const unfit = (message) => new DynakernelError('ERR_IMAGE', message);
+
+/** The last step of linear light. Where sRGB is darkest, a step is a twentieth of a byte. */
+const STEPS = 2 ** 16 - 1;
+
+/** The byte of each step.
+ * @type {Uint8Array | undefined} */
+let encoded;
+
+/** @param {number} value */
+const toLinear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+
+/** @param {number} linear */
+const fromLinear = (linear) =>
+  (linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055);
+
+/**
+ * Colours as sRGB bytes. What sRGB cannot show is clipped, channel by channel, as browsers do.
+ *
+ * @param {Uint8Array | Float32Array} values RGBA, 0 to 255 or 0 to 1
+ * @param {ColorSpace} space
+ * @returns {Uint8Array}
+ */
+function toSrgb(values, { matrix, linear }) {
+  const isBytes = values instanceof Uint8Array;
+  const rgba = new Uint8ClampedArray(values.length); // rounds and clips
+  const bytes = new Uint8Array(rgba.buffer);
+  if (matrix === SRGB && !linear) { // numbers become bytes, no more
+    for (let i = 0; i < values.length; i++) rgba[i] = 255 * values[i];
+    return bytes;
+  }
+  encoded ??= Uint8Array.from({ length: STEPS + 1 }, (_, step) =>
+    Math.round(255 * fromLinear(step / STEPS)));
+  // The light of a byte is looked up, that of other numbers is computed. Some are below 0.
+  const lightOf = (/** @type {number} */ value) =>
+    (linear ? value : Math.sign(value) * toLinear(Math.abs(value)));
+  const ofBytes = Float64Array.from({ length: 256 }, (_, byte) => lightOf(byte / 255));
+  for (let i = 0; i < values.length; i += 4) {
+    const red = isBytes ? ofBytes[values[i]] : lightOf(values[i]);
+    const green = isBytes ? ofBytes[values[i + 1]] : lightOf(values[i + 1]);
+    const blue = isBytes ? ofBytes[values[i + 2]] : lightOf(values[i + 2]);
+    for (let c = 0; c < 3; c++) {
+      const light = matrix[3 * c] * red + matrix[3 * c + 1] * green + matrix[3 * c + 2] * blue;
+      bytes[i + c] = encoded[Math.round(STEPS * Math.min(1, Math.max(0, light)))];
+    }
+    rgba[i + 3] = isBytes ? values[i + 3] : 255 * values[i + 3];
+  }
+  return bytes;
+}

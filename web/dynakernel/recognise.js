@@ -1,0 +1,54 @@
+/** What bytes are that are no safetensors file, for the messages that refuse them. */
+
+/** How many bytes are looked at. */
+const BEGINNING = 4096;
+
+const PYTORCH = "save a safetensors file instead: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')";
+
+/**
+ * Files by how they begin: the bytes as Latin-1, what they are, the way out.
+ *
+ * @type {readonly (readonly [RegExp, string, string])[]}
+ */
+const KINDS = [
+  [/^version https:\/\/git-lfs/, 'a Git LFS pointer, not the file that it points to',
+    'fetch the file itself, with `git lfs pull` or from the repository\'s download link'],
+  [/^\s*<(!doctype html|html|head|body|!--)/i, 'an HTML page',
+    'a server sends one for an address that it does not have: check the URL and open it in a browser'],
+  [/^\s*<(\?xml|[a-z]+[\s>])/i, 'an XML document, as storage servers send for an error', 'read what it says'],
+  [/^PK\x03\x04.{22}.{4}[^\0]{0,80}\.npy/s, 'a NumPy archive (.npz)',
+    'convert it: safetensors.numpy.save_file(dict(numpy.load(file)), \'model.safetensors\')'],
+  [/^PK\x03\x04.{22}.{4}[^\0]{0,80}\.json/s, 'a zip archive, perhaps a Keras model (.keras)',
+    'unpack it, or save the weights as a safetensors file'],
+  [/^PK[\x03\x05]/, 'a zip archive: a PyTorch checkpoint (.pth, .pt, .bin) as torch.save writes it', PYTORCH],
+  [/^\x80[\x02-\x05][^\0]/, 'a Python pickle: a PyTorch checkpoint (.pth, .pt) of the older kind', PYTORCH],
+  [/^\x93NUMPY/, 'a NumPy array (.npy)',
+    'convert it: safetensors.numpy.save_file({\'name\': numpy.load(file)}, \'model.safetensors\')'],
+  [/^\x1f\x8b\x08/, 'compressed with gzip', 'unpack it first: gunzip, or a DecompressionStream in a page'],
+  [/^BZh|^\xfd7zXZ|^\x28\xb5\x2f\xfd|^7z\xbc\xaf/, 'a compressed file', 'unpack it first'],
+  [/^GGUF|^ggjt|^lmgg/, 'a GGUF model of llama.cpp', 'take the safetensors file that it was made from'],
+  [/^\x89HDF/, 'an HDF5 file, as Keras writes it (.h5)', 'save the weights as a safetensors file'],
+  [/^....TFL3/s, 'a TensorFlow Lite model', 'save the weights as a safetensors file'],
+  [/^\x00asm/, 'a WebAssembly module', 'the weights are another file'],
+  [/^\x08[\x01-\x20](\x12.(pytorch|tf2onnx|onnx|[\x20-\x7e])|:|[\x1a\x22\x2a\x32])/s, 'an ONNX model',
+    'save the weights as a safetensors file'],
+  [/^\s*\{\s*"[^]*"weight_map"/, 'the index (JSON) of a model in several files', 'load the files that it names'],
+  [/^\s*[{[]\s*["{}[\]\d-]/, 'a JSON text', 'the weights are another file, whose name ends in .safetensors'],
+  [/^(\x89PNG|\xff\xd8\xff|RIFF|GIF8)/, 'a picture', 'dk.fromImage takes it once it is decoded'],
+  [/^[\t\n\r\x20-\x7e\x80-\xff]*$/, 'a text', 'a server may have sent a message instead of the file'],
+];
+
+/**
+ * What the bytes of a file seem to be, as the end of a message; '' if nobody knows.
+ *
+ * @param {Uint8Array} file
+ */
+export function describeFile(file) {
+  const beginning = String.fromCharCode(...file.slice(0, BEGINNING));
+  if (beginning === '') return 'the file is empty: was it read before it was written, or was a download cut off?';
+  const kind = KINDS.find(([pattern]) => pattern.test(beginning));
+  if (!kind) return '';
+  const [, name, wayOut] = kind;
+  const quote = name === 'a text' ? ` that begins with ${JSON.stringify(beginning.trim().slice(0, 40))}` : '';
+  return `the file is ${name}${quote}; ${wayOut}`;
+}

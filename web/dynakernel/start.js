@@ -1,0 +1,262 @@
+/** Starting a runtime: which build, on how many threads, and what can go wrong on the way. */
+import { FUNCTIONS, THREAD_FUNCTIONS, checkModule } from './abi.js';
+import { guardedAsync } from './boundary.js';
+import { integer, oneOf, readOptions } from './check.js';
+import { compileGiven, compileShipped } from './compile.js';
+import { DynakernelError, given, messageOf } from './errors.js';
+import { Heap } from './heap.js';
+import { Runtime } from './runtime.js';
+import { MAX_THREADS, ThreadPool, chooseThreads, sharedMemory, threadedImports } from './threads.js';
+
+/** @typedef {import('./abi.js').Exports} Exports */
+/** @typedef {import('./files.js').Build} Build */
+/** @typedef {import('./load.js').LoadOptions} LoadOptions */
+/** @typedef {import('./runtime.js').Info} Info */
+
+/**
+ * The files of an entry: files.js or inline/files.js.
+ *
+ * @typedef {object} Files
+ * @property {string | null} whyOneThread why the entry never starts threads, in words
+ * @property {(build: Build) => URL | Uint8Array} shippedFile where a build is, or its bytes
+ * @property {() => URL} workerAddress where Node finds the worker
+ * @property {() => Worker} startWebWorker
+ */
+
+/**
+ * A module of one function, which computes on v128 values of zeros, as an engine that validates it
+ * can.
+ *
+ * @param {number[]} code
+ */
+const canRun = (code) => WebAssembly.validate(new Uint8Array([
+  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "\0asm", version 1
+  1, 5, 1, 0x60, 0, 1, 0x7b, // type: () -> v128
+  3, 2, 1, 0, // function 0 has type 0
+  10, code.length + 4, 1, code.length + 2, 0, ...code, 0x0b, // its code, with no locals
+]));
+
+const ZEROS = [0x41, 0, 0xfd, 0x0f]; // i32.const 0, i8x16.splat
+const RELAXED_MADD = [0xfd, 0x85, 0x02]; // f32x4.relaxed_madd
+
+const hasSimd = () => canRun(ZEROS);
+const hasRelaxedSimd = () => canRun([...ZEROS, ...ZEROS, ...ZEROS, ...RELAXED_MADD]);
+
+let warnedOfThreads = false;
+
+/**
+ * load() with the files of an entry.
+ *
+ * @param {Files} files
+ * @param {LoadOptions} [options]
+ * @returns {Promise<Runtime>}
+ */
+export async function loadWith(files, options) {
+  return guardedAsync('load', () => start(files, options));
+}
+
+/**
+ * @param {Files} files
+ * @param {LoadOptions | undefined} options
+ */
+async function start(files, options) {
+  const { simd = 'auto', threads = 'auto', wasm, signal } =
+    readOptions(options, 'load', ['simd', 'threads', 'wasm', 'signal']);
+  const choice = oneOf(simd, 'load: simd', ['auto', 'baseline', 'relaxed']);
+  const most = checkThreads(threads);
+  checkSignal(signal);
+  const build = chooseBuild(choice);
+  const runtime = await abortable(signal, () => (wasm === undefined
+    ? startShipped(files, build, most, signal)
+    : startGiven(files, wasm, most, signal)));
+  const { threadsReason } = runtime.info;
+  if (threadsReason && most !== 'auto') warnOfOneThread(threadsReason);
+  return runtime;
+}
+
+/**
+ * @param {Files} files
+ * @param {Exclude<Info['simd'], 'unknown'>} build
+ * @param {number | 'auto'} threads
+ * @param {AbortSignal | undefined} signal
+ */
+async function startShipped(files, build, threads, signal) {
+  let { count, reason } = chooseThreads(files, threads);
+  if (count > 1) {
+    try {
+      return await startRuntime(files, await compileShipped(files, `${build}-threads`, signal), count, null);
+    } catch (error) {
+      // The build without threads may be there, and needs no workers.
+      if (!(error instanceof DynakernelError) || signal?.aborted) throw error;
+      [reason] = error instanceof NoThreads ? [error.reason] : error.message.split('\n');
+    }
+  }
+  return startRuntime(files, await compileShipped(files, build, signal), 1, reason);
+}
+
+/**
+ * @param {Files} files
+ * @param {unknown} wasm
+ * @param {number | 'auto'} threads
+ * @param {AbortSignal | undefined} signal
+ */
+async function startGiven(files, wasm, threads, signal) {
+  const compiled = await compileGiven(wasm, signal);
+  const { count, reason } = chooseThreads(files, threads);
+  const lacksThreads = count > 1 && !isThreaded(compiled.module);
+  return startRuntime(files, compiled, count, lacksThreads ? `${compiled.name} has no threads` : reason);
+}
+
+/** Threads that were to be had, as far as one could tell, did not start. */
+class NoThreads extends DynakernelError {
+  /**
+   * @param {string} reason
+   * @param {unknown} cause
+   */
+  constructor(reason, cause) {
+    super('ERR_LOAD', `a build with threads cannot run here: ${reason}`, { cause });
+    this.reason = reason;
+  }
+}
+
+/** @param {WebAssembly.Module} module */
+const isThreaded = (module) =>
+  WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
+
+/**
+ * @param {Files} files
+ * @param {{ module: WebAssembly.Module, name: string }} compiled
+ * @param {number} threads
+ * @param {string | null} threadsReason
+ */
+async function startRuntime(files, { module, name }, threads, threadsReason) {
+  const simd = buildOf(module);
+  if (!isThreaded(module)) {
+    return new Runtime(new Heap(await instantiate(module, name, {})), { simd, threads: 1, threadsReason });
+  }
+  let memory;
+  try {
+    memory = sharedMemory();
+  } catch (error) {
+    throw new NoThreads(`shared memory cannot be had (${messageOf(error)})`, error);
+  }
+  /** @type {ThreadPool | undefined} */
+  let pool;
+  const exports = /** @type {import('./abi.js').ThreadedExports} */ (
+    await instantiate(module, name, threadedImports(memory, () => pool?.giveUp()), memory));
+  exports.__wasm_call_ctors();
+  const heap = new Heap(exports);
+  pool = new ThreadPool(exports, heap.context, files, (reason) => heap.loseThreads(reason));
+  try {
+    await pool.start(threads, module, memory);
+  } catch (error) {
+    throw new NoThreads(`its workers do not start (${messageOf(error)})`, error);
+  }
+  heap.onClose(() => pool?.stop());
+  return new Runtime(heap, { simd, threads, threadsReason });
+}
+
+/** @param {'auto' | 'baseline' | 'relaxed'} simd */
+function chooseBuild(simd) {
+  if (typeof WebAssembly !== 'object') {
+    throw new DynakernelError('ERR_LOAD', 'this engine has no WebAssembly');
+  }
+  if (!hasSimd()) {
+    throw new DynakernelError('ERR_LOAD',
+      'this engine has no WebAssembly SIMD, which every current browser and Node 20 or later has');
+  }
+  const relaxed = hasRelaxedSimd();
+  if (simd === 'relaxed' && !relaxed) {
+    throw new DynakernelError('ERR_LOAD', "this engine cannot run the build 'relaxed': it has no " +
+      "relaxed SIMD; 'auto' or 'baseline' will work");
+  }
+  if (simd === 'auto') return relaxed ? 'relaxed' : 'baseline';
+  return simd;
+}
+
+/**
+ * @param {unknown} threads
+ * @returns {number | 'auto'}
+ */
+function checkThreads(threads) {
+  if (threads === 'auto') return threads;
+  if (typeof threads === 'string') {
+    throw new DynakernelError('ERR_CONFIG',
+      `load: threads must be 'auto' or a whole number, 1 to ${MAX_THREADS}; got ${given(threads)}`);
+  }
+  return integer(threads, 'load: threads', 1, MAX_THREADS);
+}
+
+/** @param {any} signal */
+function checkSignal(signal) {
+  const isSignal = typeof signal?.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
+  if (signal !== undefined && !isSignal) {
+    throw new DynakernelError('ERR_CONFIG', `load: signal must be an AbortSignal; got ${given(signal)}`);
+  }
+}
+
+/** @param {string} reason */
+function warnOfOneThread(reason) {
+  if (warnedOfThreads) return;
+  warnedOfThreads = true;
+  console.warn(`dynakernel runs on one thread: ${reason}. load({ threads: 1 }) asks for that.`);
+}
+
+/**
+ * Which of the shipped builds a module is: build.sh writes that into a section of its own.
+ *
+ * @param {WebAssembly.Module} module
+ * @returns {Info['simd']}
+ */
+function buildOf(module) {
+  const [section] = WebAssembly.Module.customSections(module, 'dynakernel');
+  const name = section && String.fromCharCode(...new Uint8Array(section));
+  return name === 'baseline' || name === 'relaxed' ? name : 'unknown';
+}
+
+/**
+ * @param {WebAssembly.Module} module
+ * @param {string} name
+ * @param {WebAssembly.Imports} imports
+ * @param {WebAssembly.Memory} [imported] memory that the module does not export
+ * @returns {Promise<Exports>}
+ */
+async function instantiate(module, name, imports, imported) {
+  let exports;
+  try {
+    ({ exports } = await WebAssembly.instantiate(module, imports));
+  } catch (error) {
+    const isMemory = error instanceof RangeError || /out of memory/i.test(messageOf(error));
+    throw new DynakernelError(isMemory ? 'ERR_MEMORY' : 'ERR_LOAD',
+      `${name} could not be started: ${messageOf(error)}`, { cause: error });
+  }
+  checkModule(exports, imported ? [...FUNCTIONS, ...THREAD_FUNCTIONS] : FUNCTIONS, name);
+  const memory = imported ?? exports.memory;
+  if (!(memory instanceof WebAssembly.Memory)) {
+    throw new DynakernelError('ERR_LOAD',
+      `${name} is not this version's dynakernel module: it has no memory`);
+  }
+  if (typeof exports._initialize === 'function') exports._initialize();
+  return /** @type {any} */ ({ ...exports, memory });
+}
+
+/**
+ * Starts a runtime, unless the signal is given first: one that comes too late is disposed of, lest
+ * its threads stay.
+ *
+ * @param {AbortSignal | undefined} signal
+ * @param {() => Promise<Runtime>} start
+ * @returns {Promise<Runtime>}
+ */
+function abortable(signal, start) {
+  if (!signal) return start();
+  return new Promise((settle, refuse) => {
+    const abort = () => refuse(
+      new DynakernelError('ERR_LOAD', 'loading was aborted', { cause: signal.reason }));
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    return start().then((runtime) => (signal.aborted ? runtime.dispose() : settle(runtime)), refuse)
+      .finally(() => signal.removeEventListener('abort', abort));
+  });
+}

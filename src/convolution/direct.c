@@ -43,7 +43,7 @@ static void convolve(const convolution *work) {
       for (int32_t c = 0; c < channels; c++)
         strip_fill(s, &t, x + (size_t)c * s->H * s->W, oy, rows, padded + c * t.plane);
 
-      direct_rows b = {.input = padded,
+      rows_direct b = {.input = padded,
                        .row_step = (size_t)s->stride * t.row,
                        .taps = kernels->depth,
                        .offset = offset,
@@ -57,7 +57,7 @@ static void convolve(const convolution *work) {
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
         b.weight = mixed, b.bias = bias;
         b.y = work->y + ((size_t)o.first * s->Ho + oy) * s->Wo;
-        direct_convolve(&b, o.count);
+        rows_direct_convolve(&b, o.count);
       }
     }
   }
@@ -70,7 +70,7 @@ SMALL static double cost(const geometry *s) {
   const double rows_in = (s->Ho - 1.0) * s->stride + reach + 1;
   const double columns_in = (double)s->Wo * s->stride + reach;
   const double padding = 6 * C * rows_in * columns_in / 4;
-  return padding + s->Ho * direct_cost(C * s->R * s->R, s->O / s->G, s->Wo);
+  return padding + s->Ho * rows_direct_cost(C * s->R * s->R, s->O / s->G, s->Wo);
 }
 
 const algorithm direct_algorithm = {DK_ALGORITHM_DIRECT, 1, covers, cost, workspace, convolve, false};

@@ -132,8 +132,8 @@ static void convolve(const convolution *work) {
         float bias[LANES];
         kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
         kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-        product(mixed, bias, p.copied ? copy : x + from, p.copied ? p.row : x_plane, kernels->depth, columns,
-                o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
+        matmul(mixed, bias, p.copied ? copy : x + from, p.copied ? p.row : x_plane, kernels->depth, columns,
+               o.count, work->y + (size_t)o.first * pixels + from, (size_t)pixels);
       }
     }
 }

@@ -59,7 +59,7 @@ static chunk_layout plan(const geometry *s) {
   const int32_t chunks = (s->Wo - 1) / most + 1;
   t.chunk = round_up_i32((s->Wo - 1) / chunks + 1, 4);
   t.width = round_up_i32(max_i32(t.chunk, DIRECT_COLUMNS) + (R - 1) / s->stride, 4);
-  t.lanes = s->stride == 1 && few_taps_pay(channels, R) ? 1 : 4;
+  t.lanes = s->stride == 1 && rows_few_taps_pay(channels, R) ? 1 : 4;
   t.v_row = (size_t)s->stride * t.width;
   t.v_channel = t.n * t.v_row;
   t.m_plane = (size_t)t.width + CACHE_LINE; /* no power of two, lest rows share cache sets */
@@ -135,27 +135,27 @@ static v128_t transform_phases(const geometry *s, const chunk_layout *t, const t
 /* Some output channels of a block, multiplied and transformed back. */
 static void convolve_lanes(const chunk_layout *t, const toomcook *toom, const chunk_lanes *b) {
   if (t->lanes == 1)
-    few_taps_convolve(&(few_taps_rows){.input = b->v,
-                                       .input_row = t->v_row,
-                                       .input_channel = t->v_channel,
-                                       .weight = b->u,
-                                       .rows = t->n,
-                                       .channels = b->channels,
-                                       .R = b->R,
-                                       .columns = b->columns,
-                                       .y = b->products,
-                                       .y_row = t->m_row});
+    rows_few_taps_convolve(&(rows_few_taps){.input = b->v,
+                                            .input_row = t->v_row,
+                                            .input_channel = t->v_channel,
+                                            .weight = b->u,
+                                            .rows = t->n,
+                                            .channels = b->channels,
+                                            .R = b->R,
+                                            .columns = b->columns,
+                                            .y = b->products,
+                                            .y_row = t->m_row});
   else
     for (int32_t i = 0; i < t->n; i++)
-      direct_convolve(&(direct_rows){.input = b->v + i * t->v_row,
-                                     .taps = b->channels * b->R,
-                                     .offset = b->offset,
-                                     .weight = b->u + i * t->u_row,
-                                     .y = b->products + i * t->m_row,
-                                     .y_plane = t->m_plane,
-                                     .rows = 1,
-                                     .Wo = max_i32(b->columns, DIRECT_COLUMNS)},
-                      b->lanes);
+      rows_direct_convolve(&(rows_direct){.input = b->v + i * t->v_row,
+                                          .taps = b->channels * b->R,
+                                          .offset = b->offset,
+                                          .weight = b->u + i * t->u_row,
+                                          .y = b->products + i * t->m_row,
+                                          .y_plane = t->m_plane,
+                                          .rows = 1,
+                                          .Wo = max_i32(b->columns, DIRECT_COLUMNS)},
+                           b->lanes);
   for (int32_t lane = 0; lane < b->lanes; lane++) {
     float *products = b->products + lane * t->m_plane, *odd = NULL;
     if (b->stride == 2) { /* the odd phase first, in place */
@@ -244,7 +244,7 @@ SMALL static double cost(const geometry *s) {
   if (t.bias - t.u > MOST_U || (s->R == 7 && C > 64)) return NEVER;
   const double tiles = (s->Ho - 1) / TOOM_TILE + 1, vectors = (s->Wo - 1) / 4 + 1, taps = (double)C * s->R;
   const double row =
-      t.lanes == 1 ? O * (taps + 2) * (round_up_i32(s->Wo, 8) / 4) : direct_cost(taps, O, s->Wo);
+      t.lanes == 1 ? O * (taps + 2) * (round_up_i32(s->Wo, 8) / 4) : rows_direct_cost(taps, O, s->Wo);
   const double kernels = 3 * taps * t.n * round_up_i32(O, LANES);
   const double inputs = C * (6 * s->stride * t.n * vectors + 200), outputs = 6 * s->stride * vectors * O;
   return kernels + tiles * (inputs + t.n * (row + 30.0 * O) + outputs);

@@ -49,15 +49,15 @@ static bool convolve_channel(const convolution *work, const band_layout *t, cons
     const window d = pad_window(x, s->H, s->W, oy - s->padding, 0, t->n, s->W, space + t->window);
     const v128_t watch = toomcook_inputs(toom, d.data, d.row, s->W, v + s->padding, t->v_row);
     if (!watch_holds(watch)) return false;
-    few_taps_convolve(&(few_taps_rows){.input = v,
-                                       .input_row = t->v_row,
-                                       .weight = u,
-                                       .rows = t->n,
-                                       .channels = 1,
-                                       .R = s->R,
-                                       .columns = s->Wo,
-                                       .y = products,
-                                       .y_row = t->m_row});
+    rows_few_taps_convolve(&(rows_few_taps){.input = v,
+                                            .input_row = t->v_row,
+                                            .weight = u,
+                                            .rows = t->n,
+                                            .channels = 1,
+                                            .R = s->R,
+                                            .columns = s->Wo,
+                                            .y = products,
+                                            .y_row = t->m_row});
     toomcook_outputs(toom, products, t->m_row, NULL, bias, s->Wo, min_i32(TOOM_TILE, work->end_row - oy),
                      y + (size_t)oy * s->Wo, (size_t)s->Wo);
   }

@@ -1,30 +1,31 @@
-/* Rows of one block of output channels, convolved directly. */
-#ifndef DK_DIRECT_H
-#define DK_DIRECT_H
+/* Direct convolution of the rows of one block of output channels. */
+#ifndef DK_ROWS_DIRECT_H
+#define DK_ROWS_DIRECT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 enum { DIRECT_COLUMNS = 8 }; /* output columns of a register block */
 
-typedef struct direct_rows {
+typedef struct rows_direct {
   const float *input;
-  size_t row_step;       /* floats from an output row's input to the next's */
+  size_t row_step;       /* floats from the input of one output row to the next row's */
   int32_t taps;          /* of all input channels */
   const int32_t *offset; /* [taps], in floats */
   const float *weight;   /* [taps, 8] */
   const float *bias;     /* [8], or NULL for zeros */
   float *y;              /* first output row of the first output channel */
-  size_t y_plane;        /* floats from an output channel to the next */
+  size_t y_plane;        /* floats from one output channel to the next */
   int32_t rows, Wo;
-} direct_rows;
+} rows_direct;
 
 /* y[m][row][x] = bias[m] + sum over taps i of
  *     weight[i][m] * input[row * row_step + offset[i] + x],   m < count (1..8).
- * Where Wo is below DIRECT_COLUMNS, input is read DIRECT_COLUMNS wide all the same. */
-void direct_convolve(const direct_rows *rows, int32_t count);
+ * Reads DIRECT_COLUMNS columns of input even if Wo is less. */
+void rows_direct_convolve(const rows_direct *rows, int32_t count);
 
-/* What one row of count output channels costs (convolution/planner.c); a double, lest it overflow. */
-double direct_cost(double taps, int32_t count, int32_t Wo);
+/* The cost of one row of count output channels, in the planner's unit (convolution/planner.c). It is a
+ * double because it may overflow an integer. */
+double rows_direct_cost(double taps, int32_t count, int32_t Wo);
 
 #endif

@@ -1,29 +1,33 @@
-/* The backward pass of KernelAggregation. Sample by sample:
+/* The backward pass of KernelAggregation. For each sample:
  *
- *   1. the gradient of the input, with the kernels as this sample mixed them (backward/input.c)
- *   2. the gradient of its mixed kernel (backward/weight.c) and bias
- *   3. from there to the K kernels, K biases and K weights of the mixture (backward/mixture.c) */
+ *   1. the gradient of the input, with this sample's mixed kernel (backward/input.c)
+ *   2. the gradients of the mixed kernel (backward/weight.c) and of the mixed bias
+ *   3. from these, the gradients of the K kernels, the K biases and the attention (backward/mixture.c) */
 #include "aggregation_backward.h"
 
 #include <string.h>
 
 #include "backward/reference.h"
+#include "base/assert.h"
 #include "base/attributes.h"
 #include "base/parallel.h"
 #include "base/workspace.h"
 #include "pool.h"
 
 enum {
-  /* Multiply-adds: below, handing work over costs more than it saves. Not a question for parallel_pays(),
-   * whose answer changes: gradients of one call shall be those of the next, to the last bit. */
+  /* With fewer multiply-adds, handing work to threads costs more than it saves. This does not use
+   * parallel_pays(), whose result changes from call to call: the same call must return the same gradients,
+   * to the last bit. */
   LEAST_WORK = 1 << 20,
 };
 
-/* Doubles of one part's ga. */
-static size_t part_totals(const aggregation_backward *b) { return round_up((size_t)b->shape.K, 8); }
+/* Doubles of ga for one part. */
+static size_t aggregation_part_totals(const aggregation_backward *b) {
+  return round_up((size_t)b->shape.K, 8);
+}
 
-/* Bytes in which one part of the kernels' gradient is computed. */
-static uint64_t part_workspace(const aggregation_backward *b) {
+/* Bytes that one part of the kernels' gradient needs. */
+static uint64_t aggregation_part_workspace(const aggregation_backward *b) {
   const uint64_t unpacked = sizeof(float) * (uint64_t)b->gw.depth * LANES;
   const uint64_t correlated = b->reference ? 0 : weight_gradient_workspace(&b->shape, &b->gw);
   return round_up(max_u64(unpacked, correlated), 64);
@@ -42,15 +46,16 @@ SMALL dk_status aggregation_gradient_prepare(const dk_context *context, dk_aggre
   b->gw.K = 1;
   const double work = (double)s->Ho * s->Wo * s->O * b->gw.depth;
   b->parts = work < LEAST_WORK ? 1 : min_i32(parallel_threads(context), b->gw.blocks);
-  b->totals = round_up(sizeof(double) * part_totals(b) * (size_t)b->parts, 64);
+  b->totals = round_up(sizeof(double) * aggregation_part_totals(b) * (size_t)b->parts, 64);
   b->gw_bytes = round_up(sizeof(float) * b->gw.blocks * b->gw.depth * LANES, 64);
 
-  const uint64_t part = part_workspace(b);
+  const uint64_t part = aggregation_part_workspace(b);
   uint64_t step = part * (uint32_t)b->parts;
   if (b->grad_x) step = max_u64(step, b->input.bytes);
   if (b->reference) step = max_u64(step, convolution_reference_workspace(s));
   if (step + b->totals + b->gw_bytes > INT32_MAX) return DK_ERROR_MEMORY;
-  b->step = (size_t)step, b->part = (size_t)part;
+  b->step = (size_t)step;
+  b->part = (size_t)part;
   return DK_OK;
 }
 
@@ -58,19 +63,19 @@ size_t aggregation_gradient_workspace(const aggregation_backward *b) {
   return b->totals + b->gw_bytes + b->step;
 }
 
-/* One sample's part in a gradient, and where its steps compute. */
+/* One sample, and the memory of its steps. */
 typedef struct sample {
   const aggregation_backward *backward;
   const dk_aggregation *aggregation;
   packed_kernels gw;
   const float *x, *gy, *a;
   float *gx;
-  double *ga;    /* [parts, part_totals] */
+  double *ga;    /* [parts, aggregation_part_totals] */
   char *scratch; /* step bytes */
 } sample;
 
-/* Blocks of output channels of the kernels' gradient, for one thread. */
-SMALL static void kernel_gradients(const void *argument, int32_t index, int32_t thread) {
+/* The kernels' gradient for some blocks of output channels: the work of one thread. */
+SMALL static void aggregation_kernel_gradients(const void *argument, int32_t index, int32_t thread) {
   const sample *n = argument;
   const aggregation_backward *b = n->backward;
   const int32_t first = (int32_t)((int64_t)n->gw.blocks * index / b->parts);
@@ -79,11 +84,12 @@ SMALL static void kernel_gradients(const void *argument, int32_t index, int32_t 
   (void)thread;
   if (!b->reference) weight_gradient(&b->shape, n->x, n->gy, &n->gw, first, end, scratch);
   mixture_gradient(&n->aggregation->kernels, &n->gw, first, end, n->a,
-                   b->grad_a ? n->ga + (size_t)index * part_totals(b) : NULL, b->grad_weight, scratch);
+                   b->grad_a ? n->ga + (size_t)index * aggregation_part_totals(b) : NULL, b->grad_weight,
+                   scratch);
 }
 
-/* Through the mixed bias: ga [K]. */
-SMALL static void bias_gradient(const sample *n, double *ga) {
+/* Adds the gradient through the mixed bias to ga [K] and to the biases' gradient. */
+SMALL static void aggregation_bias_gradient(const sample *n, double *ga) {
   const aggregation_backward *b = n->backward;
   const int32_t K = b->shape.K, O = b->shape.O;
   const size_t plane = (size_t)b->shape.Ho * b->shape.Wo;
@@ -98,7 +104,7 @@ SMALL static void bias_gradient(const sample *n, double *ga) {
   }
 }
 
-SMALL static void compute_sample(dk_context *context, const sample *n) {
+SMALL static void aggregation_compute_sample(dk_context *context, const sample *n) {
   const aggregation_backward *b = n->backward;
   const geometry *s = &b->shape;
   const packed_kernels *kernels = &n->aggregation->kernels;
@@ -109,9 +115,9 @@ SMALL static void compute_sample(dk_context *context, const sample *n) {
     input_gradient_compute(context, &b->input, kernels, n->a, n->gy, n->gx, n->scratch);
   if (b->grad_a || b->grad_weight) {
     parallel_expect(context, (double)s->Ho * s->Wo * s->O * b->gw.depth);
-    parallel_for(context, b->parts, kernel_gradients, n);
+    parallel_for(context, b->parts, aggregation_kernel_gradients, n);
   }
-  if (n->aggregation->bias && (b->grad_a || b->grad_bias)) bias_gradient(n, n->ga);
+  if (n->aggregation->bias && (b->grad_a || b->grad_bias)) aggregation_bias_gradient(n, n->ga);
 }
 
 SMALL void aggregation_gradient_compute(dk_context *context, const aggregation_backward *b,
@@ -119,18 +125,24 @@ SMALL void aggregation_gradient_compute(dk_context *context, const aggregation_b
   const geometry *s = &b->shape;
   const size_t inputs = (size_t)s->C * s->H * s->W, outputs = (size_t)s->O * s->Ho * s->Wo;
   const int32_t K = s->K;
-  sample of = {.backward = b, .aggregation = aggregation, .gw = b->gw, .ga = workspace};
-  of.gw.data = (float *)((char *)workspace + b->totals);
-  of.scratch = (char *)workspace + b->totals + b->gw_bytes;
+  DK_ASSERT((uintptr_t)workspace % 64 == 0);
+  sample current = {.backward = b, .aggregation = aggregation, .gw = b->gw, .ga = workspace};
+  current.gw.data = (float *)((char *)workspace + b->totals);
+  current.scratch = (char *)workspace + b->totals + b->gw_bytes;
   aggregation_pack(aggregation);
-  if (b->reference) memset(of.gw.data, 0, b->gw_bytes); /* lanes without a channel stay zero */
+  /* The reference leaves lanes without a channel as they are: zero. */
+  if (b->reference) memset(current.gw.data, 0, b->gw_bytes);
   for (int32_t n = 0; n < s->N; n++) {
-    of.x = b->x + n * inputs, of.gy = b->grad_y + n * outputs, of.a = b->a + (size_t)n * K;
-    of.gx = b->grad_x ? b->grad_x + n * inputs : NULL;
-    compute_sample(context, &of);
+    current.x = b->x + n * inputs;
+    current.gy = b->grad_y + n * outputs;
+    current.a = b->a + (size_t)n * K;
+    current.gx = b->grad_x ? b->grad_x + n * inputs : NULL;
+    aggregation_compute_sample(context, &current);
+    /* The parts' sums, always in the same order. */
     for (int32_t k = 0; b->grad_a && k < K; k++) {
       double sum = 0;
-      for (int32_t part = 0; part < b->parts; part++) sum += of.ga[part * part_totals(b) + k];
+      for (int32_t part = 0; part < b->parts; part++)
+        sum += current.ga[part * aggregation_part_totals(b) + k];
       b->grad_a[(size_t)n * K + k] = (float)sum;
     }
   }

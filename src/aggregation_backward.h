@@ -1,24 +1,24 @@
-/* The backward pass of KernelAggregation in parts, so that a block can check everything before it
- * changes anything. */
-#ifndef DK_AGGREGATION_GRADIENT_H
-#define DK_AGGREGATION_GRADIENT_H
+/* The backward pass of KernelAggregation in parts, so that a block can check everything before it changes
+ * anything. */
+#ifndef DK_AGGREGATION_BACKWARD_H
+#define DK_AGGREGATION_BACKWARD_H
 
 #include "aggregation.h"
 #include "backward/backward.h"
 
-/* What is to be computed: the pointers are the caller's, the rest is aggregation_gradient_prepare's. */
+/* The caller sets the pointers, aggregation_gradient_prepare the rest. */
 typedef struct aggregation_backward {
   const float *x, *a, *grad_y;
-  float *grad_x, *grad_a, *grad_weight, *grad_bias; /* each NULL where it is not wanted */
+  float *grad_x, *grad_a, *grad_weight, *grad_bias; /* each NULL if it is not wanted */
   geometry shape;
   bool reference;
   input_gradient input;
   packed_kernels gw; /* of one sample, K = 1 */
-  int32_t parts;     /* into which the kernels' gradient is divided */
-  size_t totals;     /* bytes of the workspace: ga of all parts, ... */
-  size_t gw_bytes;   /* ... gw, ... */
-  size_t step;       /* ... and what one step computes in after the other, ... */
-  size_t part;       /* ... so much of it for each part */
+  int32_t parts;     /* of the kernels' gradient, one a thread */
+  size_t totals;     /* bytes of the workspace for ga of all parts, */
+  size_t gw_bytes;   /* for gw, */
+  size_t step;       /* and for the steps, one after another */
+  size_t part;       /* bytes of step for each part */
 } aggregation_backward;
 
 /* Errors: SHAPE, MEMORY. */

@@ -1,6 +1,6 @@
-/* The backward pass of KernelAttention: from the gradient of a through sigmoid, conv2, ReLU, batch
- * norm, conv1 and pooling. In double precision, as the forward pass (attention.c): in training mode
- * with few samples batch norm's gradient is a small difference of large numbers. */
+/* The backward pass of KernelAttention: from the gradient of a back through sigmoid, conv2, ReLU, batch norm,
+ * conv1 and pooling. It computes in double precision, as the forward pass does: in training mode with few
+ * samples, batch norm's gradient is a small difference of large numbers. */
 #include "attention_backward.h"
 
 #include <string.h>
@@ -9,28 +9,30 @@
 #include "base/workspace.h"
 #include "pool.h"
 
-/* Sums over the batch go to the caller's float32 in one rounding. */
-SMALL static void add(float *gradient, size_t i, double value) {
+/* Adds a sum over the batch to the caller's float32 with one rounding. */
+SMALL static void attention_add(float *gradient, size_t i, double value) {
   if (gradient) gradient[i] = (float)((double)gradient[i] + value);
 }
 
-/* gs [N, K] = gradient of what the sigmoid takes. */
-SMALL static void through_sigmoid(const attention_tape *t, const float *ga, size_t count, double *gs) {
+/* ga -> gs [N, K], the gradient of the sigmoid's input. */
+SMALL static void attention_through_sigmoid(const attention_tape *t, const float *ga, size_t count,
+                                            double *gs) {
   for (size_t i = 0; i < count; i++) gs[i] = ga[i] * t->a[i] * (1 - t->a[i]);
 }
 
-/* gs -> gh [N, M], of what ReLU takes, and of conv2's parameters. */
-SMALL static void through_conv2(const dk_attention *attention, const attention_tape *t, int32_t N,
-                                const double *gs, double *gh, const dk_attention_gradients *gradients) {
+/* gs -> gh [N, M], the gradient of the ReLU's input, and the gradients of conv2's parameters. */
+SMALL static void attention_through_conv2(const dk_attention *attention, const attention_tape *t, int32_t N,
+                                          const double *gs, double *gh,
+                                          const dk_attention_gradients *gradients) {
   const int32_t M = attention->M, K = attention->K;
   for (int32_t k = 0; k < K; k++) {
     double bias = 0;
     for (int32_t n = 0; n < N; n++) bias += gs[(size_t)n * K + k];
-    add(gradients->conv2_bias, (size_t)k, bias);
+    attention_add(gradients->conv2_bias, (size_t)k, bias);
     for (int32_t m = 0; m < M; m++) {
       double weight = 0;
       for (int32_t n = 0; n < N; n++) weight += gs[(size_t)n * K + k] * t->hidden[(size_t)n * M + m];
-      add(gradients->conv2_weight, (size_t)k * M + m, weight);
+      attention_add(gradients->conv2_weight, (size_t)k * M + m, weight);
     }
   }
   for (int32_t n = 0; n < N; n++)
@@ -42,13 +44,14 @@ SMALL static void through_conv2(const dk_attention *attention, const attention_t
     }
 }
 
-/* gz [N, M] in place: of batch norm's output -> of its input. With z^ = normalised and
- * g = gz * weight, means over the batch:
+/* gz [N, M], in place: from the gradient of batch norm's output to that of its input. With z^ = normalised,
+ * g = gz * weight and means over the batch:
  *
  *     eval      gz = g * inverse
  *     training  gz = inverse * (g - mean(g) - z^ * mean(g * z^)) */
-SMALL static void through_batch_norm(const dk_attention *attention, int32_t training, const attention_tape *t,
-                                     int32_t N, double *gz, const dk_attention_gradients *gradients) {
+SMALL static void attention_through_batch_norm(const dk_attention *attention, int32_t training,
+                                               const attention_tape *t, int32_t N, double *gz,
+                                               const dk_attention_gradients *gradients) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
     const double scale = attention->bn_weight[m] * t->inverse[m];
@@ -58,8 +61,8 @@ SMALL static void through_batch_norm(const dk_attention *attention, int32_t trai
       sum += gz[i];
       product += gz[i] * t->normalised[i];
     }
-    add(gradients->bn_bias, (size_t)m, sum);
-    add(gradients->bn_weight, (size_t)m, product);
+    attention_add(gradients->bn_bias, (size_t)m, sum);
+    attention_add(gradients->bn_weight, (size_t)m, product);
     for (int32_t n = 0; n < N; n++) {
       const size_t i = (size_t)n * M + m;
       if (training) gz[i] -= sum / N + t->normalised[i] * product / N;
@@ -68,16 +71,17 @@ SMALL static void through_batch_norm(const dk_attention *attention, int32_t trai
   }
 }
 
-/* gz -> gp [N, C], of the pooled input, and of conv1's weight. */
-SMALL static void through_conv1(const dk_attention *attention, const attention_tape *t, int32_t N,
-                                const double *gz, double *gp, const dk_attention_gradients *gradients) {
+/* gz -> gp [N, C], the gradient of the pooled input, and the gradient of conv1's weight. */
+SMALL static void attention_through_conv1(const dk_attention *attention, const attention_tape *t, int32_t N,
+                                          const double *gz, double *gp,
+                                          const dk_attention_gradients *gradients) {
   const int32_t C = attention->C, M = attention->M;
   if (gradients->conv1_weight)
     for (int32_t m = 0; m < M; m++)
       for (int32_t c = 0; c < C; c++) {
         double weight = 0;
         for (int32_t n = 0; n < N; n++) weight += gz[(size_t)n * M + m] * t->p[(size_t)n * C + c];
-        add(gradients->conv1_weight, (size_t)m * C + c, weight);
+        attention_add(gradients->conv1_weight, (size_t)m * C + c, weight);
       }
   for (int32_t n = 0; n < N; n++)
     for (int32_t c = 0; c < C; c++) {
@@ -89,7 +93,7 @@ SMALL static void through_conv1(const dk_attention *attention, const attention_t
 }
 
 size_t attention_gradient_workspace(const dk_attention *attention, int32_t N) {
-  return dk_attention_tape_bytes(attention, N); /* gs, gz, gp are no more */
+  return dk_attention_tape_bytes(attention, N); /* gs, gz and gp need no more than the tape */
 }
 
 SMALL const double *attention_gradient(const dk_attention *attention, int32_t training, const void *tape,
@@ -101,10 +105,10 @@ SMALL const double *attention_gradient(const dk_attention *attention, int32_t tr
   double *gz = gs + (size_t)N * attention->K; /* [N, M] */
   double *gp = gz + (size_t)N * attention->M; /* [N, C] */
   if (!gradients) gradients = &none;
-  through_sigmoid(&t, grad_a, (size_t)N * attention->K, gs);
-  through_conv2(attention, &t, N, gs, gz, gradients);
-  through_batch_norm(attention, training, &t, N, gz, gradients);
-  through_conv1(attention, &t, N, gz, gp, gradients);
+  attention_through_sigmoid(&t, grad_a, (size_t)N * attention->K, gs);
+  attention_through_conv2(attention, &t, N, gs, gz, gradients);
+  attention_through_batch_norm(attention, training, &t, N, gz, gradients);
+  attention_through_conv1(attention, &t, N, gz, gp, gradients);
   return gp;
 }
 

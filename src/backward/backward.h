@@ -1,21 +1,22 @@
 /* The gradients of a convolution y = conv2d(x, w), of one sample. */
-#ifndef DK_GRADIENT_H
-#define DK_GRADIENT_H
+#ifndef DK_BACKWARD_H
+#define DK_BACKWARD_H
 
 #include "convolution/convolution.h"
 
 /* ------------------------------------------------------------------- backward/weight.c */
 
-/* gw: packed as kernels are, for one kernel (K = 1). x [C, H, W], gy [O, Ho, Wo]; blocks
- * first_block .. end_block - 1 of gw are written. workspace is aligned to 64. */
-uint64_t weight_gradient_workspace(const geometry *shape, const packed_kernels *gw); /* bytes */
+/* The gradient of the mixed kernel: x [C, H, W], gy [O, Ho, Wo] -> gw, packed as one kernel (K = 1). Writes
+ * blocks first_block .. end_block - 1 of gw. workspace holds weight_gradient_workspace's many bytes and is
+ * aligned to 64. */
+uint64_t weight_gradient_workspace(const geometry *shape, const packed_kernels *gw);
 void weight_gradient(const geometry *shape, const float *x, const float *gy, const packed_kernels *gw,
                      int32_t first_block, int32_t end_block, void *workspace);
 
 /* ---------------------------------------------------------- backward/weight_winograd.c */
 
-/* The same for at most blocks blocks, added to what gw holds. Returns false where a value is not
- * finite, or huge, having left anything in gw. */
+/* The same by Winograd's algorithm, added to gw, for at most `blocks` blocks. Returns false if a value is not
+ * finite, or huge; gw then holds anything. */
 bool weight_gradient_winograd_pays(const geometry *shape);
 uint64_t weight_gradient_winograd_workspace(const geometry *shape, int32_t blocks);
 bool weight_gradient_winograd(const geometry *shape, const float *x, const float *gy,
@@ -24,19 +25,19 @@ bool weight_gradient_winograd(const geometry *shape, const float *x, const float
 
 /* -------------------------------------------------------------------- backward/input.c */
 
-/* The transposed convolution, as a convolution of stride 1 that the planner has an algorithm for. */
+/* The plan of the transposed convolution, as a convolution of stride 1. */
 typedef struct input_gradient {
   geometry forward;
-  geometry shape;             /* of the convolution that computes it */
-  const algorithm *algorithm; /* for it */
+  geometry shape;             /* of the convolution that computes the gradient */
+  const algorithm *algorithm; /* of that convolution */
   int32_t period;             /* taps r and r + period read the same rows modulo the stride */
   int32_t phases;             /* residues of rows that some tap reads */
-  int32_t margin;             /* rows and columns of zeros before gy; below 0: that many cut off */
+  int32_t margin;             /* rows and columns of zeros before gy; if negative, that many are cut off */
   bool framed;                /* gy must be copied with its zeros */
-  size_t frame, output;       /* floats of that copy, of output before its phases interleave */
-  packed_kernels kernels;     /* data NULL */
-  size_t kernel_floats;       /* of theirs */
-  size_t bytes;               /* of workspace */
+  size_t frame, output;       /* floats of that copy, and of the output before its phases are interleaved */
+  packed_kernels kernels;     /* data is NULL */
+  size_t kernel_floats;       /* of kernels */
+  size_t bytes;               /* of the workspace */
 } input_gradient;
 
 /* Errors: MEMORY. */
@@ -48,10 +49,12 @@ void input_gradient_compute(dk_context *context, const input_gradient *plan, con
 
 /* ----------------------------------------------------------------- backward/mixture.c */
 
-/* Through w = sum over k of a[k] * weight[k], for blocks first_block .. end_block - 1 of kernels
- * and gw: ga[k] += <gw, weight[k]>, weight[k] += a[k] * gw. weight [K, O, C/G, R, R]; it or ga may
- * be NULL. scratch [depth, 8]. */
+/* The gradient through w = sum over k of a[k] * weight[k], for blocks first_block .. end_block - 1:
+ *
+ *     ga[k] += <gw, weight[k]>      weight_gradient[k] += a[k] * gw
+ *
+ * ga [K] and weight_gradient [K, O, C/G, R, R] may each be NULL. scratch [depth, 8]. */
 void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
-                      int32_t end_block, const float *a, double *ga, float *weight, float *scratch);
+                      int32_t end_block, const float *a, double *ga, float *weight_gradient, float *scratch);
 
 #endif

@@ -1,4 +1,4 @@
-/* Four channels side by side, so that vectors run over channels. */
+/* Four channels side by side, so that a vector holds one pixel of four channels. */
 #ifndef DK_INTERLEAVE_H
 #define DK_INTERLEAVE_H
 
@@ -6,9 +6,9 @@
 
 #include "base/simd.h"
 
-/* A window of four zero-padded planes x [H, W]: rows x width pixels from (top, left) on, either of
- * which may be negative, into out [rows, width, 4]. Returns a watch (base/simd.h) over the window's values,
- * the four channels added up. */
+/* Writes out [rows, width, 4]: the rows x width pixels that begin at (top, left) of four zero-padded planes
+ * x [H, W]. top and left may be negative. Returns a watch (base/simd.h) over the window's values, the four
+ * channels added up. */
 v128_t interleave(const float *const x[4], int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
                   int32_t width, float *out);
 

@@ -1,37 +1,40 @@
-/* See inner/matmul.h. Register blocks of M rows x V vectors of columns. Sixteen registers hold eight
+/* See inner/matmul.h. Register blocks have M rows and V vectors of columns. Sixteen registers hold eight
  * accumulators, a few vectors of x and a splatted weight:
  *
- *     4 x 2         nearly all: six loads for eight multiply-adds
- *     4 x 1         the last columns, where they are four or fewer
- *     2 x 4, 1 x 4  the last rows; fewer sums would wait for each other's additions */
+ *     4 x 2         most blocks: six loads for eight multiply-adds
+ *     4 x 1         the last columns, if they are four or fewer
+ *     2 x 4, 1 x 4  the last rows; with fewer sums, additions would wait for each other */
 #include "inner/matmul.h"
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
 
-/* The operands of product. */
-typedef struct operands {
+/* The operands of matmul. */
+typedef struct matmul_operands {
   const float *w, *bias, *x;
   size_t x_row;
   int32_t depth, count;
   float *y;
   size_t y_row;
-} operands;
+} matmul_operands;
 
-/* Rows 0 .. M - 1, of which those below count are stored; `columns` columns from `column` on, 4 * V at
- * most. */
-INLINE void multiply_block(const int M, const int V, const operands *p, int32_t column, int32_t columns) {
-  const float *input = p->x + column, *weight = p->w;
-  const size_t x_row = p->x_row, y_row = p->y_row;
+/* Computes rows 0 .. M - 1 of `columns` columns from `column` on, 4 * V at most. Stores the rows below
+ * count. */
+INLINE void matmul_block(const int M, const int V, const matmul_operands *work, int32_t column,
+                         int32_t columns) {
+  const float *input = work->x + column, *weight = work->w;
+  const size_t x_row = work->x_row, y_row = work->y_row;
   v128_t sum[4][4];
   for (int m = 0; m < M; m++)
-    for (int v = 0; v < V; v++) sum[m][v] = wasm_v128_load32_splat(p->bias + m);
+    for (int v = 0; v < V; v++) sum[m][v] = wasm_v128_load32_splat(work->bias + m);
 
+      /* Each row of x is loaded once for the M rows of y. */
 #pragma clang loop unroll(disable)
-  for (const float *end = weight + p->depth * LANES; weight != end; input += x_row, weight += LANES) {
+  for (const float *end = weight + work->depth * LANES; weight != end; input += x_row, weight += LANES) {
     v128_t x[4];
     for (int v = 0; v < V; v++) x[v] = wasm_v128_load(input + 4 * v);
     for (int m = 0; m < M; m++) {
@@ -40,46 +43,55 @@ INLINE void multiply_block(const int M, const int V, const operands *p, int32_t 
     }
   }
 
-  float *out = p->y + column;
-  if (columns == 4 * V && p->count >= M) {
+  /* A whole block is stored directly. */
+  float *out = work->y + column;
+  if (columns == 4 * V && work->count >= M) {
     for (int m = 0; m < M; m++, out += y_row)
       for (int v = 0; v < V; v++) wasm_v128_store(out + 4 * v, sum[m][v]);
     return;
   }
+  /* Of a block at an edge only the rows and columns that exist are stored. */
   float part[4][16];
   for (int m = 0; m < M; m++)
     for (int v = 0; v < V; v++) wasm_v128_store(part[m] + 4 * v, sum[m][v]);
-  for (int m = 0; m < M && m < p->count; m++, out += y_row)
+  for (int m = 0; m < M && m < work->count; m++, out += y_row)
     memcpy(out, part[m], sizeof(float) * (size_t)columns);
 }
 
-/* columns >= 4 * V. The last block ends with the row and computes a few columns once more. */
-INLINE void multiply_rows(const int M, const int V, const operands *p, int32_t columns) {
+/* M rows of all columns. The last block ends with the row and computes a few columns a second time. */
+INLINE void matmul_rows(const int M, const int V, const matmul_operands *work, int32_t columns) {
   const int32_t width = 4 * V;
+  DK_ASSERT(columns >= width);
   for (int32_t column = 0; column < columns; column += width)
-    multiply_block(M, V, p, column + width <= columns ? column : columns - width, width);
+    matmul_block(M, V, work, column + width <= columns ? column : columns - width, width);
 }
 
-static void four_rows(const operands *p, int32_t columns) {
+static void matmul_four_rows(const matmul_operands *work, int32_t columns) {
   const int32_t tail = columns % 8 <= 4 ? columns % 8 : 0, whole = columns - tail;
   if (whole >= 8)
-    multiply_rows(4, 2, p, whole);
+    matmul_rows(4, 2, work, whole);
   else if (whole)
-    multiply_block(4, 2, p, 0, whole);
-  if (tail) multiply_block(4, 1, p, columns < 4 ? 0 : columns - 4, columns < 4 ? columns : 4);
+    matmul_block(4, 2, work, 0, whole);
+  if (tail) matmul_block(4, 1, work, columns < 4 ? 0 : columns - 4, columns < 4 ? columns : 4);
 }
 
-static void next_rows(operands *p, int32_t rows) {
-  p->w += rows, p->bias += rows, p->y += rows * p->y_row, p->count -= rows;
+static void matmul_next_rows(matmul_operands *work, int32_t rows) {
+  work->w += rows;
+  work->bias += rows;
+  work->y += rows * work->y_row;
+  work->count -= rows;
 }
 
 void matmul(const float *w, const float *bias, const float *x, size_t x_row, int32_t depth, int32_t columns,
             int32_t count, float *y, size_t y_row) {
-  operands p = {w, bias, x, x_row, depth, count, y, y_row};
-  for (; p.count >= 4 || (p.count > 0 && columns < 16); next_rows(&p, 4)) four_rows(&p, columns);
-  if (p.count >= 2) {
-    multiply_rows(2, 4, &p, columns);
-    next_rows(&p, 2);
+  DK_ASSERT(count >= 1 && count <= LANES && columns >= 1 && depth >= 1);
+  matmul_operands work = {w, bias, x, x_row, depth, count, y, y_row};
+  /* Few columns always go in blocks of four rows; the spare rows are not stored. */
+  for (; work.count >= 4 || (work.count > 0 && columns < 16); matmul_next_rows(&work, 4))
+    matmul_four_rows(&work, columns);
+  if (work.count >= 2) {
+    matmul_rows(2, 4, &work, columns);
+    matmul_next_rows(&work, 2);
   }
-  if (p.count > 0) multiply_rows(1, 4, &p, columns);
+  if (work.count > 0) matmul_rows(1, 4, &work, columns);
 }

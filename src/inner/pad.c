@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/assert.h"
 #include "base/simd.h"
 #include "base/sizes.h"
 
@@ -11,31 +12,36 @@ static int32_t clamp(int64_t value, int32_t low, int32_t high) {
   return value < low ? low : value > high ? high : (int32_t)value;
 }
 
-/* Rows are short: calls of memcpy and memset, which the compiler would make of these loops, cost more
- * than the copying. */
+/* Keeps the compiler from turning these loops into calls of memcpy and memset: rows are so short that the
+ * calls cost more than the copying. */
 #if defined(__clang__)
 #define WITHOUT_CALLS __attribute__((no_builtin("memcpy", "memset")))
 #else
 #define WITHOUT_CALLS
 #endif
 
-/* Unrolled by hand, since the compiler's way to do it costs short rows more than their copying. */
+/* Unrolled by hand: the compiler's unrolling costs short rows more than their copying. */
 WITHOUT_CALLS void copy_row(const float *input, int32_t step, int32_t count, float *out) {
-  const int32_t last = count - 4; /* the last vector ends with the row and copies some values again */
+  DK_ASSERT(step >= 1 && count >= 0);
+  /* The last vector ends with the row and copies some values a second time. */
+  const int32_t last = count - 4;
   int32_t i = 0;
   if (last >= 0 && step == 1) {
 #pragma clang loop unroll(disable)
     for (; i + 16 <= count; i += 16) {
       const v128_t a = wasm_v128_load(input + i), b = wasm_v128_load(input + i + 4);
       const v128_t c = wasm_v128_load(input + i + 8), d = wasm_v128_load(input + i + 12);
-      wasm_v128_store(out + i, a), wasm_v128_store(out + i + 4, b);
-      wasm_v128_store(out + i + 8, c), wasm_v128_store(out + i + 12, d);
+      wasm_v128_store(out + i, a);
+      wasm_v128_store(out + i + 4, b);
+      wasm_v128_store(out + i + 8, c);
+      wasm_v128_store(out + i + 12, d);
     }
 #pragma clang loop unroll(disable)
     for (; i < last; i += 4) wasm_v128_store(out + i, wasm_v128_load(input + i));
     wasm_v128_store(out + last, wasm_v128_load(input + last));
   } else if (last >= 0 && step == 2) {
-    /* x0 x1 x2 x3 | x4 x5 x6 x7 -> x0 x2 x4 x6; x7 may lie beyond the row: x3 x4 x5 x6 at the end */
+    /* x0 x1 x2 x3 | x4 x5 x6 x7 -> x0 x2 x4 x6. The last vector loads x3 x4 x5 x6 instead, because x7 may lie
+     * beyond the row. */
 #pragma clang loop unroll(disable)
     for (; i < last; i += 4)
       wasm_v128_store(out + i, wasm_i32x4_shuffle(wasm_v128_load(input + 2 * i),
@@ -43,21 +49,26 @@ WITHOUT_CALLS void copy_row(const float *input, int32_t step, int32_t count, flo
     wasm_v128_store(out + last, wasm_i32x4_shuffle(wasm_v128_load(input + 2 * last),
                                                    wasm_v128_load(input + 2 * last + 3), 0, 2, 5, 7));
   } else {
-    const float *from = input;
+    const float *value = input;
 #pragma clang loop unroll(disable)
-    for (; i < last; i += 4, from += 4 * step) {
-      const float a = from[0], b = from[step], c = from[2 * step], d = from[3 * step];
-      out[i] = a, out[i + 1] = b, out[i + 2] = c, out[i + 3] = d;
+    for (; i < last; i += 4, value += 4 * step) {
+      const float a = value[0], b = value[step], c = value[2 * step], d = value[3 * step];
+      out[i] = a;
+      out[i + 1] = b;
+      out[i + 2] = c;
+      out[i + 3] = d;
     }
 #pragma clang loop unroll(disable)
-    for (; i < count; i++, from += step) out[i] = *from;
+    for (; i < count; i++, value += step) out[i] = *value;
   }
 }
 
-/* out [width], width >= 4: every step-th value of input from begin to end - 1, zeros elsewhere. */
+/* Writes out [width]: places begin .. end - 1 hold every step-th value of input, the others zero. */
 WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t begin, int32_t end,
                                    int32_t width, float *out) {
-  const v128_t zeros = wasm_f32x4_splat(0); /* whole vectors, over some of what is written next too */
+  DK_ASSERT(width >= 4 && 0 <= begin && begin <= end && end <= width);
+  /* Zeros are written as whole vectors; the row's values then overwrite some of them. */
+  const v128_t zeros = wasm_f32x4_splat(0);
   wasm_v128_store(out, zeros);
   wasm_v128_store(out + width - 4, zeros);
 #pragma clang loop unroll(disable)
@@ -69,9 +80,10 @@ WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t beg
 
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,
               int32_t phases, int32_t width, float *out) {
+  DK_ASSERT(phases >= 1 && width >= 4);
   const size_t row_floats = (size_t)phases * width;
   for (int32_t phase = 0; phase < phases; phase++) {
-    /* Places begin .. end - 1 read the input: place i is input column i * phases - lead. */
+    /* Place i of this phase is input column i * phases - lead; places begin .. end - 1 lie in the input. */
     const int64_t lead = (int64_t)padding - phase;
     const int32_t begin = clamp(lead <= 0 ? 0 : (lead + phases - 1) / phases, 0, width);
     const int32_t end = clamp(((int64_t)W + lead + phases - 1) / phases, begin, width);
@@ -86,9 +98,12 @@ void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t fir
 
 window pad_window(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
                   int32_t width, float *out) {
+  DK_ASSERT(width >= 4);
+  /* A window without padding needs no copy. */
   if (top >= 0 && left >= 0 && rows <= H - top && width <= W - left)
     return (window){x + (size_t)top * W + left, W};
 
+  /* Columns begin .. end - 1 of the window lie in x. */
   const int32_t begin = clamp(-(int64_t)left, 0, width);
   const int32_t end = clamp((int64_t)W - left, begin, width);
   float *row = out;

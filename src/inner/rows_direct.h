@@ -1,4 +1,4 @@
-/* Rows of one block of output channels, convolved directly. */
+/* Direct convolution of the rows of one block of output channels. */
 #ifndef DK_ROWS_DIRECT_H
 #define DK_ROWS_DIRECT_H
 
@@ -9,19 +9,19 @@ enum { DIRECT_COLUMNS = 8 }; /* output columns of a register block */
 
 typedef struct rows_direct {
   const float *input;
-  size_t row_step;       /* floats from an output row's input to the next's */
+  size_t row_step;       /* floats from the input of one output row to the next row's */
   int32_t taps;          /* of all input channels */
   const int32_t *offset; /* [taps], in floats */
   const float *weight;   /* [taps, 8] */
   const float *bias;     /* [8], or NULL for zeros */
   float *y;              /* first output row of the first output channel */
-  size_t y_plane;        /* floats from an output channel to the next */
+  size_t y_plane;        /* floats from one output channel to the next */
   int32_t rows, Wo;
 } rows_direct;
 
 /* y[m][row][x] = bias[m] + sum over taps i of
  *     weight[i][m] * input[row * row_step + offset[i] + x],   m < count (1..8).
- * Where Wo is below DIRECT_COLUMNS, input is read DIRECT_COLUMNS wide all the same. */
+ * Reads DIRECT_COLUMNS columns of input even if Wo is less. */
 void rows_direct_convolve(const rows_direct *rows, int32_t count);
 
 #endif

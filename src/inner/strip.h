@@ -1,5 +1,5 @@
-/* Strips: some rows of input channels, with their zero padding written out so that no inner loop
- * knows of edges, in memory small enough to stay in a cache. */
+/* A strip holds some rows of the input channels with their zero padding written out. Inner loops then need
+ * no edge cases, and the rows stay in a cache. */
 #ifndef DK_STRIP_H
 #define DK_STRIP_H
 
@@ -7,26 +7,26 @@
 
 #include "base/geometry.h"
 
-/* A strip's memory: [channels, rows_in, stride, width]. A row is split into as many phases as the
- * stride: padded column j goes to phase j % stride, place j / stride, so that consecutive outputs
- * read consecutive floats. */
+/* The layout of a strip [channels, input rows, stride, width]. A row is split into as many phases as the
+ * stride: padded column j goes to phase j % stride, place j / stride. Consecutive outputs then read
+ * consecutive floats. */
 typedef struct strip {
-  int32_t width;    /* floats of a phase */
-  int32_t row;      /* floats of a row, stride * width */
+  int32_t width;    /* floats of one phase of a row */
+  int32_t row;      /* floats of a row: stride * width */
   int32_t rows_out; /* output rows that a full strip gives */
   size_t plane;     /* floats of a channel */
 } strip;
 
-/* A layout for channels input channels that takes about budget floats, though never fewer than
- * least output rows, or all there are. Rows may be read columns floats at a time from any output
- * column on, or from 0 where there are fewer output columns. */
+/* Lays out a strip of `channels` input channels that takes about `budget` floats. It gives at least
+ * `least` output rows, or all rows if the image has fewer. Inner loops may read `columns` floats from any
+ * output column on; if there are fewer output columns, from column 0 on. */
 strip strip_layout(const geometry *shape, int32_t channels, int32_t columns, int32_t least, int32_t budget);
 
-/* offset [channels, R, R]: where each tap stands from the first. */
+/* Writes offset [channels, R, R]: floats from the first tap to each tap. */
 void strip_taps(const geometry *shape, const strip *layout, int32_t channels, int32_t *offset);
 
-/* Write the rows that rows_out output rows from oy on read, from one input channel x [H, W], into
- * one plane of the strip. */
+/* Writes one plane of the strip: the rows of input channel x [H, W] that output rows
+ * oy .. oy + rows_out - 1 read. */
 void strip_fill(const geometry *shape, const strip *layout, const float *x, int32_t oy, int32_t rows_out,
                 float *plane);
 

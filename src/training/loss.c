@@ -1,5 +1,5 @@
-/* Losses and their gradients. One pass each: blocks of 1,024 values are added in float32, the
- * blocks in double. */
+/* Losses and their gradients, in one pass each. Blocks of 1,024 values are added up in float32, the blocks in
+ * double. */
 #include "training/loss.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 
 enum { BLOCK = 1024 };
 
-typedef enum kind { MSE, L1, HUBER } kind;
+typedef enum loss_kind { MSE, L1, HUBER } loss_kind;
 
 /* ------------------------------------------------------------------------------ references */
 
@@ -28,7 +28,7 @@ double loss_l1_reference(const float *y, const float *target, size_t count, floa
   for (size_t i = 0; i < count; i++) {
     const double d = (double)y[i] - target[i];
     sum += fabs(d);
-    if (grad) grad[i] = (float)((d > 0 ? 1 : d < 0 ? -1 : d) / (double)count); /* NaN stays */
+    if (grad) grad[i] = (float)((d > 0 ? 1 : d < 0 ? -1 : d) / (double)count); /* d may be 0 or NaN */
   }
   return sum / (double)count;
 }
@@ -45,29 +45,30 @@ double loss_huber_reference(const float *y, const float *target, size_t count, d
 
 /* ------------------------------------------------------------------------------------ SIMD */
 
-/* Of four differences: the loss, and in slope its derivative. */
-INLINE v128_t loss_of(const kind which, v128_t d, v128_t delta, v128_t *slope) {
+/* Returns the loss of four differences; *slope is its derivative. */
+INLINE v128_t loss_vector(const loss_kind which, v128_t d, v128_t delta, v128_t *slope) {
   if (which == MSE) {
     *slope = wasm_f32x4_add(d, d);
     return wasm_f32x4_mul(d, d);
   }
-  if (which == L1) { /* the sign bit on 1 where d is above or below 0; elsewhere d, 0 or NaN */
+  if (which == L1) {
+    /* 1 with the sign of d; if d is 0 or NaN, d itself. */
     const v128_t sign = wasm_v128_bitselect(d, wasm_f32x4_splat(1), wasm_f32x4_splat(-0.0f));
     const v128_t zero = wasm_f32x4_splat(0);
     const v128_t ordered = wasm_v128_or(wasm_f32x4_lt(d, zero), wasm_f32x4_gt(d, zero));
     *slope = wasm_v128_bitselect(sign, d, ordered);
     return wasm_f32x4_abs(d);
   }
-  /* With the slope s = d clamped to +-delta, the loss is s * (d - s / 2) on either side. pmin and
-   * pmax keep the NaN that stands first. */
+  /* With the slope s = d clamped to +-delta, the loss is s * (d - s / 2) on both sides. pmin and pmax return
+   * their first operand if it is NaN. */
   const v128_t s = wasm_f32x4_pmax(wasm_f32x4_pmin(d, delta), wasm_f32x4_neg(delta));
   *slope = s;
   return wasm_f32x4_mul(s, wasm_f32x4_sub(d, wasm_f32x4_mul(s, wasm_f32x4_splat(0.5f))));
 }
 
-/* Sum over the values that fill whole vectors; *done of them. */
-INLINE double sum_vectors(const kind which, const float *y, const float *target, size_t count, double delta,
-                          float *grad, size_t *done) {
+/* The sum over the values that fill whole vectors; *done is their number. */
+INLINE double loss_sum_vectors(const loss_kind which, const float *y, const float *target, size_t count,
+                               double delta, float *grad, size_t *done) {
   const v128_t limit = wasm_f32x4_splat((float)delta), share = wasm_f32x4_splat((float)(1 / (double)count));
   const size_t whole = count - count % 4;
   double sum = 0;
@@ -77,7 +78,7 @@ INLINE double sum_vectors(const kind which, const float *y, const float *target,
     for (; i < end; i += 4) {
       v128_t slope;
       const v128_t d = wasm_f32x4_sub(wasm_v128_load(y + i), wasm_v128_load(target + i));
-      block = wasm_f32x4_add(block, loss_of(which, d, limit, &slope));
+      block = wasm_f32x4_add(block, loss_vector(which, d, limit, &slope));
       if (grad) wasm_v128_store(grad + i, wasm_f32x4_mul(slope, share));
     }
     sum += sum_lanes(block);
@@ -86,17 +87,20 @@ INLINE double sum_vectors(const kind which, const float *y, const float *target,
   return sum;
 }
 
-/* The last values, below a vector, stand in one that is zero elsewhere. */
-INLINE double loss(const kind which, const float *y, const float *target, size_t count, double delta,
-                   float *grad) {
+/* The last one to three values go into a vector that is filled up with zeros. */
+INLINE double loss_mean(const loss_kind which, const float *y, const float *target, size_t count,
+                        double delta, float *grad) {
   size_t i;
-  double sum = sum_vectors(which, y, target, count, delta, grad, &i);
+  double sum = loss_sum_vectors(which, y, target, count, delta, grad, &i);
   if (i < count) {
     float rest_y[4] = {0}, rest_target[4] = {0}, slopes[4];
     v128_t slope;
-    for (size_t j = i; j < count; j++) rest_y[j - i] = y[j], rest_target[j - i] = target[j];
+    for (size_t j = i; j < count; j++) {
+      rest_y[j - i] = y[j];
+      rest_target[j - i] = target[j];
+    }
     const v128_t d = wasm_f32x4_sub(wasm_v128_load(rest_y), wasm_v128_load(rest_target));
-    sum += sum_lanes(loss_of(which, d, wasm_f32x4_splat((float)delta), &slope));
+    sum += sum_lanes(loss_vector(which, d, wasm_f32x4_splat((float)delta), &slope));
     wasm_v128_store(slopes, wasm_f32x4_mul(slope, wasm_f32x4_splat((float)(1 / (double)count))));
     for (size_t j = i; grad && j < count; j++) grad[j] = slopes[j - i];
   }
@@ -104,13 +108,13 @@ INLINE double loss(const kind which, const float *y, const float *target, size_t
 }
 
 double dk_loss_mse(const float *y, const float *target, size_t count, float *grad) {
-  return loss(MSE, y, target, count, 0, grad);
+  return loss_mean(MSE, y, target, count, 0, grad);
 }
 
 double dk_loss_l1(const float *y, const float *target, size_t count, float *grad) {
-  return loss(L1, y, target, count, 0, grad);
+  return loss_mean(L1, y, target, count, 0, grad);
 }
 
 double dk_loss_huber(const float *y, const float *target, size_t count, double delta, float *grad) {
-  return loss(HUBER, y, target, count, delta, grad);
+  return loss_mean(HUBER, y, target, count, delta, grad);
 }

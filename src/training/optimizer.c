@@ -1,4 +1,4 @@
-/* Optimizers: one step on a flat array, in place. */
+/* One step of an optimizer on a flat array, in place. */
 #include "training/optimizer.h"
 
 #include <math.h>
@@ -7,8 +7,8 @@
 #include "base/attributes.h"
 #include "base/simd.h"
 
-/* base^exponent, exponent >= 0; the tables of pow() would be a tenth of the module. */
-static double power(double base, int32_t exponent) {
+/* base^exponent, exponent >= 0. The tables of pow() would make the module a tenth larger. */
+static double optimizer_power(double base, int32_t exponent) {
   double product = 1;
   for (; exponent; exponent >>= 1, base *= base)
     if (exponent & 1) product *= base;
@@ -32,7 +32,7 @@ SMALL void sgd_step_reference(float *parameter, const float *gradient, float *ve
 APART SMALL void adam_step_reference(float *parameter, const float *gradient, float *m, float *v,
                                      size_t count, double lr, double beta1, double beta2, double eps,
                                      double weight_decay, int32_t step) {
-  const double bias1 = 1 - power(beta1, step), bias2 = 1 - power(beta2, step);
+  const double bias1 = 1 - optimizer_power(beta1, step), bias2 = 1 - optimizer_power(beta2, step);
   for (size_t i = 0; i < count; i++) {
     const double g = gradient[i] + weight_decay * parameter[i];
     const double mi = beta1 * m[i] + (1 - beta1) * g, vi = beta2 * v[i] + (1 - beta2) * g * g;
@@ -44,9 +44,9 @@ APART SMALL void adam_step_reference(float *parameter, const float *gradient, fl
 
 /* ------------------------------------------------------------------------------------ SIMD */
 
-INLINE v128_t splat(double value) { return wasm_f32x4_splat((float)value); }
+INLINE v128_t optimizer_splat(double value) { return wasm_f32x4_splat((float)value); }
 
-/* Four values; NULL for velocity where there is no momentum. */
+/* Four values. velocity is NULL if there is no momentum. */
 INLINE void sgd_vector(float *parameter, const float *gradient, float *velocity, v128_t lr, v128_t momentum,
                        v128_t weight_decay) {
   const v128_t p = wasm_v128_load(parameter);
@@ -60,7 +60,8 @@ INLINE void sgd_vector(float *parameter, const float *gradient, float *velocity,
 
 SMALL void dk_sgd_step(float *parameter, const float *gradient, float *velocity, size_t count, double lr,
                        double momentum, double weight_decay, int32_t step) {
-  const v128_t rate = splat(lr), beta = splat(momentum), decay = splat(weight_decay);
+  const v128_t rate = optimizer_splat(lr), beta = optimizer_splat(momentum),
+               decay = optimizer_splat(weight_decay);
   size_t i = 0;
   if (momentum == 0) {
     for (; i + 4 <= count; i += 4) sgd_vector(parameter + i, gradient + i, NULL, rate, beta, decay);
@@ -74,13 +75,14 @@ SMALL void dk_sgd_step(float *parameter, const float *gradient, float *velocity,
 
 void dk_adam_step(float *parameter, const float *gradient, float *m, float *v, size_t count, double lr,
                   double beta1, double beta2, double eps, double weight_decay, int32_t step) {
-  /* m / bias1 / (sqrt(v / bias2) + eps) = m * sqrt(bias2) / bias1 / (sqrt(v) + eps * sqrt(bias2)):
-   * one square root and one division a value. */
-  const double root = sqrt(1 - power(beta2, step));
-  const v128_t rate = splat(lr / (1 - power(beta1, step)) * root), small = splat(eps * root);
-  const v128_t decay = splat(weight_decay);
-  const v128_t keep1 = splat(beta1), take1 = splat(1 - beta1);
-  const v128_t keep2 = splat(beta2), take2 = splat(1 - beta2);
+  /* m / bias1 / (sqrt(v / bias2) + eps) = m * sqrt(bias2) / bias1 / (sqrt(v) + eps * sqrt(bias2)), which
+   * takes one square root and one division a value. */
+  const double root = sqrt(1 - optimizer_power(beta2, step));
+  const v128_t rate = optimizer_splat(lr / (1 - optimizer_power(beta1, step)) * root),
+               small = optimizer_splat(eps * root);
+  const v128_t decay = optimizer_splat(weight_decay);
+  const v128_t keep1 = optimizer_splat(beta1), take1 = optimizer_splat(1 - beta1);
+  const v128_t keep2 = optimizer_splat(beta2), take2 = optimizer_splat(1 - beta2);
   size_t i = 0;
 #pragma clang loop unroll(disable)
   for (; i + 4 <= count; i += 4) {

@@ -1,4 +1,4 @@
-/* One channel, convolved with one kernel. */
+/* One channel, convolved with one kernel of any size. */
 #ifndef DK_DEPTHWISE_H
 #define DK_DEPTHWISE_H
 
@@ -7,17 +7,17 @@
 enum { DEPTHWISE_ROWS = 4, DEPTHWISE_COLUMNS = 8 }; /* the register block, of outputs */
 
 typedef struct depthwise_strip {
-  const float *input; /* as inner/strip.h lays it out for DEPTHWISE_COLUMNS columns at a time */
-  int32_t row;        /* floats from an input row to the next */
+  const float *input; /* as inner/strip.h lays it out, for DEPTHWISE_COLUMNS columns at a time */
+  int32_t row;        /* floats from one input row to the next */
   int32_t R, stride, dilation;
-  const int32_t *offset; /* [R*R], of strip_taps */
-  const float *weight;   /* [R*R], LANES apart */
+  const int32_t *offset; /* [R*R], as strip_taps writes them */
+  const float *weight;   /* [R*R], LANES floats apart */
   float bias;
   float *y; /* [rows, Wo], written */
   int32_t rows, Wo;
 } depthwise_strip;
 
-/* A strip of the channel; any R, stride and dilation. */
+/* Convolves a strip of the channel, with any R, stride and dilation. */
 void plane_depthwise_convolve(const depthwise_strip *strip);
 
 #endif

@@ -1,24 +1,25 @@
-/* See inner/plane_depthwise_3x3.h. Four columns at a time go from the top down. Nine weights stay in
- * registers, and each input row is loaded once for the output rows that it touches, so that nothing is gained
- * by a copy of the input with its padding written out: rows of padding are left out, and columns of padding
- * come from shuffles. */
+/* See inner/plane_depthwise_3x3.h. Four columns at a time go from the top down. The nine weights stay in
+ * registers, and each input row is loaded once for all output rows that it touches. The input is not copied
+ * with its padding: rows of padding are skipped, and columns of padding come from shuffles. */
 #include "inner/plane_depthwise_3x3.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/assert.h"
 #include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
 
-enum { STRIP_ROWS = 64 }; /* whose lines stay in the first-level cache for the next four columns */
+enum { STRIP_ROWS = 64 }; /* their lines stay in the first-level cache for the next four columns */
 
 /* Which of a vector's neighbours are padding. */
 typedef struct edges {
   bool left, right;
 } edges;
 
-/* The inputs that each of a row's three taps meets. x: what the first output's first tap meets.
+/* Loads the inputs of a row's three taps for four outputs. x points to the input of the first output's first
+ * tap.
  *
  * stride 1     x   x0 x1 x2 x3 | x4 x5        tap 0   x0 x1 x2 x3     left edge    0 x1 x2 x3
  *                                             tap 1   x1 x2 x3 x4
@@ -28,18 +29,18 @@ typedef struct edges {
  *                                             tap 1   x1 x3 x5 x7
  *                                             tap 2   x2 x4 x6 x8     right edge  x2 x4 x6  0
  *
- * At an edge x0, or x5 or x8, is not there to be read: at the left edge x points to x1 instead, since a
- * pointer to x0 would leave the image. */
-INLINE void load_taps(const int stride, const edges at, const float *x, v128_t tap[3]) {
+ * At an edge x0, or x5 or x8, does not exist. At the left edge x points to x1 instead, because a pointer to
+ * x0 would leave the image. */
+INLINE void plane_depthwise_3x3_taps(const int stride, const edges edge, const float *x, v128_t tap[3]) {
   const v128_t zero = wasm_f32x4_splat(0);
   if (stride == 1) {
-    const float *x1 = at.left ? x : x + 1;
+    const float *x1 = edge.left ? x : x + 1;
     tap[1] = wasm_v128_load(x1);
-    tap[0] = at.left ? wasm_i32x4_shuffle(zero, tap[1], 0, 4, 5, 6) : wasm_v128_load(x);
-    tap[2] = at.right ? wasm_i32x4_shuffle(tap[1], zero, 1, 2, 3, 4) : wasm_v128_load(x1 + 1);
+    tap[0] = edge.left ? wasm_i32x4_shuffle(zero, tap[1], 0, 4, 5, 6) : wasm_v128_load(x);
+    tap[2] = edge.right ? wasm_i32x4_shuffle(tap[1], zero, 1, 2, 3, 4) : wasm_v128_load(x1 + 1);
     return;
   }
-  if (at.left) {
+  if (edge.left) {
     const v128_t low = wasm_v128_load(x), high = wasm_v128_load(x + 4); /* x1 .. x8 */
     tap[1] = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
     tap[2] = wasm_i32x4_shuffle(low, high, 1, 3, 5, 7);
@@ -49,104 +50,127 @@ INLINE void load_taps(const int stride, const edges at, const float *x, v128_t t
   const v128_t low = wasm_v128_load(x), high = wasm_v128_load(x + 4); /* x0 .. x7 */
   tap[0] = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
   tap[1] = wasm_i32x4_shuffle(low, high, 1, 3, 5, 7);
-  tap[2] = at.right ? wasm_i32x4_shuffle(tap[0], zero, 1, 2, 3, 4)
-                    : wasm_i32x4_shuffle(wasm_v128_load(x + 2), wasm_v128_load(x + 5), 0, 2, 5, 7);
+  tap[2] = edge.right ? wasm_i32x4_shuffle(tap[0], zero, 1, 2, 3, 4)
+                      : wasm_i32x4_shuffle(wasm_v128_load(x + 2), wasm_v128_load(x + 5), 0, 2, 5, 7);
 }
 
-/* Three taps' sum, on its own so that only one addition waits for the sum that it joins. */
-INLINE v128_t dot3(const v128_t *w, const v128_t tap[3]) {
+/* The sum of three taps. It is computed apart, so that only one addition waits for the sum it is added to. */
+INLINE v128_t plane_depthwise_3x3_dot(const v128_t *w, const v128_t tap[3]) {
   return madd(w[2], tap[2], madd(w[1], tap[1], wasm_f32x4_mul(w[0], tap[0])));
 }
 
-/* Output columns column .. column + 3. Sums of output rows are under way: of the next one, upper,
- * and with stride 1 of the one after it, lower. An input row is the third of one output row, and
- * with stride 1 the second of the next and the first of the one after it; with stride 2 every other
- * row is the third and the first, those between are second ones. */
-INLINE void roll_down(const int stride, const edges at, const depthwise_3x3_plane *b, int32_t first,
-                      int32_t end, int32_t column) {
-  const v128_t bias = wasm_f32x4_splat(b->bias);
+/* Output columns column .. column + 3 of output rows first .. end - 1. `upper` is the sum of the next output
+ * row; with stride 1, `lower` is that of the row after it. With stride 1 an input row is the third row of
+ * taps of one output row, the second of the next and the first of the one after. With stride 2 every other
+ * input row is the third of one output row and the first of the next; the rows between are second rows. */
+INLINE void plane_depthwise_3x3_roll(const int stride, const edges edge, const depthwise_3x3_plane *plane,
+                                     int32_t first, int32_t end, int32_t column) {
+  const v128_t bias = wasm_f32x4_splat(plane->bias);
   v128_t w[9], tap[3];
-  for (int i = 0; i < 9; i++) w[i] = wasm_v128_load32_splat(b->weight + i * LANES);
+  for (int i = 0; i < 9; i++) w[i] = wasm_v128_load32_splat(plane->weight + i * LANES);
 
-  /* Copies, since the compiler must assume that storing a vector changes *b. */
-  const int32_t W = b->W, Wo = b->Wo;
-  const int32_t top = first * stride - b->padding; /* input row of the first row of taps */
-  const float *x = b->x + (at.left ? 0 : column * stride - b->padding);
-  float *y = b->y + (size_t)first * Wo + column;
+  /* Copies: the compiler must assume that a store changes *plane. */
+  const int32_t W = plane->W, Wo = plane->Wo;
+  /* The input row of the first row of taps. */
+  const int32_t top = first * stride - plane->padding;
+  const float *x = plane->x + (edge.left ? 0 : column * stride - plane->padding);
+  float *y = plane->y + (size_t)first * Wo + column;
 
   v128_t upper = bias, lower = bias;
-  if (top >= 0) { /* else the first row of taps is above the image, and x points to the second */
-    load_taps(stride, at, x += (size_t)top * W, tap);
-    upper = wasm_f32x4_add(bias, dot3(w, tap));
+  /* If the first row of taps is above the image, x points to the second row. */
+  if (top >= 0) {
+    x += (size_t)top * W;
+    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    upper = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     x += W;
   }
   if (stride == 1) {
-    load_taps(stride, at, x, tap);
-    upper = wasm_f32x4_add(upper, dot3(w + 3, tap));
-    lower = wasm_f32x4_add(bias, dot3(w, tap));
+    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
+    lower = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
   }
 
-  /* Output rows whose third row of taps is not below the image. */
-  const int32_t below = (b->H - 3 - top + stride) / stride;
+  /* The output rows whose third row of taps is not below the image. */
+  const int32_t below = (plane->H - 3 - top + stride) / stride;
   const int32_t rows = end - first < below ? end - first : below;
-  int32_t step = 0; /* to the second row of taps: with stride 2 x points to the first output row's */
+  /* With stride 2, x points to the second row of taps of the first output row already. */
+  int32_t step = 0;
 #pragma clang loop unroll(disable)
   for (float *const last = y + (ptrdiff_t)rows * Wo; y < last; y += Wo) {
     if (stride == 2) {
-      load_taps(stride, at, x += step, tap);
+      x += step;
+      plane_depthwise_3x3_taps(stride, edge, x, tap);
       step = W;
-      upper = wasm_f32x4_add(upper, dot3(w + 3, tap));
+      upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
     }
-    load_taps(stride, at, x += W, tap);
-    wasm_v128_store(y, wasm_f32x4_add(upper, dot3(w + 6, tap)));
+    x += W;
+    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    wasm_v128_store(y, wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 6, tap)));
     if (stride == 2) {
-      upper = wasm_f32x4_add(bias, dot3(w, tap));
+      upper = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     } else {
-      upper = wasm_f32x4_add(lower, dot3(w + 3, tap));
-      lower = wasm_f32x4_add(bias, dot3(w, tap));
+      upper = wasm_f32x4_add(lower, plane_depthwise_3x3_dot(w + 3, tap));
+      lower = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     }
   }
   if (rows == end - first) return;
+  /* The last output row has no third row of taps. */
   if (stride == 2) {
-    load_taps(stride, at, x += step, tap);
-    upper = wasm_f32x4_add(upper, dot3(w + 3, tap));
+    x += step;
+    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
   }
   wasm_v128_store(y, upper);
 }
 
-static void inner_1(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
-  roll_down(1, (edges){false, false}, b, first, end, column);
+static void plane_depthwise_3x3_inner_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
+                                        int32_t column) {
+  plane_depthwise_3x3_roll(1, (edges){false, false}, plane, first, end, column);
 }
-static void left_1(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
-  roll_down(1, (edges){true, false}, b, first, end, column);
+static void plane_depthwise_3x3_left_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
+                                       int32_t column) {
+  plane_depthwise_3x3_roll(1, (edges){true, false}, plane, first, end, column);
 }
-static void right_1(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
-  roll_down(1, (edges){false, true}, b, first, end, column);
+static void plane_depthwise_3x3_right_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
+                                        int32_t column) {
+  plane_depthwise_3x3_roll(1, (edges){false, true}, plane, first, end, column);
 }
-static void inner_2(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
-  roll_down(2, (edges){false, false}, b, first, end, column);
+static void plane_depthwise_3x3_inner_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
+                                        int32_t column) {
+  plane_depthwise_3x3_roll(2, (edges){false, false}, plane, first, end, column);
 }
-static void left_2(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
-  roll_down(2, (edges){true, false}, b, first, end, column);
+static void plane_depthwise_3x3_left_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
+                                       int32_t column) {
+  plane_depthwise_3x3_roll(2, (edges){true, false}, plane, first, end, column);
 }
-static void right_2(const depthwise_3x3_plane *b, int32_t first, int32_t end, int32_t column) {
-  roll_down(2, (edges){false, true}, b, first, end, column);
+static void plane_depthwise_3x3_right_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
+                                        int32_t column) {
+  plane_depthwise_3x3_roll(2, (edges){false, true}, plane, first, end, column);
 }
 
-void depthwise_3x3_convolve(const depthwise_3x3_plane *b) {
-  /* Through tables, so that each stays a function of its own (see base/attributes.h). */
+void depthwise_3x3_convolve(const depthwise_3x3_plane *plane) {
+  DK_ASSERT((plane->stride == 1 || plane->stride == 2) && (plane->padding == 0 || plane->padding == 1) &&
+            plane->Wo > 4);
+  DK_ASSERT(0 <= plane->first_row && plane->first_row < plane->end_row);
+  /* A table keeps these separate functions (base/attributes.h says why). */
   enum { INNER, LEFT, RIGHT };
-  static void (*const kernels[][3])(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) = {
-      [1] = {[INNER] = inner_1, [LEFT] = left_1, [RIGHT] = right_1},
-      [2] = {[INNER] = inner_2, [LEFT] = left_2, [RIGHT] = right_2},
+  static void (*const by_stride[][3])(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) = {
+      [1] = {[INNER] = plane_depthwise_3x3_inner_1,
+             [LEFT] = plane_depthwise_3x3_left_1,
+             [RIGHT] = plane_depthwise_3x3_right_1},
+      [2] = {[INNER] = plane_depthwise_3x3_inner_2,
+             [LEFT] = plane_depthwise_3x3_left_2,
+             [RIGHT] = plane_depthwise_3x3_right_2},
   };
-  void (*const *const roll)(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) = kernels[b->stride];
-  const int32_t last = b->Wo - 4;
-  const bool right = (b->Wo - 1) * b->stride + 2 - b->padding >= b->W;
-  for (int32_t first = b->first_row; first < b->end_row; first += STRIP_ROWS) {
-    const int32_t end = b->end_row - first < STRIP_ROWS ? b->end_row : first + STRIP_ROWS;
-    if (b->padding) roll[LEFT](b, first, end, 0);
-    for (int32_t column = b->padding ? 4 : 0; column < last; column += 4) roll[INNER](b, first, end, column);
-    roll[right ? RIGHT : INNER](b, first, end, last);
+  void (*const *const roll)(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) =
+      by_stride[plane->stride];
+  const int32_t last = plane->Wo - 4;
+  const bool right = (plane->Wo - 1) * plane->stride + 2 - plane->padding >= plane->W;
+  for (int32_t first = plane->first_row; first < plane->end_row; first += STRIP_ROWS) {
+    const int32_t end = plane->end_row - first < STRIP_ROWS ? plane->end_row : first + STRIP_ROWS;
+    if (plane->padding) roll[LEFT](plane, first, end, 0);
+    for (int32_t column = plane->padding ? 4 : 0; column < last; column += 4)
+      roll[INNER](plane, first, end, column);
+    roll[right ? RIGHT : INNER](plane, first, end, last);
   }
 }

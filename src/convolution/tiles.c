@@ -36,7 +36,7 @@ SMALL static tile_axis tiles_axis_of(int32_t length, tile_shape tile, int32_t d)
   if (d > 1 || spare == 0) return axis;               /* phases may differ in length */
   axis.shift = spare > 1;
   for (int i = 0; i < tile.n; i++) {
-    const winograd_part part = winograd_part_of(tile.n, i);
+    const winograd_part part = winograd_part_at(tile.n, i);
     axis.skip[i] = part == LAST_OUTPUT || (part == FIRST_OUTPUT && spare > 1);
   }
   return axis;

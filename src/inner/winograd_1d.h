@@ -1,27 +1,30 @@
-/* Winograd's transforms of one axis, four independent ones at a time (a lane each), of three-tap
- * kernels. m outputs are computed from n inputs d with n multiplications:
+/* Winograd's transforms of one axis for kernels of three taps. Each lane of a vector is a transform of its
+ * own. m outputs are computed from n inputs d with n multiplications:
  *
  *     y = A' [ (G g) . (B' d) ]      g 3 taps, y m outputs, . element by element
  *
  *     F(4, 3)      m = 4, n = 6
- *     polyphase    m = 4, n = 9: four outputs of stride 2. Even inputs meet the outer taps, a two-tap
- *                  kernel, by F(4, 2), five multiplications; odd inputs meet the middle tap, without a
- *                  transform, four
+ *     polyphase    m = 4, n = 9: four outputs of stride 2. The even inputs meet the outer taps, a kernel of
+ *                  two taps, by F(4, 2) with five multiplications. The odd inputs meet the middle tap
+ *                  without a transform, with four
  *
- * F(m, r) is Toom-Cook's polynomial product transposed (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
- * TOMS 2020): A' and G evaluate at points and infinity, B' interpolates. The points of F(4, 3) are 0,
- * +-3/4, +-3/2: the sums' error is some 2.5 times smaller than with 0, +-1, +-2. Those of F(4, 2), 0,
- * +-3/4, -3/2, have the least error of all sets of a pair +-p and a third point whose magnitudes are among
- * 1/2, 5/8, .. 2 (64 channels, random numbers). The divisors that textbooks put into G stand elsewhere
- * here, since kernels are transformed for every image: those of F(4, 3) in A', where half of them come
- * free, and B' then needs four constants only, which with its inputs fit the registers; the others' in B'.
+ * F(m, r) is the transpose of Toom-Cook's polynomial product (Lavin & Gray, CVPR 2016; Barabasz et al., ACM
+ * TOMS 2020). A' and G evaluate polynomials at points and at infinity; B' interpolates. The points of F(4, 3)
+ * are 0,
+ * +-3/4, +-3/2. The error of its sums is about 2.5 times smaller than with 0, +-1, +-2. The points of F(4, 2)
+ * are 0, +-3/4, -3/2. They have the least error of all sets of a pair +-p and a third point with magnitudes
+ * among 1/2, 5/8, .. 2 (64 channels, random numbers).
  *
- * The product at 0 is part of the first output only, and that at infinity of the last only: who does
- * not want that output need not multiply.
+ * Textbooks put the divisors into G. Here kernels are transformed for every image, so that the divisors of
+ * F(4, 3) are in A', where half of them cost nothing. B' then has only four constants, which fit the
+ * registers together with its inputs. The divisors of F(4, 2) are in B'.
  *
- * n is a constant wherever these are inlined, and says which of the two is meant. */
-#ifndef DK_WINOGRAD_H
-#define DK_WINOGRAD_H
+ * The point 0 contributes to the first output only and infinity to the last only. Edge tiles that drop these
+ * outputs skip these products.
+ *
+ * Callers pass a constant for n, which says which of the two transforms is meant. */
+#ifndef DK_WINOGRAD_1D_H
+#define DK_WINOGRAD_1D_H
 
 #include "base/attributes.h"
 #include "base/simd.h"
@@ -44,17 +47,18 @@ INLINE v128_t combine(float c1, v128_t v1, float c2, v128_t v2) {
 #define SCALE_B (1 / (2 * B2 * (B2 - A2)))
 #define SCALE_0 (1 / (A2 * B2))
 
-/* From one of the n*n planes of V, U or M to the next, in floats: a cache line more than a plane
- * needs, lest so many streams share cache sets. */
+/* Floats from one of the n*n planes of V, U or M to the next. A cache line more than a plane needs keeps so
+ * many streams out of the same cache sets. */
 static inline size_t plane_floats(size_t floats) { return (size_t)round_up(floats, 16) + 16; }
 
-/* Values of a tile's kernel along an axis: of the polyphase tile's nine the last four are the same. */
+/* Values of a tile's kernel along an axis. The last four of the nine of a polyphase tile are the same value.
+ */
 INLINE int winograd_kernel_values(const int n) { return n == 9 ? 6 : n; }
 
-/* Which outputs the product at place r of n is part of. */
+/* The outputs to which product r of n contributes. */
 typedef enum winograd_part { MORE_OUTPUTS, FIRST_OUTPUT, LAST_OUTPUT } winograd_part;
 
-INLINE winograd_part winograd_part_of(const int n, const int r) {
+INLINE winograd_part winograd_part_at(const int n, const int r) {
   if (r == 0 || (n == 9 && r == 5)) return FIRST_OUTPUT;
   return r == n - 1 || (n == 9 && r == 4) ? LAST_OUTPUT : MORE_OUTPUTS;
 }

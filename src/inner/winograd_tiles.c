@@ -1,6 +1,6 @@
-/* See inner/winograd_tiles.h. Each transform is written once, with the shape of the tile as a constant,
- * and compiled for both. Both axes' transforms of a tile do not fit the registers, so
- * that what the first leaves goes through memory, a row or a column at a time. */
+/* See inner/winograd_tiles.h. Each transform is written once, with the shape of the tile as a constant, and
+ * compiled for both shapes. The transforms of both axes do not fit the registers together. The results of the
+ * first go through memory, a row or a column at a time. */
 #include "inner/winograd_tiles.h"
 
 #include "base/attributes.h"
@@ -15,52 +15,54 @@ static const tile_shape f4 = F4, polyphase = POLYPHASE;
 
 enum { MOST_M = 4, MOST_N = 9 };
 
-INLINE void transform_inputs(const tile_shape f, const tiling *t, const tile_place *place, int32_t tiles,
-                             const float *padded, float *v) {
+INLINE void winograd_transform_inputs(const tile_shape f, const tiling *t, const tile_place *place,
+                                      int32_t tiles, const float *padded, float *v) {
   const int n = f.n;
   const size_t column = (size_t)t->d * 4, row = (size_t)t->d * t->width * 4, v_plane = t->v_plane;
   const int skip_first = t->across.skip[0], skip_last = t->across.skip[n - 1];
   for (; tiles > 0; tiles--, place++) {
+    /* B' down each column of the tile. */
     v128_t down[MOST_N][MOST_N];
     const float *pixel = padded + (size_t)place->input * 4;
 #pragma clang loop unroll(disable)
     for (int q = 0; q < n; q++, pixel += column) {
       v128_t d[MOST_N], b[MOST_N];
-      const float *from = pixel;
-      for (int r = 0; r < n; r++, from += row) d[r] = wasm_v128_load(from);
+      const float *input = pixel;
+      for (int r = 0; r < n; r++, input += row) d[r] = wasm_v128_load(input);
       winograd_input(n, d, b);
       for (int r = 0; r < n; r++) down[r][q] = b[r];
     }
 
+    /* B' across each row, and each product's input to its set of tiles. */
     float *plane = v;
     const v128_t(*line)[MOST_N] = down;
 #pragma clang loop unroll(disable)
     for (int r = 0; r < n; r++, line++) {
       v128_t b[MOST_N];
       winograd_input(n, *line, b);
-      const int32_t *at = place->v + 2 * t->down.skip[r];
-      const ptrdiff_t first = at[skip_first] - at[0], last = at[skip_last] - at[0];
-      float *to = plane + at[0];
-      for (int q = 0; q < n; q++, to += v_plane) {
-        const winograd_part part = winograd_part_of(n, q);
-        wasm_v128_store(part == FIRST_OUTPUT ? to + first : part == LAST_OUTPUT ? to + last : to, b[q]);
+      const int32_t *offset = place->v + 2 * t->down.skip[r];
+      const ptrdiff_t first = offset[skip_first] - offset[0], last = offset[skip_last] - offset[0];
+      float *out = plane + offset[0];
+      for (int q = 0; q < n; q++, out += v_plane) {
+        const winograd_part part = winograd_part_at(n, q);
+        wasm_v128_store(part == FIRST_OUTPUT ? out + first : part == LAST_OUTPUT ? out + last : out, b[q]);
       }
       plane += n * v_plane;
     }
   }
 }
 
-/* Row r of U from that row of G g. */
-INLINE void store_kernel_row(const int n, const v128_t g[3], const int r, float *u) {
+/* Writes row r of U from row r of G g. */
+INLINE void winograd_store_kernel_row(const int n, const v128_t g[3], const int r, float *u) {
   const int values = winograd_kernel_values(n);
   v128_t across[6];
   winograd_kernel(n, g, across);
   for (int q = 0; q < values; q++) wasm_v128_store(u + (r * values + q) * 4, across[q]);
 }
 
-/* Rows first and last of U, which share sums (winograd_kernel), or one row where they are the
- * same. */
-INLINE void transform_kernel_rows(const int n, const int first, const int last, const float *taps, float *u) {
+/* Writes rows first and last of U, which share sums (winograd_kernel); one row if they are the same. */
+INLINE void winograd_transform_kernel_rows(const int n, const int first, const int last, const float *taps,
+                                           float *u) {
   v128_t upper[3], lower[3];
   for (int q = 0; q < 3; q++) {
     v128_t g[3], down[6];
@@ -69,45 +71,44 @@ INLINE void transform_kernel_rows(const int n, const int first, const int last, 
     upper[q] = down[first];
     lower[q] = down[last];
   }
-  store_kernel_row(n, upper, first, u);
-  if (last != first) store_kernel_row(n, lower, last, u);
+  winograd_store_kernel_row(n, upper, first, u);
+  if (last != first) winograd_store_kernel_row(n, lower, last, u);
 }
 
-/* One or two rows at a time, for which the taps are loaded anew, since all of G g would not fit the
- * registers. */
-INLINE void transform_kernels(const tile_shape f, int32_t channels, const float *mixed, float *u) {
+/* One or two rows at a time, which load the taps again: all of G g would not fit the registers. */
+INLINE void winograd_transform_kernels(const tile_shape f, int32_t channels, const float *mixed, float *u) {
   for (int32_t i = 0; i < 2 * channels; i++, u += U_HALF) {
     const float *taps = mixed + i / 2 * 9 * LANES + i % 2 * 4;
-    transform_kernel_rows(f.n, 0, 0, taps, u);
-    transform_kernel_rows(f.n, 1, 2, taps, u);
-    transform_kernel_rows(f.n, 3, 4, taps, u);
-    transform_kernel_rows(f.n, 5, 5, taps, u);
+    winograd_transform_kernel_rows(f.n, 0, 0, taps, u);
+    winograd_transform_kernel_rows(f.n, 1, 2, taps, u);
+    winograd_transform_kernel_rows(f.n, 3, 4, taps, u);
+    winograd_transform_kernel_rows(f.n, 5, 5, taps, u);
   }
 }
 
-/* Those pixels of a tile [m][4 channels][4 columns] that are outputs. */
-APART SMALL static void store_pixels(const geometry *s, const tile_place *place, int32_t count,
-                                     const float *tile, float *y) {
+/* Stores the pixels of a tile [m][4 channels][4 columns] that are outputs. */
+APART SMALL static void winograd_store_pixels(const geometry *s, const tile_place *place, int32_t count,
+                                              const float *tile, float *y) {
   const ptrdiff_t d = s->dilation, y_plane = (ptrdiff_t)s->Ho * s->Wo;
   for (int32_t r = place->top; r < place->bottom; r++)
     for (int32_t k = 0; k < count; k++) {
-      const float *from = tile + (r * 4 + k) * 4;
-      float *to = y + k * y_plane + r * d * s->Wo;
+      const float *pixels = tile + (r * 4 + k) * 4;
+      float *out = y + k * y_plane + r * d * s->Wo;
       if (place->right - place->left == 4) {
-        const v128_t columns = wasm_v128_load(from);
-        wasm_v128_store32_lane(to, columns, 0);
-        wasm_v128_store32_lane(to + d, columns, 1);
-        wasm_v128_store32_lane(to + 2 * d, columns, 2);
-        wasm_v128_store32_lane(to + 3 * d, columns, 3);
+        const v128_t columns = wasm_v128_load(pixels);
+        wasm_v128_store32_lane(out, columns, 0);
+        wasm_v128_store32_lane(out + d, columns, 1);
+        wasm_v128_store32_lane(out + 2 * d, columns, 2);
+        wasm_v128_store32_lane(out + 3 * d, columns, 3);
       } else {
-        for (int32_t q = place->left; q < place->right; q++) to[q * d] = from[q];
+        for (int32_t q = place->left; q < place->right; q++) out[q * d] = pixels[q];
       }
     }
 }
 
-INLINE void transform_outputs(const tile_shape f, const geometry *s, const tiling *t, const tile_place *place,
-                              int32_t tiles, const float *products, const float *bias, int32_t count,
-                              float *y) {
+INLINE void winograd_transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
+                                       const tile_place *place, int32_t tiles, const float *products,
+                                       const float *bias, int32_t count, float *y) {
   const int m = f.m, n = f.n;
   const size_t y_plane = (size_t)s->Ho * s->Wo;
   const size_t m_plane = t->m_plane, row = n * m_plane;
@@ -115,64 +116,66 @@ INLINE void transform_outputs(const tile_shape f, const geometry *s, const tilin
   const bool may_be_whole = count == 4 && s->dilation == 1;
   const v128_t b = wasm_v128_load(bias);
   for (; tiles > 0; tiles--, place++) {
+    /* A' down each column of the products. */
     v128_t down[MOST_M][MOST_N];
     const float *plane = products;
 #pragma clang loop unroll(disable)
     for (int q = 0; q < n; q++, plane += m_plane) {
       v128_t v[MOST_N], a[MOST_M];
-      const int32_t *at = place->m + t->across.skip[q];
-      const ptrdiff_t first = at[skip_first] - at[0], last = at[skip_last] - at[0];
-      const float *from = plane + at[0];
-      for (int r = 0; r < n; r++, from += row) {
-        const winograd_part part = winograd_part_of(n, r);
-        v[r] = wasm_v128_load(part == FIRST_OUTPUT ? from + first : part == LAST_OUTPUT ? from + last : from);
+      const int32_t *offset = place->m + t->across.skip[q];
+      const ptrdiff_t first = offset[skip_first] - offset[0], last = offset[skip_last] - offset[0];
+      const float *in = plane + offset[0];
+      for (int r = 0; r < n; r++, in += row) {
+        const winograd_part part = winograd_part_at(n, r);
+        v[r] = wasm_v128_load(part == FIRST_OUTPUT ? in + first : part == LAST_OUTPUT ? in + last : in);
       }
       winograd_output(n, v, a);
       for (int r = 0; r < m; r++) down[r][q] = a[r];
     }
     const bool whole =
         may_be_whole && place->top == 0 && place->left == 0 && place->bottom == m && place->right == m;
-    float edge[MOST_M][4][4]; /* which is not stored as a whole */
+    /* A' across each row. A tile at an edge goes to memory first, and its outputs from there. */
+    float edge[MOST_M][4][4];
     float *const pixels = y + place->output;
-    float *to = whole ? pixels : edge[0][0];
+    float *out = whole ? pixels : edge[0][0];
     const size_t row_step = whole ? (size_t)s->Wo : 16, channel_step = whole ? y_plane : 4;
 #pragma clang loop unroll(disable)
-    for (int r = 0; r < m; r++, to += row_step) {
+    for (int r = 0; r < m; r++, out += row_step) {
       v128_t a[4]; /* columns, lane = channel; then channels, lane = column */
       winograd_output(n, down[r], a);
       for (int q = 0; q < m; q++) a[q] = wasm_f32x4_add(a[q], b);
       for (int q = m; q < 4; q++) a[q] = b;
       transpose4(a);
-      float *channel = to;
+      float *channel = out;
       for (int k = 0; k < 4; k++, channel += channel_step) wasm_v128_store(channel, a[k]);
     }
-    if (!whole) store_pixels(s, place, count, edge[0][0], pixels);
+    if (!whole) winograd_store_pixels(s, place, count, edge[0][0], pixels);
   }
 }
 
 static void inputs_f4(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
                       float *v) {
-  transform_inputs(f4, t, place, tiles, padded, v);
+  winograd_transform_inputs(f4, t, place, tiles, padded, v);
 }
 static void inputs_polyphase(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
                              float *v) {
-  transform_inputs(polyphase, t, place, tiles, padded, v);
+  winograd_transform_inputs(polyphase, t, place, tiles, padded, v);
 }
 
 static void kernels_f4(int32_t channels, const float *mixed, float *u) {
-  transform_kernels(f4, channels, mixed, u);
+  winograd_transform_kernels(f4, channels, mixed, u);
 }
 static void kernels_polyphase(int32_t channels, const float *mixed, float *u) {
-  transform_kernels(polyphase, channels, mixed, u);
+  winograd_transform_kernels(polyphase, channels, mixed, u);
 }
 
 static void outputs_f4(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
                        const float *products, const float *bias, int32_t count, float *y) {
-  transform_outputs(f4, s, t, place, tiles, products, bias, count, y);
+  winograd_transform_outputs(f4, s, t, place, tiles, products, bias, count, y);
 }
 static void outputs_polyphase(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
                               const float *products, const float *bias, int32_t count, float *y) {
-  transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y);
+  winograd_transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y);
 }
 
 const scheme winograd_f4 = {F4, inputs_f4, kernels_f4, outputs_f4};

@@ -1,17 +1,17 @@
-/* Pixels: the step that pixels/from_rgba.c and pixels/resize.c share, and the portable references that stand
- * beside dk_rgba_to_planes, dk_resize_rows, dk_range, dk_map_to_rgba and dk_planes_to_rgba. */
+/* The normalisation that pixels/from_rgba.c and pixels/resize.c share, and the portable references of
+ * dk_rgba_to_planes, dk_resize_rows, dk_range, dk_map_to_rgba and dk_planes_to_rgba. */
 #ifndef DK_PIXELS_H
 #define DK_PIXELS_H
 
 #include "base/simd.h"
 #include "dynakernel.h"
 
-/* Luma is summed in whole thousandths, exactly: 299 R + 587 G + 114 B is at most 255000. */
+/* Luma is summed exactly, in thousandths: 299 R + 587 G + 114 B is at most 255000. */
 enum { COLOUR_UNIT = 255, LUMA_UNIT = 255000, LUMA_RED = 299, LUMA_GREEN = 587, LUMA_BLUE = 114 };
 
-/* (value/unit - mean) / std as (value - zero) * (scale + scale_tail). The scale keeps 16 bits, so
- * that its product with a byte is exact, and the tail the rest: with mean 0 and std 1 the answer is
- * v/255 rounded once, bit for bit what a division gives. */
+/* (value / unit - mean) / std, computed as (value - zero) * (scale + scale_tail). The scale has 16 bits: its
+ * product with a byte is exact. The tail has the rest. With mean 0 and std 1 the result is v / 255 rounded
+ * once, the same bits that a division gives. */
 typedef struct normalisation {
   float zero, scale, scale_tail;
 } normalisation;
@@ -34,9 +34,9 @@ void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t
 
 void range_reference(const float *x, size_t count, float *range);
 
-/* Where value falls when low..high is spread over 0..255, before rounding: in [0, 255]; 128 where
- * the range is empty or not finite; NaN for NaN. SIMD computes this in single precision: it may
- * take the other neighbour where the level is within 1e-4 of half-way between two. */
+/* The level of value, 0 to 255, if low .. high is spread over 0 .. 255, before rounding. 128 if the range is
+ * empty or not finite; NaN for NaN. SIMD computes this in single precision: if the level is within 1e-4 of
+ * the middle between two integers, it may round to the other one. */
 double level_reference(float value, float low, float high);
 
 void map_to_rgba_reference(const float *map, size_t pixels, float low, float high, const uint8_t *palette,

@@ -1,11 +1,11 @@
-/* Portable pixels, written to be read; pixels/from_rgba.c, pixels/to_rgba.c and pixels/resize.c answer the
- * same. */
+/* Portable references, written for reading. pixels/from_rgba.c, pixels/to_rgba.c and pixels/resize.c compute
+ * the same. */
 #include "pixels/pixels.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Channel c of a pixel, 0..255; with one channel, its luma. */
+/* Channel c of a pixel, 0 to 255; if there is one channel, the luma. */
 static double channel_value(const uint8_t *pixel, int32_t channels, int32_t c) {
   if (channels == 1) return 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
   return pixel[c];
@@ -20,8 +20,9 @@ void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channe
     }
 }
 
-/* Share of source pixel u in target pixel i, before normalisation: a triangle around the target's
- * centre that reaches one pixel to each side, or one target pixel when shrinking. */
+/* The share of source pixel u in target pixel i, before the shares are made to sum to 1: a triangle around
+ * the target's centre that reaches one source pixel to each side, or one target pixel if the picture shrinks.
+ */
 static double triangle(int32_t u, int32_t i, int32_t src_size, int32_t size) {
   double step = (double)src_size / size;
   double radius = step > 1.0 ? step : 1.0;
@@ -29,7 +30,7 @@ static double triangle(int32_t u, int32_t i, int32_t src_size, int32_t size) {
   return distance < radius ? 1.0 - distance / radius : 0.0;
 }
 
-/* Source pixels [*first, *end) hold every pixel with a share in i, and some without. */
+/* Source pixels *first .. *end - 1 include every pixel with a share in i, and some without. */
 static void triangle_bounds(int32_t i, int32_t src_size, int32_t size, int32_t *first, int32_t *end) {
   double step = (double)src_size / size;
   double radius = (step > 1.0 ? step : 1.0) + 1.0;

@@ -8,7 +8,10 @@ import { Random } from '../../web/shared/random.js';
 import { functionOf, makeWorld, table } from './api.mjs';
 import { hostileValues } from './values.mjs';
 
-const CODES = ['ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_IMAGE', 'ERR_MEMORY', 'ERR_DISPOSED', 'ERR_MODE'];
+const CODES = [
+  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_CHECKPOINT', 'ERR_IMAGE', 'ERR_MEMORY',
+  'ERR_DISPOSED', 'ERR_MODE',
+];
 const LONGEST_MESSAGE = 1500;
 const RANDOM_CALLS = 25; // of each member, with hostile values in all places
 

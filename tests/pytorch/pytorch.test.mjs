@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findPyTorch } from '../../scripts/python.mjs';
+import { parseCheckpoint } from '../../web/dynakernel/checkpoint/checkpoint.js';
 import {
   cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
 } from '../../web/dynakernel/index.js';
@@ -232,5 +233,18 @@ test('schedules', () => {
   })) {
     const rates = Array.from({ length: steps + 1 }, (_, step) => schedule(step));
     assertWithin(rates, answer[name].data, () => 1e-9, name);
+  }
+});
+
+test('what torch.save writes here, parseCheckpoint reads', () => {
+  execFileSync(python, [path('make_checkpoints.py'), folder]);
+  const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+  for (const [name, numbers] of [['plain', expected.state], ['legacy', expected.state], ['training', expected.state],
+    ['compiled', expected.state], ['whole-model', expected.model]]) {
+    const dict = parseCheckpoint(readFileSync(join(folder, `${name}.pth`)));
+    for (const [key, [shape, values]] of Object.entries(numbers)) {
+      assert.deepEqual(dict[key].shape, shape, `${name}: ${key}`);
+      assert.deepEqual(Array.from(dict[key].data, Number), values, `${name}: ${key}`);
+    }
   }
 });

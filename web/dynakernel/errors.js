@@ -9,6 +9,7 @@
  * - `ERR_SHAPE`: a tensor's shape does not fit, or an index lies outside it
  * - `ERR_STATE`: a state dict does not fit the module
  * - `ERR_SAFETENSORS`: bytes that are not a safetensors file, or values that cannot become one
+ * - `ERR_CHECKPOINT`: bytes that are not a PyTorch checkpoint, or that hold no weights
  * - `ERR_IMAGE`: a picture that cannot be read, or a canvas that cannot be drawn on
  * - `ERR_MEMORY`: the heap cannot grow by what the call needs; the runtime lives on
  * - `ERR_DISPOSED`: the runtime, tensor or module was disposed; or the WebAssembly module failed, after
@@ -16,14 +17,14 @@
  * - `ERR_MODE`: training mode with a batch of one; a backward pass without a forward pass that was
  *   kept for it
  *
- * @typedef {'ERR_LOAD' | 'ERR_CONFIG' | 'ERR_SHAPE' | 'ERR_STATE' | 'ERR_SAFETENSORS' | 'ERR_IMAGE'
- *   | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
+ * @typedef {'ERR_LOAD' | 'ERR_CONFIG' | 'ERR_SHAPE' | 'ERR_STATE' | 'ERR_SAFETENSORS'
+ *   | 'ERR_CHECKPOINT' | 'ERR_IMAGE' | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
  */
 
 /** @type {ReadonlySet<ErrorCode>} */
 const CODES = new Set([
-  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_IMAGE', 'ERR_MEMORY',
-  'ERR_DISPOSED', 'ERR_MODE',
+  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_CHECKPOINT', 'ERR_IMAGE',
+  'ERR_MEMORY', 'ERR_DISPOSED', 'ERR_MODE',
 ]);
 
 /** Characters of a message: some fifteen lines of a console. */

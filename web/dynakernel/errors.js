@@ -11,11 +11,12 @@
  * - `ERR_IMAGE`: a picture that cannot be read, or a canvas that cannot be drawn on
  * - `ERR_MEMORY`: the heap cannot grow by what the call needs; the runtime lives on
  * - `ERR_DISPOSED`: the runtime, tensor or module was disposed
+ * - `ERR_ONNX`: bytes that are no ONNX file, or a model that cannot run
  * - `ERR_MODE`: training mode with a batch of one; a backward pass without a forward pass that was
  *   kept for it
  *
  * @typedef {'ERR_LOAD' | 'ERR_CONFIG' | 'ERR_SHAPE' | 'ERR_STATE' | 'ERR_SAFETENSORS' | 'ERR_IMAGE'
- *   | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
+ *   | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE' | 'ERR_ONNX'} ErrorCode
  */
 
 /** Characters of a message: some fifteen lines of a console. */

@@ -9,8 +9,8 @@ import { functionOf, makeWorld, table } from './api.mjs';
 import { hostileValues } from './values.mjs';
 
 const CODES = [
-  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_CHECKPOINT', 'ERR_IMAGE', 'ERR_MEMORY',
-  'ERR_DISPOSED', 'ERR_MODE',
+  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_CHECKPOINT', 'ERR_ONNX', 'ERR_IMAGE',
+  'ERR_MEMORY', 'ERR_DISPOSED', 'ERR_MODE',
 ];
 const LONGEST_MESSAGE = 1500;
 const RANDOM_CALLS = 25; // of each member, with hostile values in all places

@@ -10,6 +10,7 @@
  * - `ERR_STATE`: a state dict does not fit the module
  * - `ERR_SAFETENSORS`: bytes that are not a safetensors file, or values that cannot become one
  * - `ERR_CHECKPOINT`: bytes that are not a PyTorch checkpoint, or that hold no weights
+ * - `ERR_ONNX`: bytes that are not an ONNX file, or a model that cannot run
  * - `ERR_IMAGE`: a picture that cannot be read, or a canvas that cannot be drawn on
  * - `ERR_MEMORY`: the heap cannot grow by what the call needs; the runtime lives on
  * - `ERR_DISPOSED`: the runtime, tensor or module was disposed; or the WebAssembly module failed, after
@@ -18,13 +19,13 @@
  *   kept for it
  *
  * @typedef {'ERR_LOAD' | 'ERR_CONFIG' | 'ERR_SHAPE' | 'ERR_STATE' | 'ERR_SAFETENSORS'
- *   | 'ERR_CHECKPOINT' | 'ERR_IMAGE' | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
+ *   | 'ERR_CHECKPOINT' | 'ERR_ONNX' | 'ERR_IMAGE' | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
  */
 
 /** @type {ReadonlySet<ErrorCode>} */
 const CODES = new Set([
-  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_CHECKPOINT', 'ERR_IMAGE',
-  'ERR_MEMORY', 'ERR_DISPOSED', 'ERR_MODE',
+  'ERR_LOAD', 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_STATE', 'ERR_SAFETENSORS', 'ERR_CHECKPOINT', 'ERR_ONNX',
+  'ERR_IMAGE', 'ERR_MEMORY', 'ERR_DISPOSED', 'ERR_MODE',
 ]);
 
 /** Characters of a message: some fifteen lines of a console. */

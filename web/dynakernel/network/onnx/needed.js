@@ -1,0 +1,53 @@
+/** Finds the nodes of an ONNX graph that its outputs need. */
+import { given } from '../../errors.js';
+
+/** @typedef {import('../../errors.js').DynakernelError} DynakernelError */
+/** @typedef {import('./node.js').OnnxNode} OnnxNode */
+/** @typedef {import('./protobuf.js').Message} Message */
+
+/**
+ * @param {OnnxNode[]} nodes
+ * @param {string[]} outputs
+ * @param {Set<string>} needed to which the names of all tensors on the way are added
+ * @returns {Set<OnnxNode>}
+ * @throws {DynakernelError} ERR_ONNX if two nodes make the same tensor
+ */
+export function findNeeded(nodes, outputs, needed) {
+  /** @type {Map<string, OnnxNode>} */
+  const makers = new Map();
+  for (const node of nodes) {
+    for (const name of node.outputs) {
+      if (name === '') continue;
+      const other = makers.get(name);
+      if (other) throw node.error(`makes ${given(name)}, which ${given(other.name)} makes too`);
+      makers.set(name, node);
+    }
+  }
+  /** @type {Set<OnnxNode>} */
+  const alive = new Set();
+  const open = [...outputs];
+  while (open.length > 0) {
+    const name = /** @type {string} */ (open.pop());
+    needed.add(name);
+    const node = makers.get(name);
+    if (!node || alive.has(node)) continue;
+    alive.add(node);
+    for (const input of node.inputs) open.push(input);
+    for (const attribute of node.attributes.values()) if (attribute.graph) addNames(attribute.graph, open);
+  }
+  return alive;
+}
+
+/**
+ * Adds the names that a graph uses, in its own subgraphs too.
+ *
+ * @param {Message} graph
+ * @param {string[]} names
+ */
+function addNames(graph, names) {
+  for (const output of graph.outputs) names.push(output.name ?? '');
+  for (const node of graph.nodes) {
+    for (const name of node.inputs) names.push(name);
+    for (const attribute of node.attributes) if (attribute.graph) addNames(attribute.graph, names);
+  }
+}

@@ -1,0 +1,69 @@
+/** What convolutions and pools share: strides, padding and dilation of windows that move over an image. */
+
+/** @typedef {import('./table.js').OnnxNode} OnnxNode */
+/** @typedef {import('./table.js').Operand} Operand */
+/** @typedef {import('./table.js').Trace} Trace */
+
+/** @typedef {[number, number]} Pair */
+/** @typedef {[top: number, left: number, bottom: number, right: number]} Padding */
+/** @typedef {{ kernel: Pair, stride: Pair, padding: Padding, dilation: Pair }} Windows */
+
+/** The largest kernel, stride, padding and dilation. */
+const MAX_EXTENT = 2 ** 15;
+
+/**
+ * @param {OnnxNode} node
+ * @param {number[]} shape of the image: [N, C, W] or [N, C, H, W]
+ * @param {number[]} kernel
+ * @returns {Windows} of an image with two axes; one with a single axis has H = 1
+ */
+export function readWindows(node, shape, kernel) {
+  const rank = shape.length - 2;
+  if (rank !== 1 && rank !== 2) throw node.unsupported(`of ${rank} axes`);
+  const list = (/** @type {string} */ name, /** @type {number} */ length, /** @type {number} */ fallback,
+    /** @type {number} */ least) => {
+    const values = node.ints(name, new Array(length).fill(fallback));
+    if (values.length === length && values.every((value) => value >= least && value <= MAX_EXTENT)) return values;
+    throw node.error(`must have ${length} numbers in ${name}, from ${least} to ${MAX_EXTENT}; ` +
+      `got [${values.slice(0, 8).join(', ')}]`);
+  };
+  if (kernel.length !== rank || !kernel.every((length) => length >= 1 && length <= MAX_EXTENT)) {
+    throw node.error(`has a kernel [${kernel.join(', ')}] for ${rank} axes`);
+  }
+  const stride = list('strides', rank, 1, 1);
+  const dilation = list('dilations', rank, 1, 1);
+  const auto = node.string('auto_pad', 'NOTSET');
+  const padding = auto === 'NOTSET' || auto === '' ? list('pads', 2 * rank, 0, 0) : new Array(2 * rank).fill(0);
+  if (auto === 'SAME_UPPER' || auto === 'SAME_LOWER') {
+    for (let i = 0; i < rank; i++) {
+      const length = shape[2 + i];
+      const reach = dilation[i] * (kernel[i] - 1) + 1;
+      const total = Math.max((Math.ceil(length / stride[i]) - 1) * stride[i] + reach - length, 0);
+      const less = Math.floor(total / 2);
+      [padding[i], padding[rank + i]] = auto === 'SAME_UPPER' ? [less, total - less] : [total - less, less];
+    }
+  } else if (auto !== 'NOTSET' && auto !== '' && auto !== 'VALID') {
+    throw node.error(`has the unknown auto_pad ${auto}`);
+  }
+  const pair = (/** @type {number[]} */ values, /** @type {number} */ missing) =>
+    /** @type {Pair} */ (rank === 1 ? [missing, values[0]] : values);
+  const sides = /** @type {Padding} */ (rank === 1 ? [0, padding[0], 0, padding[1]] : padding);
+  return { kernel: pair(kernel, 1), stride: pair(stride, 1), padding: sides, dilation: pair(dilation, 1) };
+}
+
+/**
+ * An image with one axis as one with two: [N, C, W] -> [N, C, 1, W].
+ *
+ * @param {Operand} x
+ * @param {Trace} t
+ */
+export const asImage = (x, t) => (x.shape.length === 3 ? t.reshape(x, [x.shape[0], x.shape[1], 1, x.shape[2]]) : x);
+
+/**
+ * The way back.
+ *
+ * @param {Operand} y [N, C, H, W]
+ * @param {Operand} x the image at the beginning
+ * @param {Trace} t
+ */
+export const asBefore = (y, x, t) => (x.shape.length === 3 ? t.reshape(y, [y.shape[0], y.shape[1], y.shape[3]]) : y);

@@ -1,0 +1,250 @@
+/** Reads protobuf's wire format: the part that ONNX files use. Memory is bounded by the file's size. */
+import { DynakernelError } from '../../errors.js';
+
+/**
+ * A field: its name, what it holds, and whether it may come several times. A function gives the schema
+ * of a message, so that schemas may refer to each other.
+ *
+ * @typedef {'int' | 'uint' | 'float' | 'double' | 'text' | 'bytes' | (() => Schema)} Kind
+ * @typedef {readonly [name: string, kind: Kind, repeated?: 'repeated']} Field
+ * @typedef {{ readonly [field: number]: Field }} Schema
+ */
+
+/**
+ * A message: a repeated field is an array (of numbers perhaps a typed array), a single field that the
+ * file does not give is undefined.
+ *
+ * @typedef {{ [name: string]: any }} Message
+ */
+
+/** Levels of messages in messages: a graph in a node of a graph costs three. */
+const DEEPEST = 60;
+
+/** Messages in a file. The largest models have some 100,000 nodes, attributes and tensors. */
+const MOST_MESSAGES = 1_000_000;
+
+const WIRE_TYPES = ['a varint', '64 bits', 'a length', 'the start of a group', 'the end of a group', '32 bits'];
+
+/** The wire type of each kind of number; everything else has a length. */
+const WIRE_TYPE_OF = { int: 0, uint: 0, double: 1, float: 5 };
+
+const text = new TextDecoder();
+
+/** @type {readonly any[]} */
+const NOTHING = Object.freeze([]);
+
+/** @param {string} message */
+export const wireError = (message) => new DynakernelError('ERR_ONNX', `the file is no valid ONNX file: ${message}`);
+
+/**
+ * Reads a message that fills all the bytes.
+ *
+ * @param {Uint8Array} bytes
+ * @param {Schema} schema
+ * @returns {Message}
+ * @throws {DynakernelError} ERR_ONNX if the bytes are no such message
+ */
+export function decodeMessage(bytes, schema) {
+  // a plain view: the slices of a Node Buffer would be views too
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return new Decoder(plain).message(0, plain.length, schema, 0);
+}
+
+class Decoder {
+  /** @param {Uint8Array} bytes */
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.position = 0;
+    this.messages = 0;
+  }
+
+  /**
+   * @param {number} start
+   * @param {number} end
+   * @param {Schema} schema
+   * @param {number} depth
+   * @returns {Message}
+   */
+  message(start, end, schema, depth) {
+    if (depth > DEEPEST) throw wireError(`messages are nested more than ${DEEPEST} deep`);
+    if (++this.messages > MOST_MESSAGES) throw wireError(`it has more than ${MOST_MESSAGES} messages`);
+    /** @type {Message} */
+    const message = {};
+    for (const [name, , repeated] of Object.values(schema)) message[name] = repeated ? NOTHING : undefined;
+
+    this.position = start;
+    while (this.position < end) {
+      const at = this.position;
+      const key = this.varint(end, false);
+      const number = Math.floor(key / 8);
+      const wireType = key % 8;
+      if (number < 1 || number > 0x1fffffff) throw wireError(`field number ${number} at byte ${at}`);
+      const field = Object.hasOwn(schema, number) ? schema[number] : null;
+      if (field) this.field(message, field, wireType, end, depth);
+      else this.skip(wireType, end);
+    }
+    return message;
+  }
+
+  /**
+   * @param {Message} message
+   * @param {Field} field
+   * @param {number} wireType
+   * @param {number} end of the message
+   * @param {number} depth
+   */
+  field(message, [name, kind, repeated], wireType, end, depth) {
+    const at = this.position;
+    const isNumber = typeof kind === 'string' && kind in WIRE_TYPE_OF;
+    const expected = isNumber ? WIRE_TYPE_OF[/** @type {keyof typeof WIRE_TYPE_OF} */ (kind)] : 2;
+    const isPacked = isNumber && repeated && wireType === 2;
+    if (wireType !== expected && !isPacked) {
+      throw wireError(`the field ${name} at byte ${at} has ${WIRE_TYPES[wireType] ?? `wire type ${wireType}`}; ` +
+        `${WIRE_TYPES[expected]} is expected`);
+    }
+    if (isPacked) {
+      const numbers = this.packed(kind, this.length(end));
+      if (message[name] === NOTHING) message[name] = numbers;
+      else append(message, name, numbers);
+      return;
+    }
+    const value = isNumber ? this.number(kind, end) : this.delimited(kind, this.length(end), depth);
+    if (!repeated) {
+      message[name] = value;
+      return;
+    }
+    append(message, name, [value]);
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {number} end of the field
+   * @param {number} depth
+   */
+  delimited(kind, end, depth) {
+    const start = this.position;
+    const value = typeof kind === 'function' ? this.message(start, end, kind(), depth + 1)
+      : kind === 'text' ? text.decode(this.bytes.subarray(start, end)) : this.bytes.subarray(start, end);
+    this.position = end;
+    return value;
+  }
+
+  /**
+   * The numbers from here to the end of a packed field.
+   *
+   * @param {Kind} kind
+   * @param {number} end
+   * @returns {ArrayLike<number>}
+   */
+  packed(kind, end) {
+    const start = this.position;
+    if (kind === 'float' || kind === 'double') {
+      const bytes = this.bytes.slice(start, end);
+      const width = kind === 'float' ? 4 : 8;
+      if (bytes.length % width) throw wireError(`${bytes.length} bytes at byte ${start} are no list of ${kind}s`);
+      this.position = end;
+      return kind === 'float' ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer);
+    }
+    // each number ends with the first byte that is below 128
+    let count = 0;
+    for (let i = start; i < end; i++) if (this.bytes[i] < 128) count++;
+    const numbers = new Float64Array(count);
+    for (let i = 0; i < count; i++) numbers[i] = this.varint(end, kind === 'int');
+    if (this.position !== end) throw wireError(`the list of numbers at byte ${start} is cut off`);
+    return numbers;
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {number} end
+   * @returns {number}
+   */
+  number(kind, end) {
+    if (kind === 'int' || kind === 'uint') return this.varint(end, kind === 'int');
+    const at = this.advance(kind === 'float' ? 4 : 8, end);
+    return kind === 'float' ? this.view.getFloat32(at, true) : this.view.getFloat64(at, true);
+  }
+
+  /**
+   * A number of 64 bits, seven to a byte. Beyond 2^53 it is rounded, which no size or index notices.
+   *
+   * @param {number} end
+   * @param {boolean} signed
+   */
+  varint(end, signed) {
+    const at = this.position;
+    let value = 0;
+    for (let i = 0; i < 10; i++) {
+      if (this.position >= end) throw wireError(`the number at byte ${at} is cut off`);
+      const byte = this.bytes[this.position++];
+      if (i === 9 && byte > 1) break;
+      value += (byte & 127) * 2 ** (7 * i);
+      if (byte > 127) continue;
+      return signed && i === 9 ? this.negative(at) : value;
+    }
+    throw wireError(`the number at byte ${at} has more than 64 bits`);
+  }
+
+  /**
+   * A number whose sign bit is set: exactly, because -1 has all bits.
+   *
+   * @param {number} at
+   */
+  negative(at) {
+    let bits = 0n;
+    for (let i = 0; i < 10; i++) bits |= BigInt(this.bytes[at + i] & 127) << BigInt(7 * i);
+    return Number(BigInt.asIntN(64, bits));
+  }
+
+  /**
+   * Reads the length of a field.
+   *
+   * @param {number} end of the message around it
+   * @returns {number} the end of the field
+   */
+  length(end) {
+    const length = this.varint(end, false);
+    const start = this.position;
+    if (length > end - start) {
+      throw wireError(`a field of ${length} bytes at byte ${start} reaches beyond its end: was the file cut off?`);
+    }
+    return start + length;
+  }
+
+  /**
+   * @param {number} wireType
+   * @param {number} end
+   */
+  skip(wireType, end) {
+    if (wireType === 0) this.varint(end, false);
+    else if (wireType === 1) this.advance(8, end);
+    else if (wireType === 2) this.position = this.length(end);
+    else if (wireType === 5) this.advance(4, end);
+    else throw wireError(`byte ${this.position} has ${WIRE_TYPES[wireType] ?? `wire type ${wireType}`}`);
+  }
+
+  /**
+   * @param {number} bytes
+   * @param {number} end
+   * @returns {number} where they begin
+   */
+  advance(bytes, end) {
+    const at = this.position;
+    if (bytes > end - at) throw wireError(`the number at byte ${at} is cut off`);
+    this.position = at + bytes;
+    return at;
+  }
+}
+
+/**
+ * Several packed runs of one field, and single values beside them, are one list.
+ *
+ * @param {Message} message
+ * @param {string} name
+ * @param {ArrayLike<any>} values
+ */
+function append(message, name, values) {
+  if (message[name] === NOTHING || !Array.isArray(message[name])) message[name] = Array.from(message[name]);
+  for (let i = 0; i < values.length; i++) message[name].push(values[i]);
+}

@@ -1,0 +1,145 @@
+/** Tensors of an ONNX file: from TensorProto to numbers. */
+import { DynakernelError, given, nameText } from '../../errors.js';
+import { decodeFloats } from '../../float-formats.js';
+import { shapeText, sizeOf } from '../../shape.js';
+
+/** @typedef {import('./protobuf.js').Message} Message */
+
+/**
+ * The type of a tensor's elements. Floats of 16 bits are held as float32, integers and truth values
+ * as doubles.
+ *
+ * @typedef {'float' | 'double' | 'float16' | 'bfloat16' | 'int8' | 'int16' | 'int32' | 'int64' | 'uint8' | 'uint16' |
+ *   'uint32'
+ *   | 'uint64' | 'bool'} Dtype
+ */
+
+/** @typedef {Float32Array | Float64Array} Numbers */
+
+/** @typedef {{ dtype: Dtype, shape: number[], data: Numbers }} TensorData */
+
+/** Names of TensorProto.DataType by number. */
+const TYPE_NAMES = [
+  'UNDEFINED', 'FLOAT', 'UINT8', 'INT8', 'UINT16', 'INT16', 'INT32', 'INT64', 'STRING', 'BOOL', 'FLOAT16', 'DOUBLE',
+    'UINT32',
+  'UINT64', 'COMPLEX64', 'COMPLEX128', 'BFLOAT16', 'FLOAT8E4M3FN', 'FLOAT8E4M3FNUZ', 'FLOAT8E5M2', 'FLOAT8E5M2FNUZ',
+    'UINT4',
+  'INT4', 'FLOAT4E2M1',
+];
+
+/** @type {{ readonly [type: number]: Dtype }} */
+const DTYPES = {
+  1: 'float', 2: 'uint8', 3: 'int8', 4: 'uint16', 5: 'int16', 6: 'int32', 7: 'int64', 9: 'bool', 10: 'float16',
+    11: 'double',
+  12: 'uint32', 13: 'uint64', 16: 'bfloat16',
+};
+
+/** The class that holds the bytes of raw_data, and the field that holds the numbers otherwise. */
+const STORAGE = /** @type {{ readonly [dtype: string]: readonly [any, string] }} */ ({
+  float: [Float32Array, 'floatData'], double: [Float64Array, 'doubleData'],
+  float16: [Uint16Array, 'int32Data'], bfloat16: [Uint16Array, 'int32Data'],
+  int8: [Int8Array, 'int32Data'], int16: [Int16Array, 'int32Data'], int32: [Int32Array, 'int32Data'],
+  uint8: [Uint8Array, 'int32Data'], uint16: [Uint16Array, 'int32Data'], bool: [Uint8Array, 'int32Data'],
+  uint32: [Uint32Array, 'uint64Data'], int64: [BigInt64Array, 'int64Data'], uint64: [BigUint64Array, 'uint64Data'],
+});
+
+/** The largest rank while a file is folded. */
+const MAX_RANK = 16;
+
+/** @param {string} dtype */
+export const isFloat = (dtype) => dtype === 'float' || dtype === 'double' || dtype === 'float16' ||
+  dtype === 'bfloat16';
+
+/** @param {unknown} type a number of TensorProto.DataType */
+export const typeName = (type) => TYPE_NAMES[/** @type {number} */ (type)] ?? `number ${given(type)}`;
+
+/**
+ * The type by its number.
+ *
+ * @param {number | undefined} type
+ * @param {string} what whose type it is, for the message
+ * @returns {Dtype}
+ */
+export function dtypeOf(type, what) {
+  if (type !== undefined && Object.hasOwn(DTYPES, type)) return DTYPES[type];
+  throw new DynakernelError('ERR_ONNX',
+    `${what} has the type ${typeName(type ?? 0)}; a network computes with float32, and ` +
+    'folds constants of the integer types and BOOL');
+}
+
+/**
+ * An array for elements of a type.
+ *
+ * @param {Dtype} dtype
+ * @param {number} length
+ * @returns {Numbers}
+ */
+export const numbersFor =
+  (dtype, length) => (isFloat(dtype) && dtype !== 'double' ? new Float32Array(length) : new Float64Array(length));
+
+/**
+ * Reads a tensor. Its numbers are a view on the file if they are aligned float32.
+ *
+ * @param {Message} tensor
+ * @param {string} what which tensor it is, for messages
+ * @returns {TensorData}
+ * @throws {DynakernelError} ERR_ONNX if the tensor is not whole, or of a type that is not read
+ */
+export function readTensor(tensor, what) {
+  const name = `${what}${tensor.name ? ` ${nameText(tensor.name)}` : ''}`;
+  const refuse = (/** @type {string} */ message) => new DynakernelError('ERR_ONNX', `${name} ${message}`);
+  if (tensor.externalData.length > 0 || tensor.dataLocation === 1) {
+    const place = tensor.externalData.find((/** @type {Message} */ pair) => pair.key === 'location')?.value;
+    throw refuse(`keeps its numbers in another file${place ? `, ${given(place)}` : ''}; save the model in one file: ` +
+      "onnx.save(onnx.load('model.onnx'), 'whole.onnx', save_as_external_data=False)");
+  }
+  if (tensor.segment) throw refuse('is one segment of a tensor; segments are not read');
+  const dtype = dtypeOf(tensor.dataType, name);
+  const shape = Array.from(/** @type {number[]} */ (tensor.dims));
+  if (shape.length > MAX_RANK) throw refuse(`has ${shape.length} dimensions; at most ${MAX_RANK} are read`);
+  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
+    throw refuse(`has the impossible shape ${shapeText(shape)}`);
+  }
+  const [Type, field] = STORAGE[dtype];
+  const size = sizeOf(shape);
+
+  // the numbers are either the bytes of raw_data or a list in the field of the type
+  if (tensor.rawData !== undefined) {
+    const bytes = tensor.rawData;
+    if (bytes.length !== size * Type.BYTES_PER_ELEMENT) {
+      throw refuse(`with the shape ${shapeText(shape)} needs ${size * Type.BYTES_PER_ELEMENT} bytes of ` +
+        `${typeName(tensor.dataType)}; it has ${bytes.length}`);
+    }
+    return { dtype, shape, data: toNumbers(dtype, viewOn(bytes, Type)) };
+  }
+  const list = tensor[field];
+  if (list.length !== size) {
+    throw refuse(`with the shape ${shapeText(shape)} needs ${size} numbers; it has ${list.length}`);
+  }
+  return { dtype, shape, data: toNumbers(dtype, list) };
+}
+
+/**
+ * Bytes as the numbers that they are: a view if they are aligned, else a copy.
+ *
+ * @param {Uint8Array} bytes
+ * @param {any} Type a typed array
+ */
+function viewOn(bytes, Type) {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new Type(buffer, byteOffset, byteLength / Type.BYTES_PER_ELEMENT);
+}
+
+/**
+ * @param {Dtype} dtype
+ * @param {any} list
+ * @returns {Numbers}
+ */
+function toNumbers(dtype, list) {
+  if (dtype === 'float16') return decodeFloats(list, 'F16');
+  if (dtype === 'bfloat16') return decodeFloats(list, 'BF16');
+  const numbers = numbersFor(dtype, 0);
+  if (list instanceof numbers.constructor) return /** @type {Numbers} */ (list);
+  const Type = /** @type {any} */ (numbers.constructor);
+  return Type.from(list, dtype === 'bool' ? (/** @type {number} */ bit) => Number(bit !== 0) : Number);
+}

@@ -1,0 +1,403 @@
+/** Walks the nodes of an ONNX graph once: folds what is constant, and adds the rest to a network's graph. */
+import { DynakernelError, given, listText, nameText } from '../../errors.js';
+import { shapeText, sizeOf } from '../../shape.js';
+import { GraphBuilder } from '../graph.js';
+import { FOLD_ONLY, fold, foldedShape } from './fold.js';
+import { findNeeded } from './needed.js';
+import { OnnxNode, Unsupported } from './node.js';
+import { OPERATORS } from './operators.js';
+import { isFloat, numbersFor, readTensor } from './tensors.js';
+
+/** @typedef {import('../graph.js').Value} Value */
+/** @typedef {import('./protobuf.js').Message} Message */
+/** @typedef {import('./tensors.js').Dtype} Dtype */
+/** @typedef {import('./tensors.js').Numbers} Numbers */
+/** @typedef {{ [name: string]: any }} Attributes */
+
+/**
+ * A tensor of the ONNX graph: a constant, which has data, or a value that the network computes.
+ *
+ * @typedef {object} Operand
+ * @property {Dtype} dtype
+ * @property {number[]} shape
+ * @property {string} name
+ * @property {Numbers | null} data
+ * @property {Value | null} value a constant gets one if the network needs it
+ * @property {string} [stateName] of a parameter whose numbers these are
+ * @property {number[]} [stateShape]
+ */
+
+/** Names of tensors, and those of the graph around a subgraph. A poisoned name is one that no operator could make. */
+/** @typedef {{ names: Map<string, Operand | null>, outer: Scope | null, later: Set<string> }} Scope */
+
+/** Elements that all constants of ConstantOfShape and Range may have together. */
+const MOST_FILLED = 2 ** 27;
+
+/** Elements, and multiplications of matrices, that folding may cost. */
+const MOST_WORK = 2 ** 26;
+
+/** A constant beyond this size is not folded into one that is more than twice as large. */
+const LARGE = 2 ** 20;
+
+export class Trace {
+  /** @param {number} opset */
+  constructor(opset) {
+    this.opset = opset;
+    this.builder = new GraphBuilder();
+    this.filled = 0;
+    this.work = 0;
+    /** Operators that the network cannot run: the reasons, and nodes by name. @type {Map<string, Set<string>>} */
+    this.failures = new Map();
+    /** Names of tensors that something needs. @type {Set<string>} */
+    this.needed = new Set();
+    this.node = new OnnxNode({ inputs: [], outputs: [], attributes: [] }, opset);
+    /** @type {Scope | null} */
+    this.scope = null;
+  }
+
+  /**
+   * Runs a graph or subgraph.
+   *
+   * @param {Message} graph
+   * @param {Map<string, Operand | null>} inputs
+   * @param {readonly string[]} wanted names of tensors that are needed beside the outputs
+   * @returns {Scope} which has every name that was made
+   */
+  run(graph, inputs, wanted) {
+    /** @type {Scope} */
+    const scope = { names: new Map(inputs), outer: this.scope, later: new Set() };
+    this.scope = scope;
+    if (graph.sparse.length > 0) {
+      throw new DynakernelError('ERR_ONNX', 'the model has sparse initializers, which are not read');
+    }
+    const nodes = graph.nodes.map((/** @type {Message} */ node) => new OnnxNode(node, this.opset));
+    const outputs = graph.outputs.map((/** @type {Message} */ output) => output.name ?? '');
+    const alive = findNeeded(nodes, [...outputs, ...wanted], this.needed);
+
+    const initializers = new Set();
+    for (const tensor of graph.initializers) {
+      const name = tensor.name ?? '';
+      if (scope.names.has(name) || initializers.has(name)) {
+        throw new DynakernelError('ERR_ONNX', `two inputs or initializers have the name ${given(name)}`);
+      }
+      initializers.add(name);
+      if (!this.needed.has(name)) continue;
+      const { dtype, shape, data } = readTensor(tensor, 'the initializer');
+      scope.names.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
+    }
+    for (const node of nodes) for (const name of node.outputs) scope.later.add(name);
+    for (const node of nodes) {
+      if (alive.has(node)) this.runNode(node);
+      for (const name of node.outputs) scope.later.delete(name);
+    }
+    this.scope = scope.outer;
+    return scope;
+  }
+
+  /** @param {OnnxNode} node */
+  runNode(node) {
+    const outer = this.node;
+    this.node = node;
+    const before = this.builder.nodes.length;
+    /** @type {Operand[]} */
+    let results = [];
+    try {
+      results = this.lower(node);
+      this.checkOutputs(node, results);
+    } catch (error) {
+      if (error instanceof Unsupported) this.fail(node, error.message);
+      else if (error instanceof DynakernelError && error.code !== 'ERR_ONNX') {
+        throw node.error(`cannot run: ${error.message}`);
+      }
+      else throw error;
+      results = [];
+    }
+    this.nameResults(node, results, before);
+    this.node = outer;
+  }
+
+  /**
+   * @param {OnnxNode} node
+   * @returns {Operand[]}
+   */
+  lower(node) {
+    const inputs = node.inputs.map((name) => (name === '' ? null : this.find(name)));
+    const entry = node.domain === '' && Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : null;
+    if (!entry) throw node.unsupported('');
+    if (inputs.includes(undefined)) return []; // something before it is not supported, and said so
+    const [least, most, lowering] = entry;
+    const operands = /** @type {(Operand | null)[]} */ (inputs);
+    while (operands.length > 0 && operands.at(-1) === null) operands.pop();
+    if (operands.length < least || operands.length > most || operands.slice(0, least).includes(null)) {
+      const expected = least === most ? least : `${least} to ${most}`;
+      throw node.error(`must have ${expected} inputs; it has ${operands.filter(Boolean).length}`);
+    }
+    const made = lowering(node, operands, this);
+    return Array.isArray(made) ? made : [made];
+  }
+
+  /**
+   * @param {OnnxNode} node
+   * @param {Operand[]} results
+   */
+  checkOutputs(node, results) {
+    if (results.length === 0) return;
+    const missing = node.outputs.findIndex((name, i) => i >= results.length && name !== '' && this.needed.has(name));
+    if (missing >= 0) throw node.unsupported(`output ${missing + 1}, ${nameText(node.outputs[missing])}`);
+  }
+
+  /**
+   * Gives outputs their names, and the last node that does more than move numbers the name of the ONNX node.
+   *
+   * @param {OnnxNode} node
+   * @param {Operand[]} results empty if the node could not run
+   * @param {number} before how many nodes the network had
+   */
+  nameResults(node, results, before) {
+    const scope = /** @type {Scope} */ (this.scope);
+    node.outputs.forEach((name, i) => {
+      if (name === '') return;
+      if (scope.names.has(name)) throw node.error(`makes ${given(name)}, which an input or initializer is already`);
+      scope.names.set(name, results[i] ?? null);
+      const result = results[i];
+      if (result && result.name === '') result.name = name;
+    });
+    const made = this.builder.nodes.slice(before);
+    const main = made.filter((one) => one.op !== 'reshape').at(-1) ?? made.at(-1);
+    for (const one of made) {
+      one.name = one === main ? node.name : `${node.name}/${one.op}`;
+      one.outputs.forEach((value) => {
+        const i = results.findIndex((result) => result.value === value);
+        value.name = i >= 0 && node.outputs[i] ? node.outputs[i] : one.name;
+      });
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Operand | undefined} undefined if the operator that makes it is not supported
+   */
+  find(name) {
+    for (let scope = this.scope; scope; scope = scope.outer) {
+      const found = scope.names.get(name);
+      if (found) return found;
+      if (found === null) return undefined;
+      if (scope.later.has(name)) {
+        throw this.node.error(`uses ${given(name)} before a node makes it: the nodes are unsorted, or in a circle`);
+      }
+    }
+    throw this.node.error(`uses ${given(name)}, which no node, input or initializer makes`);
+  }
+
+  /**
+   * @param {OnnxNode} node
+   * @param {string} why
+   */
+  fail(node, why) {
+    const key = why ? `${node.operator} (${why})` : node.operator;
+    if (!this.failures.has(key)) this.failures.set(key, new Set());
+    this.failures.get(key)?.add(node.name);
+  }
+
+  /** Throws one error for everything that is not supported. */
+  checkSupported() {
+    if (this.failures.size === 0) return;
+    const lines = [...this.failures].slice(0, 20).map(([what, names]) =>
+      `${nameText(what)}: ${listText([...names], 4)}`);
+    const rest = this.failures.size > 20 ? `\nand ${this.failures.size - 20} more` : '';
+    throw new DynakernelError('ERR_ONNX',
+      `the model has operators that a network cannot run, by node:\n${lines.join('\n')}${rest}`);
+  }
+
+  /**
+   * A constant that the trace makes itself.
+   *
+   * @param {ArrayLike<number>} data
+   * @param {number[]} [shape]
+   * @param {Dtype} [dtype]
+   * @returns {Operand}
+   */
+  constant(data, shape = [data.length], dtype = 'float') {
+    const numbers = numbersFor(dtype, 0).constructor === data.constructor ? /** @type {Numbers} */ (data) : null;
+    if (numbers) return { dtype, shape, data: numbers, name: '', value: null };
+    const copy = numbersFor(dtype, data.length);
+    copy.set(data);
+    return { dtype, shape, data: copy, name: '', value: null };
+  }
+
+  /** @param {number} number */
+  scalar(number) {
+    return this.constant([number], []);
+  }
+
+  /**
+   * A constant that is filled with one number or counts up.
+   *
+   * @param {Dtype} dtype
+   * @param {number[]} shape
+   * @returns {Numbers}
+   */
+  allocate(dtype, shape) {
+    const size = sizeOf(shape);
+    // a double takes the room of two floats
+    this.filled += isFloat(dtype) && dtype !== 'double' ? size : 2 * size;
+    if (!(this.filled <= MOST_FILLED)) {
+      throw this.node.error(
+        `makes a constant ${shapeText(shape)}; all such constants together may have at most ${MOST_FILLED} elements`);
+    }
+    return numbersFor(dtype, size);
+  }
+
+  /**
+   * Adds a node with one output, or folds it.
+   *
+   * @param {string} op
+   * @param {(Operand | null)[]} inputs
+   * @param {Attributes} [attributes]
+   * @returns {Operand}
+   */
+  emit(op, inputs, attributes = {}) {
+    return this.emitAll(op, inputs, attributes)[0];
+  }
+
+  /**
+   * @param {string} op
+   * @param {(Operand | null)[]} inputs
+   * @param {Attributes} attributes
+   * @returns {Operand[]}
+   */
+  emitAll(op, inputs, attributes) {
+    const constants = inputs.filter((x) => x?.data);
+    if (constants.length === inputs.length) {
+      const folded = this.fold(op, /** @type {Operand[]} */ (inputs), attributes);
+      if (folded) return [folded];
+    }
+    // a computed value is float32
+    if (FOLD_ONLY.has(op)) throw this.node.unsupported('of a computed tensor');
+    for (const x of inputs) if (x && !isFloat(x.dtype)) throw this.node.unsupported(`computed ${x.dtype}`);
+    const values = inputs.map((x) => x && this.valueOf(x));
+    const outputs = this.builder.add(op, this.node.name, values, attributes);
+    return outputs.map((value) => ({ dtype: 'float', shape: value.shape, name: value.name, data: null, value }));
+  }
+
+  /**
+   * @param {string} op
+   * @param {Operand[]} inputs
+   * @param {Attributes} attributes
+   * @returns {Operand | null}
+   */
+  fold(op, inputs, attributes) {
+    const shape = foldedShape(op, inputs, attributes);
+    const before = inputs.reduce((sum, x) => sum + sizeOf(x.shape), 0);
+    const size = sizeOf(shape);
+    const work = op === 'reshape' ? 0 : op === 'matmul' ? size * (inputs[0].shape.at(-1) ?? 1) : Math.max(before, size);
+    const tooMuch = (size > LARGE && size > 2 * before) || !(this.work + work <= MOST_WORK);
+    if (tooMuch) {
+      // a network can compute it if it is of floats
+      if (FOLD_ONLY.has(op) || inputs.some((x) => !isFloat(x.dtype))) {
+        throw this.node.error(`makes a constant ${shapeText(shape)}, which is too large to fold`);
+      }
+      return null;
+    }
+    this.work += work;
+    const folded = fold(op, /** @type {any} */ (inputs), attributes, shape);
+    if (!folded) return null;
+    const { stateName, stateShape } = op === 'reshape' ? inputs[0] : {};
+    return { ...folded, name: op === 'reshape' ? inputs[0].name : '', value: null, stateName, stateShape };
+  }
+
+  /**
+   * The operand in the network's graph.
+   *
+   * @param {Operand} operand
+   * @returns {Value}
+   */
+  valueOf(operand) {
+    if (operand.value) return operand.value;
+    const { data, dtype, shape, name, stateName, stateShape } = operand;
+    if (!isFloat(dtype)) throw this.node.unsupported(`computes with ${dtype}`);
+    const floats = data instanceof Float32Array ? data : Float32Array.from(/** @type {Numbers} */ (data));
+    const state = stateName !== undefined && data === floats ? { stateName, stateShape } : {};
+    operand.value = this.builder.constant(floats, shape, name || `${this.node.name}/constant`, state);
+    return operand.value;
+  }
+
+  /**
+   * The numbers of an input that must be known.
+   *
+   * @param {Operand | null | undefined} operand
+   * @param {string} what
+   * @param {number} [most] numbers
+   * @returns {number[]}
+   */
+  numbers(operand, what, most = 100_000) {
+    if (!operand?.data) throw this.node.unsupported(`computed ${what}`);
+    if (operand.data.length > most) {
+      throw this.node.error(`has ${operand.data.length} numbers in ${what}; at most ${most} are read`);
+    }
+    return Array.from(operand.data);
+  }
+
+  /**
+   * The one number of an input that must be known.
+   *
+   * @param {Operand | null | undefined} operand
+   * @param {string} what
+   * @returns {number}
+   */
+  number(operand, what) {
+    const numbers = this.numbers(operand, what);
+    if (numbers.length !== 1) throw this.node.error(`must have one number in ${what}; got ${numbers.length}`);
+    return numbers[0];
+  }
+
+  /**
+   * @param {Operand} x
+   * @param {number[]} shape
+   */
+  reshape(x, shape) {
+    if (shape.length === x.shape.length && shape.every((length, i) => length === x.shape[i])) return x;
+    return this.emit('reshape', [x], { shape });
+  }
+
+  /**
+   * @param {Operand} x
+   * @param {number[]} order
+   */
+  transpose(x, order) {
+    return order.every((axis, i) => axis === i) ? x : this.emit('transpose', [x], { order });
+  }
+
+  /**
+   * @param {Operand} x
+   * @param {number[]} shape
+   */
+  expand(x, shape) {
+    return x.shape.length === shape.length &&
+      sizeOf(x.shape) === sizeOf(shape) ? this.reshape(x, shape) : this.emit('expand', [x], { shape });
+  }
+
+  /**
+   * An axis counted from the front.
+   *
+   * @param {number} axis
+   * @param {number} rank
+   * @returns {number}
+   */
+  axis(axis, rank) {
+    if (Number.isInteger(axis) && axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
+    throw this.node.error(`names the axis ${given(axis)} of a tensor with ${rank} dimensions`);
+  }
+
+  /**
+   * Axes counted from the front, in rising order, each once.
+   *
+   * @param {number[]} axes
+   * @param {number} rank
+   */
+  axes(axes, rank) {
+    const positive = axes.map((axis) => this.axis(axis, rank));
+    if (new Set(positive).size !== positive.length) throw this.node.error(`names an axis twice: ${shapeText(axes)}`);
+    return positive.sort((a, b) => a - b);
+  }
+}

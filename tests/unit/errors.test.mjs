@@ -138,9 +138,8 @@ test('configurations: names', () => {
   unknown('in_channels', 'did you mean inChannels?');
   unknown('kernelsize', 'did you mean kernelSize?');
   unknown('num_kernels', 'did you mean numKernels?');
-  unknown('strides', 'did you mean stride?');
-  unknown('dilatoin', 'did you mean dilation?');
-  unknown('banana', 'it takes inChannels, outChannels');
+  unknown('Kernel-Size', 'did you mean kernelSize?');
+  for (const name of ['strides', 'dilatoin', 'banana', '']) unknown(name, 'it takes inChannels, outChannels');
   assertRefused(() => dk.kernelAggregation({ ...config, reduction: 4 }), 'ERR_CONFIG', '"reduction"');
   assertRefused(() => dk.kernelAttention({ inChannels: 4 }), 'ERR_CONFIG', '"inChannels"');
 });

@@ -19,7 +19,7 @@ const hinted = (source, prefix, ...words) => {
   assertRefused(() => block.loadStateDict(source, { prefix }), 'ERR_STATE', ...words);
 };
 
-test('the prefix most like the one that was given', () => {
+test('the prefix that shares most parts with the given one', () => {
   const network = { ...under('stage1.0.'), ...under('stage1.1.'), ...under('stage2.0.'), ...under('head.conv.') };
   hinted(network, 'stage2.1.', "did you mean { prefix: 'stage1.1.' }?");
   hinted(network, 'stage2.0', "did you mean { prefix: 'stage2.0.' }?");
@@ -55,5 +55,5 @@ test('nothing, if the prefix is right', () => {
 
 test('names of every length and number are looked through quickly', () => {
   const names = Object.fromEntries(Array.from({ length: 50000 }, (_, i) => [`layer${i}.aggregation.weight`, 0]));
-  hinted({ ...names, [`${'a.'.repeat(1e6)}aggregation.weight`]: 0 }, 'lay7.', "did you mean { prefix: 'layer7.' }?");
+  hinted({ ...names, [`${'a.'.repeat(1e6)}aggregation.weight`]: 0 }, 'model.layer7.', "did you mean { prefix: 'layer7.' }?");
 });

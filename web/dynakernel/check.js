@@ -19,12 +19,15 @@ export function readOptions(value, what, names) {
   }
   for (const name of Object.keys(value)) {
     if (names.includes(name)) continue;
-    const near = nearest(name, names);
-    const hint = near ? `did you mean ${near}?` : `it takes ${names.join(', ')}`;
+    const meant = names.find((known) => lettersOf(known) === lettersOf(name)); // in_channels: inChannels
+    const hint = meant ? `did you mean ${meant}?` : `it takes ${names.join(', ')}`;
     throw new DynakernelError('ERR_CONFIG', `${what} has no option ${given(name)}; ${hint}`);
   }
   return value;
 }
+
+/** @param {string} name */
+const lettersOf = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /**
  * An object of some class that shows no properties: a tensor, say, where options were expected.
@@ -174,40 +177,4 @@ export function index(value, what, length) {
       'ERR_SHAPE', `${what} must be from 0 to ${length - 1}; got ${value}`);
   }
   return value;
-}
-
-/**
- * The option that was most likely meant: in_channels and inchanels are inChannels.
- *
- * @param {string} name
- * @param {readonly string[]} names
- */
-function nearest(name, names) {
-  if (name.length > 100) return ''; // no name that was mistyped
-  const plain = (/** @type {string} */ text) => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  let best = '';
-  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
-  for (const candidate of names) {
-    const distance = editDistance(plain(name), plain(candidate));
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-/**
- * Levenshtein's, one row at a time.
- *
- * @param {string} a
- * @param {string} b
- */
-export function editDistance(a, b) {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      next.push(Math.min(next[j] + 1, row[j + 1] + 1, row[j] + (a[i] === b[j] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length];
 }

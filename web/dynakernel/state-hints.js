@@ -1,9 +1,6 @@
 /** What was most likely meant when names of a state dict are missing. */
-import { editDistance, isObject } from './check.js';
+import { isObject } from './check.js';
 import { nameText } from './errors.js';
-
-/** Prefixes that are compared with the one that was given. */
-const MOST_PREFIXES = 200;
 
 /** Characters of names that are looked into. */
 const LONGEST_NAME = 1000;
@@ -30,8 +27,8 @@ export function prefixHint(values, entries, prefix) {
 }
 
 /**
- * The prefix that most of the names have, and of several such the one most like that which was given.
- * Undefined if no other has more.
+ * The prefix that most of the names have. If several prefixes have equally many names, the one that shares
+ * most of its parts with the given prefix. Undefined if the given prefix has as many names as any other.
  *
  * @param {readonly string[]} names
  * @param {readonly { name: string }[]} entries
@@ -56,10 +53,9 @@ function nearestPrefix(names, entries, given) {
   const most = [...counts.values()].reduce((high, count) => Math.max(high, count));
   if (counts.get(given) === most) return undefined;
   const best = [...counts].filter(([, count]) => count === most).map(([prefix]) => prefix);
-  const distance = (/** @type {string} */ prefix) => editDistance(prefix.slice(0, 100), given.slice(0, 100));
-  return best.slice(0, MOST_PREFIXES)
-    .map((prefix) => ({ prefix, far: distance(prefix) }))
-    .reduce((near, other) => (other.far < near.far ? other : near)).prefix;
+  const parts = new Set(given.split('.'));
+  return best.map((prefix) => ({ prefix, shared: prefix.split('.').filter((part) => parts.has(part)).length }))
+    .reduce((near, other) => (other.shared > near.shared ? other : near)).prefix;
 }
 
 /** @param {any} value whether it looks like a state dict */

@@ -99,6 +99,76 @@ test('a canvas that disposes of the runtime', async () => {
   assert.deepEqual(canvas.changes, []);
 });
 
+/** A picture of zeros, as a context makes it. */
+const emptyPicture = (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height });
+
+test('code of the canvas or of an option that disposes of the tensor', () => {
+  /** Each calls dispose() at one place that runs code of the caller's. */
+  const places = {
+    getContext: (dispose) => [watched(() => (dispose(), contextWith()))],
+    isContextLost: (dispose) => [watched(() => contextWith({ isContextLost: () => (dispose(), false) }))],
+    createImageData: (dispose) => [watched(() => contextWith({
+      createImageData: (width, height) => (dispose(), emptyPicture(width, height)),
+    }))],
+    width: (dispose) => [Object.defineProperty(watched(() => contextWith()), 'width', { get: () => (dispose(), 4), set() {} })],
+    range: (dispose) => [watched(() => contextWith()), { get range() { return dispose(), 'auto'; } }],
+    colormap: (dispose) => [watched(() => contextWith()), { range: [0, 1], get colormap() { return dispose(), 'gray'; } }],
+  };
+  for (const draw of ['drawMap', 'drawMaps']) {
+    for (const [place, make] of Object.entries(places)) {
+      const t = dk.zeros([1, 1, 4, 4]);
+      let reuse;
+      const [canvas, options] = make(() => {
+        if (t.disposed) return;
+        t.dispose();
+        reuse = dk.tensor(Array(16).fill(1), [1, 1, 4, 4]); // takes the memory
+      });
+      assertRefused(() => t[draw](canvas, options), 'ERR_DISPOSED', 'the tensor');
+      assert.ok(reuse, `${draw}, ${place}: the code ran`);
+      reuse.dispose();
+    }
+  }
+  const t = dk.zeros([4, 4]);
+  assertRefused(() => t.toImageData({ get range() { return t.dispose(), [0, 1]; } }), 'ERR_DISPOSED');
+  globalThis.ImageData = class {
+    constructor(width, height) {
+      other.dispose();
+      Object.assign(this, emptyPicture(width, height));
+    }
+  };
+  const other = dk.zeros([4, 4]);
+  assertRefused(() => other.toImageData(), 'ERR_DISPOSED');
+});
+
+test('a tensor that is disposed between two strips: no more strips', () => {
+  const t = dk.zeros([1, 1, 1100, 500]);
+  const puts = [];
+  const canvas = watched(() => contextWith({
+    putImageData(picture, x, y, ...dirty) {
+      if (dirty.length > 0) return; // no pixel is put
+      puts.push(y);
+      t.dispose();
+    },
+  }));
+  assertRefused(() => t.drawMap(canvas), 'ERR_DISPOSED');
+  assert.deepEqual(puts, [0]);
+});
+
+test('a canvas that moves the memory of the pixels', () => {
+  const t = dk.tensor(Array.from({ length: 16 }, (_, i) => i), [4, 4]);
+  const drawn = [];
+  const canvas = watched(() => contextWith({
+    createImageData(width, height) {
+      dk.trim();
+      dk.tensor(Array(4096).fill(7), [4096]);
+      return emptyPicture(width, height);
+    },
+    putImageData: (picture) => { drawn.push([...picture.data]); },
+  }));
+  t.drawMap(canvas, { range: [0, 255] });
+  assert.deepEqual(drawn.at(-1), [...t.toImageData({ range: [0, 255] }).data]);
+});
+
 test('a real canvas keeps its picture when pixels are refused', () => {
   const t = dk.zeros([1, 3, 4, 4]);
   const canvas = createCanvas(6, 5);

@@ -194,13 +194,14 @@ function resize(canvas, width, height) {
  *
  * @param {DrawableContext} context
  * @param {Heap} heap
- * @param {number} rgba where they lie in the heap
+ * @param {() => number} colours writes the pixels and returns their place in the heap. It runs after
+ *   all code of the canvas that could move or free that memory
  * @param {number} width
  * @param {number} top
  * @param {number} rows
  */
-export function putRows(context, heap, rgba, width, top, rows) {
-  tried(() => context.putImageData(pictureOf(context, heap, rgba, width, rows), 0, top));
+export function putRows(context, heap, colours, width, top, rows) {
+  tried(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, top));
 }
 
 /**
@@ -209,28 +210,29 @@ export function putRows(context, heap, rgba, width, top, rows) {
  *
  * @param {DrawableContext} context
  * @param {Heap} heap
- * @param {number} rgba
+ * @param {() => number} colours
  * @param {number} width
  * @param {number} rows
  */
-export function rehearse(context, heap, rgba, width, rows) {
-  tried(() => context.putImageData(pictureOf(context, heap, rgba, width, rows), 0, 0, 0, 0, 0, 0));
+export function rehearse(context, heap, colours, width, rows) {
+  tried(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, 0, 0, 0, 0, 0));
 }
 
 /**
  * @param {DrawableContext} context
  * @param {Heap} heap
- * @param {number} rgba
+ * @param {() => number} colours
  * @param {number} width
  * @param {number} rows
  */
-function pictureOf(context, heap, rgba, width, rows) {
+function pictureOf(context, heap, colours, width, rows) {
   const length = rows * width * 4;
   if (typeof ImageData === 'function' && !heap.shared) {
-    return new ImageData(heap.clampedBytes(rgba, length), width); // shows the heap itself: no copy
+    return new ImageData(heap.clampedBytes(colours(), length), width); // shows the heap itself: no copy
   }
   const picture = pictureFor(context, width, rows);
-  picture.data.set(heap.bytes(rgba, length));
+  const { data } = picture;
+  data.set(heap.bytes(colours(), length));
   return picture;
 }
 

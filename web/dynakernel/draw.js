@@ -39,7 +39,7 @@ import { shapeText } from './shape.js';
  */
 
 /** The tensor's maps, as seen by this file.
- * @typedef {{ heap: Heap, pointer: number, N: number, C: number, pixels: number, width: number,
+ * @typedef {{ heap: Heap, pointer: () => number, N: number, C: number, pixels: number, width: number,
  *   height: number }} Maps */
 
 /** How one picture is made.
@@ -58,7 +58,7 @@ const palettes = new WeakMap();
 
 /**
  * @param {Heap} heap
- * @param {number} pointer
+ * @param {() => number} pointer
  * @param {readonly number[]} shape
  * @param {MapOptions} [options]
  * @returns {Picture}
@@ -73,7 +73,7 @@ export function toImageData(heap, pointer, shape, options) {
 
 /**
  * @param {Heap} heap
- * @param {number} pointer
+ * @param {() => number} pointer
  * @param {readonly number[]} shape
  * @param {DrawableCanvas} canvas
  * @param {MapOptions} [options]
@@ -88,7 +88,7 @@ export function drawMap(heap, pointer, shape, canvas, options) {
 
 /**
  * @param {Heap} heap
- * @param {number} pointer
+ * @param {() => number} pointer
  * @param {readonly number[]} shape
  * @param {DrawableCanvas} canvas
  * @param {GridOptions} [options]
@@ -112,7 +112,7 @@ export function drawMaps(heap, pointer, shape, canvas, options) {
  * A tensor of 2, 3 or 4 dimensions as N images of C maps.
  *
  * @param {Heap} heap
- * @param {number} pointer
+ * @param {() => number} pointer
  * @param {readonly number[]} shape
  * @returns {Maps}
  */
@@ -163,8 +163,8 @@ function readRange({ heap, pointer, N, C, pixels }, range, what, first, count) {
   if (range === 'auto' || range === 'shared') {
     return heap.scope((take) => {
       const limits = take(8);
-      if (range === 'auto') heap.c.dk_range(pointer + first * pixels * 4, count * pixels, limits);
-      else heap.c.dk_range(pointer, N * C * pixels, limits);
+      if (range === 'auto') heap.c.dk_range(pointer() + first * pixels * 4, count * pixels, limits);
+      else heap.c.dk_range(pointer(), N * C * pixels, limits);
       const [low, high] = heap.floats(limits, 2);
       return [low, high];
     });
@@ -226,19 +226,23 @@ function newPicture(width, height) {
  * @param {Sheet} sheet
  */
 function put(canvas, sheet) {
-  const { maps: { heap }, views, width, height } = sheet;
+  const { maps, views, width, height } = sheet;
+  const { heap } = maps;
   // What may fail comes first, while the canvas is as it was.
   checkCanvas(canvas, width, height);
   const rows = stripRows(sheet);
   for (const { channel, colormap } of views) if (channel !== 'rgb') paletteIn(heap, colormap);
-  const colours = heap.scratch(rows * width * 4);
+  heap.scratch(rows * width * 4);
   const context = contextOf(canvas);
-  if (!hasSize(canvas, width, height)) rehearse(context, heap, colours, width, rows);
+  maps.pointer(); // getContext() may have disposed of the tensor
+  if (!hasSize(canvas, width, height)) {
+    rehearse(context, heap, () => heap.scratch(rows * width * 4), width, rows);
+  }
 
   drawAtSize(canvas, width, height, () => {
     for (let next = 0; next < height; next += rows) {
       const top = Math.min(next, height - rows); // strips of one size: the last may overlap another
-      putRows(context, heap, colour(sheet, top, rows), width, top, rows);
+      putRows(context, heap, () => colour(sheet, top, rows), width, top, rows);
     }
   });
 }
@@ -300,8 +304,9 @@ function colour({ maps, views, columns, gap, width }, top, count) {
  * @param {number} gap
  */
 function colourMaps({ heap, pointer, pixels, width }, views, line, rows, rgba, stride, gap) {
+  const start = pointer();
   views.forEach(({ first, channel, colormap, range: [low, high] }, column) => {
-    const map = pointer + (first * pixels + line * width) * 4;
+    const map = start + (first * pixels + line * width) * 4;
     const x = column * (width + gap);
     if (channel === 'rgb') { // always alone
       heap.c.dk_planes_to_rgba(map, pixels, rows * width, low, high, rgba);

@@ -71,7 +71,7 @@ test('the build that is loaded', async () => {
   const info = await page.evaluate(() => dk.info);
   assert.match(info.simd, /^(baseline|relaxed)$/);
   const failure = await page.evaluate(() => load({ wasm: '/nowhere.wasm' }).catch(({ code, message }) => `${code} ${message}`));
-  assert.match(failure, /^ERR_LOAD \/nowhere\.wasm could not be fetched: the server answered 404/);
+  assert.match(failure, /^ERR_LOAD \/nowhere\.wasm could not be fetched: the server returned 404/);
   const html = await page.evaluate(() => load({ wasm: '/web/' }).catch(({ code, message }) => `${code} ${message}`));
   assert.match(html, /^ERR_LOAD \/web\/ is not a WebAssembly module.*text\/html/);
 });

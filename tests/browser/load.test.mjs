@@ -113,8 +113,8 @@ const isWasm = (path) => path.endsWith('.wasm');
 const page = { headers: { 'Content-Type': 'text/html' }, body: '<!doctype html><title>app</title>' };
 
 for (const [name, other, words] of [
-  ['is not there', { status: 404 }, /\.wasm could not be fetched: the server answered 404/],
-  ['comes as the page of the app', page, /\.wasm is no WebAssembly \(it came as text\/html\): it is an HTML page/],
+  ['is not there', { status: 404 }, /\.wasm could not be fetched: the server returned 404/],
+  ['comes as the page of the app', page, /\.wasm is not WebAssembly \(it came as text\/html\): it is an HTML page/],
 ]) {
   test(`a file that ${name}: what to do`, async () => {
     for (const headers of [{}, ISOLATED]) {
@@ -130,7 +130,7 @@ test('without the threaded build alone: one thread, and the reason names the fil
   const missing = (path) => (path.endsWith('-threads.wasm') ? { status: 404 } : undefined);
   const { threads, reason } = await visit(await deploy({ headers: ISOLATED, answer: missing }));
   assert.equal(threads, 1);
-  assert.match(reason, /-threads\.wasm could not be fetched: the server answered 404/);
+  assert.match(reason, /-threads\.wasm could not be fetched: the server returned 404/);
   assert.doesNotMatch(reason, /\n/);
 });
 

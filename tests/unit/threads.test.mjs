@@ -169,5 +169,5 @@ test('a file without threads, of which several are asked: one warning that names
       const dk = await load({ threads, wasm: '${file}' });
       console.log(dk.info.threads, dk.info.threadsReason?.replace(/.*\\//, ''));
       dk.dispose();
-    }`), `1 ${reason}\n1 undefined\n${reason}. load({ threads: 1 }) asks for that.\n1 ${reason}\n1 ${reason}`);
+    }`), `1 ${reason}\n1 undefined\n${reason}. load({ threads: 1 }) avoids this warning.\n1 ${reason}\n1 ${reason}`);
 });

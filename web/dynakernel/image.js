@@ -1,4 +1,4 @@
-/** Pictures as tensors: (v / 255 - mean) / std, one plane a channel, resized where asked. */
+/** Turns pictures into tensors: (v / 255 - mean) / std, one plane per channel, optionally resized. */
 import { MAX_ELEMENTS, checkStatus } from './abi.js';
 import { index, integer, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
@@ -14,22 +14,23 @@ import { outPointerOf, produce, shapeOf } from './tensor.js';
 
 /**
  * @typedef {object} ImageOptions
- * @property {number | ArrayLike<number>} [mean] subtracted from each channel (values 0 to 1); one
- *   for all channels, or one each (0)
- * @property {number | ArrayLike<number>} [std] each channel is then divided by this; likewise (1)
- * @property {number} [channels] 3: red, green, blue; 1: luma, 0.299 R + 0.587 G + 0.114 B (3, or
- *   what out has)
- * @property {number} [width] of the tensor; the picture is resized to it, antialiased and as a
- *   whole. Where only one of width and height is given, the other keeps the aspect ratio (the
- *   picture's own, or what out has)
+ * @property {number | ArrayLike<number>} [mean] is subtracted from each channel (values 0 to 1): one
+ *   number for all channels, or one per channel (0)
+ * @property {number | ArrayLike<number>} [std] divides each channel afterwards: one number, or one per
+ *   channel (1)
+ * @property {number} [channels] 3: red, green, blue; 1: luma, 0.299 R + 0.587 G + 0.114 B (3, or the
+ *   channels of out)
+ * @property {number} [width] of the tensor. The whole picture is resized to it, with antialiasing. If
+ *   only one of width and height is given, the other keeps the aspect ratio (the picture's width, or
+ *   that of out)
  * @property {number} [height]
  * @property {Tensor | undefined} [out] a tensor [N, channels, H, W] to write into, instead of a new one
- * @property {number} [batch] which image of out to write (0)
- * @property {number} [maxPixels] pictures of more pixels are refused, since reading them blocks the page
- *   for seconds (268,435,456, as of 16384x16384: more than cameras have)
+ * @property {number} [batch] the index of the image in out (0)
+ * @property {number} [maxPixels] the largest picture that is read, because reading blocks the page: for
+ *   seconds from this size on (268,435,456 = 16384x16384, more than cameras have)
  */
 
-/** The largest canvas of Chromium; photographs have at most 200 million. */
+/** Chromium's largest canvas. Photographs have at most 200 million pixels. */
 const MAX_PIXELS = 2 ** 28;
 
 /**
@@ -65,10 +66,10 @@ export function fromImage(heap, reader, source, options) {
     });
   }
   if (planes !== C || H !== outH || W !== outW) {
-    throw new DynakernelError('ERR_SHAPE', `out must be [N, ${planes}, ${H}, ${W}], as the options ` +
-      `say; got ${shapeText(shapeOf(out))}`);
+    throw new DynakernelError('ERR_SHAPE', `the options need out to be [N, ${planes}, ${H}, ${W}]; ` +
+      `got ${shapeText(shapeOf(out))}`);
   }
-  // Code of the source may dispose of out, so its place is asked for each time such code has run.
+  // Code of the source may dispose of out, so out is checked again after each read.
   const place = () => outPointerOf(heap, out) + image * planes * H * W * 4;
   convert(heap, pixels, norm, place, planes, H, W);
   return out;
@@ -79,7 +80,7 @@ function imageShape(out) {
   const shape = shapeOf(out);
   if (shape.length === 4 && (shape[1] === 1 || shape[1] === 3) && !shape.includes(0)) return shape;
   throw new DynakernelError('ERR_SHAPE',
-    `out must be [N, 3, H, W] or [N, 1, H, W] and not empty; got ${shapeText(shape)}`);
+    `out must be [N, 3, H, W] or [N, 1, H, W], not empty; got ${shapeText(shape)}`);
 }
 
 /**
@@ -92,8 +93,8 @@ function imageShape(out) {
 function targetSize(source, height, width, outH, outW) {
   const H = height === undefined ? outH : integer(height, 'fromImage: height', 1, MAX_ELEMENTS);
   const W = width === undefined ? outW : integer(width, 'fromImage: width', 1, MAX_ELEMENTS);
-  const scaled = (/** @type {number} */ length, /** @type {number} */ from, /** @type {number} */ to) =>
-    Math.max(1, Math.round((length * to) / from));
+  const scaled = (/** @type {number} */ side, /** @type {number} */ other, /** @type {number} */ target) =>
+    Math.max(1, Math.round((side * target) / other));
   if (H === undefined && W === undefined) return [source.height, source.width];
   if (H === undefined) return [scaled(source.height, source.width, Number(W)), Number(W)];
   return [H, W ?? scaled(source.width, source.height, H)];
@@ -109,23 +110,23 @@ function perChannel(value, name, channels, allowed) {
   const list = typeof value === 'number' ? Array(channels).fill(value) : value;
   const isList = (Array.isArray(list) || ArrayBuffer.isView(list)) &&
     /** @type {any} */ (list).length === channels;
-  // As float32, which is what C computes with; each item is read once.
+  // C computes with float32. Each item is read once.
   const floats = Array.from({ length: isList ? channels : 0 }, (_, channel) => {
     const item = /** @type {any} */ (list)[channel];
     return typeof item === 'number' ? Math.fround(item) : NaN;
   });
   if (isList && floats.every((item) => Number.isFinite(item) && allowed(item))) return floats;
-  throw new DynakernelError('ERR_CONFIG', `fromImage: ${name} must be a finite number, or one for ` +
-    `each of the ${channels} channels${allowed(0) ? '' : ', not 0'}; got ${given(value)}`);
+  throw new DynakernelError('ERR_CONFIG', `fromImage: ${name} must be one finite number or ` +
+    `${channels}, one per channel${allowed(0) ? '' : ', not 0'}; got ${given(value)}`);
 }
 
 /**
- * Feeds the source's rows to C, a strip at a time, so that a large photograph needs little memory.
+ * Converts the source's rows in C, one strip at a time: a large photograph needs little memory.
  *
  * @param {Heap} heap
  * @param {Pixels} source
  * @param {readonly number[]} norm mean and std of each channel
- * @param {() => number} place pointer to [channels, H, W], if that is still there
+ * @param {() => number} place checks the target [channels, H, W] and returns its pointer
  * @param {number} channels
  * @param {number} H
  * @param {number} W
@@ -140,11 +141,13 @@ function convert(heap, source, norm, place, channels, H, W) {
     const std = mean + channels * 4;
     heap.floats(mean, norm.length).set(norm);
     for (let top = 0; top < height; top += bandRows) {
+      // read a band, which may run code of the caller, then check the target
       const rows = Math.min(bandRows, height - top);
       const pixels = source.read(top, rows);
       const planes = place();
       const band = heap.copyIfOnHeap(pixels);
       for (let row = 0; row < rows; row += stripRows) {
+        // copy a strip into the heap, then convert it
         const count = Math.min(stripRows, rows - row);
         const strip = heap.scratch(count * rowBytes);
         heap.bytes(strip, count * rowBytes)

@@ -116,8 +116,8 @@ function perChannel(value, name, channels, allowed) {
     return typeof item === 'number' ? Math.fround(item) : NaN;
   });
   if (isList && floats.every((item) => Number.isFinite(item) && allowed(item))) return floats;
-  throw new DynakernelError('ERR_CONFIG', `fromImage: ${name} must be one finite number or ` +
-    `${channels}, one per channel${allowed(0) ? '' : ', not 0'}; got ${given(value)}`);
+  throw new DynakernelError('ERR_CONFIG', `fromImage: ${name} must be a finite number, or one for ` +
+    `each of the ${channels} channels${allowed(0) ? '' : ', not 0'}; got ${given(value)}`);
 }
 
 /**

@@ -262,7 +262,7 @@ test('a picture that is larger than a canvas should be is drawn in bands', async
 
 test('a picture without a canvas to draw it on', async () => {
   const image = await loadImage(createCanvas(2, 2).toBuffer('image/png'));
-  assertRefused(() => dk.fromImage(image), 'ERR_IMAGE', 'no canvas here');
+  assertRefused(() => dk.fromImage(image), 'ERR_IMAGE', 'no canvas to draw');
 });
 
 test('pictures that are not ready, or may not be read', () => {

@@ -40,9 +40,9 @@ test('canvas-likes and drawables of odd sizes', () => {
 
 test('canvas-likes whose pixels are not those that were asked for', () => {
   const data = new Uint8ClampedArray(16);
-  refuse(canvasLike(2, 2, () => undefined), 'getImageData() must give', 'undefined');
-  refuse(canvasLike(2, 2, () => null), 'getImageData() must give', 'null');
-  refuse(canvasLike(2, 2, () => 5), 'getImageData() must give', '5');
+  refuse(canvasLike(2, 2, () => undefined), 'getImageData() must return', 'undefined');
+  refuse(canvasLike(2, 2, () => null), 'getImageData() must return', 'null');
+  refuse(canvasLike(2, 2, () => 5), 'getImageData() must return', '5');
   refuse(canvasLike(2, 2, () => ({})), 'Uint8Array', 'undefined');
   refuse(canvasLike(2, 2, () => ({ data: [...data] })), 'Uint8Array', 'an array of 16');
   refuse(canvasLike(2, 2, () => ({ data: new Uint16Array(16) })), 'Uint8Array', 'Uint16Array');
@@ -225,7 +225,7 @@ test('a canvas that is larger than the browser draws is refused, one that is bla
   limitedCanvases((width, height) => width <= 65535 && width * height <= 2 ** 28);
   const blank = (width, height) => canvasLike(width, height, (x, y, columns, rows) => grey(columns, rows, 0));
   const options = { width: 4, height: 4, maxPixels: 2 ** 31 };
-  assertRefused(() => dk.fromImage(blank(40000, 40000), options), 'ERR_IMAGE', '40000x40000', 'larger than this browser');
+  assertRefused(() => dk.fromImage(blank(40000, 40000), options), 'ERR_IMAGE', '40000x40000', 'too large for this browser');
   assertRefused(() => dk.fromImage(blank(65536, 10), options), 'ERR_IMAGE', '65536x10');
   assert.ok(dk.fromImage(blank(5000, 5000), options).data.every((value) => value === 0));
   const full = canvasLike(65536, 10, (x, y, columns, rows) => grey(columns, rows));
@@ -236,5 +236,5 @@ test('without a canvas to try it on, a large blank one is read', async () => {
   const blank = canvasLike(40000, 500, (x, y, columns, rows) => grey(columns, rows, 0));
   assert.ok(dk.fromImage(blank, { width: 4, height: 4 }).data.every((value) => value === 0));
   const image = await loadImage(createCanvas(3, 2).toBuffer('image/png'));
-  refuse(image, 'no canvas here');
+  refuse(image, 'no canvas to draw');
 });

@@ -373,7 +373,6 @@ function drawnSize(source) {
   // Browsers draw nothing, without an error, if an img is loading or a video has no frame yet.
   const isEarly = source.complete === false || source.readyState < 2;
   if (width !== 0 && height !== 0 && !isEarly) return { width, height };
-  throw unreadable(`${given(source)} of ${width}x${height} has no pixels. Wait for img.decode() or for ` +
-    'the first frame of a video; give an SVG a width and a height; do not close an ImageBitmap or ' +
-    'VideoFrame before');
+  throw unreadable(`${given(source)} has no pixels yet, or is closed: it is ${width}x${height}. Wait for ` +
+    'img.decode() or for the first frame of a video; an SVG needs a width and a height');
 }

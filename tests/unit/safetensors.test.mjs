@@ -59,7 +59,7 @@ test('types without numbers in JavaScript are listed with their bytes, and writt
   }
   // Sizes of known types are checked: half bytes there are none.
   refused(file({ a: entry('C64', [2], 0, 8) }, 8), '16 bytes', 'span 8');
-  refused(file({ a: entry('F4', [3], 0, 2) }, 2), '12 bits', 'no whole bytes');
+  refused(file({ a: entry('F4', [3], 0, 2) }, 2), '12 bits', 'not whole bytes');
   assertRefused(() => toSafetensors({ a: { shape: [3], data: new Uint8Array(8), dtype: 'C64' } }), 'ERR_SAFETENSORS', '8 bytes', '24');
 });
 

@@ -1,29 +1,29 @@
-/** What was most likely meant when names of a state dict are missing. */
+/** Hints for messages about missing names of a state dict. */
 import { isObject } from './check.js';
 import { nameText } from './errors.js';
 
-/** Characters of names that are looked into. */
+/** The longest name that is examined. */
 const LONGEST_NAME = 1000;
 
-/** What checkpoints of training scripts call the state dict in them. */
+/** Names of the state dict in checkpoints of training scripts. */
 const NESTED = ['state_dict', 'model_state_dict', 'model', 'module', 'net', 'params', 'weights'];
 
 /**
- * The prefix under which the names are there, or the place of a state dict within the source.
+ * Proposes the prefix that the names have, or names a state dict inside the source.
  *
  * @param {{ readonly [name: string]: any }} values
  * @param {readonly { name: string }[]} entries
- * @param {string} prefix that was given
- * @returns {string} the end of a message; '' if there is nothing to say
+ * @param {string} prefix the given one
+ * @returns {string} the end of a message; '' without a hint
  */
 export function prefixHint(values, entries, prefix) {
   const found = nearestPrefix(Object.keys(values), entries, prefix);
   if (found !== undefined) {
-    const why = found.endsWith('module.') ? '; DataParallel puts module. before all names' : '';
+    const why = found.endsWith('module.') ? '; DataParallel puts module. before names' : '';
     return ` (did you mean { prefix: '${nameText(found)}' }?${why})`;
   }
   const nested = NESTED.find((name) => Object.hasOwn(values, name) && isDict(values[name]));
-  return nested ? ` (there is a state dict in it: pass its ${nested})` : '';
+  return nested ? ` (it contains a state dict: pass its ${nested})` : '';
 }
 
 /**
@@ -40,7 +40,7 @@ function nearestPrefix(names, entries, given) {
   const wanted = new Set(entries.map(({ name }) => name));
   for (const name of names) {
     if (name.length > LONGEST_NAME) continue;
-    // Each end of the name after a dot, and the name itself, may be one of the module's.
+    // The whole name, or its rest after any dot, may be a name of the module.
     for (let start = 0; start >= 0 && start < name.length;) {
       if (wanted.has(name.slice(start))) {
         const prefix = name.slice(0, start);
@@ -58,7 +58,8 @@ function nearestPrefix(names, entries, given) {
     .reduce((near, other) => (other.shared > near.shared ? other : near)).prefix;
 }
 
-/** @param {any} value whether it looks like a state dict */
+/** Whether a value looks like a state dict.
+ * @param {any} value */
 function isDict(value) {
   if (!isObject(value) || ArrayBuffer.isView(value.data)) return false;
   return Object.values(value).some((inner) => isObject(inner) && ArrayBuffer.isView(inner.data));

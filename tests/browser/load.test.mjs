@@ -114,7 +114,7 @@ const page = { headers: { 'Content-Type': 'text/html' }, body: '<!doctype html><
 
 for (const [name, other, words] of [
   ['is not there', { status: 404 }, /\.wasm could not be fetched: the server returned 404/],
-  ['comes as the page of the app', page, /\.wasm is not WebAssembly \(it came as text\/html\): it is an HTML page/],
+  ['comes as the page of the app', page, /\.wasm is not a WebAssembly module \(it came as text\/html\): it is an HTML page/],
 ]) {
   test(`a file that ${name}: what to do`, async () => {
     for (const headers of [{}, ISOLATED]) {
@@ -144,7 +144,7 @@ for (const [name, other] of [
     const answer = (path) => (path.endsWith('/dynakernel-worker.js') ? other(worker) : undefined);
     const { threads, reason } = await visit(await deploy({ headers: ISOLATED, answer }), { threads: 2 });
     assert.equal(threads, 1);
-    assert.match(reason, /dynakernel-worker\.js could not be loaded: .*served with Cross-Origin-Embedder-Policy too/);
+    assert.match(reason, /dynakernel-worker\.js could not be loaded: .*serve it with Cross-Origin-Embedder-Policy/);
   });
 }
 

@@ -44,7 +44,7 @@ const drawn = new Set();
 
 /** The last picture of each context, which the next frame reuses.
  * @type {WeakMap<object, Picture>} */
-const pictures = new WeakMap();
+const lastPictures = new WeakMap();
 
 /**
  * A new canvas, or null if the platform has none.
@@ -110,7 +110,7 @@ function tryToDraw(width, height) {
  * @param {number} height
  */
 export function checkCanvas(canvas, width, height) {
-  tried(() => {
+  attempt(() => {
     if (typeof canvas?.getContext !== 'function') {
       throw new DynakernelError('ERR_IMAGE', `expected a canvas; got ${given(canvas)}`);
     }
@@ -119,7 +119,7 @@ export function checkCanvas(canvas, width, height) {
     throw new DynakernelError('ERR_IMAGE',
       `a picture of ${width}x${height} is too large for a canvas: a side has at most ${MAX_SIDE} pixels`);
   }
-  if (!tried(() => canvasDraws(width, height))) {
+  if (!attempt(() => canvasDraws(width, height))) {
     throw new DynakernelError('ERR_IMAGE',
       `a picture of ${width}x${height} is too large for this browser: the canvas would stay blank`);
   }
@@ -132,12 +132,12 @@ export function checkCanvas(canvas, width, height) {
  * @returns {DrawableContext}
  */
 export function contextOf(canvas) {
-  const context = tried(() => /** @type {DrawableContext | null} */ (canvas.getContext('2d')));
+  const context = attempt(() => /** @type {DrawableContext | null} */ (canvas.getContext('2d')));
   if (!context) {
     throw new DynakernelError('ERR_IMAGE',
       'the canvas cannot be drawn on: it has a context of another kind than 2d');
   }
-  if (tried(() => context.isContextLost?.() === true)) {
+  if (attempt(() => context.isContextLost?.() === true)) {
     throw new DynakernelError('ERR_IMAGE', 'the canvas cannot be drawn on: its context is lost');
   }
   return context;
@@ -149,7 +149,7 @@ export function contextOf(canvas) {
  * @param {number} height
  */
 export const hasSize = (canvas, width, height) =>
-  tried(() => canvas.width === width && canvas.height === height);
+  attempt(() => canvas.width === width && canvas.height === height);
 
 /**
  * Resizes a canvas and draws on it. If that fails, the canvas gets its former size back.
@@ -160,9 +160,9 @@ export const hasSize = (canvas, width, height) =>
  * @param {() => void} draw
  */
 export function drawAtSize(canvas, width, height, draw) {
-  const former = tried(() => ({ width: canvas.width, height: canvas.height }));
+  const former = attempt(() => ({ width: canvas.width, height: canvas.height }));
   try {
-    tried(() => resize(canvas, width, height));
+    attempt(() => resize(canvas, width, height));
     if (!hasSize(canvas, width, height)) {
       throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: it does not take the size ` +
         `${width}x${height}; it is ${canvas.width}x${canvas.height}`);
@@ -179,11 +179,11 @@ export function drawAtSize(canvas, width, height, draw) {
 }
 
 /**
- * @param {DrawableCanvas} canvas
+ * @param {{ width: number, height: number }} canvas
  * @param {number} width
  * @param {number} height
  */
-function resize(canvas, width, height) {
+export function resize(canvas, width, height) {
   // Setting a size, even the same one, clears the canvas and allocates its memory again.
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
@@ -201,7 +201,7 @@ function resize(canvas, width, height) {
  * @param {number} rows
  */
 export function putRows(context, heap, colours, width, top, rows) {
-  tried(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, top));
+  attempt(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, top));
 }
 
 /**
@@ -215,7 +215,7 @@ export function putRows(context, heap, colours, width, top, rows) {
  * @param {number} rows
  */
 export function rehearse(context, heap, colours, width, rows) {
-  tried(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, 0, 0, 0, 0, 0));
+  attempt(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, 0, 0, 0, 0, 0));
 }
 
 /**
@@ -243,28 +243,28 @@ function pictureOf(context, heap, colours, width, rows) {
  * @returns {Picture}
  */
 function pictureFor(context, width, height) {
-  const former = pictures.get(context);
+  const former = lastPictures.get(context);
   if (former?.width === width && former.height === height) return former;
   const made = context.createImageData(width, height); // in the canvas's colour space
   const picture = (made.colorSpace ?? 'srgb') === 'srgb' ? made
     : context.createImageData(width, height, { colorSpace: 'srgb' });
-  pictures.set(context, picture);
+  lastPictures.set(context, picture);
   return picture;
 }
 
 /**
- * Runs work of the platform, and turns its errors into ERR_IMAGE.
+ * Runs work of the platform or of a caller's object, and turns its errors into ERR_IMAGE.
  *
  * @template Result
  * @param {() => Result} work
+ * @param {string} [failure] the message before the error's own words
  * @returns {Result}
  */
-function tried(work) {
+export function attempt(work, failure = 'the canvas cannot be drawn on') {
   try {
     return work();
   } catch (error) {
     if (error instanceof DynakernelError) throw error;
-    throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: ${messageOf(error)}`,
-      { cause: error });
+    throw new DynakernelError('ERR_IMAGE', `${failure}: ${messageOf(error)}`, { cause: error });
   }
 }

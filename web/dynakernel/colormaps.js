@@ -35,11 +35,11 @@ export function palette(name) {
   for (let i = 0; i < 256; i++) {
     const position = (i / 255) * (anchors.length - 1);
     const below = Math.min(Math.floor(position), anchors.length - 2);
-    const share = position - below;
+    const fraction = position - below;
     for (let channel = 0; channel < 3; channel++) {
       const shift = 16 - 8 * channel;
       const [low, high] = [anchors[below] >> shift & 255, anchors[below + 1] >> shift & 255];
-      colours[4 * i + channel] = Math.round(low + share * (high - low));
+      colours[4 * i + channel] = Math.round(low + fraction * (high - low));
     }
   }
   return colours;

@@ -136,15 +136,15 @@ async function compileResponse(response, source) {
  * @param {string} [detail] how the bytes came
  */
 async function compileBytes(bytes, { name, shipped }, detail = '') {
-  const strange = whyNotWasm(bytes);
-  if (strange) {
-    throw notLoaded(`${name} is not WebAssembly${detail}: ${strange}`, shipped && notDeployed());
+  const fault = whyNotWasm(bytes);
+  if (fault) {
+    throw notLoaded(`${name} is not a WebAssembly module${detail}: ${fault}`, shipped && notDeployed());
   }
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
-    const words = messageOf(error);
-    throw notLoaded(`${name} could not be compiled${detail}: ${words}`, compilerHint(words), error);
+    const message = messageOf(error);
+    throw notLoaded(`${name} could not be compiled${detail}: ${message}`, compilerHint(message), error);
   }
 }
 

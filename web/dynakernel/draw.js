@@ -67,7 +67,7 @@ export function toImageData(heap, pointer, shape, options) {
   const maps = mapsOf(heap, pointer, shape);
   const view = readMapOptions(maps, options, 'toImageData');
   const picture = newPicture(maps.width, maps.height);
-  fill(picture, sheetOf(maps, [view]));
+  fillPicture(picture, sheetOf(maps, [view]));
   return picture;
 }
 
@@ -82,7 +82,7 @@ export function toImageData(heap, pointer, shape, options) {
 export function drawMap(heap, pointer, shape, canvas, options) {
   const maps = mapsOf(heap, pointer, shape);
   const view = readMapOptions(maps, options, 'drawMap');
-  put(canvas, sheetOf(maps, [view]));
+  drawSheet(canvas, sheetOf(maps, [view]));
   return view.range;
 }
 
@@ -104,7 +104,7 @@ export function drawMaps(heap, pointer, shape, canvas, options) {
   const range = rest.range === 'shared' ? readMapOptions(maps, rest, 'drawMaps').range : rest.range;
   const views = Array.from({ length: maps.C }, (_, channel) =>
     readMapOptions(maps, { ...rest, range, channel }, 'drawMaps'));
-  put(canvas, sheetOf(maps, views, columns, gap));
+  drawSheet(canvas, sheetOf(maps, views, columns, gap));
   return views.map((view) => view.range);
 }
 
@@ -223,7 +223,7 @@ function newPicture(width, height) {
  * @param {DrawableCanvas} canvas
  * @param {Sheet} sheet
  */
-function put(canvas, sheet) {
+function drawSheet(canvas, sheet) {
   const { maps, views, width, height } = sheet;
   const { heap } = maps;
   // steps that may fail come first, before the canvas changes
@@ -240,7 +240,7 @@ function put(canvas, sheet) {
   drawAtSize(canvas, width, height, () => {
     for (let next = 0; next < height; next += rows) {
       const top = Math.min(next, height - rows); // all strips have one size, so the last may overlap another
-      putRows(context, heap, () => colour(sheet, top, rows), width, top, rows);
+      putRows(context, heap, () => colourRows(sheet, top, rows), width, top, rows);
     }
   });
 }
@@ -251,12 +251,12 @@ function put(canvas, sheet) {
  * @param {Picture} picture
  * @param {Sheet} sheet
  */
-function fill({ data }, sheet) {
+function fillPicture({ data }, sheet) {
   const { maps: { heap }, width, height } = sheet;
   const strip = stripRows(sheet);
   for (let top = 0; top < height; top += strip) {
     const rows = Math.min(strip, height - top);
-    data.set(heap.bytes(colour(sheet, top, rows), rows * width * 4), top * width * 4);
+    data.set(heap.bytes(colourRows(sheet, top, rows), rows * width * 4), top * width * 4);
   }
 }
 
@@ -270,7 +270,7 @@ const stripRows = ({ width, height }) => Math.min(height, Math.max(1, Math.floor
  * @param {number} top
  * @param {number} count of rows
  */
-function colour({ maps, views, columns, gap, width }, top, count) {
+function colourRows({ maps, views, columns, gap, width }, top, count) {
   const { heap } = maps;
   const pitch = maps.height + gap;
   const rgba = heap.scratch(count * width * 4);

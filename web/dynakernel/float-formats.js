@@ -65,21 +65,21 @@ export function encodeFloats(values, dtype) {
  * @param {FloatFormat} format
  */
 function decode(bits, { exponent: exponentBits, fraction: fractionBits, finite = false }) {
-  const most = 2 ** exponentBits - 1;
-  const bias = (most - 1) / 2;
+  const maxExponent = 2 ** exponentBits - 1;
+  const bias = (maxExponent - 1) / 2;
   const sign = bits >> (exponentBits + fractionBits) ? -1 : 1;
-  const exponent = (bits >> fractionBits) & most;
+  const exponent = (bits >> fractionBits) & maxExponent;
   const fraction = bits & (2 ** fractionBits - 1);
   if (exponent === 0) return sign * fraction * 2 ** (1 - bias - fractionBits);
-  if (exponent === most) {
+  if (exponent === maxExponent) {
     if (!finite) return fraction ? NaN : sign * Infinity;
     if (fraction === 2 ** fractionBits - 1) return NaN;
   }
   return sign * (1 + fraction / 2 ** fractionBits) * 2 ** (exponent - bias);
 }
 
-const number = new Float64Array(1);
-const words = new Uint32Array(number.buffer); // the second holds sign and exponent
+const double = new Float64Array(1);
+const doubleWords = new Uint32Array(double.buffer); // the second holds sign and exponent
 
 /**
  * @param {number} value
@@ -88,12 +88,12 @@ const words = new Uint32Array(number.buffer); // the second holds sign and expon
 function encode(value, { exponent: exponentBits, fraction: fractionBits }) {
   const bias = 2 ** (exponentBits - 1) - 1;
   const infinity = (2 * bias + 1) << fractionBits;
-  number[0] = value;
-  const sign = words[1] >>> 31 << 15;
+  double[0] = value;
+  const sign = doubleWords[1] >>> 31 << 15;
   if (Number.isNaN(value)) return sign | infinity | 1 << (fractionBits - 1);
 
   // Subnormal numbers have the same unit as the smallest normal numbers.
-  const exponent = Math.max(((words[1] >>> 20) & 0x7ff) - 1023, 1 - bias);
+  const exponent = Math.max(((doubleWords[1] >>> 20) & 0x7ff) - 1023, 1 - bias);
   if (exponent > bias) return sign | infinity;
 
   // Scale the unit to 1. Doubles from 2^52 on have no fraction: adding 2^52 rounds, ties to even.

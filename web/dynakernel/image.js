@@ -50,28 +50,28 @@ export function fromImage(heap, reader, source, options) {
     throw new DynakernelError('ERR_CONFIG',
       `fromImage: channels must be 3 (RGB) or 1 (luma); got ${given(channels)}`);
   }
-  const planes = channels ?? C;
+  const channelCount = channels ?? C;
   const image = index(batch, 'fromImage: batch', N);
   const norm = [
-    ...perChannel(mean, 'mean', planes, () => true),
-    ...perChannel(std, 'std', planes, (value) => value !== 0),
+    ...perChannel(mean, 'mean', channelCount, () => true),
+    ...perChannel(std, 'std', channelCount, (value) => value !== 0),
   ];
 
-  const pixels = reader.open(source,
+  const opened = reader.open(source,
     integer(maxPixels, 'fromImage: maxPixels', 1, Number.MAX_SAFE_INTEGER));
-  const [H, W] = targetSize(pixels, height, width, outH, outW);
+  const [H, W] = targetSize(opened, height, width, outH, outW);
   if (out === undefined) {
-    return produce(heap, [1, planes, H, W], 'an image', (pointer) => {
-      convert(heap, pixels, norm, () => pointer, planes, H, W);
+    return produce(heap, [1, channelCount, H, W], 'an image', (pointer) => {
+      convert(heap, opened, norm, () => pointer, channelCount, H, W);
     });
   }
-  if (planes !== C || H !== outH || W !== outW) {
-    throw new DynakernelError('ERR_SHAPE', `the options need out to be [N, ${planes}, ${H}, ${W}]; ` +
+  if (channelCount !== C || H !== outH || W !== outW) {
+    throw new DynakernelError('ERR_SHAPE', `the options need out to be [N, ${channelCount}, ${H}, ${W}]; ` +
       `got ${shapeText(shapeOf(out))}`);
   }
   // Code of the source may dispose of out, so out is checked again after each read.
-  const place = () => outPointerOf(heap, out) + image * planes * H * W * 4;
-  convert(heap, pixels, norm, place, planes, H, W);
+  const place = () => outPointerOf(heap, out) + image * channelCount * H * W * 4;
+  convert(heap, opened, norm, place, channelCount, H, W);
   return out;
 }
 
@@ -84,20 +84,20 @@ function imageShape(out) {
 }
 
 /**
- * @param {Pixels} source
+ * @param {Pixels} opened
  * @param {unknown} height
  * @param {unknown} width
  * @param {number | undefined} outH
  * @param {number | undefined} outW
  */
-function targetSize(source, height, width, outH, outW) {
+function targetSize(opened, height, width, outH, outW) {
   const H = height === undefined ? outH : integer(height, 'fromImage: height', 1, MAX_ELEMENTS);
   const W = width === undefined ? outW : integer(width, 'fromImage: width', 1, MAX_ELEMENTS);
   const scaled = (/** @type {number} */ side, /** @type {number} */ other, /** @type {number} */ target) =>
     Math.max(1, Math.round((side * target) / other));
-  if (H === undefined && W === undefined) return [source.height, source.width];
-  if (H === undefined) return [scaled(source.height, source.width, Number(W)), Number(W)];
-  return [H, W ?? scaled(source.width, source.height, H)];
+  if (H === undefined && W === undefined) return [opened.height, opened.width];
+  if (H === undefined) return [scaled(opened.height, opened.width, Number(W)), Number(W)];
+  return [H, W ?? scaled(opened.width, opened.height, H)];
 }
 
 /**
@@ -124,15 +124,15 @@ function perChannel(value, name, channels, allowed) {
  * Converts the source's rows in C, one strip at a time: a large photograph needs little memory.
  *
  * @param {Heap} heap
- * @param {Pixels} source
+ * @param {Pixels} opened
  * @param {readonly number[]} norm mean and std of each channel
  * @param {() => number} place checks the target [channels, H, W] and returns its pointer
  * @param {number} channels
  * @param {number} H
  * @param {number} W
  */
-function convert(heap, source, norm, place, channels, H, W) {
-  const { width, height, bandRows } = source;
+function convert(heap, opened, norm, place, channels, H, W) {
+  const { width, height, bandRows } = opened;
   const rowBytes = width * 4;
   const stripRows = sliceRows(width);
   const resized = height !== H || width !== W;
@@ -143,9 +143,9 @@ function convert(heap, source, norm, place, channels, H, W) {
     for (let top = 0; top < height; top += bandRows) {
       // read a band, which may run code of the caller, then check the target
       const rows = Math.min(bandRows, height - top);
-      const pixels = source.read(top, rows);
+      const rgba = opened.read(top, rows);
       const planes = place();
-      const band = heap.copyIfOnHeap(pixels);
+      const band = heap.copyIfOnHeap(rgba);
       for (let row = 0; row < rows; row += stripRows) {
         // copy a strip into the heap, then convert it
         const count = Math.min(stripRows, rows - row);
@@ -160,7 +160,7 @@ function convert(heap, source, norm, place, channels, H, W) {
             planes + (top + row) * width * 4, H * W);
         }
       }
-      source.discard?.();
+      opened.discard?.();
     }
   });
 }

@@ -74,7 +74,7 @@ function intrinsic(name) {
   const { get } = /** @type {{ get: () => unknown }} */ (Object.getOwnPropertyDescriptor(typedArray, name));
   return (value) => get.call(value);
 }
-const [tagOf, bufferOf, offsetOf, lengthOf] =
+export const [tagOf, bufferOf, offsetOf, lengthOf] =
   [Symbol.toStringTag, 'buffer', 'byteOffset', 'length'].map(intrinsic);
 
 /**

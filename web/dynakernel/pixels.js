@@ -3,22 +3,12 @@
  * value that was checked is the value that is used.
  */
 import { DynakernelError, given } from './errors.js';
+import { bufferOf, lengthOf, offsetOf, tagOf } from './numbers.js';
 
 /** @typedef {import('./source.js').PixelData} PixelData */
 
 /** Returns some rows of a picture.
  * @typedef {(top: number, rows: number) => Uint8Array} Rows */
-
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
-
-/**
- * A property of a typed array as the engine has it. The array or its class may define another value.
- *
- * @param {object} array
- * @param {string | symbol} name
- */
-const internal = (array, name) =>
-  Object.getOwnPropertyDescriptor(typedArray, name)?.get?.call(array);
 
 /**
  * The conversion of a colour space to sRGB.
@@ -60,7 +50,7 @@ const ADVICE = 'draw it on a canvas and call ' +
  */
 export function rowsOf(picture, width, height) {
   if (typeof picture !== 'object' || picture === null) {
-    throw unfit(`getImageData() must return an object with data; got ${given(picture)}`);
+    throw unreadable(`getImageData() must return an object with data; got ${given(picture)}`);
   }
   const { data, colorSpace, pixelFormat } = picture;
   const space = spaceOf(colorSpace);
@@ -81,7 +71,7 @@ function spaceOf(name = 'srgb') {
   const space = typeof name === 'string' ? COLOR_SPACES[name] : undefined;
   if (space) return space;
   const known = Object.keys(COLOR_SPACES).map((item) => `'${item}'`).join(', ');
-  throw unfit(`the picture's colorSpace must be one of ${known}; got ${given(name)}: ${ADVICE}`);
+  throw unreadable(`the picture's colorSpace must be one of ${known}; got ${given(name)}: ${ADVICE}`);
 }
 
 /**
@@ -95,37 +85,39 @@ function spaceOf(name = 'srgb') {
  *   TypeScript do not declare
  */
 function valuesOf(data, pixelFormat = 'rgba-unorm8', size, length) {
-  const kind = ArrayBuffer.isView(data) ? internal(data, Symbol.toStringTag) : undefined;
+  const kind = tagOf(data);
   const isBytes = kind === 'Uint8Array' || kind === 'Uint8ClampedArray';
   const isHalves = kind === 'Float16Array';
   if (!isBytes && !isHalves) {
     const hint = ArrayBuffer.isView(data) ? `; for other pixels, ${ADVICE}` : '';
-    throw unfit("the picture's data must be a Uint8Array or Uint8ClampedArray of RGBA; " +
+    throw unreadable("the picture's data must be a Uint8Array or Uint8ClampedArray of RGBA; " +
       `got ${given(data)}${hint}`);
   }
   if (pixelFormat !== (isBytes ? 'rgba-unorm8' : 'rgba-float16')) {
-    throw unfit("the picture's pixelFormat must be 'rgba-unorm8' for bytes and 'rgba-float16' for a " +
+    throw unreadable("the picture's pixelFormat must be 'rgba-unorm8' for bytes and 'rgba-float16' for a " +
       `Float16Array; got ${given(pixelFormat)} with a ${kind}`);
   }
-  const array = /** @type {ArrayBufferView} */ (data);
-  const actual = internal(array, 'length');
+  const actual = lengthOf(data);
   if (actual !== length) {
-    throw unfit(`a picture of ${size} has ${length} ${isBytes ? 'bytes' : 'numbers'} of RGBA; ` +
+    throw unreadable(`a picture of ${size} has ${length} ${isBytes ? 'bytes' : 'numbers'} of RGBA; ` +
       `got ${actual}`);
   }
   const View = isBytes ? Uint8Array : /** @type {any} */ (globalThis).Float16Array;
-  return new View(internal(array, 'buffer'), internal(array, 'byteOffset'), length);
+  return new View(bufferOf(data), offsetOf(data), length);
 }
 
-/** @param {string} message */
-const unfit = (message) => new DynakernelError('ERR_IMAGE', message);
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+export const unreadable = (message, cause) => new DynakernelError('ERR_IMAGE', message, { cause });
 
 /** The number of steps of linear light. In the darkest sRGB a step is a twentieth of a byte. */
 const STEPS = 2 ** 16 - 1;
 
 /** The sRGB byte of each step, once a picture has needed it.
  * @type {Uint8Array | undefined} */
-let encoded;
+let srgbBytes;
 
 /** @param {number} value */
 const toLinear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
@@ -149,7 +141,7 @@ function toSrgb(values, { matrix, linear }) {
     for (let i = 0; i < values.length; i++) rgba[i] = 255 * values[i];
     return bytes;
   }
-  encoded ??= Uint8Array.from({ length: STEPS + 1 }, (_, step) =>
+  srgbBytes ??= Uint8Array.from({ length: STEPS + 1 }, (_, step) =>
     Math.round(255 * fromLinear(step / STEPS)));
   // The light of a byte is looked up, and the light of a float is computed. A float may be negative.
   const lightOf = (/** @type {number} */ value) =>
@@ -161,7 +153,7 @@ function toSrgb(values, { matrix, linear }) {
     const blue = isBytes ? byteLight[values[i + 2]] : lightOf(values[i + 2]);
     for (let c = 0; c < 3; c++) {
       const light = matrix[3 * c] * red + matrix[3 * c + 1] * green + matrix[3 * c + 2] * blue;
-      bytes[i + c] = encoded[Math.round(STEPS * Math.min(1, Math.max(0, light)))];
+      bytes[i + c] = srgbBytes[Math.round(STEPS * Math.min(1, Math.max(0, light)))];
     }
     rgba[i + 3] = isBytes ? values[i + 3] : 255 * values[i + 3];
   }

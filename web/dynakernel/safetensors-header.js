@@ -20,20 +20,26 @@ export function parseHeader(bytes) {
   return parseJson(text);
 }
 
-/** @param {Uint8Array} bytes */
-function decode(bytes) {
-  try {
-    // A copy, because decoders refuse shared memory. A byte order mark is kept, because it is not JSON.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.slice());
-  } catch (error) {
-    throw refusal(`the header must be JSON in UTF-8: ${messageOf(error)}`);
-  }
-}
+/**
+ * A copy is decoded, because decoders refuse shared memory. A byte order mark is kept, because it is not
+ * JSON.
+ *
+ * @param {Uint8Array} bytes
+ */
+const decode = (bytes) => asJson(() =>
+  new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.slice()));
 
 /** @param {string} text */
-function parseJson(text) {
+const parseJson = (text) => asJson(() => JSON.parse(text));
+
+/**
+ * @template Result
+ * @param {() => Result} work
+ * @returns {Result}
+ */
+function asJson(work) {
   try {
-    return JSON.parse(text);
+    return work();
   } catch (error) {
     throw refusal(`the header must be JSON in UTF-8: ${messageOf(error)}`);
   }

@@ -53,14 +53,14 @@ function writeDict(dict, metadata = {}, options) {
     throw refusal(`expected a dict { name: { shape, data } }; got ${given(dict)}`);
   }
   const { dtype } = readOptions(options, 'toSafetensors', ['dtype']);
-  const floats = dtype === undefined ? undefined : oneOf(dtype, 'toSafetensors: dtype', ['F32', 'F16', 'BF16']);
+  const floatType = dtype === undefined ? undefined : oneOf(dtype, 'toSafetensors: dtype', ['F32', 'F16', 'BF16']);
   // A caller's getters run here, each once. The checks below run after them, and find their changes.
   const read = Object.entries(isOptimizerState(dict) ? flattenOptimizerState(dict) : dict)
     .map(([name, value]) => readArray(name, value));
   const strings = Object.entries(readMetadata(metadata)).sort(([a], [b]) => compare(a, b));
 
   for (const text of [...read.map(({ name }) => name), ...strings.flat()]) checkText(text);
-  const values = read.map((array) => converted(checked(array), floats))
+  const values = read.map((array) => converted(checked(array), floatType))
     .sort((a, b) => b.bytes - a.bytes || compare(a.name, b.name));
   return write(values, strings);
 }
@@ -167,15 +167,15 @@ function checked({ name, shape, data, dtype }) {
 
 /**
  * @param {Written} array
- * @param {'F32' | 'F16' | 'BF16' | undefined} floats
+ * @param {'F32' | 'F16' | 'BF16' | undefined} floatType
  * @returns {Written}
  */
-function converted(array, floats) {
+function converted(array, floatType) {
   const isFloat = /^(F64|F32|F16|BF16|F8_E4M3|F8_E5M2)$/.test(array.dtype);
-  if (floats === undefined || !isFloat || array.dtype === floats || isSetting(array.name)) return array;
+  if (floatType === undefined || !isFloat || array.dtype === floatType || isSetting(array.name)) return array;
   const { data, dtype } = array;
   // Doubles are rounded only once, directly to the result.
-  if (floats === 'F32') return { ...array, dtype: floats, data: toFloats(data, dtype), bytes: 4 };
+  if (floatType === 'F32') return { ...array, dtype: floatType, data: toFloats(data, dtype), bytes: 4 };
   const values = className(data) === 'Float64Array' ? /** @type {Float64Array} */ (data) : toFloats(data, dtype);
-  return { ...array, dtype: floats, data: encodeFloats(values, floats), bytes: 2 };
+  return { ...array, dtype: floatType, data: encodeFloats(values, floatType), bytes: 2 };
 }

@@ -1,8 +1,8 @@
 /** Reads pictures of all kinds as rows of sRGB pixels: RGBA, 8 bits per channel, not premultiplied. */
-import { canvasDraws, isOrdinarySize, newCanvas } from './canvas.js';
+import { attempt, canvasDraws, isOrdinarySize, newCanvas, resize } from './canvas.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { className } from './numbers.js';
-import { rowsOf } from './pixels.js';
+import { rowsOf, unreadable } from './pixels.js';
 
 /** @import { Platform } from './platform.js' */
 
@@ -61,6 +61,8 @@ const SLICE = 2 ** 16;
 /** The longest side, since C counts in 32 bits. */
 const MAX_LENGTH = 2 ** 31 - 1;
 
+const UNREADABLE = 'the picture cannot be read';
+
 /** The browser's getImageData() when this module was loaded. A page may replace it with a function that
  * returns the same pixels twice, which must not be freed. */
 const NATIVE_READS = ['CanvasRenderingContext2D', 'OffscreenCanvasRenderingContext2D']
@@ -72,7 +74,7 @@ export class PixelReader {
   /** @type {OffscreenCanvas | HTMLCanvasElement | null} */
   #canvas = null;
   /** @type {MessagePort | null} */
-  #nowhere = null;
+  #closedPort = null;
 
   /**
    * @param {unknown} source
@@ -80,8 +82,8 @@ export class PixelReader {
    * @returns {Pixels}
    */
   open(source, maxPixels) {
-    const pixels = readable(() => this.#open(source, maxPixels));
-    return { ...pixels, read: (top, rows) => readable(() => pixels.read(top, rows)) };
+    const pixels = attempt(() => this.#open(source, maxPixels), UNREADABLE);
+    return { ...pixels, read: (top, rows) => attempt(() => pixels.read(top, rows), UNREADABLE) };
   }
 
   /** Lets go of the canvas. */
@@ -119,7 +121,7 @@ export class PixelReader {
     const size = { width: canvas.width, height: canvas.height };
     const { width, height } = size;
     if (width === 0 || height === 0) throw unreadable(`the canvas is empty: ${width}x${height} pixels`);
-    checkSize(size, 'the canvas', maxPixels);
+    checkPictureSize(size, 'the canvas', maxPixels);
     let context;
     try {
       context = /** @type {CanvasRenderingContext2D | null} */ (canvas.getContext('2d'));
@@ -157,7 +159,7 @@ export class PixelReader {
    */
   #openDrawable(source, size, maxPixels) {
     const { width, height } = size;
-    checkSize(size, given(source), maxPixels);
+    checkPictureSize(size, given(source), maxPixels);
     // A video is drawn once and whole, because the next draw may show the next frame.
     const isVideo = className(source) === 'HTMLVideoElement';
     const drawnRows = isVideo ? height : bandRows(width);
@@ -192,19 +194,19 @@ export class PixelReader {
    */
   #reader(context, width) {
     /** @type {ArrayBuffer | null} */
-    let fresh = null;
+    let freeable = null;
     return {
       read: (/** @type {number} */ top, /** @type {number} */ rows) => {
-        const isOurs = NATIVE_READS.includes(context.getImageData);
+        const usesNative = NATIVE_READS.includes(context.getImageData);
         const picture = readContext(context, top, width, rows);
-        const { rows: give, converts } = rowsOf(picture, width, rows);
-        const pixels = give(0, rows);
-        fresh = isOurs && !converts ? /** @type {ArrayBuffer} */ (pixels.buffer) : null;
+        const { rows: rowsAt, converts } = rowsOf(picture, width, rows);
+        const pixels = rowsAt(0, rows);
+        freeable = usesNative && !converts ? /** @type {ArrayBuffer} */ (pixels.buffer) : null;
         return pixels;
       },
       discard: () => {
-        if (fresh) this.#discard(fresh);
-        fresh = null;
+        if (freeable) this.#discard(freeable);
+        freeable = null;
       },
     };
   }
@@ -219,8 +221,8 @@ export class PixelReader {
   #discard(buffer) {
     if (typeof MessageChannel !== 'function') return;
     try {
-      this.#nowhere ??= portToNowhere();
-      this.#nowhere.postMessage(null, [buffer]);
+      this.#closedPort ??= portWithClosedEnd();
+      this.#closedPort.postMessage(null, [buffer]);
     } catch {
       // the garbage collector frees a buffer that cannot be transferred
     }
@@ -239,35 +241,12 @@ export class PixelReader {
     if (!this.#canvas) {
       throw unreadable('this platform has no canvas to draw the picture on; pass a canvas instead');
     }
-    if (this.#canvas.width !== width) this.#canvas.width = width;
-    if (this.#canvas.height !== height) this.#canvas.height = height;
+    resize(this.#canvas, width, height);
     const context = /** @type {CanvasRenderingContext2D | null} */ (
       this.#canvas.getContext('2d', { willReadFrequently: true }));
     if (context) return context;
     this.#canvas = null;
     throw unreadable(`the browser gives no 2d context of ${width}x${height} pixels to read the picture`);
-  }
-}
-
-/**
- * @param {string} message
- * @param {unknown} [cause]
- */
-const unreadable = (message, cause) => new DynakernelError('ERR_IMAGE', message, { cause });
-
-/**
- * Runs work of the platform or of a caller's object, and turns its errors into ERR_IMAGE.
- *
- * @template Result
- * @param {() => Result} work
- * @returns {Result}
- */
-function readable(work) {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof DynakernelError) throw error;
-    throw unreadable(`the picture cannot be read: ${messageOf(error)}`, error);
   }
 }
 
@@ -293,7 +272,7 @@ export const sliceRows = (width) => Math.max(1, Math.floor(SLICE / width));
 /** @param {number} width */
 const bandRows = (width) => sliceRows(width) * Math.max(1, Math.floor(BAND / (width * sliceRows(width))));
 
-function portToNowhere() {
+function portWithClosedEnd() {
   const { port1, port2 } = new MessageChannel();
   port2.close();
   return port1;
@@ -304,7 +283,7 @@ function portToNowhere() {
  * @param {string} what
  * @param {number} maxPixels
  */
-function checkSize({ width, height }, what, maxPixels) {
+function checkPictureSize({ width, height }, what, maxPixels) {
   for (const [name, length] of Object.entries({ width, height })) {
     if (typeof length !== 'number' || !Number.isInteger(length) || length < 1 || length > MAX_LENGTH) {
       throw unreadable(`${what}: ${name} must be a whole number of pixels, 1 or more; ` +
@@ -324,7 +303,7 @@ function checkSize({ width, height }, what, maxPixels) {
  * @returns {Pixels}
  */
 function openData({ data, width, height, colorSpace, pixelFormat }, maxPixels) {
-  checkSize({ width, height }, 'the picture', maxPixels);
+  checkPictureSize({ width, height }, 'the picture', maxPixels);
   const { rows, converts } = rowsOf({ data, colorSpace, pixelFormat }, width, height);
   return { width, height, bandRows: converts ? sliceRows(width) : height, read: rows };
 }
@@ -374,5 +353,5 @@ function drawnSize(source) {
   const isEarly = source.complete === false || source.readyState < 2;
   if (width !== 0 && height !== 0 && !isEarly) return { width, height };
   throw unreadable(`${given(source)} has no pixels yet, or is closed: it is ${width}x${height}. Wait for ` +
-    'img.decode() or for the first frame of a video; an SVG needs a width and a height');
+    'img.decode() or for the first frame of a video; an SVG needs a width and height of a pixel or more');
 }

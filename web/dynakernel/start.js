@@ -62,14 +62,14 @@ async function start(files, options) {
   const { simd = 'auto', threads = 'auto', wasm, signal } =
     readOptions(options, 'load', ['simd', 'threads', 'wasm', 'signal']);
   const choice = oneOf(simd, 'load: simd', ['auto', 'baseline', 'relaxed']);
-  const most = checkThreads(threads);
+  const maxThreads = checkThreads(threads);
   checkSignal(signal);
   const build = chooseBuild(choice);
   const runtime = await abortable(signal, () => (wasm === undefined
-    ? startShipped(files, build, most, signal)
-    : startGiven(files, wasm, most, signal)));
+    ? startShipped(files, build, maxThreads, signal)
+    : startGiven(files, wasm, maxThreads, signal)));
   const { threadsReason } = runtime.info;
-  if (threadsReason && most !== 'auto') warnOfOneThread(threadsReason);
+  if (threadsReason && maxThreads !== 'auto') warnOfOneThread(threadsReason);
   return runtime;
 }
 
@@ -251,12 +251,12 @@ async function instantiate(module, name, imports, imported) {
  */
 function abortable(signal, start) {
   if (!signal) return start();
-  return new Promise((settle, refuse) => {
-    const abort = () => refuse(
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(
       new DynakernelError('ERR_LOAD', 'loading was aborted', { cause: signal.reason }));
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
-    return start().then((runtime) => (signal.aborted ? runtime.dispose() : settle(runtime)), refuse)
+    return start().then((runtime) => (signal.aborted ? runtime.dispose() : resolve(runtime)), reject)
       .finally(() => signal.removeEventListener('abort', abort));
   });
 }

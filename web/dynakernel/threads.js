@@ -248,13 +248,13 @@ export class ThreadPool {
 /**
  * @param {Files} files
  * @param {WorkerTask} task
- * @param {(worker: AnyWorker) => void} made
+ * @param {(worker: AnyWorker) => void} onMade
  * @returns {Promise<void>} fulfilled when the worker is ready
  */
-async function startWorker({ startWebWorker, workerAddress }, task, made) {
+async function startWorker({ startWebWorker, workerAddress }, task, onMade) {
   if (hasWebThreads()) {
     const worker = startWebWorker();
-    made(worker);
+    onMade(worker);
     worker.postMessage(task);
     await firstMessage((ready) => { worker.onmessage = ready; }, (failed) => {
       worker.onerror = (event) => failed(new Error(event.message || WORKER_NOT_LOADED));
@@ -264,7 +264,7 @@ async function startWorker({ startWebWorker, workerAddress }, task, made) {
     const NodeWorker = nodeWorker();
     // Without the process's options, because some, such as --eval, do not suit a worker's file.
     const worker = new NodeWorker(workerAddress(), { workerData: task, execArgv: [] });
-    made(worker);
+    onMade(worker);
     await firstMessage((ready) => worker.once('message', ready), (failed) => {
       worker.once('error', failed);
       worker.once('exit', () => failed(new Error('a worker ended before it was ready')));

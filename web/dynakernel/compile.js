@@ -113,6 +113,7 @@ async function compileResponse(response, source) {
   const type = response.headers.get('content-type') ?? 'no type';
   let bytes;
   try {
+    // browsers compile a stream only if it has this type
     if (type === 'application/wasm' && typeof WebAssembly.compileStreaming === 'function') {
       const copy = response.clone(); // for the error message
       try {
@@ -123,6 +124,7 @@ async function compileResponse(response, source) {
         response = copy;
       }
     }
+    // otherwise compile all bytes, which also tells what else they are
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     throw notLoaded(`${name} could not be read: ${messageOf(error)}`, null, error);

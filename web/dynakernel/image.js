@@ -44,6 +44,7 @@ export function fromImage(heap, reader, source, options) {
   const { mean = 0, std = 1, channels, width, height, out, batch = 0, maxPixels = MAX_PIXELS } =
     readOptions(options, 'fromImage',
       ['mean', 'std', 'channels', 'width', 'height', 'out', 'batch', 'maxPixels']);
+  // check the options before the source is read
   if (out !== undefined) outPointerOf(heap, out);
   const [N, C, outH, outW] = out === undefined ? [1, 3] : imageShape(out);
   if (channels !== undefined && channels !== 1 && channels !== 3) {
@@ -57,9 +58,12 @@ export function fromImage(heap, reader, source, options) {
     ...perChannel(std, 'std', channelCount, (value) => value !== 0),
   ];
 
+  // open the source, which tells its size
   const opened = reader.open(source,
     integer(maxPixels, 'fromImage: maxPixels', 1, Number.MAX_SAFE_INTEGER));
   const [H, W] = targetSize(opened, height, width, outH, outW);
+
+  // convert into a new tensor, or into out
   if (out === undefined) {
     return produce(heap, [1, channelCount, H, W], 'an image', (pointer) => {
       convert(heap, opened, norm, () => pointer, channelCount, H, W);
@@ -69,7 +73,7 @@ export function fromImage(heap, reader, source, options) {
     throw new DynakernelError('ERR_SHAPE', `the options need out to be [N, ${channelCount}, ${H}, ${W}]; ` +
       `got ${shapeText(shapeOf(out))}`);
   }
-  // Code of the source may dispose of out, so out is checked again after each read.
+  // out is checked again after each read, because code of the source may dispose of it
   const place = () => outPointerOf(heap, out) + image * channelCount * H * W * 4;
   convert(heap, opened, norm, place, channelCount, H, W);
   return out;
@@ -137,6 +141,7 @@ function convert(heap, opened, norm, place, channels, H, W) {
   const stripRows = sliceRows(width);
   const resized = height !== H || width !== W;
   heap.scope((take) => {
+    // mean and std for C
     const mean = take(norm.length * 4);
     const std = mean + channels * 4;
     heap.floats(mean, norm.length).set(norm);

@@ -141,12 +141,14 @@ function toSrgb(values, { matrix, linear }) {
     for (let i = 0; i < values.length; i++) rgba[i] = 255 * values[i];
     return bytes;
   }
+  // the byte of each step of linear light
   srgbBytes ??= Uint8Array.from({ length: STEPS + 1 }, (_, step) =>
     Math.round(255 * fromLinear(step / STEPS)));
   // The light of a byte is looked up, and the light of a float is computed. A float may be negative.
   const lightOf = (/** @type {number} */ value) =>
     (linear ? value : Math.sign(value) * toLinear(Math.abs(value)));
   const byteLight = Float64Array.from({ length: 256 }, (_, byte) => lightOf(byte / 255));
+  // each pixel: to linear light, to sRGB's primaries, to bytes
   for (let i = 0; i < values.length; i += 4) {
     const red = isBytes ? byteLight[values[i]] : lightOf(values[i]);
     const green = isBytes ? byteLight[values[i + 1]] : lightOf(values[i + 1]);

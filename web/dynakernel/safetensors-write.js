@@ -59,6 +59,7 @@ function writeDict(dict, metadata = {}, options) {
     .map(([name, value]) => readArray(name, value));
   const strings = Object.entries(readMetadata(metadata)).sort(([a], [b]) => compare(a, b));
 
+  // check, convert and order
   for (const text of [...read.map(({ name }) => name), ...strings.flat()]) checkText(text);
   const values = read.map((array) => converted(checked(array), floatType))
     .sort((a, b) => b.bytes - a.bytes || compare(a.name, b.name));
@@ -70,6 +71,7 @@ function writeDict(dict, metadata = {}, options) {
  * @param {readonly [string, string][]} strings
  */
 function write(values, strings) {
+  // the header, with each array's place after it
   /** @type {[string, unknown][]} */
   const header = strings.length > 0 ? [['__metadata__', Object.fromEntries(strings)]] : [];
   let size = 0;
@@ -83,7 +85,8 @@ function write(values, strings) {
     throw refusal(`the header needs ${start - 8} bytes; at most ${MAX_HEADER} are allowed`);
   }
 
-  const file = allocate(start + size).fill(0x20, 8, start); // the header ends in spaces
+  // length, header filled up with spaces, arrays
+  const file = allocate(start + size).fill(0x20, 8, start);
   new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
   file.set(json, 8);
   let offset = start;

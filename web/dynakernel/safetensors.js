@@ -56,6 +56,7 @@ export function parseSafetensors(bytes) {
  * @returns {SafetensorsFile}
  */
 function readFile(bytes) {
+  // bytes, header and places are checked before any array is made
   const file = asBytes(bytes);
   const start = 8 + headerLength(file);
   const { __metadata__: metadata, ...entries } = headerOf(file, start);

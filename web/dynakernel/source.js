@@ -86,7 +86,7 @@ export class PixelReader {
     return { ...pixels, read: (top, rows) => attempt(() => pixels.read(top, rows), UNREADABLE) };
   }
 
-  /** Lets go of the canvas. */
+  /** Releases the canvas. */
   close() {
     this.#canvas = null;
   }
@@ -97,6 +97,7 @@ export class PixelReader {
    * @returns {Pixels}
    */
   #open(source, maxPixels) {
+    // the fields decide how a source is read: bytes, a canvas, or anything that can be drawn
     if (typeof source !== 'object' || source === null) {
       const hint = typeof source === 'string' ? '; load it into an Image and await decode()' : '';
       throw unreadable(`expected a picture, such as a canvas; got ${given(source)}${hint}`);
@@ -131,7 +132,7 @@ export class PixelReader {
     if (!context) return this.#openDrawable(canvas, size, maxPixels);
     if (context.isContextLost?.() === true) {
       throw unreadable(`the canvas of ${width}x${height} pixels has lost its context: the browser ` +
-        'lacks memory for this size');
+        'has no memory for this size, or does not draw it');
     }
     // A canvas on the GPU is read in few large bands, because each read waits for the GPU.
     const inMemory = context.getContextAttributes?.()?.willReadFrequently === true;

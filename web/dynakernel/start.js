@@ -61,13 +61,17 @@ export async function loadWith(files, options) {
 async function start(files, options) {
   const { simd = 'auto', threads = 'auto', wasm, signal } =
     readOptions(options, 'load', ['simd', 'threads', 'wasm', 'signal']);
+  // check the options
   const choice = oneOf(simd, 'load: simd', ['auto', 'baseline', 'relaxed']);
   const maxThreads = checkThreads(threads);
   checkSignal(signal);
+
   const build = chooseBuild(choice);
   const runtime = await abortable(signal, () => (wasm === undefined
     ? startShipped(files, build, maxThreads, signal)
     : startGiven(files, wasm, maxThreads, signal)));
+
+  // warn only if the caller asked for a number of threads
   const { threadsReason } = runtime.info;
   if (threadsReason && maxThreads !== 'auto') warnOfOneThread(threadsReason);
   return runtime;
@@ -129,21 +133,24 @@ const isThreaded = (module) =>
  * @param {string | null} threadsReason
  */
 async function startRuntime(files, { module, name }, threads, threadsReason) {
+  // a module without threads exports its memory
   const simd = buildOf(module);
   if (!isThreaded(module)) {
     return new Runtime(new Heap(await instantiate(module, name, {})), { simd, threads: 1, threadsReason });
   }
+  // a module with threads imports memory, which its workers share
   let memory;
   try {
     memory = sharedMemory();
   } catch (error) {
     throw new NoThreads(`the engine refuses shared memory (${messageOf(error)})`, error);
   }
-  // The imports name the pool, and the pool needs the exports.
+  // its imports name the pool, which needs its exports
   /** @type {ThreadPool | undefined} */
   let pool;
   const exports = /** @type {import('./abi.js').ThreadedExports} */ (
     await instantiate(module, name, threadedImports(memory, () => pool?.giveUp()), memory));
+  // initialise the memory once, before the workers see it
   exports.__wasm_call_ctors();
   const heap = new Heap(exports);
   pool = new ThreadPool(exports, heap.context, files, (reason) => heap.loseThreads(reason));

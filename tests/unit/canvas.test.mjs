@@ -1,4 +1,4 @@
-// Canvases that cannot be drawn on: refused, and as they were.
+// Canvases that cannot be drawn on are refused and stay unchanged.
 import assert from 'node:assert/strict';
 import { createCanvas } from '@napi-rs/canvas';
 import { afterEach, before, test } from 'node:test';
@@ -35,7 +35,7 @@ function watched(getContext, { width = 30, height = 20 } = {}) {
   };
 }
 
-/** A context that takes everything but what `others` refuse. */
+/** A context that accepts every call, except for the members in `others`. */
 const contextWith = (others = {}) => ({
   createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
   putImageData() {},
@@ -78,7 +78,7 @@ test('a refused canvas is never touched', () => {
   assertRefused(() => t.drawMap(proxy), 'ERR_IMAGE', 'cannot be drawn on');
 });
 
-test('a loop over frames puts its pixels there once', () => {
+test('a loop over frames puts each picture once', () => {
   const puts = [];
   const canvas = watched(() => context);
   const context = contextWith({ putImageData: (picture, ...place) => puts.push(place) });
@@ -99,11 +99,11 @@ test('a canvas that disposes of the runtime', async () => {
   assert.deepEqual(canvas.changes, []);
 });
 
-/** A picture of zeros, as a context makes it. */
+/** A picture of zeros, like a context's. */
 const emptyPicture = (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height });
 
 test('code of the canvas or of an option that disposes of the tensor', () => {
-  /** Each calls dispose() at one place that runs code of the caller's. */
+  /** Each calls dispose() in one piece of the caller's code. */
   const places = {
     getContext: (dispose) => [watched(() => (dispose(), contextWith()))],
     isContextLost: (dispose) => [watched(() => contextWith({ isContextLost: () => (dispose(), false) }))],
@@ -154,6 +154,23 @@ test('a tensor that is disposed between two strips: no more strips', () => {
   assert.deepEqual(puts, [0]);
 });
 
+test('a canvas that refuses a later strip has the earlier ones, and its former size if that changed', () => {
+  const t = dk.zeros([1, 1, 1100, 500]);
+  for (const [size, changes] of [[{ width: 500, height: 1100 }, []], [{}, [['width', 500], ['height', 1100], ['width', 30], ['height', 20]]]]) {
+    const puts = [];
+    const canvas = watched(() => contextWith({
+      putImageData(picture, x, y, ...dirty) {
+        if (dirty.length > 0) return;
+        if (y > 0) throw new TypeError('no second strip today');
+        puts.push(y);
+      },
+    }), size);
+    assertRefused(() => t.drawMap(canvas), 'ERR_IMAGE', 'no second strip today');
+    assert.deepEqual(puts, [0]);
+    assert.deepEqual(canvas.changes, changes);
+  }
+});
+
 test('a canvas that moves the memory of the pixels', () => {
   const t = dk.tensor(Array.from({ length: 16 }, (_, i) => i), [4, 4]);
   const drawn = [];
@@ -183,7 +200,7 @@ test('a real canvas keeps its picture when pixels are refused', () => {
   assert.deepEqual([...context.getImageData(0, 0, 6, 5).data], before);
 });
 
-test('a size that the browser draws as nothing is refused, one that it draws is not', () => {
+test('a size that stays blank in this browser is refused, others are not', () => {
   const tried = [];
   globalThis.OffscreenCanvas = function (width, height) {
     tried.push(`${width}x${height}`);

@@ -7,7 +7,7 @@ import { launchBrowser } from '../../scripts/browsers.mjs';
 import { serve } from '../../scripts/serve.mjs';
 import { Random } from '../../web/shared/random.js';
 
-/** The first half of a PNG, whose rest never comes. */
+/** The first half of a PNG. The rest never comes. */
 function beginning() {
   const canvas = createCanvas(300, 300);
   const context = canvas.getContext('2d');
@@ -137,7 +137,7 @@ test('an img that the page shows at another size', async () => {
   assert.deepEqual(results, [`40x20 ${UPRIGHT}`, `40x20 ${UPRIGHT}`, `40x20 ${UPRIGHT}`, `20x10 ${UPRIGHT}`]);
 });
 
-test('photographs of a camera that was turned', async () => {
+test('photographs of a turned camera', async () => {
   const results = await page.evaluate(async () => {
     const found = {};
     for (const orientation of [1, 3, 6, 8]) {
@@ -236,7 +236,7 @@ test('a small file of a huge picture is refused at once', async () => {
   assert.equal(results[3], `30x20 ${UPRIGHT}`);
 });
 
-test('a picture of which only the beginning is there', async () => {
+test('a picture whose end has not arrived', async () => {
   const result = await page.evaluate(async (address) => {
     const image = new Image();
     image.src = address;

@@ -59,7 +59,7 @@ after(async () => {
   foreign?.close();
 });
 
-/** What Firefox ESR lacks, without a screen; any other browser that lacks it fails. */
+/** Features that Firefox ESR lacks without a screen. Any other browser that lacks them fails. */
 function lacks(t, what) {
   assert.equal(process.env.BROWSER, 'firefox', `${what} is missing`);
   t.diagnostic(`this Firefox has no ${what}`);
@@ -71,7 +71,7 @@ test('the build that is loaded', async () => {
   const info = await page.evaluate(() => dk.info);
   assert.match(info.simd, /^(baseline|relaxed)$/);
   const failure = await page.evaluate(() => load({ wasm: '/nowhere.wasm' }).catch(({ code, message }) => `${code} ${message}`));
-  assert.match(failure, /^ERR_LOAD \/nowhere\.wasm could not be fetched: the server answered 404/);
+  assert.match(failure, /^ERR_LOAD \/nowhere\.wasm could not be fetched: the server returned 404/);
   const html = await page.evaluate(() => load({ wasm: '/web/' }).catch(({ code, message }) => `${code} ${message}`));
   assert.match(html, /^ERR_LOAD \/web\/ is not a WebAssembly module.*text\/html/);
 });
@@ -118,7 +118,7 @@ test('a large picture, which is read and drawn in parts', async () => {
     const large = canvas(width, height);
     const context = large.getContext('2d', { willReadFrequently: true });
     const noise = context.createImageData(width, height);
-    noise.data.forEach((_, i, all) => { all[i] = i % 4 === 3 ? 255 : (i * 37 + (i >> 9) * 101) & 255; });
+    noise.data.forEach((_, i, data) => { data[i] = i % 4 === 3 ? 255 : (i * 37 + (i >> 9) * 101) & 255; });
     context.putImageData(noise, 0, 0);
     const target = canvas(1, 1);
     const results = [];
@@ -134,7 +134,7 @@ test('a large picture, which is read and drawn in parts', async () => {
   assert.deepEqual(differing, [-1, -1, -1]);
 });
 
-test('memory of pixels that the browser made is given back at once, but never that of others', async () => {
+test('pixels that the browser made are freed at once, other pixels never', async () => {
   const result = await page.evaluate(async () => {
     const given = [];
     const { prototype } = MessagePort;
@@ -143,13 +143,13 @@ test('memory of pixels that the browser made is given back at once, but never th
       given.push(...transfer.map(({ byteLength }) => byteLength));
       return postMessage.call(this, message, transfer);
     };
-    const own = new ImageData(8, 6);
+    const made = new ImageData(8, 6);
     const fixture = new ImageData(8, 6);
     try {
       dk.fromImage(painted()).dispose();
       dk.fromImage(await createImageBitmap(painted())).dispose();
-      dk.fromImage(own).dispose();
-      // A mocked canvas, and one whose method a page has put another in the place of.
+      dk.fromImage(made).dispose();
+      // a mocked canvas, and a canvas with a replaced method
       dk.fromImage({ width: 8, height: 6, getContext: () => ({ getImageData: () => fixture }) }).dispose();
       const patched = painted();
       patched.getContext('2d').getImageData = () => fixture;
@@ -157,10 +157,10 @@ test('memory of pixels that the browser made is given back at once, but never th
     } finally {
       prototype.postMessage = postMessage;
     }
-    return { given, own: own.data.length, fixture: fixture.data.length };
+    return { given, made: made.data.length, fixture: fixture.data.length };
   });
   const bytes = 8 * 6 * 4;
-  assert.deepEqual(result, { given: [bytes, bytes], own: bytes, fixture: bytes });
+  assert.deepEqual(result, { given: [bytes, bytes], made: bytes, fixture: bytes });
 });
 
 test('reads: a WebGL canvas', async (t) => {
@@ -210,7 +210,7 @@ test('reads: a video', async () => {
   found.found.flat().forEach((value, i) => assert.ok(Math.abs(value - EXPECTED.flat()[i]) <= 90, String(found.found)));
 });
 
-test('refuses pictures that are not there, with the reason', async () => {
+test('refuses pictures without pixels, with the reason', async () => {
   const messages = await page.evaluate(async () => {
     const broken = new Image();
     broken.src = 'data:image/png;base64,AAAA';
@@ -236,12 +236,12 @@ test('refuses pictures of another origin, and reads its own afterwards', async (
     await image.decode();
     const tainted = canvas(1, 1);
     tainted.getContext('2d').drawImage(image, 0, 0);
-    const own = await createImageBitmap(painted());
-    return { image: refused(image), canvas: refused(tainted), own: columns(own) };
+    const local = await createImageBitmap(painted());
+    return { image: refused(image), canvas: refused(tainted), local: columns(local) };
   }, url);
   assert.match(result.image, /^ERR_IMAGE .*another origin.*crossOrigin/);
   assert.match(result.canvas, /^ERR_IMAGE .*another origin.*crossOrigin/);
-  assert.deepEqual(result.own, EXPECTED);
+  assert.deepEqual(result.local, EXPECTED);
 });
 
 test('a canvas that cannot be drawn on is refused, and stays as it is', async () => {
@@ -372,7 +372,7 @@ test('pixels in display-p3 and of 16 bits become sRGB as the browser converts th
   });
 });
 
-test('what is drawn is what toImageData has', async () => {
+test('drawMap and toImageData have the same pixels', async () => {
   const same = await page.evaluate(() => {
     const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 6, kernelSize: 3, padding: 1, seed: 1 });
     const y = block.forward(dk.fromImage(painted()));

@@ -40,15 +40,15 @@ afterEach(() => {
 /**
  * Serves dist/ as /app/lib/, and a page beside it that loads it.
  *
- * @param {{ headers?: object, module?: string, answer?: (path: string) => object | undefined }} [options]
- *   answer: what else a path gets, { status, headers, body }
+ * @param {{ headers?: object, module?: string, respond?: (path: string) => object | undefined }} [options]
+ *   respond: another response for a path, { status, headers, body }
  */
-async function deploy({ headers = {}, module = './lib/index.js', answer = () => undefined } = {}) {
+async function deploy({ headers = {}, module = './lib/index.js', respond = () => undefined } = {}) {
   const files = { '/app/': ['html', '<!doctype html><script type="module" src="app.js"></script>'], '/app/app.js': ['js', APP(module)] };
   const server = createServer((request, response) => {
     const path = request.url.split('?')[0];
     if (path === '/favicon.ico') return response.writeHead(204).end();
-    const other = answer(path);
+    const other = respond(path);
     if (other) return response.writeHead(other.status ?? 200, { ...headers, ...other.headers }).end(other.body);
     const file = join(root, 'dist', path.replace('/app/lib/', ''));
     const [type, body] = files[path] ??
@@ -61,7 +61,7 @@ async function deploy({ headers = {}, module = './lib/index.js', answer = () => 
   return `http://localhost:${server.address().port}/app/`;
 }
 
-/** What load() gave in a page, and what came on the console. */
+/** The result of load() in a page, and the lines on its console. */
 async function visit(url, options = {}) {
   const page = await browser.newPage();
   const lines = [];
@@ -100,7 +100,7 @@ test('dynakernel/inline under a strict policy: one thread, nothing on the consol
   assert.match(reason, /inline has one thread/);
 });
 
-test('a policy that forbids WebAssembly is named, with what it lacks', async () => {
+test('the message names a policy that forbids WebAssembly, and the missing source', async () => {
   for (const module of ['./lib/index.js', './lib/inline.js']) {
     const url = await deploy({ module, headers: { ...ISOLATED, 'Content-Security-Policy': "default-src 'self'" } });
     const { code, message } = await visit(url);
@@ -113,12 +113,12 @@ const isWasm = (path) => path.endsWith('.wasm');
 const page = { headers: { 'Content-Type': 'text/html' }, body: '<!doctype html><title>app</title>' };
 
 for (const [name, other, words] of [
-  ['is not there', { status: 404 }, /\.wasm could not be fetched: the server answered 404/],
-  ['comes as the page of the app', page, /\.wasm is no WebAssembly \(it came as text\/html\): it is an HTML page/],
+  ['is not there', { status: 404 }, /\.wasm could not be fetched: the server returned 404/],
+  ['comes as the page of the app', page, /\.wasm is not a WebAssembly module \(it came as text\/html\): it is an HTML page/],
 ]) {
   test(`a file that ${name}: what to do`, async () => {
     for (const headers of [{}, ISOLATED]) {
-      const { code, message } = await visit(await deploy({ headers, answer: (path) => (isWasm(path) ? other : undefined) }));
+      const { code, message } = await visit(await deploy({ headers, respond: (path) => (isWasm(path) ? other : undefined) }));
       assert.equal(code, 'ERR_LOAD');
       assert.match(message, words);
       assert.match(message, /\n.*'dynakernel\/inline'.*optimizeDeps: \{ exclude: \['dynakernel'\] \}.*esbuild.*Bundlers/);
@@ -128,9 +128,9 @@ for (const [name, other, words] of [
 
 test('without the threaded build alone: one thread, and the reason names the file', async () => {
   const missing = (path) => (path.endsWith('-threads.wasm') ? { status: 404 } : undefined);
-  const { threads, reason } = await visit(await deploy({ headers: ISOLATED, answer: missing }));
+  const { threads, reason } = await visit(await deploy({ headers: ISOLATED, respond: missing }));
   assert.equal(threads, 1);
-  assert.match(reason, /-threads\.wasm could not be fetched: the server answered 404/);
+  assert.match(reason, /-threads\.wasm could not be fetched: the server returned 404/);
   assert.doesNotMatch(reason, /\n/);
 });
 
@@ -141,18 +141,18 @@ for (const [name, other] of [
 ]) {
   test(`the worker served ${name}: one thread, and the reason says what it needs`, async () => {
     const worker = readFileSync(join(root, 'dist/dynakernel-worker.js'));
-    const answer = (path) => (path.endsWith('/dynakernel-worker.js') ? other(worker) : undefined);
-    const { threads, reason } = await visit(await deploy({ headers: ISOLATED, answer }), { threads: 2 });
+    const respond = (path) => (path.endsWith('/dynakernel-worker.js') ? other(worker) : undefined);
+    const { threads, reason } = await visit(await deploy({ headers: ISOLATED, respond }), { threads: 2 });
     assert.equal(threads, 1);
-    assert.match(reason, /dynakernel-worker\.js could not be loaded: .*served with Cross-Origin-Embedder-Policy too/);
+    assert.match(reason, /dynakernel-worker\.js could not be loaded: .*serve it with Cross-Origin-Embedder-Policy/);
   });
 }
 
 test('from another origin: threads as well', async () => {
   const headers = { 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' };
   const foreign = (await deploy({ headers })).replace('localhost', '127.0.0.1');
-  for (const [own, threads] of [[{}, 1], [ISOLATED, 2]]) {
-    const result = await visit(await deploy({ headers: own, module: `${foreign}lib/index.js` }), { threads });
+  for (const [headersOfPage, threads] of [[{}, 1], [ISOLATED, 2]]) {
+    const result = await visit(await deploy({ headers: headersOfPage, module: `${foreign}lib/index.js` }), { threads });
     assert.deepEqual({ threads: result.threads, reason: result.reason, lines: result.lines }, { threads, reason: null, lines: [] });
   }
 });
@@ -162,12 +162,12 @@ test('moved without its files, as Vite moves it in development: it finds them', 
     entryPoints: [join(root, 'dist/index.js')], bundle: true, format: 'esm', write: false,
   });
   const moved = '/app/node_modules/.vite/deps/dynakernel.js';
-  const answer = (path) => {
+  const respond = (path) => {
     if (path === moved) return { headers: { 'Content-Type': 'text/javascript' }, body: bundle.text };
     const [, name] = /^\/app\/node_modules\/dynakernel\/dist\/([\w.-]+)$/.exec(path) ?? [];
     if (!name) return undefined;
     return { headers: { 'Content-Type': TYPES[name.split('.').at(-1)] }, body: readFileSync(join(root, 'dist', name)) };
   };
-  const { threads, reason, lines } = await visit(await deploy({ headers: ISOLATED, module: moved, answer }), { threads: 2 });
+  const { threads, reason, lines } = await visit(await deploy({ headers: ISOLATED, module: moved, respond }), { threads: 2 });
   assert.deepEqual({ threads, reason, lines }, { threads: 2, reason: null, lines: [] });
 });

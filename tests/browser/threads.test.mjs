@@ -1,4 +1,4 @@
-// Threads in a page: Web Workers, and what is said where one cannot start.
+// Threads in a page: Web Workers, and the reason if one cannot start.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launchBrowser } from '../../scripts/browsers.mjs';
@@ -14,7 +14,7 @@ after(async () => {
   await site?.close();
 });
 
-/** A page of the origin, with load() and what the console was warned of. */
+/** A page of the origin with load(), and the warnings on its console. */
 async function open() {
   page = await browser.newPage();
   await page.goto(`${site.url}web/photos/`).catch(() => {}); // any page
@@ -26,7 +26,7 @@ async function open() {
   });
 }
 
-test('two threads answer what one does', async () => {
+test('two threads return the numbers of one', async () => {
   await open();
   const { threads, differences, warnings } = await page.evaluate(async () => {
     const outputs = [];
@@ -44,10 +44,10 @@ test('two threads answer what one does', async () => {
   assert.deepEqual({ threads, differences, warnings }, { threads: [1, 2], differences: 0, warnings: [] });
 });
 
-test('a worker that fails: one thread, and a warning with its own words', async () => {
+test('a worker that fails: one thread, and a warning with its message', async () => {
   await open();
   const { threads, warnings } = await page.evaluate(async () => {
-    // An empty module, on which the worker trips over what is missing.
+    // an empty module, whose missing exports make the worker fail
     const module = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     window.Worker = class extends Worker {
       postMessage(task) {

@@ -1,4 +1,4 @@
-// Canvases that cannot be drawn on: refused, and as they were.
+// Canvases that cannot be drawn on are refused and stay unchanged.
 import assert from 'node:assert/strict';
 import { createCanvas } from '@napi-rs/canvas';
 import { afterEach, before, test } from 'node:test';
@@ -35,7 +35,7 @@ function watched(getContext, { width = 30, height = 20 } = {}) {
   };
 }
 
-/** A context that takes everything but what `others` refuse. */
+/** A context that accepts every call, except for the members in `others`. */
 const contextWith = (others = {}) => ({
   createImageData: (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height }),
   putImageData() {},
@@ -78,7 +78,7 @@ test('a refused canvas is never touched', () => {
   assertRefused(() => t.drawMap(proxy), 'ERR_IMAGE', 'cannot be drawn on');
 });
 
-test('a loop over frames puts its pixels there once', () => {
+test('a loop over frames puts each picture once', () => {
   const puts = [];
   const canvas = watched(() => context);
   const context = contextWith({ putImageData: (picture, ...place) => puts.push(place) });
@@ -99,6 +99,95 @@ test('a canvas that disposes of the runtime', async () => {
   assert.deepEqual(canvas.changes, []);
 });
 
+/** A picture of zeros, like a context's. */
+const emptyPicture = (width, height) => ({ data: new Uint8ClampedArray(width * height * 4), width, height });
+
+test('code of the canvas or of an option that disposes of the tensor', () => {
+  /** Each calls dispose() in one piece of the caller's code. */
+  const places = {
+    getContext: (dispose) => [watched(() => (dispose(), contextWith()))],
+    isContextLost: (dispose) => [watched(() => contextWith({ isContextLost: () => (dispose(), false) }))],
+    createImageData: (dispose) => [watched(() => contextWith({
+      createImageData: (width, height) => (dispose(), emptyPicture(width, height)),
+    }))],
+    width: (dispose) => [Object.defineProperty(watched(() => contextWith()), 'width', { get: () => (dispose(), 4), set() {} })],
+    range: (dispose) => [watched(() => contextWith()), { get range() { return dispose(), 'auto'; } }],
+    colormap: (dispose) => [watched(() => contextWith()), { range: [0, 1], get colormap() { return dispose(), 'gray'; } }],
+  };
+  for (const draw of ['drawMap', 'drawMaps']) {
+    for (const [place, make] of Object.entries(places)) {
+      const t = dk.zeros([1, 1, 4, 4]);
+      let reuse;
+      const [canvas, options] = make(() => {
+        if (t.disposed) return;
+        t.dispose();
+        reuse = dk.tensor(Array(16).fill(1), [1, 1, 4, 4]); // takes the memory
+      });
+      assertRefused(() => t[draw](canvas, options), 'ERR_DISPOSED', 'the tensor');
+      assert.ok(reuse, `${draw}, ${place}: the code ran`);
+      reuse.dispose();
+    }
+  }
+  const t = dk.zeros([4, 4]);
+  assertRefused(() => t.toImageData({ get range() { return t.dispose(), [0, 1]; } }), 'ERR_DISPOSED');
+  globalThis.ImageData = class {
+    constructor(width, height) {
+      other.dispose();
+      Object.assign(this, emptyPicture(width, height));
+    }
+  };
+  const other = dk.zeros([4, 4]);
+  assertRefused(() => other.toImageData(), 'ERR_DISPOSED');
+});
+
+test('a tensor that is disposed between two strips: no more strips', () => {
+  const t = dk.zeros([1, 1, 1100, 500]);
+  const puts = [];
+  const canvas = watched(() => contextWith({
+    putImageData(picture, x, y, ...dirty) {
+      if (dirty.length > 0) return; // no pixel is put
+      puts.push(y);
+      t.dispose();
+    },
+  }));
+  assertRefused(() => t.drawMap(canvas), 'ERR_DISPOSED');
+  assert.deepEqual(puts, [0]);
+});
+
+test('a canvas that refuses a later strip has the earlier ones, and its former size if that changed', () => {
+  const t = dk.zeros([1, 1, 1100, 500]);
+  for (const [size, changes] of [[{ width: 500, height: 1100 }, []], [{}, [['width', 500], ['height', 1100], ['width', 30], ['height', 20]]]]) {
+    const puts = [];
+    const canvas = watched(() => contextWith({
+      putImageData(picture, x, y, ...dirty) {
+        if (dirty.length > 0) return;
+        if (y > 0) throw new TypeError('no second strip today');
+        puts.push(y);
+      },
+    }), size);
+    assertRefused(() => t.drawMap(canvas), 'ERR_IMAGE', 'no second strip today');
+    assert.deepEqual(puts, [0]);
+    assert.deepEqual(canvas.changes, changes);
+  }
+});
+
+test('a canvas that moves the memory of the pixels', async () => {
+  const other = await loadRuntime();
+  const t = other.tensor(Array.from({ length: 16 }, (_, i) => i), [4, 4]);
+  const drawn = [];
+  const canvas = watched(() => contextWith({
+    createImageData(width, height) {
+      other.trim();
+      for (let i = 0; i < 20; i++) other.tensor(Array(16).fill(7), [16]); // one takes the memory
+      return emptyPicture(width, height);
+    },
+    putImageData: (picture) => { drawn.push([...picture.data]); },
+  }), { width: 4, height: 4 });
+  t.drawMap(canvas, { range: [0, 255] });
+  assert.deepEqual(drawn, [[...t.toImageData({ range: [0, 255] }).data]]);
+  other.dispose();
+});
+
 test('a real canvas keeps its picture when pixels are refused', () => {
   const t = dk.zeros([1, 3, 4, 4]);
   const canvas = createCanvas(6, 5);
@@ -113,7 +202,7 @@ test('a real canvas keeps its picture when pixels are refused', () => {
   assert.deepEqual([...context.getImageData(0, 0, 6, 5).data], before);
 });
 
-test('a size that the browser draws as nothing is refused, one that it draws is not', () => {
+test('a size that stays blank in this browser is refused, others are not', () => {
   const tried = [];
   globalThis.OffscreenCanvas = function (width, height) {
     tried.push(`${width}x${height}`);

@@ -1,4 +1,4 @@
-// Lists that callers bring: the length first, each item once, holes are items.
+// Lists of callers: the length is checked first, each item is read once, holes are items.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { isListOf, readList } from '../../web/dynakernel/check.js';
@@ -23,7 +23,7 @@ test('lists', () => {
   assert.notEqual(readList([1, 2], isNumber), [1, 2], 'a copy');
 });
 
-test('a revoked Proxy is no list', () => {
+test('a revoked Proxy is not a list', () => {
   const { proxy, revoke } = Proxy.revocable([], {});
   revoke();
   assert.equal(isListOf(proxy, isNumber), false);

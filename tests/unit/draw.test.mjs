@@ -14,7 +14,7 @@ after(() => dk?.dispose());
 const pixelsOf = ({ data }) => Array.from({ length: data.length / 4 }, (_, i) => [...data.subarray(4 * i, 4 * i + 4)]);
 const canvasPixels = (canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
 
-/** That pixels are the palette's colours at the nearest of 256 steps; halfway between two, either will do. */
+/** Asserts that pixels have the palette's colours at the nearest of 256 steps; halfway, either of two. */
 function assertColours(pixels, name, values, [low, high]) {
   const entries = palette(name);
   const colour = (step) => [...entries.subarray(4 * step, 4 * step + 4)];
@@ -108,7 +108,7 @@ test('rgb', () => {
   const second = dk.tensor([9, 9, 9, 0, 1, 0.6], [2, 3, 1, 1]);
   assert.deepEqual(pixelsOf(second.toImageData({ batch: 1, channel: 'rgb' })), [[0, 255, 153, 255]]);
 
-  // A picture comes back as it went in.
+  // a picture of 8 bits survives fromImage and toImageData
   const data = Uint8ClampedArray.from({ length: 400 }, (_, i) => (i % 4 === 3 ? 255 : (i * 37) % 256));
   const x = dk.fromImage({ data, width: 10, height: 10 });
   assert.deepEqual(x.toImageData({ channel: 'rgb', range: [0, 1] }).data, data);
@@ -135,7 +135,7 @@ test('tensors of two and three dimensions', () => {
   assert.equal(maps.toImageData({ channel: 'rgb' }).width, 2);
 });
 
-test('an ImageData where the platform has them', () => {
+test('an ImageData if the platform has that class', () => {
   class ImageData {
     constructor(width, height) {
       Object.assign(this, { width, height, data: new Uint8ClampedArray(width * height * 4), colorSpace: 'srgb' });
@@ -151,7 +151,7 @@ test('an ImageData where the platform has them', () => {
   }
 });
 
-test('drawMap: what toImageData has, on a canvas of the map\'s size', () => {
+test('drawMap: the pixels of toImageData, on a canvas of the map\'s size', () => {
   const t = randomTensor(dk, [1, 3, 7, 11]);
   const canvas = createCanvas(50, 5);
   for (const options of [
@@ -210,7 +210,7 @@ test('drawMaps: a grid, with transparent gaps', () => {
   check({ columns: 1, range: [-1, 1] }, 1, 1, Array(5).fill([-1, 1]));
 });
 
-test('drawMaps: a large grid, which is put there in strips', () => {
+test('drawMaps: a large grid is drawn in strips', () => {
   const [C, height, width, gap] = [5, 300, 400, 60];
   const t = randomTensor(dk, [1, C, height, width]);
   const canvas = createCanvas(1, 1);
@@ -229,7 +229,7 @@ test('drawMaps: a large grid, which is put there in strips', () => {
   t.dispose();
 });
 
-test('drawMaps on a canvas that has the size already clears it', () => {
+test('drawMaps clears a canvas of the same size', () => {
   const t = dk.zeros([1, 3, 2, 2]);
   const canvas = createCanvas(5, 5);
   canvas.getContext('2d').fillRect(0, 0, 5, 5);
@@ -239,7 +239,7 @@ test('drawMaps on a canvas that has the size already clears it', () => {
   assert.equal(data[4 * (5 * 4 + 4) + 3], 0, 'the unused cell');
 });
 
-test('what cannot be drawn', () => {
+test('refused tensors and options', () => {
   const t = dk.zeros([2, 3, 4, 4]);
   const canvas = createCanvas(4, 4);
   const everywhere = (options, code, ...words) => {
@@ -274,7 +274,7 @@ test('what cannot be drawn', () => {
   assertRefused(() => t.drawMaps(canvas, { channel: 0 }), 'ERR_CONFIG', '"channel"');
 });
 
-test('where nothing can be drawn on', () => {
+test('refused canvases', () => {
   const t = dk.zeros([1, 3, 4, 4]);
   for (const canvas of [undefined, null, 5, '#canvas', {}]) {
     assertRefused(() => t.drawMap(canvas), 'ERR_IMAGE', 'canvas');

@@ -1,5 +1,5 @@
-// Every refused argument: its code, what was given and what was expected in words; and that a refused call changes
-// nothing: the modules answer the same afterwards and the heap has not grown.
+// Every refused argument: the code, and the given and expected values in the message. A refused call changes
+// nothing: the modules return the same numbers afterwards, and the heap does not grow.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { DynakernelError } from '../../web/dynakernel/index.js';
@@ -22,7 +22,7 @@ after(() => [dk, other].forEach((runtime) => runtime?.dispose()));
 
 afterEach(() => assert.deepEqual(snapshot(), expected));
 
-/** What must not change: answers, statistics, modes, memory. */
+/** The state that must not change: outputs, statistics, modes, memory. */
 function snapshot() {
   const y = block.forward(x);
   const output = y.toArray();
@@ -54,7 +54,7 @@ test('DynakernelError', () => {
   assert.equal(error.cause, cause);
 });
 
-test('values in messages: short, and never an error themselves', () => {
+test('values in messages are short and never throw', () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`key${i}`, i]));
@@ -138,9 +138,8 @@ test('configurations: names', () => {
   unknown('in_channels', 'did you mean inChannels?');
   unknown('kernelsize', 'did you mean kernelSize?');
   unknown('num_kernels', 'did you mean numKernels?');
-  unknown('strides', 'did you mean stride?');
-  unknown('dilatoin', 'did you mean dilation?');
-  unknown('banana', 'it takes inChannels, outChannels');
+  unknown('Kernel-Size', 'did you mean kernelSize?');
+  for (const name of ['strides', 'dilatoin', 'banana', '']) unknown(name, 'it takes inChannels, outChannels');
   assertRefused(() => dk.kernelAggregation({ ...config, reduction: 4 }), 'ERR_CONFIG', '"reduction"');
   assertRefused(() => dk.kernelAttention({ inChannels: 4 }), 'ERR_CONFIG', '"inChannels"');
 });
@@ -183,7 +182,7 @@ test('configurations: larger than any tensor', () => {
   assertRefused(() => dk.kernelAttention(wide), 'ERR_MEMORY', 'bytes');
 });
 
-test('forward: what is no tensor of this runtime', () => {
+test('forward: values that are not tensors of this runtime', () => {
   for (const value of [undefined, null, 5, new Float32Array(192), { shape: [1, 3, 8, 8], data: [] }, [[1]]]) {
     assertRefused(() => block.forward(value), 'ERR_CONFIG', 'x must be a Tensor');
     assertRefused(() => block.attention.forward(value), 'ERR_CONFIG', 'x must be a Tensor');
@@ -261,7 +260,7 @@ test('forward: out', () => {
     assertRefused(() => same.forward(square, { out: square }), 'ERR_CONFIG', 'another tensor');
     assertRefused(() => same.aggregation.forward(square, a, { out: square }), 'ERR_CONFIG', 'another tensor');
   });
-  // conv1.weight [M, C, 1, 1] has the shape of an output, but is the module's own.
+  // conv1.weight [M, C, 1, 1] has the shape of an output, but belongs to the module.
   const small = dk.dynamicKernelAggregation({ inChannels: 4, outChannels: 4, kernelSize: 1, midChannels: 1 });
   withTensors([[1, 4, 1, 1]], (pixel) => {
     const out = small.parameters()['attention.conv1.weight'];

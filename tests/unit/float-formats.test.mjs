@@ -28,11 +28,11 @@ for (const [dtype, exponentBits, nan] of [['F16', 5, 0x7e00], ['BF16', 8, 0x7fc0
     }
   });
 
-  test(`${dtype}: between two neighbours the nearer, half way the even one`, () => {
+  test(`${dtype}: rounds to the nearer neighbour, halfway to the even one`, () => {
     const infinity = nan - (nan & -nan); // without the highest bit of the fraction
     for (let bits = 0; bits < infinity; bits++) {
       const [low, high] = [valueOf(bits, exponentBits), valueOf(bits + 1, exponentBits)];
-      // Infinity stands where the next power of two would.
+      // infinity has the bits of the next power of two
       const next = high === Infinity ? 2 * 2 ** (2 ** (exponentBits - 1) - 1) : high;
       const middle = (low + next) / 2;
       const near = (next - low) / 1024;

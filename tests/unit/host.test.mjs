@@ -7,7 +7,7 @@ import { simd } from '../helpers.mjs';
 const wrapper = new URL('../../web/dynakernel/', import.meta.url).href;
 const file = new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url).href;
 
-/** Runs code in a process of its own whose globals are changed first, and returns what attempt() makes of load(). */
+/** Runs load() in a new process with changed globals, and returns the result of attempt(). */
 function attempt(change, options) {
   const app = `
     const { readFileSync } = await import('node:fs');
@@ -33,7 +33,7 @@ function attempt(change, options) {
 
 const withoutBuiltins = 'delete process.getBuiltinModule; process.getBuiltinModule = undefined;';
 
-test('a Node too old to hand out its modules is told so', () => {
+test('a Node without process.getBuiltinModule is refused with a reason', () => {
   const { name, code, message } = attempt(withoutBuiltins, '');
   assert.deepEqual([name, code], ['DynakernelError', 'ERR_LOAD']);
   assert.match(message, /\.wasm could not be read: dynakernel needs Node 20\.16 or newer .* this is \d/);
@@ -67,7 +67,7 @@ test('on Cloudflare a given module runs, on one thread', () => {
   assert.match(reason, /Cloudflare/);
 });
 
-test('on Cloudflare what does not load names the import that does', () => {
+test('on Cloudflare errors name the import that works', () => {
   const way = /import wasm from 'dynakernel\/wasm\/relaxed\.wasm'; load\(\{ wasm \}\)/;
   const forbidden = `${cloudflare} WebAssembly.compile = async () => {
     throw new WebAssembly.CompileError('WebAssembly.compile(): Wasm code generation disallowed by embedder'); };`;
@@ -79,13 +79,13 @@ test('on Cloudflare what does not load names the import that does', () => {
   }
 });
 
-test('without a finalization registry all else works', () => {
+test('everything works without a finalization registry', () => {
   const { threads, warnings } = attempt('delete globalThis.FinalizationRegistry;', `{ simd: '${simd}', threads: 1 }`);
   assert.deepEqual([threads, warnings], [1, []]);
 });
 
 test('an address that a bundler made for the browser does not mislead a server', () => {
-  // As webpack's relative URLs, which Next.js has it make: a path, and no protocol.
+  // webpack's relative URLs in Next.js are paths without a protocol
   const relative = `const { URL: Native } = globalThis;
     const seen = new Set();
     globalThis.URL = class extends Native {

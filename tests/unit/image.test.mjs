@@ -6,7 +6,7 @@ import { Random } from '../../web/shared/random.js';
 import { assertRefused, loadRuntime } from '../helpers.mjs';
 
 let dk;
-beforeEach(async () => { // a new one each time, since a runtime keeps the canvas it draws on
+beforeEach(async () => { // a new runtime each time, because a runtime keeps its canvas
   dk = await loadRuntime();
 });
 afterEach(() => {
@@ -85,12 +85,12 @@ test('RGB and luma at every odd size', () => {
   }
 });
 
-test('a canvas, whose pixels are its own', () => {
+test('a canvas is read without drawing it', () => {
   const picture = noise(20, 10);
   assertPlanes(dk.fromImage(canvasOf(picture)), planesOf(picture, 3));
 });
 
-test('sources: bytes in every wrapping', () => {
+test('sources: bytes in every kind of view', () => {
   const { data, width, height } = noise(6, 4);
   const expected = planesOf({ data, width, height }, 3);
   const offset = new Uint8Array(data.length + 1);
@@ -143,6 +143,19 @@ test('one of width and height keeps the aspect ratio', () => {
   assert.deepEqual(dk.fromImage(noise(100, 1), { width: 10 }).shape, [1, 3, 1, 10], 'at least one pixel');
 });
 
+test('out: rows that were read before the picture fails are written', () => {
+  const out = dk.zeros([1, 3, 2100, 2048]); // two bands
+  let reads = 0;
+  const getImageData = (x, y, width, height) => {
+    if (reads++ > 0) throw new Error('no second band today');
+    return { data: new Uint8ClampedArray(width * height * 4).fill(255), width, height };
+  };
+  const source = { width: 2048, height: 2100, getContext: () => ({ getImageData }) };
+  assertRefused(() => dk.fromImage(source, { out }), 'ERR_IMAGE', 'no second band today');
+  assert.deepEqual([out.data[0], out.data[2048 * 2099]], [1, 0]);
+  out.dispose();
+});
+
 test('out: one image of a batch, at its size and with its channels', () => {
   const [first, second] = [noise(9, 7, 1), noise(18, 14, 2)];
   const out = dk.zeros([2, 3, 7, 9]);
@@ -158,7 +171,7 @@ test('out: one image of a batch, at its size and with its channels', () => {
   assertPlanes(dk.fromImage(first, { out: luma, channels: 1, width: 9, height: 7 }), planesOf(first, 1));
 });
 
-test('out that does not fit', () => {
+test('an out of another shape', () => {
   const picture = noise(9, 7);
   const refuse = (shape, options, ...words) => {
     const out = dk.zeros(shape);
@@ -201,7 +214,7 @@ test('options', () => {
   assertRefused(() => dk.fromImage(picture, { width: 2 ** 20, height: 2 ** 20 }), 'ERR_MEMORY', 'bytes');
 });
 
-test('what is no picture', () => {
+test('values that are not pictures', () => {
   const refuse = (source, ...words) => assertRefused(() => dk.fromImage(source), 'ERR_IMAGE', ...words);
   const data = new Uint8Array(16);
   refuse(undefined, 'undefined');
@@ -220,7 +233,7 @@ test('what is no picture', () => {
   refuse({ width: 0, height: 2, getContext: () => assert.fail('asked for its context') }, 'empty', '0x2');
 });
 
-test('pictures that have to be drawn are drawn on one canvas, which is used again', async () => {
+test('pictures that must be drawn share one canvas', async () => {
   const made = [];
   globalThis.OffscreenCanvas = function (width, height) {
     made.push(createCanvas(width, height));
@@ -232,14 +245,14 @@ test('pictures that have to be drawn are drawn on one canvas, which is used agai
     const x = dk.fromImage(image);
     assert.deepEqual(x.shape, [1, 3, picture.height, picture.width]);
     assertPlanes(x, planesOf(picture, 3));
-    // What lay below does not shine through.
+    // a transparent picture replaces the former one
     const clear = await loadImage(createCanvas(picture.width, picture.height).toBuffer('image/png'));
     assert.ok(dk.fromImage(clear).data.every((value) => value === 0));
   }
   assert.equal(made.length, 1);
 });
 
-test('a picture that is larger than a canvas should be is drawn in bands', async () => {
+test('a large picture is drawn in bands', async () => {
   const sizes = [];
   globalThis.OffscreenCanvas = function (width, height) {
     sizes.push([width, height]);
@@ -260,12 +273,12 @@ test('a picture that is larger than a canvas should be is drawn in bands', async
   x.dispose();
 });
 
-test('a picture without a canvas to draw it on', async () => {
+test('a platform without canvases', async () => {
   const image = await loadImage(createCanvas(2, 2).toBuffer('image/png'));
-  assertRefused(() => dk.fromImage(image), 'ERR_IMAGE', 'no canvas here');
+  assertRefused(() => dk.fromImage(image), 'ERR_IMAGE', 'no canvas to draw');
 });
 
-test('pictures that are not ready, or may not be read', () => {
+test('pictures that are not ready or not readable', () => {
   const refuse = (source, ...words) => assertRefused(() => dk.fromImage(source), 'ERR_IMAGE', ...words);
   class HTMLImageElement { naturalWidth = 0; naturalHeight = 0; width = 50; height = 50; }
   class HTMLVideoElement { videoWidth = 0; videoHeight = 0; width = 640; height = 480; }
@@ -293,7 +306,7 @@ test('pictures that are not ready, or may not be read', () => {
   refuse({ naturalWidth: 2, naturalHeight: 2 }, 'cannot be drawn', 'broken state');
 });
 
-test('a canvas of another kind than 2d is drawn', () => {
+test('a canvas without a 2d context is drawn', () => {
   globalThis.OffscreenCanvas = function (width, height) {
     const canvas = createCanvas(width, height);
     const context = canvas.getContext('2d');

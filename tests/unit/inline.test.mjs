@@ -1,4 +1,4 @@
-// How the inline entry packs its WebAssembly.
+// The packed WebAssembly of the inline entry.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -13,18 +13,18 @@ const builds = ['baseline', 'relaxed'].map((name) =>
 const script = fileURLToPath(new URL('../../scripts/pack_lzma.py', import.meta.url));
 const pack = (bytes) => new Uint8Array(Buffer.from(execFileSync('python3', [script], { input: bytes, encoding: 'utf8' }), 'base64'));
 
-/** Bytes of the first so many values: the fewer, the more they repeat. */
+/** Random bytes below a number of values: fewer values repeat more. */
 function someBytes(length, values, seed) {
   const random = new Random(seed);
   return Buffer.from(Array.from({ length }, () => Math.floor(random.between(0, values))));
 }
 
-test('unpackLzma() gives back what is packed: literals, matches near and far, repeated distances', () => {
+test('unpackLzma() returns the packed bytes: literals, matches near and far, repeated distances', () => {
   const noise = someBytes(5000, 256, 1);
   const inputs = [
     Buffer.concat(builds), Buffer.alloc(0), Buffer.from('a'), Buffer.alloc(100_000, 7), someBytes(70_000, 256, 2),
     someBytes(3000, 3, 3), Buffer.concat([someBytes(40_000, 9, 4), someBytes(40_000, 9, 4)]),
-    // Two distances in turn, and a distance of more than 64 kB.
+    // two alternating distances, and a distance of more than 64 kB
     Buffer.concat(Array.from({ length: 60 }, (_, i) => noise.subarray(i % 2 * 700, i % 2 * 700 + 40 + i))),
     Buffer.concat([noise, someBytes(70_000, 256, 5), noise]),
   ];

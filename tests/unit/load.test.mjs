@@ -1,4 +1,4 @@
-// load(): which build, from which source, and what can go wrong on the way.
+// load(): builds, sources, and the errors on the way.
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,12 +14,12 @@ import { assertRejected, simd, threads } from '../helpers.mjs';
 
 const wasmUrl = new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url);
 const bytes = readFileSync(wasmUrl);
-/** "\0asm", version 1, and nothing: valid, and not ours. */
+/** "\0asm" and version 1: a valid module without exports. */
 const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 let server, origin;
 before(async () => {
-  const answers = {
+  const responses = {
     '/right.wasm': [200, 'application/wasm', bytes],
     '/dynakernel-baseline.wasm': [200, 'application/wasm', bytes],
     '/untyped.wasm': [200, 'application/octet-stream', bytes],
@@ -32,7 +32,7 @@ before(async () => {
   };
   server = createServer(({ url }, response) => {
     if (url === '/never.wasm') return; // until the client gives up
-    const [status, type, body] = answers[url] ?? [404, 'text/plain', 'nothing here'];
+    const [status, type, body] = responses[url] ?? [404, 'text/plain', 'nothing here'];
     response.writeHead(status, { 'content-type': type }).end(body);
   });
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
@@ -53,7 +53,7 @@ function assertWorks(dk) {
   dk.dispose();
 }
 
-test('info tells what is running', async () => {
+test('info names the build and the threads', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const dk = await load({ simd, threads });
   assert.deepEqual(dk.info, { version, simd, threads, threadsReason: null, heapBytes: dk.info.heapBytes });
@@ -89,7 +89,7 @@ test('a module from every kind of source', async () => {
   for (const wasm of sources) assertWorks(await load({ wasm }));
 });
 
-test('info.simd of a module of the caller\'s own', async () => {
+test('info.simd of a given module', async () => {
   const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, simd], [new WebAssembly.Module(bytes), simd],
     [bytes.subarray(0, -20 - (simd === 'baseline')), 'unknown']];
   for (const [wasm, expected] of cases) {
@@ -99,7 +99,7 @@ test('info.simd of a module of the caller\'s own', async () => {
   }
 });
 
-test('what cannot be fetched, compiled or used names the file', async () => {
+test('errors of fetching and compiling name the file', async () => {
   const missing = `${origin}/missing.wasm`;
   await assertRejected(load({ wasm: missing }), 'ERR_LOAD', missing, '404');
   await assertRejected(load({ wasm: await fetch(missing) }), 'ERR_LOAD', missing, '404');
@@ -123,48 +123,48 @@ test('what cannot be fetched, compiled or used names the file', async () => {
   await assertRejected(load({ wasm: used }), 'ERR_LOAD', `${origin}/right.wasm`);
 });
 
-/** Where a section of a module begins, behind its size, and how many entries it has. */
+/** The offset of a section's first entry, and the number of entries. */
 function sectionOf(module, wanted) {
-  for (let at = 8; at < module.length;) {
-    const id = module[at];
-    const [size, begin] = leb(module, at + 1);
+  for (let offset = 8; offset < module.length;) {
+    const id = module[offset];
+    const [size, begin] = leb(module, offset + 1);
     if (id === wanted) return leb(module, begin).reverse();
-    at = begin + size;
+    offset = begin + size;
   }
   throw new Error(`no section ${wanted}`);
 }
 
-/** An unsigned number, and what follows it. */
-function leb(module, at) {
+/** An unsigned LEB128 number, and the offset after it. */
+function leb(module, offset) {
   let value = 0;
   for (let shift = 0; ; shift += 7) {
-    const byte = module[at++];
+    const byte = module[offset++];
     value += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) return [value, at];
+    if (byte < 0x80) return [value, offset];
   }
 }
 
-/** Where an exported name stands, and the number of what is exported. */
+/** The offset of an exported name, and the index of its function. */
 function exportOf(module, wanted) {
-  let [at, count] = sectionOf(module, 7);
+  let [offset, count] = sectionOf(module, 7);
   for (; count > 0; count--) {
-    const [length, name] = leb(module, at);
+    const [length, name] = leb(module, offset);
     const [index, next] = leb(module, name + length + 1);
     if (Buffer.from(module.subarray(name, name + length)).toString() === wanted) return { name, index };
-    at = next;
+    offset = next;
   }
   throw new Error(`no export ${wanted}`);
 }
 
-/** The module under test with another answer of dk_abi(), one of 0 to 63; it imports no functions. */
+/** The module under test with another result of dk_abi(), from 0 to 63. It imports no functions. */
 function withAbi(number) {
   const module = Uint8Array.from(bytes);
-  let [at] = sectionOf(module, 10);
+  let [offset] = sectionOf(module, 10);
   for (let skip = exportOf(module, 'dk_abi').index; skip > 0; skip--) {
-    const [size, body] = leb(module, at);
-    at = body + size;
+    const [size, body] = leb(module, offset);
+    offset = body + size;
   }
-  const [size, body] = leb(module, at);
+  const [size, body] = leb(module, offset);
   assert.deepEqual([...module.subarray(body, body + size)], [0, 0x41, ABI_VERSION, 0x0b]); // i32.const, end
   module[body + 2] = number;
   return module;
@@ -202,14 +202,14 @@ test('bytes that were transferred', async () => {
   }
 });
 
-test('a path of Windows is a path', async (t) => {
+test('a Windows path is a path', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'dynakernel-'));
   const before = process.cwd();
   t.after(() => {
     process.chdir(before);
     rmSync(folder, { recursive: true });
   });
-  process.chdir(folder); // where these names stand for such paths
+  process.chdir(folder); // in which these names are paths
   const paths = ['C:\\Users\\me\\dynakernel.wasm', 'd:\\x.wasm'];
   for (const path of paths) {
     writeFileSync(path, bytes);
@@ -249,12 +249,12 @@ test('no memory to start with is ERR_MEMORY', async (t) => {
   mock.restoreAll();
 });
 
-test('an engine without SIMD is told so', async (t) => {
+test('an engine without SIMD is refused', async (t) => {
   t.mock.method(WebAssembly, 'validate', () => false);
   await assertRejected(load(), 'ERR_LOAD', 'no WebAssembly SIMD');
 });
 
-test('two runtimes have nothing in common', async () => {
+test('two runtimes share nothing', async () => {
   const [one, two] = await Promise.all([load({ simd }), load({ simd })]);
   const t = one.tensor([1], [1]);
   two.dispose();

@@ -205,7 +205,7 @@ test('what does not fit is refused and changes nothing', () => {
     assertRefused(() => momentum.optimizer.loadStateDict(mixed), 'ERR_STATE', ...words);
   }
   assertRefused(() => here.optimizer.stateDict({ flat: 1 }), 'ERR_CONFIG', 'flat');
-  assertRefused(() => here.optimizer.stateDict({ flatt: true }), 'ERR_CONFIG', 'did you mean flat?');
+  assertRefused(() => here.optimizer.stateDict({ flatt: true }), 'ERR_CONFIG', 'it takes flat');
   assert.deepEqual(snapshot(here), before);
   for (const { dispose } of [here, momentum]) dispose();
 });

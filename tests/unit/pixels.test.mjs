@@ -1,4 +1,4 @@
-// Pixels of other colour spaces and formats, and typed arrays that say more than they have.
+// Pixels of other colour spaces and formats, and typed arrays with false properties.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { rowsOf } from '../../web/dynakernel/pixels.js';
@@ -26,7 +26,7 @@ const XYZ_TO_SRGB = [
 ];
 const times = (matrix, vector) => matrix.map((row) => row.reduce((sum, m, i) => sum + m * vector[i], 0));
 
-/** The bytes of an sRGB colour, of a colour 0 to 1 in another space. */
+/** The sRGB bytes of a colour 0 to 1 in another space. */
 function reference(colour, space) {
   let light = space.endsWith('-linear') ? colour : colour.map(toLinear);
   if (space.startsWith('display-p3')) light = times(XYZ_TO_SRGB, times(P3_TO_XYZ, light));
@@ -67,7 +67,7 @@ test('fromImage converts, in slices too, and leaves the pixels as they are', () 
   x.dispose();
 });
 
-test('spaces and formats that are not known are refused, with the way out', () => {
+test('unknown spaces and formats are refused with advice', () => {
   const refuse = (fields, ...words) =>
     assertRefused(() => dk.fromImage({ data: new Uint8Array(16), width: 2, height: 2, ...fields }), 'ERR_IMAGE', ...words);
   for (const colorSpace of ['rec2100-pq', '', 'toString', 5, null]) {
@@ -99,7 +99,7 @@ test('memory that is shared, resizable or cut', () => {
   assertRefused(() => dk.fromImage({ data: bytes, width: 2, height: 2 }), 'ERR_IMAGE', '16 bytes', 'got 0');
 });
 
-test('what a typed array says of itself is not believed', () => {
+test('false properties of a typed array are ignored', () => {
   class Boastful extends Uint8Array {
     get length() {
       return 1 << 20;

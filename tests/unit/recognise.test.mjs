@@ -1,4 +1,4 @@
-// Bytes that are no safetensors file: the message says what they are, and the way out.
+// Bytes that are not a safetensors file: the message names their kind and gives advice.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -9,7 +9,7 @@ const text = (string) => new TextEncoder().encode(string);
 const latin = (string) => Buffer.from(string, 'latin1');
 const PTH = "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')";
 
-/** A zip archive as far as its first name. */
+/** The beginning of a zip archive, up to its first name. */
 const zip = (name) => Buffer.concat([latin('PK\x03\x04'), Buffer.alloc(22), latin(`${String.fromCharCode(name.length)}\0\0\0${name}`), Buffer.alloc(500)]);
 
 const KINDS = {
@@ -46,8 +46,8 @@ for (const [name, [bytes, ...words]] of Object.entries(KINDS)) {
   });
 }
 
-test('a file that is only cut off is not called something else', () => {
-  // Lengths of headers whose bytes look like another format's first bytes.
+test('a file that is cut off is not mistaken for another kind', () => {
+  // header lengths that look like the first bytes of other formats
   for (const length of [0x0280, 0x7b, 0x5b, 0x3c, 0x4b50, 0x0708, 0x8b1f]) {
     const bytes = Buffer.alloc(60, ' ');
     bytes.writeBigUInt64LE(BigInt(length));

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { parseSafetensors } from '../../web/dynakernel/index.js';
 import { assertRefused } from '../helpers.mjs';
 
-/** A file of this header and this many bytes. */
+/** A file with this header and this number of bytes. */
 function file(json, size = 0) {
   const text = Buffer.from(json);
   const prefix = Buffer.alloc(8);
@@ -17,14 +17,14 @@ const refused = (json, size, ...words) =>
 
 const array = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}';
 
-test('keys that stand twice', () => {
+test('repeated keys', () => {
   refused(`{"a":${array},"a":${array}}`, 4, '"a" twice');
   refused(`{"a" :${array},"a"\n: ${array}}`, 4, '"a" twice');
   refused(`{"a":${array},"\\u0061":${array}}`, 4, '"a" twice');
   refused(`{"__proto__":${array},"__proto__":${array}}`, 4, '"__proto__" twice');
   refused('{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4, '"dtype" twice');
   refused('{"__metadata__":{"k":"1","k":"2"}}', 0, '"k" twice');
-  // The same key in two objects, and text that looks like keys, are none.
+  // the same key in two objects, and text that looks like a key, are accepted
   const strings = { k: 'a":"b', 'x{"y': '{"k":1,"k":2}', '\\': '\\"', ']': '}' };
   const json = JSON.stringify({ __metadata__: strings, k: JSON.parse(array) });
   assert.deepEqual(parseSafetensors(file(json, 4)).__metadata__, strings);
@@ -36,7 +36,7 @@ test('numbers that JSON.parse would hide: -0, 1.0, 1e0', () => {
   for (const number of ['1.0', '1e0', '1E+0', '10e-1']) refused(entry(number, '0,4'), 4, 'shape', '"a"', `got ${number}`);
   for (const number of ['-0', '0.0', '0e5']) refused(entry('1', `${number},4`), 4, 'data_offsets', '"a"', `got ${number}`);
   refused(entry('-0', '0,0'), 0, 'shape', 'got -0');
-  // In fields that nothing reads they may stand; beyond all doubles they may not.
+  // accepted in unknown fields, except for numbers beyond all doubles
   const withField = (field) => `{"a":{"x":${field},"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`;
   for (const field of ['-0', '1.0', '1e300', '{"shape":[1.0]}', '[[-0]]']) {
     assert.equal(parseSafetensors(file(withField(field), 4)).a.data.length, 1, field);
@@ -54,7 +54,7 @@ test('half a surrogate pair', () => {
   assert.equal(parsed.__metadata__.k, '\u{1f600} \\ud800');
 });
 
-test('depth: 127 levels, as the format\'s own library reads them', () => {
+test('depth: 127 levels, like the format\'s library', () => {
   const nested = (depth) => `{"a":{"x":${'['.repeat(depth - 2)}${']'.repeat(depth - 2)},"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`;
   assert.equal(parseSafetensors(file(nested(127), 4)).a.data.length, 1);
   refused(nested(128), 4, '127');
@@ -74,7 +74,7 @@ test('long strings and many arrays', () => {
   assert.equal(parseSafetensors(file(many, 4)).a.data.length, 1);
 });
 
-test('what is no JSON', () => {
+test('text that is not JSON', () => {
   for (const json of ['{', '{"a"', '{"a":', '{"a":"', '{"a":"\\', '{"a":"\\u12', '{]', '{"a":01}', '{"a":-}', '}{', '{}}', '{"\\x":1}', '{"a":1.}']) {
     refused(json, 0, 'JSON');
   }

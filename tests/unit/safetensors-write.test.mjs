@@ -1,10 +1,10 @@
-// Safetensors files that are written: the bytes, floats of 16 bits, what is refused.
+// Writing safetensors files: the bytes, 16-bit floats, refused values.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSafetensors, toFloat32, toSafetensors } from '../../web/dynakernel/index.js';
 import { assertRefused } from '../helpers.mjs';
 
-test('what is written is read again', () => {
+test('a written file is read again', () => {
   const dict = {
     'b.weight': { shape: [2, 2], data: Float32Array.of(1, -2, Infinity, NaN) },
     count: { shape: [], data: BigInt64Array.of(-5n) },
@@ -23,23 +23,23 @@ test('what is written is read again', () => {
     assert.equal(parsed[name].data.buffer, bytes.buffer, `${name} is aligned`);
     if (dtype) assert.equal(parsed[name].dtype, dtype, name);
   }
-  // And written again it is the same file.
+  // writing it again gives the same file
   assert.deepEqual(toSafetensors(parsed, parsed.__metadata__), bytes);
 });
 
 test('the order of names does not change the bytes', () => {
-  const a = { shape: [1], data: Float32Array.of(1) };
-  const b = { shape: [1], data: Float32Array.of(2) };
-  assert.deepEqual(toSafetensors({ a, b }, { x: '1', y: '2' }), toSafetensors({ b, a }, { y: '2', x: '1' }));
+  const one = { shape: [1], data: Float32Array.of(1) };
+  const two = { shape: [1], data: Float32Array.of(2) };
+  assert.deepEqual(toSafetensors({ one, two }, { x: '1', y: '2' }), toSafetensors({ two, one }, { y: '2', x: '1' }));
 });
 
 test('a view writes only itself', () => {
-  const all = Float32Array.of(9, 1, 2, 9);
-  const { a } = parseSafetensors(toSafetensors({ a: { shape: [2], data: all.subarray(1, 3) } }));
+  const whole = Float32Array.of(9, 1, 2, 9);
+  const { a } = parseSafetensors(toSafetensors({ a: { shape: [2], data: whole.subarray(1, 3) } }));
   assert.deepEqual([...a.data], [1, 2]);
 });
 
-test('what cannot be written', () => {
+test('values that cannot be written', () => {
   const data = Float32Array.of(1);
   const write = (dict, metadata, ...words) =>
     assertRefused(() => toSafetensors(dict, metadata), 'ERR_SAFETENSORS', ...words);
@@ -56,7 +56,7 @@ test('what cannot be written', () => {
   write({}, null, 'strings');
 });
 
-test('what cannot be written: state dicts within a dict, in a few lines', () => {
+test('state dicts within a dict are refused in a few lines', () => {
   const stateDict = Object.fromEntries(Array.from({ length: 4000 }, (_, i) =>
     [`layer${i}.weight`, { shape: [1], data: Float32Array.of(i) }]));
   assertRefused(() => toSafetensors({ model: stateDict }), 'ERR_SAFETENSORS', '"model"', 'layer0.weight',
@@ -77,7 +77,7 @@ test('half a surrogate pair in a name or in metadata cannot be written', () => {
   assert.deepEqual(Object.keys(parseSafetensors(toSafetensors({ '\ud83d\ude00': a }))), ['\ud83d\ude00']);
 });
 
-test('dtype: floats of every kind become halves, all else stays', () => {
+test('dtype: floats of every kind become halves, other types stay', () => {
   const values = [0, 1, -2.5, 0.0999755859375, 65504];
   const floats = {
     single: { shape: [5], data: Float32Array.from(values) },
@@ -100,9 +100,9 @@ test('dtype: floats of every kind become halves, all else stays', () => {
       const exact = dtype === 'BF16' && expected.length === 5 ? [0, 1, -2.5, 0.10009765625, 65536] : expected;
       assert.deepEqual([...toFloat32(parsed[name])], exact, `${name} as ${dtype}`);
     }
-    for (const [name, { data, dtype: own }] of Object.entries(others)) {
+    for (const [name, { data, dtype: given }] of Object.entries(others)) {
       assert.deepEqual(parsed[name].data, data, name);
-      if (own) assert.equal(parsed[name].dtype, own);
+      if (given) assert.equal(parsed[name].dtype, given);
     }
   }
   for (const dtype of ['F64', 'f16', 16, null]) {
@@ -112,7 +112,7 @@ test('dtype: floats of every kind become halves, all else stays', () => {
 });
 
 test('doubles are rounded once', () => {
-  // Above half way between two halves by less than a float32 shows.
+  // above the middle of two halves by less than a float32 can show
   const double = 1 + 2 ** -11 + 2 ** -40;
   const { a, b } = parseSafetensors(toSafetensors({
     a: { shape: [1], data: Float64Array.of(double) }, b: { shape: [1], data: Float32Array.of(double) },
@@ -121,7 +121,7 @@ test('doubles are rounded once', () => {
   assert.equal(toFloat32(b)[0], 1);
 });
 
-test('getters that detach what was read are found out', () => {
+test('getters that detach data after it was read are found', () => {
   const data = Float32Array.of(1, 2);
   const dict = {
     a: { shape: [2], data },

@@ -1,11 +1,11 @@
-// The safetensors format: what is read, and what is refused.
+// Reading the safetensors format, and refusing other bytes.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
 import { assertRefused } from '../helpers.mjs';
 
-/** A file of this header, which may also be given as text, and this many bytes. */
+/** A file with this header, an object or text, and this number of bytes. */
 function file(header, size = 0, { length } = {}) {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const prefix = Buffer.alloc(8);
@@ -15,7 +15,7 @@ function file(header, size = 0, { length } = {}) {
 
 const entry = (dtype, shape, begin, end) => ({ dtype, shape, data_offsets: [begin, end] });
 
-/** Parses what should be refused. */
+/** Asserts that a file is refused. */
 const refused = (bytes, ...words) => assertRefused(() => parseSafetensors(bytes), 'ERR_SAFETENSORS', ...words);
 
 test('a file that PyTorch wrote', () => {
@@ -57,9 +57,9 @@ test('types without numbers in JavaScript are listed with their bytes, and writt
     assert.deepEqual(parsed.b, { dtype, shape, data: new Uint8Array(bytes).fill(7) }, dtype);
     assert.deepEqual({ ...parseSafetensors(toSafetensors(parsed)).b }, { ...parsed.b }, dtype);
   }
-  // Sizes of known types are checked: half bytes there are none.
+  // a known type must fill whole bytes
   refused(file({ a: entry('C64', [2], 0, 8) }, 8), '16 bytes', 'span 8');
-  refused(file({ a: entry('F4', [3], 0, 2) }, 2), '12 bits', 'no whole bytes');
+  refused(file({ a: entry('F4', [3], 0, 2) }, 2), '12 bits', 'not whole bytes');
   assertRefused(() => toSafetensors({ a: { shape: [3], data: new Uint8Array(8), dtype: 'C64' } }), 'ERR_SAFETENSORS', '8 bytes', '24');
 });
 
@@ -70,7 +70,7 @@ test('scalars, empty arrays, an empty file, spaces after the header', () => {
   assert.deepEqual(Object.keys(parseSafetensors(file('{}    '))), []);
 });
 
-/** A file of one float, 2.5, whose array begins wherever this many spaces put it. */
+/** A file with one float, 2.5. Spaces before it change its alignment. */
 function padded(pad) {
   const bytes = file(JSON.stringify({ a: entry('F32', [1], 0, 4) }) + ' '.repeat(pad), 4);
   bytes.writeFloatLE(2.5, bytes.length - 4);
@@ -88,7 +88,7 @@ test('aligned arrays are views, others are copies', () => {
   }
 });
 
-test('a copy is made when it is asked for, and not before', () => {
+test('the first use of data copies it', () => {
   const whole = Uint8Array.from(unaligned);
   const { a } = parseSafetensors(whole);
   new DataView(whole.buffer).setFloat32(whole.length - 4, 7, true);
@@ -117,7 +117,7 @@ test('buffers that were transferred, or that are resizable', () => {
   assertRefused(() => a.data, 'ERR_SAFETENSORS', 'shorter');
 });
 
-test('bytes in every wrapping', () => {
+test('bytes in every kind of view', () => {
   const bytes = toSafetensors({ a: { shape: [2], data: Float32Array.of(1, 2) } });
   const shifted = new Uint8Array(bytes.length + 3);
   shifted.set(bytes, 3);
@@ -131,7 +131,7 @@ test('bytes in every wrapping', () => {
   for (const source of [undefined, null, 'path.safetensors', [1, 2], {}]) refused(source, 'ArrayBuffer');
 });
 
-test('a header length that cannot be', () => {
+test('an impossible header length', () => {
   refused(new Uint8Array(0), '0 bytes');
   refused(new Uint8Array(7), '7 bytes');
   refused(file('{}', 0, { length: 3 }), '3 bytes');
@@ -144,7 +144,7 @@ test('a header length that cannot be', () => {
   }
 });
 
-test('a header that is no JSON object', () => {
+test('a header that is not a JSON object', () => {
   refused(file(''), 'JSON');
   refused(file('{"a":'), 'JSON');
   refused(file('[]'), 'object');
@@ -153,13 +153,13 @@ test('a header that is no JSON object', () => {
   refused(Buffer.concat([file('', 0, { length: 3 }), Buffer.from([0x7b, 0xff, 0x7d])]), 'UTF-8');
 });
 
-test('shapes and offsets that do not add up', () => {
+test('shapes and offsets that contradict each other', () => {
   refused(file({ a: entry('F32', [2], 0, 4) }, 4), '"a"', '[2]', '8 bytes', 'span 4');
   refused(file({ a: entry('F32', [-1], 0, 4) }, 4), 'shape', '[-1]');
   refused(file({ a: entry('F32', [1.5], 0, 6) }, 6), 'shape');
   refused(file({ a: entry('F32', '1', 0, 4) }, 4), 'shape');
   refused(file({ a: entry('F32', [2 ** 40, 2 ** 10], 0, 4) }, 4), 'span 4');
-  // 2^64 elements or bits are too many, also of none, as for the format's own library.
+  // 2^64 elements or bits are too many, even before a factor of 0, as in the format's library
   for (const shape of [[2 ** 40, 2 ** 40], [2 ** 32, 2 ** 32, 0], [2 ** 27, 2 ** 32]]) {
     refused(file({ a: entry('F32', shape, 0, 0) }), '"a"', 'too large');
   }
@@ -191,7 +191,7 @@ test('metadata holds strings', () => {
   }
 });
 
-test('names that objects have already', () => {
+test('names of members of every object', () => {
   const header = `{"__proto__":${JSON.stringify(entry('F32', [1], 0, 4))},` +
     `"constructor":${JSON.stringify(entry('F32', [1], 4, 8))}}`;
   const parsed = parseSafetensors(file(header, 8));

@@ -1,4 +1,4 @@
-// Sources of odd sizes, of too many pixels, and whose own code does what it should not.
+// Sources of odd sizes, with too many pixels, or with code that disturbs the call.
 import assert from 'node:assert/strict';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -13,10 +13,10 @@ afterEach(() => {
   dk?.dispose();
 });
 
-/** A canvas-like whose pixels are what `read` gives. */
+/** An object like a canvas, with pixels from `read`. */
 const canvasLike = (width, height, read) => ({ width, height, getContext: () => ({ getImageData: read }) });
 
-/** Pixels as getImageData() has them. */
+/** Grey pixels, as from getImageData(). */
 const grey = (width, height, value = 51) => ({ data: new Uint8ClampedArray(width * height * 4).fill(value) });
 
 const refuse = (source, ...words) => assertRefused(() => dk.fromImage(source), 'ERR_IMAGE', ...words);
@@ -38,11 +38,11 @@ test('canvas-likes and drawables of odd sizes', () => {
   assert.equal(asked, 1, 'the width is asked for once');
 });
 
-test('canvas-likes whose pixels are not those that were asked for', () => {
+test('canvases with wrong or missing pixels', () => {
   const data = new Uint8ClampedArray(16);
-  refuse(canvasLike(2, 2, () => undefined), 'getImageData() must give', 'undefined');
-  refuse(canvasLike(2, 2, () => null), 'getImageData() must give', 'null');
-  refuse(canvasLike(2, 2, () => 5), 'getImageData() must give', '5');
+  refuse(canvasLike(2, 2, () => undefined), 'getImageData() must return', 'undefined');
+  refuse(canvasLike(2, 2, () => null), 'getImageData() must return', 'null');
+  refuse(canvasLike(2, 2, () => 5), 'getImageData() must return', '5');
   refuse(canvasLike(2, 2, () => ({})), 'Uint8Array', 'undefined');
   refuse(canvasLike(2, 2, () => ({ data: [...data] })), 'Uint8Array', 'an array of 16');
   refuse(canvasLike(2, 2, () => ({ data: new Uint16Array(16) })), 'Uint8Array', 'Uint16Array');
@@ -67,7 +67,7 @@ test('a picture of more pixels than maxPixels is refused before it is read', () 
   const data = new Uint8Array(400);
   assertRefused(() => dk.fromImage({ data, width: 10, height: 10 }, { maxPixels: 99 }), 'ERR_IMAGE', '10x10', '100', '99');
   assert.deepEqual(dk.fromImage({ data, width: 10, height: 10 }, { maxPixels: 100 }).shape, [1, 3, 10, 10]);
-  // A row more than the limit, which is read once the limit is raised.
+  // one row more than the limit is read if the limit is raised
   const tall = canvasLike(1, 2 ** 28 + 1, () => { throw new Error('was read'); });
   refuse(tall, '1x268435457', 'maxPixels');
   assertRefused(() => dk.fromImage(tall, { width: 1, height: 1, maxPixels: 2 ** 29 }), 'ERR_IMAGE', 'was read');
@@ -122,7 +122,7 @@ test('a source that disposes of the runtime', async () => {
   }
 });
 
-test('a source that grows the heap, or reads another picture meanwhile', () => {
+test('a source that grows the heap or reads another picture', () => {
   const made = [];
   const source = canvasLike(2048, 2100, (x, y, width, height) => {
     const other = { ...grey(500, 500, 200), width: 500, height: 500 };
@@ -149,7 +149,7 @@ test('mean and std are read once', () => {
   assertRefused(() => dk.fromImage({ ...grey(1, 1), width: 1, height: 1 }, { mean: endless }), 'ERR_CONFIG', 'mean');
 });
 
-test('pixels of a mocked canvas stay where they are', () => {
+test('pixels of a mocked canvas are not freed', () => {
   globalThis.ImageData = class ImageData {
     constructor(data, width, height) {
       Object.assign(this, { data, width, height });
@@ -180,7 +180,7 @@ test('a canvas that stays in another colour space is converted', () => {
   assert.deepEqual(asked, [undefined, 'srgb']);
 });
 
-/** Canvases that note their draws, and show nothing beyond a size, as a browser's do. */
+/** Canvases that note their draws and stay blank beyond a size, like a browser's. */
 function limitedCanvases(fits) {
   const draws = [];
   globalThis.OffscreenCanvas = function (width, height) {
@@ -211,7 +211,7 @@ test('pictures are drawn without a source rectangle, a video at once', () => {
   assert.deepEqual(draws.splice(0), [[2048, 3000, 0, 0, 2048, 3000]]);
 });
 
-test('pictures that would be drawn as nothing', () => {
+test('pictures that a browser draws as nothing are refused', () => {
   const draws = limitedCanvases(() => true);
   refuse({ naturalWidth: 2, naturalHeight: 2, complete: false }, 'decode()');
   refuse({ videoWidth: 2, videoHeight: 2, readyState: 1 }, 'first frame');
@@ -221,20 +221,20 @@ test('pictures that would be drawn as nothing', () => {
   dk.fromImage({ naturalWidth: 65535, naturalHeight: 2 }).dispose();
 });
 
-test('a canvas that is larger than the browser draws is refused, one that is blank is not', () => {
+test('a canvas that is too large for the browser is refused, a blank one is not', () => {
   limitedCanvases((width, height) => width <= 65535 && width * height <= 2 ** 28);
   const blank = (width, height) => canvasLike(width, height, (x, y, columns, rows) => grey(columns, rows, 0));
   const options = { width: 4, height: 4, maxPixels: 2 ** 31 };
-  assertRefused(() => dk.fromImage(blank(40000, 40000), options), 'ERR_IMAGE', '40000x40000', 'larger than this browser');
+  assertRefused(() => dk.fromImage(blank(40000, 40000), options), 'ERR_IMAGE', '40000x40000', 'too large for this browser');
   assertRefused(() => dk.fromImage(blank(65536, 10), options), 'ERR_IMAGE', '65536x10');
   assert.ok(dk.fromImage(blank(5000, 5000), options).data.every((value) => value === 0));
   const full = canvasLike(65536, 10, (x, y, columns, rows) => grey(columns, rows));
-  assert.ok(dk.fromImage(full, options).data.every((value) => value > 0.19), 'what has pixels is read');
+  assert.ok(dk.fromImage(full, options).data.every((value) => value > 0.19), 'a canvas with pixels is read');
 });
 
-test('without a canvas to try it on, a large blank one is read', async () => {
+test('a large blank canvas is read if there is no canvas to test the size', async () => {
   const blank = canvasLike(40000, 500, (x, y, columns, rows) => grey(columns, rows, 0));
   assert.ok(dk.fromImage(blank, { width: 4, height: 4 }).data.every((value) => value === 0));
   const image = await loadImage(createCanvas(3, 2).toBuffer('image/png'));
-  refuse(image, 'no canvas here');
+  refuse(image, 'no canvas to draw');
 });

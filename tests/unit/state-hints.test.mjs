@@ -1,4 +1,4 @@
-// What a message proposes when names are missing.
+// Hints in messages about missing names.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { toSafetensors } from '../../web/dynakernel/index.js';
@@ -19,7 +19,7 @@ const hinted = (source, prefix, ...words) => {
   assertRefused(() => block.loadStateDict(source, { prefix }), 'ERR_STATE', ...words);
 };
 
-test('the prefix most like the one that was given', () => {
+test('the prefix that shares most parts with the given one', () => {
   const network = { ...under('stage1.0.'), ...under('stage1.1.'), ...under('stage2.0.'), ...under('head.conv.') };
   hinted(network, 'stage2.1.', "did you mean { prefix: 'stage1.1.' }?");
   hinted(network, 'stage2.0', "did you mean { prefix: 'stage2.0.' }?");
@@ -28,7 +28,7 @@ test('the prefix most like the one that was given', () => {
   hinted(toSafetensors(network), 'stages.1.1.', "did you mean { prefix: 'stage1.1.' }?");
 });
 
-test('a prefix with more of the names goes before one that is alike', () => {
+test('a prefix of more names is preferred to a similar one', () => {
   const one = { 'stage1.aggregation.bias': state['aggregation.bias'] };
   hinted({ ...one, ...under('backbone.block.') }, 'stage2.', "did you mean { prefix: 'backbone.block.' }?");
 });
@@ -53,7 +53,7 @@ test('nothing, if the prefix is right', () => {
   }
 });
 
-test('names of every length and number are looked through quickly', () => {
+test('many and long names are searched quickly', () => {
   const names = Object.fromEntries(Array.from({ length: 50000 }, (_, i) => [`layer${i}.aggregation.weight`, 0]));
-  hinted({ ...names, [`${'a.'.repeat(1e6)}aggregation.weight`]: 0 }, 'lay7.', "did you mean { prefix: 'layer7.' }?");
+  hinted({ ...names, [`${'a.'.repeat(1e6)}aggregation.weight`]: 0 }, 'model.layer7.', "did you mean { prefix: 'layer7.' }?");
 });

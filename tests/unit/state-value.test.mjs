@@ -1,4 +1,4 @@
-// One array as float32: types, tensors, what is refused.
+// One array as float32: types, tensors, refused values.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { parseSafetensors, toFloat32, toSafetensors } from '../../web/dynakernel/index.js';
@@ -31,7 +31,7 @@ test('every type that has numbers', () => {
   assert.deepEqual([...toFloat32({ shape: [], data: BigUint64Array.of(2n ** 63n) })], [2 ** 63]);
 });
 
-test('an entry becomes a tensor, and a tensor is taken', () => {
+test('an entry becomes a tensor, and a tensor is accepted', () => {
   const { a } = parseSafetensors(toSafetensors({ a: { shape: [1, 2], data: Float32Array.of(0.1, 70000) } }, {}, { dtype: 'BF16' }));
   const tensor = dk.tensor(toFloat32(a), a.shape);
   assert.deepEqual([...tensor.toArray()], [0.10009765625, 70144]);
@@ -40,7 +40,7 @@ test('an entry becomes a tensor, and a tensor is taken', () => {
   assert.deepEqual([...copy], [0.10009765625, 70144]);
 });
 
-test('what is refused', () => {
+test('refused values', () => {
   for (const dtype of ['C64', 'F8_E8M0', 'F4', 'F6_E2M3', 'F6_E3M2', 'F8_E4M3FNUZ', 'I4']) {
     assertRefused(() => toFloat32({ shape: [2], data: new Uint8Array(2), dtype }), 'ERR_STATE', dtype, 'F8_E4M3');
   }

@@ -1,4 +1,4 @@
-// State dicts: out, in, refused; parameters.
+// State dicts: reading, loading, refusing; parameters.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -13,7 +13,7 @@ const NAMES = [
   'attention.conv2.bias', 'aggregation.weight', 'aggregation.bias',
 ];
 const TRACKED = 'attention.bn.num_batches_tracked';
-/** Those that a source must have. */
+/** The names that a source must have. */
 const NEEDED = NAMES.filter((name) => name !== TRACKED);
 
 let dk;
@@ -80,13 +80,13 @@ test('large kernels pass through in slices', () => {
   other.loadStateDict(state);
   assert.deepEqual(other.stateDict().weight.data, state.weight.data);
 
-  // Mixing one kernel alone shows what really arrived.
+  // mixing with one kernel alone shows its loaded numbers
   const { weight } = other.mix(dk.tensor([0, 1], [1, 2]));
   assert.deepEqual(weight.data, state.weight.data.subarray(state.weight.data.length / 2));
   for (const thing of [large, other, weight]) thing.dispose();
 });
 
-test('hidden channels: K where C is 3, else C / reduction, at least 1', () => {
+test('hidden channels: K if C is 3, otherwise C / reduction, at least 1', () => {
   const hidden = (options) => dk.kernelAttention(options).stateDict()['conv1.weight'].shape[0];
   assert.equal(hidden({ channels: 3, numKernels: 6 }), 6);
   assert.equal(hidden({ channels: 3, numKernels: 2, reduction: 1 }), 2);
@@ -135,7 +135,7 @@ test('numbers of other types are converted', () => {
   assert.deepEqual([...block.stateDict().weight.data], kept);
 });
 
-test('a type that cannot be converted matters only if it is asked for', () => {
+test('a type that cannot be converted is refused only if the module needs it', () => {
   const state = withPrefix(makeBlock(2).stateDict(), 'stage.');
   for (const [dtype, bytes] of [['C64', 16], ['F8_E8M0', 2], ['F4', 1], ['I4', 1]]) {
     const raw = { shape: [2], data: new Uint8Array(bytes), dtype };
@@ -147,7 +147,7 @@ test('a type that cannot be converted matters only if it is asked for', () => {
   }
 });
 
-test('arrays with holes are no numbers', () => {
+test('arrays with holes are refused', () => {
   const conv = dk.kernelAggregation({ inChannels: 1, outChannels: 1, kernelSize: 1, numKernels: 2, bias: false });
   for (const value of [{ shape: [2, 1, 1, 1, 1], data: Array(2) }, { shape: Array(5), data: new Float32Array(2) }]) {
     assertRefused(() => conv.loadStateDict({ weight: value }), 'ERR_STATE', 'weight', 'typed array');
@@ -208,7 +208,7 @@ test('arrays of one may be scalars', () => {
   assertRefused(() => block.loadStateDict({ ...state, 'attention.bn.bias': { shape: [1, 1], data: [5] } }), 'ERR_STATE', '[1, 1]');
 });
 
-test('strict: everything that does not fit is told at once, and nothing changes', () => {
+test('strict: one message names all misfits, and nothing changes', () => {
   const block = makeBlock(1);
   const before = block.stateDict();
   const other = makeBlock(2).stateDict();
@@ -223,7 +223,7 @@ test('strict: everything that does not fit is told at once, and nothing changes'
   assert.deepEqual(block.stateDict(), before);
 });
 
-test('each name, missing or of another shape, is refused by name', () => {
+test('each missing or misshapen array is refused by name', () => {
   const block = makeBlock(1);
   const before = block.stateDict();
   for (const name of NAMES) {
@@ -236,7 +236,7 @@ test('each name, missing or of another shape, is refused by name', () => {
   assert.deepEqual(block.stateDict(), before);
 });
 
-test('not strict: missing and unexpected names are answered', () => {
+test('not strict: missing and unexpected names are returned', () => {
   const block = makeBlock(1);
   const before = block.stateDict();
   const weight = { shape: [2], data: Float32Array.of(3, 4) };
@@ -261,7 +261,7 @@ test('prefix takes one part of a larger model', () => {
   assertRefused(() => block.loadStateDict(extra, { prefix: 'stage2.0.' }), 'ERR_STATE', 'unexpected: stage2.0.more');
 });
 
-test('what is no state dict', () => {
+test('values that are not state dicts', () => {
   const block = makeBlock(1);
   const before = block.stateDict();
   for (const source of [undefined, null, 5, 'model.safetensors', [], [1], dk.zeros([1])]) {
@@ -307,20 +307,20 @@ test('a refused source changes nothing, whatever its getters do', () => {
   shrinking.data.set(first.data);
   const detach = ({ data }) => structuredClone(data.buffer, { transfer: [data.buffer] });
 
-  // What was read before it was detached or shrunk was read whole.
+  // data that is detached or shrunk after it was read is complete
   for (const [value, spoil] of [[first, () => detach(first)], [shrinking, () => buffer.resize(4)]]) {
     const block = makeBlock(1);
     block.loadStateDict({ ...state, [names[0]]: value, [names[9]]: { ...state[names[9]], get dtype() { return spoil(); } } });
     assert.deepEqual(block.stateDict(), state);
   }
-  // What is detached before it is read is refused.
+  // data that is detached before it is read is refused
   const block = makeBlock(1);
   const before = block.stateDict();
   const last = { ...state[names[9]], data: Float32Array.from(state[names[9]].data) };
   const source = { ...state, [names[0]]: { ...state[names[0]], get dtype() { return detach(last); } }, [names[9]]: last };
   assertRefused(() => block.loadStateDict(source), 'ERR_STATE', names[9], '0 numbers');
   assert.deepEqual(block.stateDict(), before);
-  // A getter's own error comes through.
+  // the error of a getter reaches the caller
   assert.throws(() => block.loadStateDict({ ...state, get [names[9]]() { throw new Error('mine'); } }), /mine/);
   assert.deepEqual(block.stateDict(), before);
 });
@@ -389,7 +389,7 @@ test('parameters swap through views that were kept over a growth of the heap', a
     else swap();
     const expected = threads === 1 ? [[1, 2], [3, 4]] : [[3, 4], [1, 2]];
     assert.deepEqual([scale, shift].map((tensor) => [...tensor.toArray()]), expected);
-    // Fetched anew, both swap.
+    // new views swap both
     block.loadStateDict({ 'attention.bn.weight': shift, 'attention.bn.bias': scale }, { strict: false });
     assert.deepEqual([scale, shift].map((tensor) => [...tensor.toArray()]), [expected[1], expected[0]]);
     grown.dispose();
@@ -416,7 +416,7 @@ test('a tensor of a disposed module is refused as a value', () => {
   assertRefused(() => makeBlock(1).loadStateDict(parameters, { strict: false }), 'ERR_DISPOSED');
 });
 
-test('PyTorch\'s own file, with other arrays in it', () => {
+test('a file of PyTorch with other arrays in it', () => {
   const bytes = readFileSync(new URL('../fixtures/golden/dense_3x3.safetensors', import.meta.url));
   const { config: goldenConfig, state } = golden('dense_3x3');
   const block = dk.dynamicKernelAggregation(goldenConfig);
@@ -454,7 +454,7 @@ test('initialisation: Kaiming, uniform for the kernels, normal for the attention
   }
 });
 
-test('parameters are the module\'s own memory', () => {
+test('parameters show the module\'s memory', () => {
   const block = makeBlock(1);
   const x = randomTensor(dk, [1, 8, 6, 6]);
   const parameters = block.parameters();
@@ -467,7 +467,7 @@ test('parameters are the module\'s own memory', () => {
     assert.notDeepEqual(block.forward(x).toArray(), before, `${name} takes effect`);
     assert.equal(block.stateDict()[name].data[0], tensor.toArray()[0], name);
   }
-  // Loading shows in them, and they do not undo it.
+  // they show loaded numbers, and do not undo loading
   const state = makeBlock(2).stateDict();
   block.loadStateDict(state);
   for (const [name, tensor] of Object.entries(parameters)) assert.deepEqual(tensor.toArray(), state[name].data, name);

@@ -1,4 +1,4 @@
-// Threads: the same answers, fall-back with its reason, workers that end.
+// Threads: equal results, one thread with a reason, workers that end.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
@@ -36,7 +36,7 @@ test('every algorithm is among the layers', async () => {
 });
 
 for (const count of [2, 3, 4])
-  test(`${count} threads answer what one does, to the last bit`, async () => {
+  test(`${count} threads return the bits that one returns`, async () => {
     const single = await load({ simd, threads: 1 }), several = await load({ simd, threads: count });
     assert.equal(several.info.threads, count);
     for (const { image, ...config } of LAYERS) {
@@ -51,7 +51,7 @@ for (const count of [2, 3, 4])
     several.dispose();
   });
 
-test('a value that is not finite, which some algorithms leave to another: what one thread answers', async () => {
+test('non-finite values, which some algorithms pass to another: the results of one thread', async () => {
   const single = await load({ simd, threads: 1 }), several = await load({ simd, threads: 3 });
   for (const { image, ...config } of LAYERS) {
     const [expected, actual] = [single, several].map((dk) => {
@@ -67,7 +67,7 @@ test('a value that is not finite, which some algorithms leave to another: what o
   several.dispose();
 });
 
-test('without shared memory one thread, with the reason: on the console only if several were asked for', async (t) => {
+test('without shared memory: one thread and a reason, on the console only for a number of threads', async (t) => {
   const warn = t.mock.method(console, 'warn', () => {});
   const { SharedArrayBuffer } = globalThis;
   delete globalThis.SharedArrayBuffer;
@@ -90,7 +90,7 @@ test('no reason if there are several threads', async () => {
   dk.dispose();
 });
 
-test('refuses what is no number of threads', async () => {
+test('refuses values that are not a number of threads', async () => {
   for (const threads of [0, -1, 1.5, 17, NaN, 'two', null]) {
     await assertRejected(load({ threads }), 'ERR_CONFIG', 'threads', threads === 17 ? 'at most 16' : 'whole number');
   }
@@ -105,7 +105,7 @@ test('a disposed runtime with threads refuses', async () => {
 
 const run = promisify(execFile);
 
-/** Runs a body in a process of its own, with load(), and answers what it prints. */
+/** Runs a body with load() in a new process, and returns its output. */
 async function runAlone(body) {
   const source = `import { load } from '${new URL('../../web/dynakernel/index.js', import.meta.url)}';
     const options = { simd: '${simd}', threads: 3 };
@@ -119,7 +119,7 @@ const FORWARD = `
   const block = dk.dynamicKernelAggregation({ inChannels: 16, outChannels: 16, kernelSize: 3, seed: 1 });
   block.forward(dk.zeros([1, 16, 64, 64]));`;
 
-// Node names each thread of the process; those of workers go with them.
+// Node names each thread of the process. A worker's threads end with it.
 const TASKS = `
   const { readdirSync } = await import('node:fs');
   const { setTimeout: sleep } = await import('node:timers/promises');
@@ -158,7 +158,7 @@ test('loading that is aborted leaves no workers', async () => {
     process.exit();`), 'true true');
 });
 
-test('a file without threads, of which several are asked: one warning that names it', async () => {
+test('several threads for a file without threads: one warning that names it', async () => {
   const file = new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url);
   const reason = `dynakernel-${simd}.wasm has no threads`;
   assert.equal(await runAlone(`
@@ -167,5 +167,5 @@ test('a file without threads, of which several are asked: one warning that names
       const dk = await load({ threads, wasm: '${file}' });
       console.log(dk.info.threads, dk.info.threadsReason?.replace(/.*\\//, ''));
       dk.dispose();
-    }`), `1 ${reason}\n1 undefined\n${reason}. load({ threads: 1 }) asks for that.\n1 ${reason}\n1 ${reason}`);
+    }`), `1 ${reason}\n1 undefined\n${reason}. load({ threads: 1 }) avoids this warning.\n1 ${reason}\n1 ${reason}`);
 });

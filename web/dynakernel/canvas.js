@@ -1,10 +1,10 @@
-/** Canvases to draw on, and putting pixels there. */
+/** Checks canvases and puts pixels on them. */
 import { DynakernelError, given, messageOf } from './errors.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 
 /**
- * RGBA, 8 bits a channel.
+ * A picture of RGBA, 8 bits per channel.
  *
  * @typedef {object} Picture
  * @property {Uint8ClampedArray<ArrayBuffer>} data
@@ -14,7 +14,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  */
 
 /**
- * What the pictures are put on: the part of a 2d context that is used here.
+ * The members of a 2d context that the library uses.
  *
  * @typedef {object} DrawableContext
  * @property {(width: number, height: number, settings?: any) => any} createImageData
@@ -23,7 +23,7 @@ import { DynakernelError, given, messageOf } from './errors.js';
  */
 
 /**
- * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a package for Node.
+ * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a Node package.
  *
  * @typedef {object} DrawableCanvas
  * @property {number} width
@@ -31,23 +31,23 @@ import { DynakernelError, given, messageOf } from './errors.js';
  * @property {(kind: '2d') => object | null} getContext
  */
 
-/** The longest side that canvases of all engines have. */
+/** The longest side of a canvas in every engine. */
 export const MAX_SIDE = 32767;
 
-/** Every engine draws this area, the limit of older iPhones, and this side. */
+/** Every engine draws this area, which is the limit of older iPhones, and this side. */
 const SAFE_AREA = 2 ** 24;
 const SAFE_SIDE = 2 ** 14;
 
-/** Larger sizes that this browser was seen to draw.
+/** Larger sizes that this browser draws, as a test has shown.
  * @type {Set<string>} */
 const drawn = new Set();
 
-/** The picture that was last put on a context, to be filled again.
+/** The last picture of each context, which the next frame reuses.
  * @type {WeakMap<object, Picture>} */
-const pictures = new WeakMap();
+const lastPictures = new WeakMap();
 
 /**
- * A canvas of our own, or null if the platform has none.
+ * A new canvas, or null if the platform has none.
  *
  * @param {number} width
  * @param {number} height
@@ -67,9 +67,9 @@ export const isOrdinarySize = (width, height) =>
   width <= SAFE_SIDE && height <= SAFE_SIDE && width * height <= SAFE_AREA;
 
 /**
- * Whether a canvas of this size can be drawn on. Browsers make canvases of any size. One beyond their
- * limits or their memory stays blank, without an error. The limits differ between browsers, so a large
- * size is tried once, on a canvas of our own.
+ * Whether the browser draws on a canvas of this size. A canvas beyond its limits or its memory stays
+ * blank, without an error. The limits differ between browsers, so a large size is tried once on a new
+ * canvas.
  *
  * @param {number} width
  * @param {number} height
@@ -91,37 +91,37 @@ function tryToDraw(width, height) {
   try {
     canvas = newCanvas(width, height);
     const context = /** @type {CanvasRenderingContext2D | null} */ (canvas?.getContext('2d') ?? null);
-    // Without any canvas that draws, as in Node, nothing is known.
+    // If not even a small canvas draws, as in Node, the size is not refused.
     if (!context) return !newCanvas(1, 1)?.getContext('2d');
     context.fillRect(width - 1, height - 1, 1, 1);
     return context.getImageData(width - 1, height - 1, 1, 1).data[3] > 0;
   } catch {
     return false;
   } finally {
-    if (canvas) canvas.width = canvas.height = 0; // gives the memory back at once
+    if (canvas) canvas.width = canvas.height = 0; // frees the memory at once
   }
 }
 
 /**
- * Refuses a size that the canvas cannot have. Nothing is done to the canvas.
+ * Refuses a value that is not a canvas, and a size that is too large. Does not touch the canvas.
  *
  * @param {DrawableCanvas} canvas
  * @param {number} width
  * @param {number} height
  */
 export function checkCanvas(canvas, width, height) {
-  tried(() => {
+  attempt(() => {
     if (typeof canvas?.getContext !== 'function') {
-      throw new DynakernelError('ERR_IMAGE', `a canvas to draw on is needed; got ${given(canvas)}`);
+      throw new DynakernelError('ERR_IMAGE', `expected a canvas; got ${given(canvas)}`);
     }
   });
   if (width > MAX_SIDE || height > MAX_SIDE) {
     throw new DynakernelError('ERR_IMAGE',
-      `a picture of ${width}x${height} is too large for a canvas: at most ${MAX_SIDE} on each side`);
+      `a picture of ${width}x${height} is too large for a canvas: a side has at most ${MAX_SIDE} pixels`);
   }
-  if (!tried(() => canvasDraws(width, height))) {
+  if (!attempt(() => canvasDraws(width, height))) {
     throw new DynakernelError('ERR_IMAGE',
-      `a picture of ${width}x${height} is too large for a canvas of this browser: it would stay blank`);
+      `a picture of ${width}x${height} is too large for this browser: the canvas would stay blank`);
   }
 }
 
@@ -132,12 +132,12 @@ export function checkCanvas(canvas, width, height) {
  * @returns {DrawableContext}
  */
 export function contextOf(canvas) {
-  const context = tried(() => /** @type {DrawableContext | null} */ (canvas.getContext('2d')));
+  const context = attempt(() => /** @type {DrawableContext | null} */ (canvas.getContext('2d')));
   if (!context) {
     throw new DynakernelError('ERR_IMAGE',
       'the canvas cannot be drawn on: it has a context of another kind than 2d');
   }
-  if (tried(() => context.isContextLost?.() === true)) {
+  if (attempt(() => context.isContextLost?.() === true)) {
     throw new DynakernelError('ERR_IMAGE', 'the canvas cannot be drawn on: its context is lost');
   }
   return context;
@@ -149,10 +149,10 @@ export function contextOf(canvas) {
  * @param {number} height
  */
 export const hasSize = (canvas, width, height) =>
-  tried(() => canvas.width === width && canvas.height === height);
+  attempt(() => canvas.width === width && canvas.height === height);
 
 /**
- * Gives a canvas a size, and draws on it. If that fails, the canvas gets its former size back.
+ * Resizes a canvas and draws on it. If that fails, the canvas gets its former size back.
  *
  * @param {DrawableCanvas} canvas
  * @param {number} width
@@ -160,77 +160,79 @@ export const hasSize = (canvas, width, height) =>
  * @param {() => void} draw
  */
 export function drawAtSize(canvas, width, height, draw) {
-  const former = tried(() => ({ width: canvas.width, height: canvas.height }));
+  const former = attempt(() => ({ width: canvas.width, height: canvas.height }));
   try {
-    tried(() => resize(canvas, width, height));
+    attempt(() => resize(canvas, width, height));
     if (!hasSize(canvas, width, height)) {
       throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: it does not take the size ` +
-        `${width}x${height}, but is ${canvas.width}x${canvas.height}`);
+        `${width}x${height}; it is ${canvas.width}x${canvas.height}`);
     }
     draw();
   } catch (error) {
     try {
       resize(canvas, former.width, former.height);
     } catch {
-      // the first error says more
+      // the first error matters more
     }
     throw error;
   }
 }
 
 /**
- * @param {DrawableCanvas} canvas
+ * @param {{ width: number, height: number }} canvas
  * @param {number} width
  * @param {number} height
  */
-function resize(canvas, width, height) {
-  // Only where it differs, since setting a size clears the canvas and allocates anew.
+export function resize(canvas, width, height) {
+  // Setting a size, even the same one, clears the canvas and allocates its memory again.
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
 }
 
 /**
- * Puts rows of pixels on a canvas, from its left edge on.
+ * Puts rows of pixels on a canvas, at its left edge.
  *
  * @param {DrawableContext} context
  * @param {Heap} heap
- * @param {number} rgba where they lie in the heap
+ * @param {() => number} colours writes the pixels and returns their pointer. It runs after all code
+ *   of the canvas that could move or free that memory
  * @param {number} width
  * @param {number} top
  * @param {number} rows
  */
-export function putRows(context, heap, rgba, width, top, rows) {
-  tried(() => context.putImageData(pictureOf(context, heap, rgba, width, rows), 0, top));
+export function putRows(context, heap, colours, width, top, rows) {
+  attempt(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, top));
 }
 
 /**
- * Puts no pixel of such rows. A context that refuses them does so here, before a new size clears its
- * canvas.
+ * Puts such rows with an empty rectangle, which draws no pixel. A context that refuses the rows throws
+ * here, before a new size clears its canvas.
  *
  * @param {DrawableContext} context
  * @param {Heap} heap
- * @param {number} rgba
+ * @param {() => number} colours
  * @param {number} width
  * @param {number} rows
  */
-export function rehearse(context, heap, rgba, width, rows) {
-  tried(() => context.putImageData(pictureOf(context, heap, rgba, width, rows), 0, 0, 0, 0, 0, 0));
+export function rehearse(context, heap, colours, width, rows) {
+  attempt(() => context.putImageData(pictureOf(context, heap, colours, width, rows), 0, 0, 0, 0, 0, 0));
 }
 
 /**
  * @param {DrawableContext} context
  * @param {Heap} heap
- * @param {number} rgba
+ * @param {() => number} colours
  * @param {number} width
  * @param {number} rows
  */
-function pictureOf(context, heap, rgba, width, rows) {
+function pictureOf(context, heap, colours, width, rows) {
   const length = rows * width * 4;
   if (typeof ImageData === 'function' && !heap.shared) {
-    return new ImageData(heap.clampedBytes(rgba, length), width); // shows the heap itself: no copy
+    return new ImageData(heap.clampedBytes(colours(), length), width); // shows the heap itself: no copy
   }
   const picture = pictureFor(context, width, rows);
-  picture.data.set(heap.bytes(rgba, length));
+  const { data } = picture;
+  data.set(heap.bytes(colours(), length));
   return picture;
 }
 
@@ -241,28 +243,28 @@ function pictureOf(context, heap, rgba, width, rows) {
  * @returns {Picture}
  */
 function pictureFor(context, width, height) {
-  const former = pictures.get(context);
+  const former = lastPictures.get(context);
   if (former?.width === width && former.height === height) return former;
-  const usual = context.createImageData(width, height); // in the canvas's colour space
-  const picture = (usual.colorSpace ?? 'srgb') === 'srgb' ? usual
+  const made = context.createImageData(width, height); // in the canvas's colour space
+  const picture = (made.colorSpace ?? 'srgb') === 'srgb' ? made
     : context.createImageData(width, height, { colorSpace: 'srgb' });
-  pictures.set(context, picture);
+  lastPictures.set(context, picture);
   return picture;
 }
 
 /**
- * Runs what the platform may refuse.
+ * Runs work of the platform or of a caller's object, and turns its errors into ERR_IMAGE.
  *
  * @template Result
  * @param {() => Result} work
+ * @param {string} [failure] the message before the error's own words
  * @returns {Result}
  */
-function tried(work) {
+export function attempt(work, failure = 'the canvas cannot be drawn on') {
   try {
     return work();
   } catch (error) {
     if (error instanceof DynakernelError) throw error;
-    throw new DynakernelError('ERR_IMAGE', `the canvas cannot be drawn on: ${messageOf(error)}`,
-      { cause: error });
+    throw new DynakernelError('ERR_IMAGE', `${failure}: ${messageOf(error)}`, { cause: error });
   }
 }

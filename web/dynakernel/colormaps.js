@@ -1,7 +1,7 @@
 /**
- * Colour maps: 256 colours, RGBA. Three are kept as 33 colours at even distances with straight lines
- * between them, which is within 2/255 of the originals: viridis (Smith and van der Walt, 2015),
- * turbo (Mikhailov, 2019) and coolwarm (Moreland, 2009).
+ * Colour maps of 256 RGBA colours. Three are stored as 33 evenly spaced colours and interpolated
+ * linearly, within 2/255 of the originals: viridis (Smith and van der Walt, 2015), turbo (Mikhailov,
+ * 2019) and coolwarm (Moreland, 2009).
  */
 
 /** @typedef {'gray' | 'viridis' | 'turbo' | 'coolwarm'} Colormap */
@@ -27,7 +27,7 @@ export const COLORMAPS = /** @type {Colormap[]} */ (Object.keys(ANCHORS));
 
 /**
  * @param {Colormap} name
- * @returns {Uint8Array} [256, 4], from the colour of the lowest value to that of the highest
+ * @returns {Uint8Array} [256, 4], from the lowest value's colour to the highest value's
  */
 export function palette(name) {
   const anchors = ANCHORS[name].split(' ').map((hex) => parseInt(hex, 16));
@@ -35,11 +35,11 @@ export function palette(name) {
   for (let i = 0; i < 256; i++) {
     const position = (i / 255) * (anchors.length - 1);
     const below = Math.min(Math.floor(position), anchors.length - 2);
-    const share = position - below;
+    const fraction = position - below;
     for (let channel = 0; channel < 3; channel++) {
       const shift = 16 - 8 * channel;
       const [low, high] = [anchors[below] >> shift & 255, anchors[below + 1] >> shift & 255];
-      colours[4 * i + channel] = Math.round(low + share * (high - low));
+      colours[4 * i + channel] = Math.round(low + fraction * (high - low));
     }
   }
   return colours;

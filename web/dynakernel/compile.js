@@ -1,4 +1,4 @@
-/** From a source of WebAssembly, the package's own file or what the caller gives, to a module. */
+/** Compiles a module from the package's own file or from the caller's source. */
 import { DynakernelError, given, messageOf } from './errors.js';
 import { compilerHint, noAddress, notDeployed, notReached, whyNotWasm } from './hints.js';
 import { isPage, nodeModule, nodeVersion } from './host.js';
@@ -7,10 +7,10 @@ import { className, isBuffer } from './numbers.js';
 /** @typedef {import('./files.js').Build} Build */
 
 /**
- * A source on its way to a module.
+ * What messages need to know of a source.
  *
  * @typedef {object} Source
- * @property {string} name what error messages call it
+ * @property {string} name in error messages
  * @property {boolean} shipped whether the file comes with the package
  * @property {AbortSignal | undefined} signal
  */
@@ -27,8 +27,8 @@ export async function compileShipped(files, build, signal) {
   try {
     file = files.shippedFile(build);
   } catch (error) {
-    throw notLoaded(`dynakernel-${build}.wasm cannot be found, since the bundle gives its modules no ` +
-      'usable address (import.meta.url)', noAddress(), error);
+    throw notLoaded(`the address of dynakernel-${build}.wasm is unknown: the bundle has no usable ` +
+      'import.meta.url', noAddress(), error);
   }
   const name = file instanceof Uint8Array ? `dynakernel-${build}.wasm` : file.href;
   return { name, module: await compile(file, { name, shipped: true, signal }) };
@@ -38,7 +38,7 @@ export async function compileShipped(files, build, signal) {
  * @param {unknown} wasm
  * @param {AbortSignal | undefined} signal
  * @returns {Promise<{ module: WebAssembly.Module, name: string }>}
- * @throws {DynakernelError} ERR_LOAD; ERR_CONFIG for what is no source
+ * @throws {DynakernelError} ERR_LOAD; ERR_CONFIG if wasm is not a source
  */
 export async function compileGiven(wasm, signal) {
   const name = sourceName(wasm);
@@ -78,8 +78,8 @@ async function compile(value, source) {
 }
 
 /**
- * The bytes of a buffer or a view of any kind: some engines compile no DataView, and none compiles
- * shared memory.
+ * The bytes of a buffer or of any view, not shared: some engines do not compile a DataView, and none
+ * compiles shared memory.
  *
  * @param {ArrayBufferLike | ArrayBufferView} value
  * @returns {Uint8Array<ArrayBuffer>}
@@ -92,14 +92,14 @@ function bytesOf(value) {
     return /** @type {any} */ (className(bytes.buffer) === 'ArrayBuffer' ? bytes : bytes.slice());
   } catch {
     throw new DynakernelError('ERR_CONFIG',
-      `load: wasm must have bytes; the given ${className(value)} has none any more, since its buffer ` +
-      'was transferred (to a worker, for example)');
+      `load: wasm must have bytes; the buffer of the given ${className(value)} was transferred ` +
+      '(to a worker, for example)');
   }
 }
 
 /**
- * Compiles while the bytes arrive if the server names their type rightly, which browsers insist on;
- * else once all are there.
+ * Compiles while the bytes arrive if they have the type application/wasm, as browsers demand. Otherwise
+ * compiles all bytes at the end.
  *
  * @param {Response} response
  * @param {Source} source
@@ -107,14 +107,15 @@ function bytesOf(value) {
 async function compileResponse(response, source) {
   const { name, shipped } = source;
   if (!response.ok) {
-    throw notLoaded(`${name} could not be fetched: the server answered ${response.status} ` +
+    throw notLoaded(`${name} could not be fetched: the server returned ${response.status} ` +
       response.statusText, shipped && notDeployed());
   }
   const type = response.headers.get('content-type') ?? 'no type';
   let bytes;
   try {
+    // browsers compile a stream only if it has this type
     if (type === 'application/wasm' && typeof WebAssembly.compileStreaming === 'function') {
-      const copy = response.clone(); // for the message if it fails
+      const copy = response.clone(); // for the error message
       try {
         const module = await WebAssembly.compileStreaming(response);
         copy.body?.cancel();
@@ -123,6 +124,7 @@ async function compileResponse(response, source) {
         response = copy;
       }
     }
+    // otherwise compile all bytes, which also tells what else they are
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     throw notLoaded(`${name} could not be read: ${messageOf(error)}`, null, error);
@@ -133,24 +135,24 @@ async function compileResponse(response, source) {
 /**
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {Source} source
- * @param {string} [detail] of how they came
+ * @param {string} [detail] how the bytes came
  */
 async function compileBytes(bytes, { name, shipped }, detail = '') {
-  const strange = whyNotWasm(bytes);
-  if (strange) {
-    throw notLoaded(`${name} is no WebAssembly${detail}: ${strange}`, shipped && notDeployed());
+  const fault = whyNotWasm(bytes);
+  if (fault) {
+    throw notLoaded(`${name} is not a WebAssembly module${detail}: ${fault}`, shipped && notDeployed());
   }
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
-    const words = messageOf(error);
-    throw notLoaded(`${name} could not be compiled${detail}: ${words}`, compilerHint(words), error);
+    const message = messageOf(error);
+    throw notLoaded(`${name} could not be compiled${detail}: ${message}`, compilerHint(message), error);
   }
 }
 
 /**
- * A URL, relative to the page if there is one. In Node, what is no URL is a path; so is what begins
- * with a Windows drive, which looks like a URL.
+ * A URL, relative to the page if there is one. In Node, a string that is not a URL is a path. A string
+ * that begins with a Windows drive is a path too, although it looks like a URL.
  *
  * @param {string | URL} source
  * @returns {string | URL}
@@ -165,7 +167,7 @@ function resolve(source) {
 }
 
 /**
- * Whether Node reads the source. A page of Electron without Node's modules fetches it.
+ * Whether Node reads the source as a file. An Electron page without Node's modules fetches it.
  *
  * @param {string | URL} url
  */
@@ -174,7 +176,7 @@ const isFile = (url) => nodeVersion() !== undefined &&
   !(isPage() && nodeModule('node:fs') === undefined);
 
 /**
- * Node's fetch reads no files. Nor does it pay to read a hundred kilobytes on another thread.
+ * Reads a file in Node, whose fetch reads no files. It blocks: a thread is not worth 100 kB.
  *
  * @param {string | URL} path
  * @param {Source} source
@@ -197,7 +199,7 @@ function readFile(path, { name, shipped }) {
 }
 
 /**
- * The first line says what is wrong, the second what to do.
+ * The message's first line states the fault, the second says what to do.
  *
  * @param {string} what
  * @param {string | false | null} [hint]

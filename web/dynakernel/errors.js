@@ -1,22 +1,21 @@
-/** Every error of the library, and the words in which errors speak of what they were given. */
+/** The library's error class, and the texts in which messages quote values. */
 
 /**
- * What went wrong, for code to act on:
+ * The kind of an error, for code to act on:
  *
  * - `ERR_LOAD`: the WebAssembly module could not be fetched, compiled or started, or one of its worker
  *   threads stopped in the middle of a call
- * - `ERR_CONFIG`: an argument or option is not what the call takes
+ * - `ERR_CONFIG`: the call does not take this argument or option
  * - `ERR_SHAPE`: a tensor's shape does not fit, or an index lies outside it
  * - `ERR_STATE`: a state dict does not fit the module
  * - `ERR_SAFETENSORS`: bytes that are not a safetensors file, or values that cannot become one
  * - `ERR_CHECKPOINT`: bytes that are not a PyTorch checkpoint, or that hold no weights
  * - `ERR_ONNX`: bytes that are not an ONNX file, or a model that cannot run
  * - `ERR_IMAGE`: a picture that cannot be read, or a canvas that cannot be drawn on
- * - `ERR_MEMORY`: the heap cannot grow by what the call needs; the runtime lives on
- * - `ERR_DISPOSED`: the runtime, tensor or module was disposed; or the WebAssembly module failed, after
- *   which its runtime is disposed too
- * - `ERR_MODE`: training mode with a batch of one; a backward pass without a forward pass that was
- *   kept for it
+ * - `ERR_MEMORY`: the heap cannot grow enough for the call; the runtime remains usable
+ * - `ERR_DISPOSED`: the runtime, tensor or module was disposed, or the WebAssembly module failed, which
+ *   disposes of its runtime too
+ * - `ERR_MODE`: training mode with a batch of one, or a backward pass without a kept forward pass
  *
  * @typedef {'ERR_LOAD' | 'ERR_CONFIG' | 'ERR_SHAPE' | 'ERR_STATE' | 'ERR_SAFETENSORS'
  *   | 'ERR_CHECKPOINT' | 'ERR_ONNX' | 'ERR_IMAGE' | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode
@@ -28,20 +27,23 @@ const CODES = new Set([
   'ERR_IMAGE', 'ERR_MEMORY', 'ERR_DISPOSED', 'ERR_MODE',
 ]);
 
-/** Characters of a message: some fifteen lines of a console. */
+/** The most characters of a message: about fifteen lines of a console. */
 const LONGEST_MESSAGE = 1500;
 
-/** A bigint from here on is not written out, which takes long. */
+/** A bigint of this size or more is not written out, because that can take long. */
 const LARGE = 10n ** 30n;
 
-/** Names that a message lists. */
+/** The most names that a message lists. */
 const MOST_NAMES = 12;
 
 /**
- * The one class of errors that the library throws. A call that throws has changed nothing, but for
- * fromImage with `out`, which may have written rows of a picture that cannot be read to its end, and for a
- * call in whose middle a worker thread stopped (ERR_LOAD): its `out`, gradients and running statistics are
- * undefined.
+ * The class of all errors that the library throws. A call that throws changes nothing, with three
+ * exceptions:
+ *
+ * - fromImage with `out`: rows may be written if the picture cannot be read to its end
+ * - drawMap and drawMaps: rows may be drawn, or the canvas cleared, if the canvas refuses a later strip
+ * - a call in which a worker thread stops (ERR_LOAD): its `out`, gradients and running statistics are
+ *   undefined
  *
  * @example
  * try {
@@ -54,9 +56,9 @@ const MOST_NAMES = 12;
 export class DynakernelError extends Error {
   /**
    * @param {ErrorCode} code
-   * @param {string} message what was given and what was expected; a message of more than a few lines
-   *   loses its middle
-   * @param {{ cause?: unknown }} [options] cause: what it came from
+   * @param {string} message the expected and the given value; a message of more than about fifteen
+   *   lines loses its middle
+   * @param {{ cause?: unknown }} [options] cause: the error behind this one
    */
   constructor(code, message, options) {
     const text = typeof message === 'string' ? message : given(message);
@@ -68,7 +70,7 @@ export class DynakernelError extends Error {
 }
 
 /**
- * The options of an error, unless they cannot be read: an error must not fail.
+ * The options of an error. Options that cannot be read are ignored, because an error must not throw.
  *
  * @param {unknown} options
  */
@@ -82,7 +84,7 @@ function readCause(options) {
 }
 
 /**
- * Whether an error is the library's, with a code.
+ * Whether an error is a DynakernelError with a known code.
  *
  * @param {unknown} error
  * @returns {error is DynakernelError}
@@ -91,13 +93,13 @@ export function isDynakernelError(error) {
   try {
     return error instanceof DynakernelError && CODES.has(error.code);
   } catch {
-    return false; // a Proxy that is revoked, or whose traps throw
+    return false; // a revoked Proxy, or one whose traps throw
   }
 }
 
 /**
- * A value as an error message names it: short, and telling 3 from '3'. It never throws, whatever the
- * value's getters and traps do.
+ * A value as messages quote it: short, with 3 and '3' told apart. It never throws, whatever the value's
+ * getters and traps do.
  *
  * @param {unknown} value
  * @returns {string}
@@ -138,7 +140,7 @@ function objectText(value) {
 }
 
 /**
- * An array's items if they are few and no objects, else its length. A Proxy may give any length.
+ * An array's items if they are few and not objects, otherwise its length. A Proxy may have any length.
  *
  * @param {unknown[]} value
  */
@@ -154,19 +156,19 @@ function arrayText(value) {
 }
 
 /**
- * The rest of what there is to say of an object after its class, if it is a buffer or a typed array.
+ * The words after the class of a buffer or typed array; '' for other objects.
  *
  * @param {object} value
  */
 function bufferText(value) {
-  if (isDetached(value)) return ' whose memory was transferred elsewhere';
+  if (isDetached(value)) return ' whose memory was transferred';
   if (!(value instanceof TypedArray)) return '';
   return ArrayBuffer.isView(value) ? ` of ${lengthOf.call(value)}`
     : ' behind a Proxy, or an object that only looks like one';
 }
 
 /**
- * Whether the memory of a buffer or of a view is gone, as it is after postMessage with a transfer.
+ * Whether a buffer, or a view's buffer, is detached, as after postMessage with a transfer.
  *
  * @param {object} value
  */
@@ -183,7 +185,7 @@ function isDetached(value) {
 
 const TypedArray = Object.getPrototypeOf(Uint8Array);
 
-/** The length of a typed array, also of one whose own property says another. */
+/** The length of a typed array, even if a property of its own hides it. */
 const lengthOf = /** @type {() => number} */ (
   Object.getOwnPropertyDescriptor(TypedArray.prototype, 'length')?.get);
 
@@ -208,7 +210,7 @@ function clipMiddle(text, most) {
 }
 
 /**
- * A name without quotes, in one line: the middle of a long one is left out.
+ * A name without quotes, in one line. A long name loses its middle.
  *
  * @param {string} name
  */
@@ -230,13 +232,13 @@ export function listText(names, most = MOST_NAMES) {
 }
 
 /**
- * The message of whatever was thrown. It never throws either.
+ * The message of a thrown value of any kind. It never throws.
  *
  * @param {unknown} error
  */
 export function messageOf(error) {
   try {
-    const { message = error } = /** @type {any} */ (Object(error)); // of any realm's errors
+    const { message = error } = /** @type {any} */ (Object(error)); // also errors of other realms
     return clip(String(message), 300);
   } catch {
     return 'an error that cannot be read';
@@ -244,7 +246,7 @@ export function messageOf(error) {
 }
 
 /**
- * A number of bytes for a message: exact, and readable where it is large.
+ * A number of bytes for a message: exact, and also rounded if it is large.
  *
  * @param {number} bytes
  */

@@ -1,16 +1,15 @@
 /**
- * The files that come with the package, by their addresses. The build (scripts/bundle.mjs) puts all
- * into one folder and changes the addresses accordingly. The entry dynakernel/inline has
- * inline/files.js instead.
+ * The addresses of the package's files. The build (scripts/bundle.mjs) puts all files into one folder
+ * and changes the addresses. The entry dynakernel/inline uses inline/files.js instead.
  */
 import { isPage } from './host.js';
 
 /** @typedef {'baseline' | 'relaxed' | 'baseline-threads' | 'relaxed-threads'} Build */
 
-/** Why this entry never starts threads, in words, or null. */
+/** The reason if this entry never starts threads, or null. */
 export const whyOneThread = /** @type {string | null} */ (null);
 
-/** Bundlers find the files by these very expressions. */
+/** Bundlers recognise exactly these expressions. */
 const ADDRESSES = {
   baseline: () => new URL('../../dist/dynakernel-baseline.wasm', import.meta.url),
   relaxed: () => new URL('../../dist/dynakernel-relaxed.wasm', import.meta.url),
@@ -19,8 +18,8 @@ const ADDRESSES = {
 };
 
 /**
- * The folder of the files if a development server has moved this module without them, as Vite up to
- * version 7 does: to node_modules/.vite/deps/.
+ * The folder of the files if a development server has moved this module away from them. Vite up to
+ * version 7 moves it to node_modules/.vite/deps/.
  *
  * @returns {string | null}
  */
@@ -31,7 +30,7 @@ function folderLeftBehind() {
 
 /**
  * @param {Build} build
- * @returns {URL | Uint8Array} where the file is, or its bytes
+ * @returns {URL | Uint8Array} the file's address, or its bytes
  * @throws {TypeError} if the bundle gives this module no address
  */
 export function shippedFile(build) {
@@ -39,11 +38,11 @@ export function shippedFile(build) {
   if (folder) return new URL(`dynakernel-${build}.wasm`, folder);
   const address = ADDRESSES[build]();
   if (address.protocol !== '' || isPage()) return address;
-  // webpack in Next.js gives code on a server the browser's address, a path without an origin.
+  // For code on a server, webpack in Next.js gives the browser's address: a path without an origin.
   return new URL('../../dist/' + `dynakernel-${build}.wasm`, String(import.meta.url));
 }
 
-/** The address of worker.js, as no bundler sees it. */
+/** The address of worker.js, in a form that no bundler recognises. */
 export const workerAddress = () =>
   new URL('worker.js', folderLeftBehind() ?? String(import.meta.url));
 
@@ -58,26 +57,26 @@ export function startWebWorker() {
   if (folderLeftBehind()) return startWorkerAt(address);
   const isForeign = /^https?:$/.test(address.protocol) && address.origin !== location.origin;
   if (isForeign) return startImporter(address);
-  // Bundlers find the worker by this very expression.
+  // Bundlers recognise exactly this expression.
   return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
 }
 
 /**
- * Starts a script of another origin, a CDN's for example. No page may start such a script as a
- * worker, but a module of the page's own may import it.
+ * Starts a worker from another origin, such as a CDN. A page must not start a foreign script as a
+ * worker, but a script of its own may import it.
  *
  * @param {URL} address
  */
 function startImporter(address) {
   const code = `import ${JSON.stringify(address.href)};`;
-  const own = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
-  const worker = startWorkerAt(own);
-  setTimeout(() => URL.revokeObjectURL(own), 60_000); // once the worker has read it
+  const importer = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
+  const worker = startWorkerAt(importer);
+  setTimeout(() => URL.revokeObjectURL(importer), 60_000); // the worker has read it by then
   return worker;
 }
 
 /**
- * Not `new Worker`, since bundlers would ask which file that is.
+ * Starts a worker without `new Worker`, because bundlers would look for its file.
  *
  * @param {string | URL} address
  * @returns {Worker}

@@ -1,12 +1,12 @@
-/** Floats of 16 and 8 bits as safetensors files hold them: from their bits and to them. */
+/** Decodes and encodes the 16-bit and 8-bit floats of safetensors files. */
 
 /**
- * IEEE 754's layout: a sign, an exponent, a fraction.
+ * A layout like IEEE 754's: sign, exponent, fraction.
  *
  * @typedef {object} FloatFormat
  * @property {number} exponent bits
  * @property {number} fraction bits
- * @property {boolean} [finite] no infinity: the largest exponent holds numbers too, and one NaN
+ * @property {boolean} [finite] no infinity: the largest exponent has numbers and one NaN
  */
 
 /** @type {{ readonly [dtype: string]: FloatFormat }} */
@@ -27,7 +27,7 @@ export const isSmallFloat = (dtype, kind) => Object.hasOwn(FORMATS, dtype) &&
   kind === (dtype.startsWith('F8_') ? 'Uint8Array' : 'Uint16Array');
 
 /**
- * Bits as float32, which holds all values of these formats exactly.
+ * Bits as float32, which has all values of these formats exactly.
  *
  * @param {ArrayLike<number>} bits
  * @param {string} dtype one of FORMATS
@@ -46,8 +46,8 @@ export function decodeFloats(bits, dtype) {
 }
 
 /**
- * Numbers as the bits of 16-bit floats: rounded to the nearest, ties to even, beyond the largest to
- * infinity.
+ * Numbers as the bits of 16-bit floats: rounded to the nearest, ties to even. Numbers beyond the largest
+ * value become infinity.
  *
  * @param {ArrayLike<number>} values
  * @param {'F16' | 'BF16'} dtype
@@ -65,21 +65,21 @@ export function encodeFloats(values, dtype) {
  * @param {FloatFormat} format
  */
 function decode(bits, { exponent: exponentBits, fraction: fractionBits, finite = false }) {
-  const most = 2 ** exponentBits - 1;
-  const bias = (most - 1) / 2;
+  const maxExponent = 2 ** exponentBits - 1;
+  const bias = (maxExponent - 1) / 2;
   const sign = bits >> (exponentBits + fractionBits) ? -1 : 1;
-  const exponent = (bits >> fractionBits) & most;
+  const exponent = (bits >> fractionBits) & maxExponent;
   const fraction = bits & (2 ** fractionBits - 1);
   if (exponent === 0) return sign * fraction * 2 ** (1 - bias - fractionBits);
-  if (exponent === most) {
+  if (exponent === maxExponent) {
     if (!finite) return fraction ? NaN : sign * Infinity;
     if (fraction === 2 ** fractionBits - 1) return NaN;
   }
   return sign * (1 + fraction / 2 ** fractionBits) * 2 ** (exponent - bias);
 }
 
-const number = new Float64Array(1);
-const words = new Uint32Array(number.buffer); // the second holds sign and exponent
+const double = new Float64Array(1);
+const doubleWords = new Uint32Array(double.buffer); // the second holds sign and exponent
 
 /**
  * @param {number} value
@@ -88,17 +88,17 @@ const words = new Uint32Array(number.buffer); // the second holds sign and expon
 function encode(value, { exponent: exponentBits, fraction: fractionBits }) {
   const bias = 2 ** (exponentBits - 1) - 1;
   const infinity = (2 * bias + 1) << fractionBits;
-  number[0] = value;
-  const sign = words[1] >>> 31 << 15;
+  double[0] = value;
+  const sign = doubleWords[1] >>> 31 << 15;
   if (Number.isNaN(value)) return sign | infinity | 1 << (fractionBits - 1);
 
-  // Numbers below the least normal one are multiples of the same unit as those just above it.
-  const exponent = Math.max(((words[1] >>> 20) & 0x7ff) - 1023, 1 - bias);
+  // Subnormal numbers have the same unit as the smallest normal numbers.
+  const exponent = Math.max(((doubleWords[1] >>> 20) & 0x7ff) - 1023, 1 - bias);
   if (exponent > bias) return sign | infinity;
 
-  // Scaled so that the unit is 1. Doubles of 2^52 have no fraction: adding rounds, ties to even.
+  // Scale the unit to 1. Doubles from 2^52 on have no fraction: adding 2^52 rounds, ties to even.
   const scaled = Math.abs(value) * 2 ** (fractionBits - exponent);
   const rounded = scaled + 2 ** 52 - 2 ** 52;
-  // A normal number counts its leading 1 as one exponent; rounding up carries into the exponent.
+  // The leading 1 of a normal number adds 1 to the exponent, and a carry of rounding adds 1 too.
   return sign | rounded + (exponent + bias - 1) * 2 ** fractionBits;
 }

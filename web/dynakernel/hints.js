@@ -1,25 +1,25 @@
-/** What an error of load() says to do, for the usual causes. */
+/** Advice in the errors of load(), for the usual causes. */
 import { isCloudflare, isPage, nodeVersion } from './host.js';
 
 const FOR_CLOUDFLARE =
   "On Cloudflare Workers: import wasm from 'dynakernel/wasm/relaxed.wasm'; load({ wasm }).";
 
-/** For a file of the package that is not where the code looks for it. */
+/** For a file of the package that is missing at its address. */
 export function notDeployed() {
   if (isCloudflare()) return FOR_CLOUDFLARE;
-  const start = 'The file comes with the package, but the bundler has not put it there. ' +
+  const start = 'The bundler has not put this file of the package there. ' +
     "Import 'dynakernel/inline', which needs no other file, or ";
-  const end = ' README.md says more under "Bundlers".';
+  const end = ' See "Bundlers" in README.md.';
   if (nodeVersion() !== undefined && !isPage()) {
     return `${start}leave dynakernel out of the bundle (Next.js: serverExternalPackages: ` +
       `['dynakernel']; Vite: ssr.external; esbuild: --external:dynakernel; webpack: externals).${end}`;
   }
-  return `${start}set the bundler up: for Vite's development server optimizeDeps: { exclude: ` +
+  return `${start}configure the bundler: for Vite's development server optimizeDeps: { exclude: ` +
     "['dynakernel'] }; for esbuild, Rollup and Bun copy the package's dist/dynakernel-* beside " +
     `the bundle.${end}`;
 }
 
-/** For a bundle that takes the address from its modules. */
+/** For a bundle whose modules have no address. */
 export function noAddress() {
   if (isCloudflare()) return FOR_CLOUDFLARE;
   return "Import 'dynakernel/inline', which needs no other file, leave dynakernel out of the bundle, " +
@@ -27,23 +27,23 @@ export function noAddress() {
 }
 
 /**
- * For a server that gave no answer.
+ * For a fetch that failed.
  *
  * @param {string | URL} url
  */
 export function notReached(url) {
   if (isCloudflare()) return FOR_CLOUDFLARE;
   if (typeof url === 'object' && url.protocol === 'file:') {
-    return "A page that is opened from disk can fetch no files: serve it, or import 'dynakernel/inline'.";
+    return "A page opened from disk cannot fetch files: serve it, or import 'dynakernel/inline'.";
   }
   return "The network, the other origin's CORS headers or the page's Content-Security-Policy " +
     '(connect-src) may be the cause.';
 }
 
 /**
- * For WebAssembly that an engine does not compile, if its words tell why.
+ * For WebAssembly that the engine refuses to compile.
  *
- * @param {string} message the engine's
+ * @param {string} message of the engine
  * @returns {string | null}
  */
 export function compilerHint(message) {
@@ -56,7 +56,7 @@ export function compilerHint(message) {
 }
 
 /**
- * What bytes that are no WebAssembly seem to be, or null for WebAssembly.
+ * What the bytes seem to be instead of WebAssembly; null for WebAssembly.
  *
  * @param {Uint8Array} bytes
  * @returns {string | null}
@@ -66,13 +66,13 @@ export function whyNotWasm(bytes) {
   if (start.startsWith('\0asm')) return null;
   if (start === '') return 'it is empty';
   if (/^(\u00ef\u00bb\u00bf)?\s*</.test(start)) {
-    return 'it is an HTML page, which servers send for files that they do not have';
+    return 'it is an HTML page; servers send one if a file is missing';
   }
   if (start.startsWith('version https://git-lfs')) {
-    return "it is Git LFS's pointer to the file; `git lfs pull` fetches the file itself";
+    return 'it is a Git LFS pointer; `git lfs pull` fetches the file';
   }
-  if (start.startsWith('\x1f\x8b')) return 'it is compressed by gzip';
+  if (start.startsWith('\x1f\x8b')) return 'it is compressed with gzip';
   const [first, expected] = [bytes.subarray(0, 4), Uint8Array.of(0, 0x61, 0x73, 0x6d)]
-    .map((some) => Array.from(some, (byte) => byte.toString(16).padStart(2, '0')).join(' '));
+    .map((four) => Array.from(four, (byte) => byte.toString(16).padStart(2, '0')).join(' '));
   return `it begins with the bytes ${first}, not with ${expected}`;
 }

@@ -1,8 +1,8 @@
-/** What the host is: Node, a page, a worker of a page, or something between them. */
+/** Tells hosts apart: Node, a page, a page's worker, Electron, Cloudflare. */
 
 /**
- * A module of Node's own, or undefined if the host does not give it. This is no `import()`: bundlers
- * for the web would look for the module, and a page of Electron would fetch it.
+ * One of Node's modules, or undefined if the host does not have it. This is not an `import()`, because
+ * bundlers for the web would look for the module, and an Electron page would fetch it.
  *
  * @param {string} name such as 'node:fs'
  * @returns {any}
@@ -15,15 +15,15 @@ export function nodeModule(name) {
   }
 }
 
-/** Node's version, in Node and whatever pretends to be Node, or undefined. */
+/** Node's version, also in hosts that imitate Node; undefined otherwise. */
 export const nodeVersion = () => globalThis.process?.versions?.node;
 
-/** Whether this is a page or a worker of a page. Electron's pages may have Node's version besides. */
+/** Whether this is a page or a page's worker. Electron's pages may also have Node's version. */
 export const isPage = () => typeof document === 'object' || 'importScripts' in globalThis;
 
-/** Whether this is a Node that is too old to hand out its own modules. */
+/** Whether this is Node before 20.16, which has no process.getBuiltinModule. */
 export const isOldNode = () => nodeVersion() !== undefined && !isPage() &&
   typeof globalThis.process.getBuiltinModule !== 'function';
 
-/** Whether this is Cloudflare's runtime, which has neither threads nor files. */
+/** Whether this is Cloudflare Workers, which has no threads and no files. */
 export const isCloudflare = () => globalThis.navigator?.userAgent === 'Cloudflare-Workers';

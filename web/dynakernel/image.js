@@ -1,4 +1,4 @@
-/** Pictures as tensors: (v / 255 - mean) / std, one plane a channel, resized where asked. */
+/** Turns pictures into tensors: (v / 255 - mean) / std, one plane per channel, optionally resized. */
 import { MAX_ELEMENTS, checkStatus } from './abi.js';
 import { index, integer, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
@@ -14,22 +14,23 @@ import { outPointerOf, produce, shapeOf } from './tensor.js';
 
 /**
  * @typedef {object} ImageOptions
- * @property {number | ArrayLike<number>} [mean] subtracted from each channel (values 0 to 1); one
- *   for all channels, or one each (0)
- * @property {number | ArrayLike<number>} [std] each channel is then divided by this; likewise (1)
- * @property {number} [channels] 3: red, green, blue; 1: luma, 0.299 R + 0.587 G + 0.114 B (3, or
- *   what out has)
- * @property {number} [width] of the tensor; the picture is resized to it, antialiased and as a
- *   whole. Where only one of width and height is given, the other keeps the aspect ratio (the
- *   picture's own, or what out has)
+ * @property {number | ArrayLike<number>} [mean] is subtracted from each channel (values 0 to 1): one
+ *   number for all channels, or one per channel (0)
+ * @property {number | ArrayLike<number>} [std] divides each channel afterwards: one number, or one per
+ *   channel (1)
+ * @property {number} [channels] 3: red, green, blue; 1: luma, 0.299 R + 0.587 G + 0.114 B (3, or the
+ *   channels of out)
+ * @property {number} [width] of the tensor. The whole picture is resized to it, with antialiasing. If
+ *   only one of width and height is given, the other keeps the aspect ratio (the picture's width, or
+ *   that of out)
  * @property {number} [height]
  * @property {Tensor | undefined} [out] a tensor [N, channels, H, W] to write into, instead of a new one
- * @property {number} [batch] which image of out to write (0)
- * @property {number} [maxPixels] pictures of more pixels are refused, since reading them blocks the page
- *   for seconds (268,435,456, as of 16384x16384: more than cameras have)
+ * @property {number} [batch] the index of the image in out (0)
+ * @property {number} [maxPixels] the largest picture that is read, because reading blocks the page: for
+ *   seconds from this size on (268,435,456 = 16384x16384, more than cameras have)
  */
 
-/** The largest canvas of Chromium; photographs have at most 200 million. */
+/** Chromium's largest canvas. Photographs have at most 200 million pixels. */
 const MAX_PIXELS = 2 ** 28;
 
 /**
@@ -43,34 +44,38 @@ export function fromImage(heap, reader, source, options) {
   const { mean = 0, std = 1, channels, width, height, out, batch = 0, maxPixels = MAX_PIXELS } =
     readOptions(options, 'fromImage',
       ['mean', 'std', 'channels', 'width', 'height', 'out', 'batch', 'maxPixels']);
+  // check the options before the source is read
   if (out !== undefined) outPointerOf(heap, out);
   const [N, C, outH, outW] = out === undefined ? [1, 3] : imageShape(out);
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new DynakernelError('ERR_CONFIG',
       `fromImage: channels must be 3 (RGB) or 1 (luma); got ${given(channels)}`);
   }
-  const planes = channels ?? C;
+  const channelCount = channels ?? C;
   const image = index(batch, 'fromImage: batch', N);
   const norm = [
-    ...perChannel(mean, 'mean', planes, () => true),
-    ...perChannel(std, 'std', planes, (value) => value !== 0),
+    ...perChannel(mean, 'mean', channelCount, () => true),
+    ...perChannel(std, 'std', channelCount, (value) => value !== 0),
   ];
 
-  const pixels = reader.open(source,
+  // open the source, which tells its size
+  const opened = reader.open(source,
     integer(maxPixels, 'fromImage: maxPixels', 1, Number.MAX_SAFE_INTEGER));
-  const [H, W] = targetSize(pixels, height, width, outH, outW);
+  const [H, W] = targetSize(opened, height, width, outH, outW);
+
+  // convert into a new tensor, or into out
   if (out === undefined) {
-    return produce(heap, [1, planes, H, W], 'an image', (pointer) => {
-      convert(heap, pixels, norm, () => pointer, planes, H, W);
+    return produce(heap, [1, channelCount, H, W], 'an image', (pointer) => {
+      convert(heap, opened, norm, () => pointer, channelCount, H, W);
     });
   }
-  if (planes !== C || H !== outH || W !== outW) {
-    throw new DynakernelError('ERR_SHAPE', `out must be [N, ${planes}, ${H}, ${W}], as the options ` +
-      `say; got ${shapeText(shapeOf(out))}`);
+  if (channelCount !== C || H !== outH || W !== outW) {
+    throw new DynakernelError('ERR_SHAPE', `the options need out to be [N, ${channelCount}, ${H}, ${W}]; ` +
+      `got ${shapeText(shapeOf(out))}`);
   }
-  // Code of the source may dispose of out, so its place is asked for each time such code has run.
-  const place = () => outPointerOf(heap, out) + image * planes * H * W * 4;
-  convert(heap, pixels, norm, place, planes, H, W);
+  // out is checked again after each read, because code of the source may dispose of it
+  const place = () => outPointerOf(heap, out) + image * channelCount * H * W * 4;
+  convert(heap, opened, norm, place, channelCount, H, W);
   return out;
 }
 
@@ -79,24 +84,24 @@ function imageShape(out) {
   const shape = shapeOf(out);
   if (shape.length === 4 && (shape[1] === 1 || shape[1] === 3) && !shape.includes(0)) return shape;
   throw new DynakernelError('ERR_SHAPE',
-    `out must be [N, 3, H, W] or [N, 1, H, W] and not empty; got ${shapeText(shape)}`);
+    `out must be [N, 3, H, W] or [N, 1, H, W], not empty; got ${shapeText(shape)}`);
 }
 
 /**
- * @param {Pixels} source
+ * @param {Pixels} opened
  * @param {unknown} height
  * @param {unknown} width
  * @param {number | undefined} outH
  * @param {number | undefined} outW
  */
-function targetSize(source, height, width, outH, outW) {
+function targetSize(opened, height, width, outH, outW) {
   const H = height === undefined ? outH : integer(height, 'fromImage: height', 1, MAX_ELEMENTS);
   const W = width === undefined ? outW : integer(width, 'fromImage: width', 1, MAX_ELEMENTS);
-  const scaled = (/** @type {number} */ length, /** @type {number} */ from, /** @type {number} */ to) =>
-    Math.max(1, Math.round((length * to) / from));
-  if (H === undefined && W === undefined) return [source.height, source.width];
-  if (H === undefined) return [scaled(source.height, source.width, Number(W)), Number(W)];
-  return [H, W ?? scaled(source.width, source.height, H)];
+  const scaled = (/** @type {number} */ side, /** @type {number} */ other, /** @type {number} */ target) =>
+    Math.max(1, Math.round((side * target) / other));
+  if (H === undefined && W === undefined) return [opened.height, opened.width];
+  if (H === undefined) return [scaled(opened.height, opened.width, Number(W)), Number(W)];
+  return [H, W ?? scaled(opened.width, opened.height, H)];
 }
 
 /**
@@ -109,7 +114,7 @@ function perChannel(value, name, channels, allowed) {
   const list = typeof value === 'number' ? Array(channels).fill(value) : value;
   const isList = (Array.isArray(list) || ArrayBuffer.isView(list)) &&
     /** @type {any} */ (list).length === channels;
-  // As float32, which is what C computes with; each item is read once.
+  // C computes with float32. Each item is read once.
   const floats = Array.from({ length: isList ? channels : 0 }, (_, channel) => {
     const item = /** @type {any} */ (list)[channel];
     return typeof item === 'number' ? Math.fround(item) : NaN;
@@ -120,31 +125,34 @@ function perChannel(value, name, channels, allowed) {
 }
 
 /**
- * Feeds the source's rows to C, a strip at a time, so that a large photograph needs little memory.
+ * Converts the source's rows in C, one strip at a time: a large photograph needs little memory.
  *
  * @param {Heap} heap
- * @param {Pixels} source
+ * @param {Pixels} opened
  * @param {readonly number[]} norm mean and std of each channel
- * @param {() => number} place pointer to [channels, H, W], if that is still there
+ * @param {() => number} place checks the target [channels, H, W] and returns its pointer
  * @param {number} channels
  * @param {number} H
  * @param {number} W
  */
-function convert(heap, source, norm, place, channels, H, W) {
-  const { width, height, bandRows } = source;
+function convert(heap, opened, norm, place, channels, H, W) {
+  const { width, height, bandRows } = opened;
   const rowBytes = width * 4;
   const stripRows = sliceRows(width);
   const resized = height !== H || width !== W;
   heap.scope((take) => {
+    // mean and std for C
     const mean = take(norm.length * 4);
     const std = mean + channels * 4;
     heap.floats(mean, norm.length).set(norm);
     for (let top = 0; top < height; top += bandRows) {
+      // read a band, which may run code of the caller, then check the target
       const rows = Math.min(bandRows, height - top);
-      const pixels = source.read(top, rows);
+      const rgba = opened.read(top, rows);
       const planes = place();
-      const band = heap.copyIfOnHeap(pixels);
+      const band = heap.copyIfOnHeap(rgba);
       for (let row = 0; row < rows; row += stripRows) {
+        // copy a strip into the heap, then convert it
         const count = Math.min(stripRows, rows - row);
         const strip = heap.scratch(count * rowBytes);
         heap.bytes(strip, count * rowBytes)
@@ -157,7 +165,7 @@ function convert(heap, source, norm, place, channels, H, W) {
             planes + (top + row) * width * 4, H * W);
         }
       }
-      source.discard?.();
+      opened.discard?.();
     }
   });
 }

@@ -6,16 +6,16 @@ import { loadWith } from './start.js';
 /** @typedef {import('./runtime.js').Runtime} Runtime */
 
 /**
- * Where a WebAssembly module comes from: an address, what it answered, bytes, or the compiled module.
+ * The source of a WebAssembly module: its address, a Response, its bytes or the compiled module.
  *
  * @typedef {string | Platform<'URL'> | Platform<'Response'> | ArrayBuffer | ArrayBufferView
  *   | WasmModule} WasmSource
  */
 
-/** @typedef {string | WasmModule} WasmFile what bundlers make of an import of dynakernel/wasm/... */
+/** @typedef {string | WasmModule} WasmFile the value of an import of dynakernel/wasm/... in a bundle */
 
 /**
- * What the library needs of an AbortSignal.
+ * The members of an AbortSignal that the library uses.
  *
  * @typedef {object} AbortSignalLike
  * @property {boolean} aborted
@@ -27,16 +27,16 @@ import { loadWith } from './start.js';
 
 /**
  * @typedef {object} LoadOptions
- * @property {'auto' | 'baseline' | 'relaxed'} [simd] the build: 'relaxed' uses fused multiply-add,
- *   where the engine has it; 'auto' is the fastest that it can run ('auto')
- * @property {number | 'auto'} [threads] how many threads at most, 1 to 16, the calling one among
- *   them; 'auto' is one for each processor, 4 at most, and in a worker of Firefox one, since there
- *   starting workers can block for ever. More than one needs a page that is cross-origin isolated;
- *   elsewhere there is one, and info.threadsReason says why. If a number is not met, a warning on
- *   the console says so too ('auto')
- * @property {WasmSource} [wasm] instead of the file that comes with the package. In Node, a string
- *   that is no URL is a path
- * @property {AbortSignalLike} [signal] gives up loading: load() then throws ERR_LOAD, whose cause is
+ * @property {'auto' | 'baseline' | 'relaxed'} [simd] the build. 'relaxed' uses fused multiply-add
+ *   if the engine has it; 'auto' is the fastest build that the engine can run ('auto')
+ * @property {number | 'auto'} [threads] the largest number of threads, 1 to 16, including the
+ *   calling thread. 'auto' is one for each processor, at most 4. In a Firefox worker 'auto' is 1,
+ *   because starting workers can block there for ever. Threads need a cross-origin isolated page;
+ *   otherwise there is one thread, and info.threadsReason says why. If a number was asked for, a
+ *   warning on the console says so too ('auto')
+ * @property {WasmSource} [wasm] replaces the package's own file. In Node, a string that is not a URL
+ *   is a path
+ * @property {AbortSignalLike} [signal] stops loading: load() then throws ERR_LOAD, and its cause is
  *   the signal's reason
  */
 
@@ -45,8 +45,8 @@ import { loadWith } from './start.js';
  *
  * @param {LoadOptions} [options]
  * @returns {Promise<Runtime>}
- * @throws {import('./errors.js').DynakernelError} ERR_LOAD names the file, what is wrong with it, and
- *   what to do if a bundler, a server or a Content-Security-Policy is the cause; ERR_MEMORY; ERR_CONFIG
+ * @throws {import('./errors.js').DynakernelError} ERR_LOAD names the file and the fault. It also says
+ *   what to do if a bundler, a server or a Content-Security-Policy is the cause. ERR_MEMORY; ERR_CONFIG
  * @example
  * const dk = await load();
  * console.log(dk.info.simd); // 'relaxed'

@@ -1,4 +1,4 @@
-/** Numbers of every kind that callers bring, as float32. */
+/** Converts numbers of every kind to float32. */
 import { DynakernelError, given } from './errors.js';
 import { decodeFloats, isSmallFloat } from './float-formats.js';
 import { shapeText, sizeOf } from './shape.js';
@@ -6,7 +6,7 @@ import { shapeText, sizeOf } from './shape.js';
 /** @import { Platform } from './platform.js' */
 
 /**
- * Every kind of typed array that the project's libraries declare.
+ * Every class of typed arrays that the project's libraries declare.
  *
  * @typedef {Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array
  *   | Uint32Array | Float32Array | Float64Array | Platform<'BigInt64Array'>
@@ -14,7 +14,7 @@ import { shapeText, sizeOf } from './shape.js';
  */
 
 /**
- * Nested arrays of numbers, as deep as one likes.
+ * Nested arrays of numbers, of any depth.
  *
  * @typedef {readonly (number | NestedNumbers)[]} NestedNumbers
  */
@@ -26,8 +26,8 @@ import { shapeText, sizeOf } from './shape.js';
 export const isTypedArray = (value) => ArrayBuffer.isView(value) && 'length' in value;
 
 /**
- * The class of a typed array or buffer by name: 'Float32Array'. Unlike instanceof, this also knows
- * those of other realms, such as an iframe's. 'none' for what cannot be read, such as a revoked Proxy.
+ * The name of an object's class, such as 'Float32Array'. Unlike instanceof, it works for objects of other
+ * realms, such as an iframe's. 'none' for a value that cannot be read, such as a revoked Proxy.
  *
  * @param {unknown} value
  */
@@ -47,8 +47,8 @@ export const isBuffer = (value) => hasBytes(ArrayBuffer, value)
   || typeof SharedArrayBuffer === 'function' && hasBytes(SharedArrayBuffer, value);
 
 /**
- * Whether a class's own accessor takes a value: a tag, unlike that, can be anything's. An accessor also
- * takes objects of other realms.
+ * Whether the accessor of a class accepts a value. Any object can imitate a tag, but not this. The
+ * accessor also accepts objects of other realms.
  *
  * @param {{ prototype: object }} Class
  * @param {unknown} value
@@ -65,30 +65,30 @@ function hasBytes(Class, value) {
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
 
 /**
- * What a typed array is, whatever properties somebody has put before its own.
+ * Reads a property of a typed array as the engine has it, even if other properties hide it.
  *
  * @param {string | symbol} name
- * @returns {(value: unknown) => any} undefined for the tag of what is no typed array
+ * @returns {(value: unknown) => any} the tag of a value that is not a typed array is undefined
  */
 function intrinsic(name) {
   const { get } = /** @type {{ get: () => unknown }} */ (Object.getOwnPropertyDescriptor(typedArray, name));
   return (value) => get.call(value);
 }
-const [tagOf, bufferOf, offsetOf, lengthOf] =
+export const [tagOf, bufferOf, offsetOf, lengthOf] =
   [Symbol.toStringTag, 'buffer', 'byteOffset', 'length'].map(intrinsic);
 
 /**
- * The same numbers as a typed array of this realm, of no subclass and with no properties added, so
- * that reading it runs no code of a caller. It is empty if the buffer is detached.
+ * The same numbers as a typed array of this realm without subclass or added properties: reading it runs
+ * no code of a caller. It is empty if the buffer is detached.
  *
  * @param {unknown} value
- * @returns {TypedArray | null} null if it is no typed array
+ * @returns {TypedArray | null} null if the value is not a typed array
  */
 export function plainView(value) {
   const kind = tagOf(value);
   if (kind === undefined) return null;
   const Type = /** @type {any} */ (globalThis)[kind];
-  if (!Type) return null; // a class of another realm that this one has not
+  if (!Type) return null; // another realm's class, which this realm lacks
   try {
     return new Type(bufferOf(value), offsetOf(value), lengthOf(value));
   } catch {
@@ -97,10 +97,10 @@ export function plainView(value) {
 }
 
 /**
- * A typed array as floats: itself if it has them already.
+ * A typed array as floats. A Float32Array is returned itself.
  *
  * @param {TypedArray} data
- * @param {string} [dtype] what safetensors calls it, if the data are bits of small floats
+ * @param {string} [dtype] the safetensors type, if the data are the bits of small floats
  * @returns {Float32Array}
  */
 export function toFloats(data, dtype) {
@@ -109,13 +109,13 @@ export function toFloats(data, dtype) {
   if (dtype !== undefined && isSmallFloat(dtype, kind)) {
     return decodeFloats(/** @type {Uint16Array} */ (data), dtype);
   }
-  // Number() is for the 64-bit integers, which come as BigInt.
+  // Number() converts the BigInts of 64-bit integers.
   return Float32Array.from(/** @type {Float64Array} */ (data), Number);
 }
 
 /**
- * Numbers in arrays, flat or nested as the shape says, as floats. Lengths are checked before items are
- * read, and each item is read once.
+ * The numbers of an array, flat or nested as the shape says. Lengths are checked before items are read,
+ * and each item is read once.
  *
  * @param {readonly unknown[]} values
  * @param {readonly number[]} shape
@@ -140,14 +140,14 @@ export function flatten(values, shape) {
       visitAll(item, item.length, depth + 1);
     } else {
       throw new DynakernelError('ERR_CONFIG',
-        `the data must be numbers, flat or nested as the shape ${shapeText(shape)} says; ` +
+        `the data must be numbers, flat or nested as ${shapeText(shape)}; ` +
         `element ${flat.length} is ${given(item)}`);
     }
   };
   const visitAll = (/** @type {readonly unknown[]} */ items, /** @type {number} */ count,
     /** @type {number} */ depth) => {
     checkNested(count, shape, depth);
-    for (let i = 0; i < count; i++) visit(items[i], depth); // also over holes, which forEach would skip
+    for (let i = 0; i < count; i++) visit(items[i], depth); // forEach would skip holes
   };
   if (length > 0) visit(first, 0);
   for (let i = 1; i < length; i++) visit(values[i], 0);
@@ -162,6 +162,6 @@ export function flatten(values, shape) {
 function checkNested(length, shape, depth) {
   if (length === shape[depth]) return;
   throw new DynakernelError('ERR_SHAPE',
-    `the data must be nested as the shape ${shapeText(shape)} says: ` +
+    `the data must be nested as ${shapeText(shape)}: ` +
     `an array at depth ${depth} has ${length} elements, not ${shape[depth] ?? 'any'}`);
 }

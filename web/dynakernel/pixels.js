@@ -1,36 +1,26 @@
 /**
- * Pixels that callers and canvases bring, as RGBA bytes in sRGB. Each of their properties is read once,
- * so that what was checked is what is used.
+ * Converts the pixels of callers and canvases to RGBA bytes in sRGB. Each property is read once: the
+ * value that was checked is the value that is used.
  */
 import { DynakernelError, given } from './errors.js';
+import { bufferOf, lengthOf, offsetOf, tagOf } from './numbers.js';
 
 /** @typedef {import('./source.js').PixelData} PixelData */
 
-/** Gives some rows of a picture.
+/** Returns some rows of a picture.
  * @typedef {(top: number, rows: number) => Uint8Array} Rows */
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype);
-
 /**
- * What the engine knows of a typed array. The array or its class may define other values.
- *
- * @param {object} array
- * @param {string | symbol} name
- */
-const internal = (array, name) =>
-  Object.getOwnPropertyDescriptor(typedArray, name)?.get?.call(array);
-
-/**
- * How a colour space differs from sRGB.
+ * The conversion of a colour space to sRGB.
  *
  * @typedef {object} ColorSpace
  * @property {readonly number[]} matrix from its primaries to those of sRGB, both linear
- * @property {boolean} linear its values are linear light already
+ * @property {boolean} linear whether its values are linear light
  */
 
 const SRGB = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 
-/** Display P3 has the white point of sRGB, D65. */
+/** No adaptation: Display P3 and sRGB both have the white point D65. */
 const P3 = [
   1.2249401762805598, -0.22494017628055997, 0,
   -0.0420569547096881, 1.0420569547096881, 0,
@@ -46,12 +36,12 @@ const COLOR_SPACES = Object.assign(Object.create(null), {
 });
 
 /** How callers get bytes in sRGB. */
-const ADVICE = 'draw it on a canvas and read that with ' +
+const ADVICE = 'draw it on a canvas and call ' +
   "getImageData(x, y, width, height, { colorSpace: 'srgb' })";
 
 /**
- * The rows of a picture whose size is known. Bytes in sRGB are shown where they lie. Other pixels are
- * converted, those of one call at a time.
+ * The rows of a picture of a known size. Bytes in sRGB are returned as views. Other pixels are converted,
+ * only the rows of each call.
  *
  * @param {{ data?: unknown, colorSpace?: unknown, pixelFormat?: unknown }} picture
  * @param {number} width
@@ -60,7 +50,7 @@ const ADVICE = 'draw it on a canvas and read that with ' +
  */
 export function rowsOf(picture, width, height) {
   if (typeof picture !== 'object' || picture === null) {
-    throw unfit(`getImageData() must give an object with data; got ${given(picture)}`);
+    throw unreadable(`getImageData() must return an object with data; got ${given(picture)}`);
   }
   const { data, colorSpace, pixelFormat } = picture;
   const space = spaceOf(colorSpace);
@@ -81,7 +71,7 @@ function spaceOf(name = 'srgb') {
   const space = typeof name === 'string' ? COLOR_SPACES[name] : undefined;
   if (space) return space;
   const known = Object.keys(COLOR_SPACES).map((item) => `'${item}'`).join(', ');
-  throw unfit(`the picture's colorSpace must be one of ${known}; got ${given(name)}: ${ADVICE}`);
+  throw unreadable(`the picture's colorSpace must be one of ${known}; got ${given(name)}: ${ADVICE}`);
 }
 
 /**
@@ -90,42 +80,44 @@ function spaceOf(name = 'srgb') {
  * @param {unknown} data
  * @param {unknown} pixelFormat
  * @param {string} size of the picture
- * @param {number} length that such a picture has
- * @returns {Uint8Array | Float32Array} a Float32Array stands for a Float16Array, which older
- *   declarations of TypeScript lack
+ * @param {number} length of the data of such a picture
+ * @returns {Uint8Array | Float32Array} Float32Array stands for Float16Array, which older versions of
+ *   TypeScript do not declare
  */
 function valuesOf(data, pixelFormat = 'rgba-unorm8', size, length) {
-  const kind = ArrayBuffer.isView(data) ? internal(data, Symbol.toStringTag) : undefined;
+  const kind = tagOf(data);
   const isBytes = kind === 'Uint8Array' || kind === 'Uint8ClampedArray';
   const isHalves = kind === 'Float16Array';
   if (!isBytes && !isHalves) {
-    const hint = ArrayBuffer.isView(data) ? `; if its pixels are of another kind, ${ADVICE}` : '';
-    throw unfit("the picture's data must be a Uint8Array or Uint8ClampedArray of RGBA; " +
+    const hint = ArrayBuffer.isView(data) ? `; for other pixels, ${ADVICE}` : '';
+    throw unreadable("the picture's data must be a Uint8Array or Uint8ClampedArray of RGBA; " +
       `got ${given(data)}${hint}`);
   }
   if (pixelFormat !== (isBytes ? 'rgba-unorm8' : 'rgba-float16')) {
-    throw unfit("the picture's pixelFormat must be 'rgba-unorm8' if its data are bytes, and " +
-      `'rgba-float16' if they are a Float16Array; got ${given(pixelFormat)} with a ${kind}`);
+    throw unreadable("the picture's pixelFormat must be 'rgba-unorm8' for bytes and 'rgba-float16' for a " +
+      `Float16Array; got ${given(pixelFormat)} with a ${kind}`);
   }
-  const array = /** @type {ArrayBufferView} */ (data);
-  const actual = internal(array, 'length');
+  const actual = lengthOf(data);
   if (actual !== length) {
-    throw unfit(`a picture of ${size} has ${length} ${isBytes ? 'bytes' : 'numbers'} of RGBA; ` +
+    throw unreadable(`a picture of ${size} has ${length} ${isBytes ? 'bytes' : 'numbers'} of RGBA; ` +
       `got ${actual}`);
   }
   const View = isBytes ? Uint8Array : /** @type {any} */ (globalThis).Float16Array;
-  return new View(internal(array, 'buffer'), internal(array, 'byteOffset'), length);
+  return new View(bufferOf(data), offsetOf(data), length);
 }
 
-/** @param {string} message */
-const unfit = (message) => new DynakernelError('ERR_IMAGE', message);
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+export const unreadable = (message, cause) => new DynakernelError('ERR_IMAGE', message, { cause });
 
-/** The last step of linear light. Where sRGB is darkest, a step is a twentieth of a byte. */
+/** The number of steps of linear light. In the darkest sRGB a step is a twentieth of a byte. */
 const STEPS = 2 ** 16 - 1;
 
-/** The byte of each step.
+/** The sRGB byte of each step, once a picture has needed it.
  * @type {Uint8Array | undefined} */
-let encoded;
+let srgbBytes;
 
 /** @param {number} value */
 const toLinear = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
@@ -135,7 +127,7 @@ const fromLinear = (linear) =>
   (linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055);
 
 /**
- * Colours as sRGB bytes. What sRGB cannot show is clipped, channel by channel, as browsers do.
+ * Colours as sRGB bytes. Colours outside of sRGB are clipped in each channel, as in browsers.
  *
  * @param {Uint8Array | Float32Array} values RGBA, 0 to 255 or 0 to 1
  * @param {ColorSpace} space
@@ -145,23 +137,25 @@ function toSrgb(values, { matrix, linear }) {
   const isBytes = values instanceof Uint8Array;
   const rgba = new Uint8ClampedArray(values.length); // rounds and clips
   const bytes = new Uint8Array(rgba.buffer);
-  if (matrix === SRGB && !linear) { // numbers become bytes, no more
+  if (matrix === SRGB && !linear) { // sRGB already
     for (let i = 0; i < values.length; i++) rgba[i] = 255 * values[i];
     return bytes;
   }
-  encoded ??= Uint8Array.from({ length: STEPS + 1 }, (_, step) =>
+  // the byte of each step of linear light
+  srgbBytes ??= Uint8Array.from({ length: STEPS + 1 }, (_, step) =>
     Math.round(255 * fromLinear(step / STEPS)));
-  // The light of a byte is looked up, that of other numbers is computed. Some are below 0.
+  // The light of a byte is looked up, and the light of a float is computed. A float may be negative.
   const lightOf = (/** @type {number} */ value) =>
     (linear ? value : Math.sign(value) * toLinear(Math.abs(value)));
-  const ofBytes = Float64Array.from({ length: 256 }, (_, byte) => lightOf(byte / 255));
+  const byteLight = Float64Array.from({ length: 256 }, (_, byte) => lightOf(byte / 255));
+  // each pixel: to linear light, to sRGB's primaries, to bytes
   for (let i = 0; i < values.length; i += 4) {
-    const red = isBytes ? ofBytes[values[i]] : lightOf(values[i]);
-    const green = isBytes ? ofBytes[values[i + 1]] : lightOf(values[i + 1]);
-    const blue = isBytes ? ofBytes[values[i + 2]] : lightOf(values[i + 2]);
+    const red = isBytes ? byteLight[values[i]] : lightOf(values[i]);
+    const green = isBytes ? byteLight[values[i + 1]] : lightOf(values[i + 1]);
+    const blue = isBytes ? byteLight[values[i + 2]] : lightOf(values[i + 2]);
     for (let c = 0; c < 3; c++) {
       const light = matrix[3 * c] * red + matrix[3 * c + 1] * green + matrix[3 * c + 2] * blue;
-      bytes[i + c] = encoded[Math.round(STEPS * Math.min(1, Math.max(0, light)))];
+      bytes[i + c] = srgbBytes[Math.round(STEPS * Math.min(1, Math.max(0, light)))];
     }
     rgba[i + 3] = isBytes ? values[i + 3] : 255 * values[i + 3];
   }

@@ -1,12 +1,12 @@
-/** What bytes are that are no safetensors file, for the messages that refuse them. */
+/** Recognises other files by their first bytes, for the messages that refuse them. */
 
-/** How many bytes are looked at. */
+/** The number of bytes that are examined. */
 const BEGINNING = 4096;
 
 const PYTORCH = "save a safetensors file instead: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')";
 
 /**
- * Files by how they begin: the bytes as Latin-1, what they are, the way out.
+ * Kinds of files: a pattern of their first bytes as Latin-1, a description, and advice.
  *
  * @type {readonly (readonly [RegExp, string, string])[]}
  */
@@ -14,8 +14,8 @@ const KINDS = [
   [/^version https:\/\/git-lfs/, 'a Git LFS pointer, not the file that it points to',
     'fetch the file itself, with `git lfs pull` or from the repository\'s download link'],
   [/^\s*<(!doctype html|html|head|body|!--)/i, 'an HTML page',
-    'a server sends one for an address that it does not have: check the URL and open it in a browser'],
-  [/^\s*<(\?xml|[a-z]+[\s>])/i, 'an XML document, as storage servers send for an error', 'read what it says'],
+    'servers send one if a file is missing: check the URL in a browser'],
+  [/^\s*<(\?xml|[a-z]+[\s>])/i, 'an XML document, perhaps the error of a storage server', 'read its text'],
   [/^PK\x03\x04.{22}.{4}[^\0]{0,80}\.npy/s, 'a NumPy archive (.npz)',
     'convert it: safetensors.numpy.save_file(dict(numpy.load(file)), \'model.safetensors\')'],
   [/^PK\x03\x04.{22}.{4}[^\0]{0,80}\.json/s, 'a zip archive, perhaps a Keras model (.keras)',
@@ -39,13 +39,13 @@ const KINDS = [
 ];
 
 /**
- * What the bytes of a file seem to be, as the end of a message; '' if nobody knows.
+ * The kind of a file as the end of a message; '' if it is unknown.
  *
  * @param {Uint8Array} file
  */
 export function describeFile(file) {
   const beginning = String.fromCharCode(...file.slice(0, BEGINNING));
-  if (beginning === '') return 'the file is empty: was it read before it was written, or was a download cut off?';
+  if (beginning === '') return 'the file is empty: perhaps a download was cut off';
   const kind = KINDS.find(([pattern]) => pattern.test(beginning));
   if (!kind) return '';
   const [, name, wayOut] = kind;

@@ -1,8 +1,8 @@
-/** The JSON header of a safetensors file: read in one pass, before JSON.parse builds anything. */
+/** Checks the JSON header of a safetensors file in one pass, then parses it. */
 import { DynakernelError, given, messageOf } from './errors.js';
 import { isLength } from './shape.js';
 
-/** Objects and arrays within each other, as the format's own library reads them. */
+/** The deepest nesting that the format's own library reads. */
 const MOST_NESTED = 127;
 
 /** @param {string} message */
@@ -20,39 +20,44 @@ export function parseHeader(bytes) {
   return parseJson(text);
 }
 
-/** @param {Uint8Array} bytes */
-function decode(bytes) {
-  try {
-    // A copy, since decoders refuse views on shared memory; a byte order mark is not JSON.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.slice());
-  } catch (error) {
-    throw refusal(`the header must be JSON in UTF-8: ${messageOf(error)}`);
-  }
-}
+/**
+ * A copy is decoded, because decoders refuse shared memory. A byte order mark is kept, because it is not
+ * JSON.
+ *
+ * @param {Uint8Array} bytes
+ */
+const decode = (bytes) => asJson(() =>
+  new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.slice()));
 
 /** @param {string} text */
-function parseJson(text) {
+const parseJson = (text) => asJson(() => JSON.parse(text));
+
+/**
+ * @template Result
+ * @param {() => Result} work
+ * @returns {Result}
+ */
+function asJson(work) {
   try {
-    return JSON.parse(text);
+    return work();
   } catch (error) {
     throw refusal(`the header must be JSON in UTF-8: ${messageOf(error)}`);
   }
 }
 
 /**
- * An object or array that is not closed yet.
+ * An object or array that is still open.
  *
  * @typedef {object} Level
  * @property {boolean} isArray
  * @property {Set<string> | null} keys of an object so far
- * @property {string} key the latest
+ * @property {string} key the last of them
  */
 
 /**
- * Refuses what JSON.parse would accept and the format does not: a key that stands twice in an
- * object, half a surrogate pair, numbers written -0 or 1.0 in a shape or in offsets, numbers beyond
- * all doubles, and deep nesting, which would also take long. What is no JSON at all is left to
- * JSON.parse. Time and memory are linear in the text, and no string is too long.
+ * Refuses text that JSON.parse accepts but the format does not: a repeated key, half a surrogate pair,
+ * -0 or 1.0 in a shape or in offsets, numbers beyond all doubles, and deep nesting, which also takes
+ * long. JSON.parse refuses text that is not JSON. Time and memory are linear in the text's length.
  *
  * @param {string} text
  */
@@ -75,7 +80,7 @@ function checkText(text) {
       if (char === 0x7b || char === 0x5b) { // { or [
         open.push({ isArray: char === 0x5b, keys: null, key: '' });
         if (open.length > MOST_NESTED) {
-          throw refusal(`the header has more than ${MOST_NESTED} objects and arrays within each other`);
+          throw refusal(`the header nests more than ${MOST_NESTED} objects and arrays`);
         }
       } else if (char === 0x7d || char === 0x5d) { // } or ]
         open.pop();
@@ -103,11 +108,11 @@ function noteKey(level, quoted) {
  */
 function checkNumber(raw, open) {
   const [, entry, list] = open;
-  const counts = list?.isArray && open.length === 3 && !entry.isArray &&
+  const isLengthOrOffset = list?.isArray && open.length === 3 && !entry.isArray &&
     (entry.key === 'shape' || entry.key === 'data_offsets') && open[0].key !== '__metadata__';
-  // Those that JSON.parse shows as they are, such as -1, are refused with the whole list.
-  if (counts && isLength(Number(raw)) && !/^\d+$/.test(raw)) {
-    throw refusal(`the ${entry.key} of ${given(open[0].key)} must be whole numbers, written as ` +
+  // Numbers such as -1, which JSON.parse keeps, are refused later with the whole list.
+  if (isLengthOrOffset && isLength(Number(raw)) && !/^\d+$/.test(raw)) {
+    throw refusal(`the ${entry.key} of ${given(open[0].key)} must be whole numbers in ` +
       `digits; got ${given(raw).slice(1, -1)}`);
   }
   if (!Number.isFinite(Number(raw)) && !Number.isNaN(Number(raw))) {
@@ -116,10 +121,10 @@ function checkNumber(raw, open) {
 }
 
 /**
- * Past the closing quote. Refuses half a surrogate pair, which no UTF-8 can hold.
+ * The index after the closing quote. Refuses half a surrogate pair, which UTF-8 cannot encode.
  *
  * @param {string} text
- * @param {number} start of the opening quote
+ * @param {number} start index of the opening quote
  */
 function endOfString(text, start) {
   for (let i = start + 1; i < text.length; i++) {
@@ -141,7 +146,7 @@ function endOfString(text, start) {
 
 /**
  * @param {string} text
- * @param {number} i of the u of \u0041
+ * @param {number} i index of the u in \u0041
  */
 const escapedUnit = (text, i) => Number.parseInt(text.slice(i + 1, i + 5), 16);
 

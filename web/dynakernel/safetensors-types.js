@@ -1,12 +1,11 @@
-/** The number types that a safetensors file names. */
+/** The number types of safetensors files. */
 import { className } from './numbers.js';
 
 /**
  * @typedef {object} Dtype
  * @property {number | null} bits of an element; null for a type that is newer than this list
- * @property {string} array the class that holds its numbers; for types that JavaScript cannot count
- *   with, Uint8Array with their bytes
- * @property {boolean} raw whether it is such a type
+ * @property {string} array the class that holds its numbers; Uint8Array for raw types
+ * @property {boolean} raw whether JavaScript has no numbers of this type, and gets its bytes
  */
 
 /** @type {{ readonly [array: string]: { readonly [dtype: string]: number } }} */
@@ -27,14 +26,14 @@ const DTYPES = Object.fromEntries([
   ...Object.entries(RAW).map(([dtype, bits]) => [dtype, { bits, array: 'Uint8Array', raw: true }]),
 ]);
 
-/** Their names, for messages. */
+/** The names of the types, for messages. */
 export const DTYPE_NAMES = Object.keys(DTYPES);
 
-/** What names of types look like: letters, a width, perhaps a layout, as in I4 and F8_E3M4. */
+/** The pattern of type names: letters, a width, perhaps a layout, as in I4 and F8_E3M4. */
 const NEWER = /^[A-Z]{1,4}(1|2|4|6|8|16|32|64|128)(_[A-Z0-9]{1,16})?$/;
 
 /**
- * A type by its name; undefined if it cannot be one.
+ * The type of this name; undefined if the value cannot name a type.
  *
  * @param {unknown} name
  * @returns {Dtype | undefined}
@@ -46,8 +45,7 @@ export function findDtype(name) {
 }
 
 /**
- * The type that a typed array has by itself: 16 bits are a float, and a byte a truth value, only if
- * a dtype says so.
+ * The type of a typed array without a dtype. Only a dtype makes 16 bits a float, or a byte a truth value.
  *
  * @param {unknown} data
  * @returns {string}

@@ -1,4 +1,4 @@
-/** Writing safetensors files. */
+/** Writes safetensors files. */
 import { guarded } from './boundary.js';
 import { isArray, isObject, oneOf, readList, readOptions } from './check.js';
 import { DynakernelError, byteText, given } from './errors.js';
@@ -16,22 +16,22 @@ import { isLength, sizeOf } from './shape.js';
 
 /**
  * @typedef {object} SafetensorsOptions
- * @property {'F32' | 'F16' | 'BF16'} [dtype] the type that all floats are written as, rounded to the
- *   nearest value, ties to even, beyond the largest to infinity; whole numbers and truth values stay
- *   as they are, and so do an optimizer's settings and numbers of steps (as they are)
+ * @property {'F32' | 'F16' | 'BF16'} [dtype] the type of all written floats. They are rounded to the
+ *   nearest value, ties to even, and beyond the largest value to infinity. Whole numbers, truth values
+ *   and an optimizer's settings and step counts keep their types (each array's own type)
  */
 
 /** @typedef {{ name: string, shape: readonly number[], data: TypedArray, dtype: string, bytes: number }} Written */
 
 /**
- * Writes a .safetensors file. The same content gives the same bytes: arrays are ordered by the size
- * of their elements, so that all are aligned, then by name. An optimizer's state dict is written flat,
- * as stateDict({ flat: true }) gives it.
+ * Writes a .safetensors file. The same content gives the same bytes: arrays are ordered by the size of
+ * their elements, which aligns them, then by name. An optimizer's state dict is written flat, as from
+ * stateDict({ flat: true }).
  *
  * @param {{ readonly [name: string]: { readonly shape: readonly number[], readonly data: TypedArray,
  *   readonly dtype?: string | undefined } } | OptimizerStateDict} dict as stateDict() and
  *   parseSafetensors return it; values may be tensors too
- * @param {Metadata} [metadata] strings to go with it
+ * @param {Metadata} [metadata] strings of the file
  * @param {SafetensorsOptions} [options]
  * @returns {Uint8Array<ArrayBuffer>}
  * @throws {DynakernelError} ERR_SAFETENSORS; ERR_CONFIG for other options; ERR_MEMORY
@@ -50,17 +50,18 @@ export function toSafetensors(dict, metadata, options) {
  */
 function writeDict(dict, metadata = {}, options) {
   if (!isObject(dict)) {
-    throw refusal(`a dict { name: { shape, data } } is needed; got ${given(dict)}`);
+    throw refusal(`expected a dict { name: { shape, data } }; got ${given(dict)}`);
   }
   const { dtype } = readOptions(options, 'toSafetensors', ['dtype']);
-  const floats = dtype === undefined ? undefined : oneOf(dtype, 'toSafetensors: dtype', ['F32', 'F16', 'BF16']);
-  // A caller's getters run here, each once; what they may have changed is then found by the checks.
+  const floatType = dtype === undefined ? undefined : oneOf(dtype, 'toSafetensors: dtype', ['F32', 'F16', 'BF16']);
+  // A caller's getters run here, each once. The checks below run after them, and find their changes.
   const read = Object.entries(isOptimizerState(dict) ? flattenOptimizerState(dict) : dict)
     .map(([name, value]) => readArray(name, value));
   const strings = Object.entries(readMetadata(metadata)).sort(([a], [b]) => compare(a, b));
 
+  // check, convert and order
   for (const text of [...read.map(({ name }) => name), ...strings.flat()]) checkText(text);
-  const values = read.map((array) => converted(checked(array), floats))
+  const values = read.map((array) => converted(checked(array), floatType))
     .sort((a, b) => b.bytes - a.bytes || compare(a.name, b.name));
   return write(values, strings);
 }
@@ -70,6 +71,7 @@ function writeDict(dict, metadata = {}, options) {
  * @param {readonly [string, string][]} strings
  */
 function write(values, strings) {
+  // the header, with each array's place after it
   /** @type {[string, unknown][]} */
   const header = strings.length > 0 ? [['__metadata__', Object.fromEntries(strings)]] : [];
   let size = 0;
@@ -80,10 +82,11 @@ function write(values, strings) {
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const start = Math.ceil((8 + json.length) / 8) * 8;
   if (start - 8 > MAX_HEADER) {
-    throw refusal(`the header would have ${start - 8} bytes; it has at most ${MAX_HEADER}`);
+    throw refusal(`the header needs ${start - 8} bytes; at most ${MAX_HEADER} are allowed`);
   }
 
-  const file = allocate(start + size).fill(0x20, 8, start); // the header ends in spaces
+  // length, header filled up with spaces, arrays
+  const file = allocate(start + size).fill(0x20, 8, start);
   new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
   file.set(json, 8);
   let offset = start;
@@ -99,12 +102,12 @@ function allocate(bytes) {
   try {
     return new Uint8Array(bytes);
   } catch (cause) {
-    throw new DynakernelError('ERR_MEMORY', `a file of ${byteText(bytes)} finds no memory`, { cause });
+    throw new DynakernelError('ERR_MEMORY', `no memory for a file of ${byteText(bytes)}`, { cause });
   }
 }
 
 /**
- * By code units: no locale changes the order.
+ * Compares code units, so the order is the same in every locale.
  *
  * @param {string} a
  * @param {string} b
@@ -114,7 +117,7 @@ const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 /** @param {string} text */
 function checkText(text) {
   if (!/\p{Surrogate}/u.test(text)) return;
-  throw refusal(`names and metadata must be whole characters; ${given(text)} has half a surrogate pair`);
+  throw refusal(`${given(text)} has half a surrogate pair, which names and metadata must not have`);
 }
 
 /**
@@ -135,7 +138,7 @@ function readArray(name, value) {
 }
 
 /**
- * Says what to do if the value is a state dict in itself.
+ * Advice if the value is itself a state dict.
  *
  * @param {string} name
  * @param {any} value
@@ -143,7 +146,7 @@ function readArray(name, value) {
 function nestedHint(name, value) {
   if (!isObject(value)) return '';
   const isNested = Object.values(value).some((inner) => isObject(inner) && plainView(inner.data));
-  return isNested ? `; it looks like a state dict itself: put ${given(`${name}.`)} before its names instead` : '';
+  return isNested ? `; it looks like a state dict: put ${given(`${name}.`)} before its names` : '';
 }
 
 /**
@@ -167,15 +170,15 @@ function checked({ name, shape, data, dtype }) {
 
 /**
  * @param {Written} array
- * @param {'F32' | 'F16' | 'BF16' | undefined} floats
+ * @param {'F32' | 'F16' | 'BF16' | undefined} floatType
  * @returns {Written}
  */
-function converted(array, floats) {
+function converted(array, floatType) {
   const isFloat = /^(F64|F32|F16|BF16|F8_E4M3|F8_E5M2)$/.test(array.dtype);
-  if (floats === undefined || !isFloat || array.dtype === floats || isSetting(array.name)) return array;
+  if (floatType === undefined || !isFloat || array.dtype === floatType || isSetting(array.name)) return array;
   const { data, dtype } = array;
-  // Doubles are rounded once, from what they are.
-  if (floats === 'F32') return { ...array, dtype: floats, data: toFloats(data, dtype), bytes: 4 };
+  // Doubles are rounded only once, directly to the result.
+  if (floatType === 'F32') return { ...array, dtype: floatType, data: toFloats(data, dtype), bytes: 4 };
   const values = className(data) === 'Float64Array' ? /** @type {Float64Array} */ (data) : toFloats(data, dtype);
-  return { ...array, dtype: floats, data: encodeFloats(values, floats), bytes: 2 };
+  return { ...array, dtype: floatType, data: encodeFloats(values, floatType), bytes: 2 };
 }

@@ -1,7 +1,6 @@
 /**
- * The safetensors format: a 64-bit header length, a JSON header that names arrays and says where
- * they lie, and their bytes. Numbers are little-endian, as typed arrays are wherever WebAssembly
- * runs.
+ * Reads the safetensors format: a 64-bit header length, a JSON header with the names and places of
+ * arrays, and their bytes. Numbers are little-endian, like typed arrays on all hosts of WebAssembly.
  */
 import { guarded } from './boundary.js';
 import { isArray, isListOf, isObject } from './check.js';
@@ -21,28 +20,28 @@ import { isLength } from './shape.js';
 /** @typedef {StateValue & { dtype: string }} SafetensorsValue */
 
 /**
- * Arrays by name. `__metadata__` holds the file's own strings; it is not enumerable, so that the
- * rest can be listed and loaded as it is.
+ * Arrays by name. `__metadata__` holds the file's strings. It is not enumerable: listing and loading see
+ * the arrays only.
  *
  * @typedef {{ [name: string]: SafetensorsValue } & { readonly __metadata__: Metadata }} SafetensorsFile
  */
 
-/** As the format's own library has it. */
+/** The same limit as in the format's own library. */
 export const MAX_HEADER = 100_000_000;
 
 /** @typedef {{ dtype: string, array: string, shape: number[], begin: number, end: number }} Place */
 
 /**
- * Reads a .safetensors file, strictly: what does not add up is refused, as by the safetensors
- * library. The arrays are views on the given bytes if these are aligned; else each is copied when its
- * `data` is first asked for. Floats of 16 bits come as their bits, in a Uint16Array with dtype 'F16'
- * or 'BF16', those of 8 bits in a Uint8Array; toFloat32 makes numbers of them. Types that JavaScript
- * has no numbers for, such as 'C64' and 'F4', come as their bytes, in a Uint8Array.
+ * Reads a .safetensors file. It refuses inconsistent files, as the safetensors library does. The arrays
+ * are views on the given bytes if these are aligned; otherwise each is copied when its `data` is first
+ * read. Floats of 16 bits are returned as bits, in a Uint16Array with dtype 'F16' or 'BF16', and floats
+ * of 8 bits in a Uint8Array; toFloat32 converts both. Types without numbers in JavaScript, such as 'C64'
+ * and 'F4', are returned as bytes, in a Uint8Array.
  *
  * @param {ArrayBuffer | ArrayBufferView} bytes
  * @returns {SafetensorsFile}
- * @throws {DynakernelError} ERR_SAFETENSORS if the bytes are no such file; the message says what they
- *   are, if they look like a PyTorch checkpoint, a web page, a Git LFS pointer or the like
+ * @throws {DynakernelError} ERR_SAFETENSORS if the bytes are not such a file; the message recognises
+ *   PyTorch checkpoints, web pages, Git LFS pointers and other common files
  * @example
  * const file = parseSafetensors(await (await fetch('model.safetensors')).arrayBuffer());
  * file['conv1.weight'].shape; // [64, 3, 7, 7]
@@ -57,6 +56,7 @@ export function parseSafetensors(bytes) {
  * @returns {SafetensorsFile}
  */
 function readFile(bytes) {
+  // bytes, header and places are checked before any array is made
   const file = asBytes(bytes);
   const start = 8 + headerLength(file);
   const { __metadata__: metadata, ...entries } = headerOf(file, start);
@@ -70,7 +70,7 @@ function readFile(bytes) {
 }
 
 /**
- * Strings by name, as a copy.
+ * A copy of the metadata, which must be strings by name.
  *
  * @param {unknown} metadata
  * @returns {Metadata}
@@ -85,7 +85,7 @@ export function readMetadata(metadata) {
 }
 
 /**
- * The bytes, by a view that does not follow a resizable buffer.
+ * A view on the bytes whose length is fixed, even on a resizable buffer.
  *
  * @param {unknown} bytes
  * @returns {Uint8Array}
@@ -93,17 +93,17 @@ export function readMetadata(metadata) {
 function asBytes(bytes) {
   const isFile = isBuffer(bytes) || ArrayBuffer.isView(bytes);
   if (!isFile) {
-    throw refusal('the bytes of a file are needed, as an ArrayBuffer or a view on one ' +
+    throw refusal('expected the bytes of a file, as an ArrayBuffer or a view on one ' +
       `(await response.arrayBuffer(), readFileSync(path)); got ${given(bytes)}`);
   }
   try {
     if (isBuffer(bytes)) return new Uint8Array(bytes, 0, bytes.byteLength);
     const { buffer, byteOffset, byteLength } = bytes;
-    void new Uint8Array(buffer); // refuses a detached buffer, on which views say that they are empty
+    void new Uint8Array(buffer); // throws if the buffer is detached; its views would seem empty
     return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (error) {
-    throw refusal('the bytes cannot be read; a buffer that was transferred, to a worker perhaps, is ' +
-      `detached here: ${messageOf(error)}`);
+    throw refusal('the bytes cannot be read; their buffer may be detached after a transfer to a ' +
+      `worker: ${messageOf(error)}`);
   }
 }
 
@@ -116,8 +116,8 @@ function headerLength(file) {
   }
   const length = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
   if (length > MAX_HEADER || Number(length) > file.length - 8) {
-    throw refusal(describeFile(file) || (`the header is said to have ${length} bytes, but the file has ` +
-      `${file.length} in all, and a header at most ${MAX_HEADER}`));
+    throw refusal(describeFile(file) || (`the header's length is given as ${length} bytes; the file has ` +
+      `${file.length}, and a header has at most ${MAX_HEADER}`));
   }
   return Number(length);
 }
@@ -156,7 +156,7 @@ function readPlace(name, entry) {
   const [begin, end] = offsets;
   const bits = bitsOf(name, shape, type.bits);
   if (bits !== null && bits !== 8n * BigInt(end - begin)) {
-    const needed = bits % 8n === 0n ? `${bits / 8n} bytes` : `${bits} bits, which are no whole bytes`;
+    const needed = bits % 8n === 0n ? `${bits / 8n} bytes` : `${bits} bits, which are not whole bytes`;
     throw refusal(`${given(name)}, ${dtype} ${given(shape)}, needs ${needed}; ` +
       `data_offsets ${given(offsets)} span ${end - begin}`);
   }
@@ -164,8 +164,8 @@ function readPlace(name, entry) {
 }
 
 /**
- * The size of an array, null for a type of unknown size. As in the format's own library, elements and
- * bits must be below 2^64 on the way, also if a 0 follows.
+ * The size of an array in bits; null for a type of unknown size. As in the format's own library, each
+ * intermediate product must be below 2^64, even if a factor of 0 follows.
  *
  * @param {string} name
  * @param {readonly number[]} shape
@@ -181,7 +181,7 @@ function bitsOf(name, shape, bits) {
 }
 
 /**
- * The arrays must fill the file to its end, without a hole and without an overlap.
+ * Refuses arrays that do not fill the file exactly, without holes and overlaps.
  *
  * @param {(readonly [string, Place])[]} places
  * @param {number} size
@@ -203,8 +203,8 @@ function checkPlaces(places, size) {
 }
 
 /**
- * One array of a file: a view, or a copy that is made when it is first asked for, so that a small
- * part of a large file costs no copy of the rest.
+ * One array of a file. If the bytes are not aligned, the first use copies them: a caller that uses a small
+ * part of a large file copies only that part.
  *
  * @param {Uint8Array} file
  * @param {number} start where the arrays begin
@@ -240,7 +240,7 @@ function arrayOn(file, start, name, { dtype, array, shape, begin, end }) {
  * @param {string} name
  */
 function copyOf(file, begin, end, name) {
-  // Once the buffer is detached or shorter, the view is empty.
+  // plainView is empty if the buffer was detached or made shorter.
   const bytes = /** @type {Uint8Array} */ (plainView(file)).slice(begin, end);
   if (bytes.length === end - begin) return bytes;
   throw refusal(`the bytes of ${given(name)} are gone: the file's buffer was transferred or made shorter`);

@@ -1,4 +1,4 @@
-/** Shapes: reading them, and the shape that a convolution answers. */
+/** Reads and checks shapes, and computes the output shape of a convolution. */
 import { MAX_ELEMENTS } from './abi.js';
 import { readList } from './check.js';
 import { DynakernelError, byteText, given, listText } from './errors.js';
@@ -29,7 +29,8 @@ export function sameShape(a, b) {
   return true;
 }
 
-/** @param {unknown} item whether it can be the length of a dimension */
+/** Whether a value can be the length of a dimension.
+ * @param {unknown} item */
 export const isLength = (item) => Number.isSafeInteger(item) && Number(item) >= 0;
 
 /**
@@ -41,12 +42,11 @@ export function readShape(shape, what) {
   const dims = readList(shape, isLength);
   if (dims) return dims;
   throw new DynakernelError('ERR_SHAPE',
-    `${what} must be an array of whole numbers, 0 or more, such as [1, 3, 224, 224]; ` +
-    `got ${given(shape)}`);
+    `${what} must be an array of whole numbers such as [1, 3, 224, 224]; got ${given(shape)}`);
 }
 
 /**
- * Refuses a tensor that is larger than any can be.
+ * Refuses a shape of more than MAX_ELEMENTS numbers.
  *
  * @param {readonly number[]} shape
  * @param {string} what
@@ -60,7 +60,7 @@ export function checkSize(shape, what) {
 }
 
 /**
- * An input of images: [N, C, H, W] with the C that is expected, and nothing empty.
+ * Refuses an input that is not [N, C, H, W] with the given C, or that is empty.
  *
  * @param {readonly number[]} shape
  * @param {number} C
@@ -77,13 +77,12 @@ export function checkImages(shape, C) {
   }
   if (shape.includes(0)) {
     throw new DynakernelError('ERR_SHAPE',
-      `the batch and the image must not be empty: ${expected} with N, H and W at least 1; ` +
-      `got ${shapeText(shape)}`);
+      `the input must not be empty: ${expected} with N, H and W at least 1; got ${shapeText(shape)}`);
   }
 }
 
 /**
- * [N, C, H, W] -> [N, O, Ho, Wo].
+ * The output shape of a convolution: [N, C, H, W] -> [N, O, Ho, Wo].
  *
  * @param {AggregationConfig} config
  * @param {readonly number[]} input
@@ -96,7 +95,7 @@ export function convolvedShape(config, input) {
   if (H < reach || W < reach) {
     const dilated = dilation > 1 ? ` (size ${kernelSize}, dilation ${dilation})` : '';
     throw new DynakernelError('ERR_SHAPE',
-      `the kernel must fit into the padded input: the kernel is ${reach}x${reach}${dilated}, ` +
+      `the kernel is ${reach}x${reach}${dilated} and must fit into the input; ` +
       `the input with padding ${padding} is ${H}x${W}`);
   }
   const output = [

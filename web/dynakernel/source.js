@@ -1,17 +1,17 @@
-/** Whatever shows a picture, as rows of RGBA, 8 bits a channel, not premultiplied, in sRGB. */
-import { canvasDraws, isOrdinarySize, newCanvas } from './canvas.js';
+/** Reads pictures of all kinds as rows of sRGB pixels: RGBA, 8 bits per channel, not premultiplied. */
+import { attempt, canvasDraws, isOrdinarySize, newCanvas, resize } from './canvas.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { className } from './numbers.js';
-import { rowsOf } from './pixels.js';
+import { rowsOf, unreadable } from './pixels.js';
 
 /** @import { Platform } from './platform.js' */
 
 /**
- * A picture as bytes: an ImageData, or any object like one.
+ * A picture as bytes: an ImageData, or an object with the same fields.
  *
  * @typedef {object} PixelData
- * @property {Uint8Array | Uint8ClampedArray} data RGBA, row by row; also a Float16Array, if pixelFormat
- *   says so. Its memory may be shared
+ * @property {Uint8Array | Uint8ClampedArray} data RGBA, row by row, or a Float16Array if pixelFormat is
+ *   'rgba-float16'. The memory may be shared
  * @property {number} width
  * @property {number} height
  * @property {string} [colorSpace] 'srgb', 'srgb-linear', 'display-p3' or 'display-p3-linear'; all are
@@ -21,7 +21,7 @@ import { rowsOf } from './pixels.js';
  */
 
 /**
- * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a package for Node.
+ * An HTMLCanvasElement, an OffscreenCanvas, or a canvas of a Node package.
  *
  * @typedef {object} ReadableCanvas
  * @property {number} width
@@ -30,50 +30,51 @@ import { rowsOf } from './pixels.js';
  */
 
 /**
- * A picture of a browser, or a canvas of a package for Node.
+ * A picture of a browser, or a canvas of a Node package.
  *
  * @typedef {PixelData | ReadableCanvas | Platform<'ImageData'> | Platform<'HTMLImageElement'> | Platform<'ImageBitmap'>
  *   | Platform<'HTMLVideoElement'> | Platform<'VideoFrame'>} ImageSource
  */
 
 /**
- * A source that is open for reading from top to bottom, in bands of bandRows rows.
+ * An open source, which is read from top to bottom in bands of bandRows rows.
  *
  * @typedef {object} Pixels
  * @property {number} width
  * @property {number} height
- * @property {number} bandRows a multiple of sliceRows(width), so that all sources are converted in
- *   the same slices and to the same bits; or the whole height
- * @property {(top: number, rows: number) => Uint8Array} read may run code of the caller's
- * @property {() => void} [discard] to be called once what read() gave last is of no more use
+ * @property {number} bandRows a multiple of sliceRows(width), or the whole height: then all sources
+ *   are converted in the same slices, to the same bits
+ * @property {(top: number, rows: number) => Uint8Array} read may run code of the caller
+ * @property {() => void} [discard] frees the pixels that read() returned last
  */
 
 /** Reads rows of a context.
  * @typedef {Required<Pick<Pixels, 'read' | 'discard'>>} ContextReader */
 
-/** Pixels of a canvas that are drawn or read at a time: 16 MB, and small enough for every phone's
- * canvas. */
+/** The most pixels of a canvas that are drawn or read at once: 16 MB, which every phone's canvas has. */
 const BAND = 2 ** 22;
 
-/** Pixels of any picture that are converted at a time, and read at a time from a canvas in main
- * memory: 256 kB, few enough to stay in the cache, and for allocators to keep the memory at hand. */
+/** The most pixels that are converted at once, or read at once from a canvas in main memory: 256 kB. They
+ * stay in the cache, and allocators reuse blocks of this size. */
 const SLICE = 2 ** 16;
 
-/** The longest side that C counts to. */
+/** The longest side, since C counts in 32 bits. */
 const MAX_LENGTH = 2 ** 31 - 1;
 
-/** The browser's getImageData(), as it was when this module was loaded. A page may put another function
- * in its place, which may give the same pixels again. */
+const UNREADABLE = 'the picture cannot be read';
+
+/** The browser's getImageData() when this module was loaded. A page may replace it with a function that
+ * returns the same pixels twice, which must not be freed. */
 const NATIVE_READS = ['CanvasRenderingContext2D', 'OffscreenCanvasRenderingContext2D']
   .map((name) => /** @type {any} */ (globalThis)[name]?.prototype?.getImageData)
   .filter((method) => isNative(method, 'getImageData'));
 
-/** Opens sources; keeps one canvas, on which it draws those that cannot be read themselves. */
+/** Opens sources. It keeps one canvas, and draws sources on it that have no pixels to read. */
 export class PixelReader {
   /** @type {OffscreenCanvas | HTMLCanvasElement | null} */
   #canvas = null;
   /** @type {MessagePort | null} */
-  #nowhere = null;
+  #closedPort = null;
 
   /**
    * @param {unknown} source
@@ -81,11 +82,11 @@ export class PixelReader {
    * @returns {Pixels}
    */
   open(source, maxPixels) {
-    const pixels = readable(() => this.#open(source, maxPixels));
-    return { ...pixels, read: (top, rows) => readable(() => pixels.read(top, rows)) };
+    const pixels = attempt(() => this.#open(source, maxPixels), UNREADABLE);
+    return { ...pixels, read: (top, rows) => attempt(() => pixels.read(top, rows), UNREADABLE) };
   }
 
-  /** Lets go of the canvas. */
+  /** Releases the canvas. */
   close() {
     this.#canvas = null;
   }
@@ -96,9 +97,10 @@ export class PixelReader {
    * @returns {Pixels}
    */
   #open(source, maxPixels) {
+    // the fields decide how a source is read: bytes, a canvas, or anything that can be drawn
     if (typeof source !== 'object' || source === null) {
-      const hint = typeof source === 'string' ? '; load it into an Image first, and await decode()' : '';
-      throw unreadable(`a picture must be an object such as a canvas; got ${given(source)}${hint}`);
+      const hint = typeof source === 'string' ? '; load it into an Image and await decode()' : '';
+      throw unreadable(`expected a picture, such as a canvas; got ${given(source)}${hint}`);
     }
     if ('data' in source && !('getContext' in source)) {
       return openData(/** @type {PixelData} */ (source), maxPixels);
@@ -110,7 +112,7 @@ export class PixelReader {
   }
 
   /**
-   * Reads a 2d canvas itself, and draws one of another kind.
+   * Reads a 2d canvas directly. Draws a canvas with another context, such as webgl.
    *
    * @param {HTMLCanvasElement | OffscreenCanvas} canvas
    * @param {number} maxPixels
@@ -120,19 +122,19 @@ export class PixelReader {
     const size = { width: canvas.width, height: canvas.height };
     const { width, height } = size;
     if (width === 0 || height === 0) throw unreadable(`the canvas is empty: ${width}x${height} pixels`);
-    checkSize(size, 'the canvas', maxPixels);
+    checkPictureSize(size, 'the canvas', maxPixels);
     let context;
     try {
       context = /** @type {CanvasRenderingContext2D | null} */ (canvas.getContext('2d'));
     } catch {
-      context = null; // its control was transferred, but it can be drawn
+      context = null; // a canvas whose control was transferred can still be drawn
     }
     if (!context) return this.#openDrawable(canvas, size, maxPixels);
     if (context.isContextLost?.() === true) {
-      throw unreadable(`the canvas of ${width}x${height} pixels has lost its context: the browser has ` +
-        'no memory for it, or draws none of this size');
+      throw unreadable(`the canvas of ${width}x${height} pixels has lost its context: the browser ` +
+        'has no memory for this size, or does not draw it');
     }
-    // A canvas of the graphics processor's is read at once: there each call waits for what is drawn.
+    // A canvas on the GPU is read in few large bands, because each read waits for the GPU.
     const inMemory = context.getContextAttributes?.()?.willReadFrequently === true;
     const reading = this.#reader(context, width);
     return {
@@ -140,10 +142,10 @@ export class PixelReader {
       bandRows: inMemory ? sliceRows(width) : bandRows(width),
       read: (top, rows) => {
         const pixels = reading.read(top, rows);
-        // A canvas that is larger than the browser can draw reads as zeros, without an error.
+        // A canvas that is too large for the browser reads as zeros, without an error.
         const isSuspect = top === 0 && !isOrdinarySize(width, height);
         if (isSuspect && pixels.every((value) => value === 0) && !canvasDraws(width, height)) {
-          throw unreadable(`a canvas of ${width}x${height} pixels is larger than this browser can draw`);
+          throw unreadable(`a canvas of ${width}x${height} pixels is too large for this browser`);
         }
         return pixels;
       },
@@ -158,8 +160,8 @@ export class PixelReader {
    */
   #openDrawable(source, size, maxPixels) {
     const { width, height } = size;
-    checkSize(size, given(source), maxPixels);
-    // A video may show its next frame at the next draw, so that one draw takes it whole.
+    checkPictureSize(size, given(source), maxPixels);
+    // A video is drawn once and whole, because the next draw may show the next frame.
     const isVideo = className(source) === 'HTMLVideoElement';
     const drawnRows = isVideo ? height : bandRows(width);
     /** @type {ContextReader | undefined} */
@@ -168,15 +170,15 @@ export class PixelReader {
       try {
         if (reading === undefined || top % drawnRows === 0) {
           const context = this.#contextOf(width, Math.min(height, drawnRows));
-          context.globalCompositeOperation = 'copy'; // what was drawn before does not shine through
-          // There is no source rectangle: it would count the pixels of the file, which for an img of
-          // another density are not those of its size. Firefox draws no SVG without a size by it.
+          context.globalCompositeOperation = 'copy'; // replaces the former pixels, even with transparent ones
+          // No source rectangle: it counts the file's pixels, which differ from the size of an img with
+          // another density. With one, Firefox draws no SVG that has no size.
           context.drawImage(source, 0, 0 - top, width, height);
           reading = this.#reader(context, width);
         }
         return reading.read(top % drawnRows, rows);
       } catch (error) {
-        this.#canvas = null; // one that was tainted stays so
+        this.#canvas = null; // a tainted canvas stays tainted
         if (error instanceof DynakernelError) throw error;
         throw unreadable(`${given(source)} cannot be drawn: ${messageOf(error)}`, error);
       }
@@ -193,37 +195,37 @@ export class PixelReader {
    */
   #reader(context, width) {
     /** @type {ArrayBuffer | null} */
-    let fresh = null;
+    let freeable = null;
     return {
       read: (/** @type {number} */ top, /** @type {number} */ rows) => {
-        const isOurs = NATIVE_READS.includes(context.getImageData);
+        const usesNative = NATIVE_READS.includes(context.getImageData);
         const picture = readContext(context, top, width, rows);
-        const { rows: give, converts } = rowsOf(picture, width, rows);
-        const pixels = give(0, rows);
-        fresh = isOurs && !converts ? /** @type {ArrayBuffer} */ (pixels.buffer) : null;
+        const { rows: rowsAt, converts } = rowsOf(picture, width, rows);
+        const pixels = rowsAt(0, rows);
+        freeable = usesNative && !converts ? /** @type {ArrayBuffer} */ (pixels.buffer) : null;
         return pixels;
       },
       discard: () => {
-        if (fresh) this.#discard(fresh);
-        fresh = null;
+        if (freeable) this.#discard(freeable);
+        freeable = null;
       },
     };
   }
 
   /**
-   * Frees the memory of pixels that the browser made for us, for the next read to take: until garbage
-   * is collected, every frame would need new memory, which costs more than reading. A message to nobody
-   * is dropped, with all that is transferred with it.
+   * Frees the memory of pixels that the browser made, for the next read. Otherwise every frame needs new
+   * memory until the next garbage collection, which costs more than reading. The port is closed at its
+   * other end, and drops each message with its transferred buffers.
    *
    * @param {ArrayBuffer} buffer
    */
   #discard(buffer) {
     if (typeof MessageChannel !== 'function') return;
     try {
-      this.#nowhere ??= portToNowhere();
-      this.#nowhere.postMessage(null, [buffer]);
+      this.#closedPort ??= portWithClosedEnd();
+      this.#closedPort.postMessage(null, [buffer]);
     } catch {
-      // what cannot be transferred becomes garbage
+      // the garbage collector frees a buffer that cannot be transferred
     }
   }
 
@@ -233,48 +235,24 @@ export class PixelReader {
    */
   #contextOf(width, height) {
     if (!canvasDraws(width, height)) {
-      throw unreadable(`no canvas of ${width}x${height} pixels can be had, which the picture must be ` +
-        'drawn on to be read; make it smaller first, as createImageBitmap() does with resizeWidth');
+      throw unreadable(`reading the picture needs a canvas of ${width}x${height} pixels, which this ` +
+        'browser does not draw; make it smaller first: createImageBitmap(image, { resizeWidth })');
     }
     this.#canvas ??= newCanvas(width, height);
     if (!this.#canvas) {
-      throw unreadable('there is no canvas here to draw the picture on; draw it on one of your own and ' +
-        'pass that');
+      throw unreadable('this platform has no canvas to draw the picture on; pass a canvas instead');
     }
-    if (this.#canvas.width !== width) this.#canvas.width = width;
-    if (this.#canvas.height !== height) this.#canvas.height = height;
+    resize(this.#canvas, width, height);
     const context = /** @type {CanvasRenderingContext2D | null} */ (
       this.#canvas.getContext('2d', { willReadFrequently: true }));
     if (context) return context;
     this.#canvas = null;
-    throw unreadable(`there is no canvas of ${width}x${height} pixels to read the picture with`);
+    throw unreadable(`the browser gives no 2d context of ${width}x${height} pixels to read the picture`);
   }
 }
 
 /**
- * @param {string} message
- * @param {unknown} [cause]
- */
-const unreadable = (message, cause) => new DynakernelError('ERR_IMAGE', message, { cause });
-
-/**
- * Runs what the platform or a caller's object may refuse.
- *
- * @template Result
- * @param {() => Result} work
- * @returns {Result}
- */
-function readable(work) {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof DynakernelError) throw error;
-    throw unreadable(`the picture cannot be read: ${messageOf(error)}`, error);
-  }
-}
-
-/**
- * Whether a function is the platform's. It has no source; a bound function has none either, and no name.
+ * Whether a function is the platform's: it shows no source, but its name. A bound function has no name.
  *
  * @param {unknown} method
  * @param {string} name
@@ -286,7 +264,7 @@ function isNative(method, name) {
 }
 
 /**
- * Rows of a slice.
+ * The rows of a slice.
  *
  * @param {number} width
  */
@@ -295,7 +273,7 @@ export const sliceRows = (width) => Math.max(1, Math.floor(SLICE / width));
 /** @param {number} width */
 const bandRows = (width) => sliceRows(width) * Math.max(1, Math.floor(BAND / (width * sliceRows(width))));
 
-function portToNowhere() {
+function portWithClosedEnd() {
   const { port1, port2 } = new MessageChannel();
   port2.close();
   return port1;
@@ -306,7 +284,7 @@ function portToNowhere() {
  * @param {string} what
  * @param {number} maxPixels
  */
-function checkSize({ width, height }, what, maxPixels) {
+function checkPictureSize({ width, height }, what, maxPixels) {
   for (const [name, length] of Object.entries({ width, height })) {
     if (typeof length !== 'number' || !Number.isInteger(length) || length < 1 || length > MAX_LENGTH) {
       throw unreadable(`${what}: ${name} must be a whole number of pixels, 1 or more; ` +
@@ -316,7 +294,7 @@ function checkSize({ width, height }, what, maxPixels) {
   const count = Number(width) * Number(height);
   if (count > maxPixels) {
     throw unreadable(`${what} has ${width}x${height} = ${count} pixels; fromImage reads at most ` +
-      `${maxPixels}, unless its option maxPixels says more`);
+      `${maxPixels} (option maxPixels)`);
   }
 }
 
@@ -326,7 +304,7 @@ function checkSize({ width, height }, what, maxPixels) {
  * @returns {Pixels}
  */
 function openData({ data, width, height, colorSpace, pixelFormat }, maxPixels) {
-  checkSize({ width, height }, 'the picture', maxPixels);
+  checkPictureSize({ width, height }, 'the picture', maxPixels);
   const { rows, converts } = rowsOf({ data, colorSpace, pixelFormat }, width, height);
   return { width, height, bandRows: converts ? sliceRows(width) : height, read: rows };
 }
@@ -347,14 +325,14 @@ function readContext(context, top, width, rows) {
     if (error instanceof DynakernelError) throw error;
     const isForeign = error instanceof Error && error.name === 'SecurityError';
     throw unreadable(isForeign
-      ? 'the picture comes from another origin, whose pixels a page may not read; ask for it with ' +
-        "crossOrigin = 'anonymous', which its server must allow"
+      ? 'the picture comes from another origin, and the page may not read its pixels; set ' +
+        "crossOrigin = 'anonymous' if its server allows that"
       : `the canvas cannot be read: ${messageOf(error)}`, error);
   }
 }
 
 /**
- * The size of a picture that is ready to be drawn.
+ * The size of a picture that can be drawn now.
  *
  * @param {any} source
  * @returns {{ width: number, height: number }}
@@ -368,14 +346,13 @@ function drawnSize(source) {
   ].find(([length]) => length !== undefined) ?? [];
   if (typeof width !== 'number' || typeof height !== 'number') {
     const hint = className(source) === 'Blob' || className(source) === 'File'
-      ? '; await createImageBitmap() of it first' : '';
-    throw unreadable('a picture must be an ImageData or an object like one, a canvas, an img, a ' +
-      `video, an ImageBitmap or a VideoFrame; got ${given(source)}${hint}`);
+      ? '; pass await createImageBitmap(blob)' : '';
+    throw unreadable('expected an ImageData or an object like one, a canvas, an img, a video, an ' +
+      `ImageBitmap or a VideoFrame; got ${given(source)}${hint}`);
   }
-  // Browsers draw nothing of an img that is loading or a video before its first frame, without an error.
+  // Browsers draw nothing, without an error, if an img is loading or a video has no frame yet.
   const isEarly = source.complete === false || source.readyState < 2;
   if (width !== 0 && height !== 0 && !isEarly) return { width, height };
-  throw unreadable(`${given(source)} has no pixels yet, or no longer: it is ${width}x${height}. ` +
-    'Wait for img.decode() or for the first frame of a video; an SVG needs a width and height of a ' +
-    'pixel or more; an ImageBitmap or VideoFrame must not be closed');
+  throw unreadable(`${given(source)} has no pixels yet, or is closed: it is ${width}x${height}. Wait for ` +
+    'img.decode() or for the first frame of a video; an SVG needs a width and height of a pixel or more');
 }

@@ -1,4 +1,4 @@
-/** Starting a runtime: which build, on how many threads, and what can go wrong on the way. */
+/** Starts a runtime: chooses the build and the number of threads, and reports what fails. */
 import { FUNCTIONS, THREAD_FUNCTIONS, checkModule } from './abi.js';
 import { guardedAsync } from './boundary.js';
 import { integer, oneOf, readOptions } from './check.js';
@@ -17,15 +17,14 @@ import { MAX_THREADS, ThreadPool, chooseThreads, sharedMemory, threadedImports }
  * The files of an entry: files.js or inline/files.js.
  *
  * @typedef {object} Files
- * @property {string | null} whyOneThread why the entry never starts threads, in words
- * @property {(build: Build) => URL | Uint8Array} shippedFile where a build is, or its bytes
- * @property {() => URL} workerAddress where Node finds the worker
+ * @property {string | null} whyOneThread the reason if the entry never starts threads
+ * @property {(build: Build) => URL | Uint8Array} shippedFile the address of a build, or its bytes
+ * @property {() => URL} workerAddress the worker's address in Node
  * @property {() => Worker} startWebWorker
  */
 
 /**
- * A module of one function, which computes on v128 values of zeros, as an engine that validates it
- * can.
+ * Whether the engine validates a module with one function of this code, which leaves a v128 value.
  *
  * @param {number[]} code
  */
@@ -33,7 +32,7 @@ const canRun = (code) => WebAssembly.validate(new Uint8Array([
   0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "\0asm", version 1
   1, 5, 1, 0x60, 0, 1, 0x7b, // type: () -> v128
   3, 2, 1, 0, // function 0 has type 0
-  10, code.length + 4, 1, code.length + 2, 0, ...code, 0x0b, // its code, with no locals
+  10, code.length + 4, 1, code.length + 2, 0, ...code, 0x0b, // the code, without locals
 ]));
 
 const ZEROS = [0x41, 0, 0xfd, 0x0f]; // i32.const 0, i8x16.splat
@@ -62,15 +61,19 @@ export async function loadWith(files, options) {
 async function start(files, options) {
   const { simd = 'auto', threads = 'auto', wasm, signal } =
     readOptions(options, 'load', ['simd', 'threads', 'wasm', 'signal']);
+  // check the options
   const choice = oneOf(simd, 'load: simd', ['auto', 'baseline', 'relaxed']);
-  const most = checkThreads(threads);
+  const maxThreads = checkThreads(threads);
   checkSignal(signal);
+
   const build = chooseBuild(choice);
   const runtime = await abortable(signal, () => (wasm === undefined
-    ? startShipped(files, build, most, signal)
-    : startGiven(files, wasm, most, signal)));
+    ? startShipped(files, build, maxThreads, signal)
+    : startGiven(files, wasm, maxThreads, signal)));
+
+  // warn only if the caller asked for a number of threads
   const { threadsReason } = runtime.info;
-  if (threadsReason && most !== 'auto') warnOfOneThread(threadsReason);
+  if (threadsReason && maxThreads !== 'auto') warnOfOneThread(threadsReason);
   return runtime;
 }
 
@@ -86,7 +89,7 @@ async function startShipped(files, build, threads, signal) {
     try {
       return await startRuntime(files, await compileShipped(files, `${build}-threads`, signal), count, null);
     } catch (error) {
-      // The build without threads may be there, and needs no workers.
+      // The build without threads needs no workers, and its file may be there.
       if (!(error instanceof DynakernelError) || signal?.aborted) throw error;
       [reason] = error instanceof NoThreads ? [error.reason] : error.message.split('\n');
     }
@@ -107,14 +110,14 @@ async function startGiven(files, wasm, threads, signal) {
   return startRuntime(files, compiled, count, lacksThreads ? `${compiled.name} has no threads` : reason);
 }
 
-/** Threads that were to be had, as far as one could tell, did not start. */
+/** The host seemed to have threads, but they did not start. */
 class NoThreads extends DynakernelError {
   /**
    * @param {string} reason
    * @param {unknown} cause
    */
   constructor(reason, cause) {
-    super('ERR_LOAD', `a build with threads cannot run here: ${reason}`, { cause });
+    super('ERR_LOAD', `threads do not start here: ${reason}`, { cause });
     this.reason = reason;
   }
 }
@@ -130,20 +133,24 @@ const isThreaded = (module) =>
  * @param {string | null} threadsReason
  */
 async function startRuntime(files, { module, name }, threads, threadsReason) {
+  // a module without threads exports its memory
   const simd = buildOf(module);
   if (!isThreaded(module)) {
     return new Runtime(new Heap(await instantiate(module, name, {})), { simd, threads: 1, threadsReason });
   }
+  // a module with threads imports memory, which its workers share
   let memory;
   try {
     memory = sharedMemory();
   } catch (error) {
-    throw new NoThreads(`shared memory cannot be had (${messageOf(error)})`, error);
+    throw new NoThreads(`the engine refuses shared memory (${messageOf(error)})`, error);
   }
+  // its imports name the pool, which needs its exports
   /** @type {ThreadPool | undefined} */
   let pool;
   const exports = /** @type {import('./abi.js').ThreadedExports} */ (
     await instantiate(module, name, threadedImports(memory, () => pool?.giveUp()), memory));
+  // initialise the memory once, before the workers see it
   exports.__wasm_call_ctors();
   const heap = new Heap(exports);
   pool = new ThreadPool(exports, heap.context, files, (reason) => heap.loseThreads(reason));
@@ -163,12 +170,12 @@ function chooseBuild(simd) {
   }
   if (!hasSimd()) {
     throw new DynakernelError('ERR_LOAD',
-      'this engine has no WebAssembly SIMD, which every current browser and Node 20 or later has');
+      'this engine has no WebAssembly SIMD; current browsers and Node 20 have it');
   }
   const relaxed = hasRelaxedSimd();
   if (simd === 'relaxed' && !relaxed) {
-    throw new DynakernelError('ERR_LOAD', "this engine cannot run the build 'relaxed': it has no " +
-      "relaxed SIMD; 'auto' or 'baseline' will work");
+    throw new DynakernelError('ERR_LOAD',
+      "this engine cannot run the build 'relaxed': it has no relaxed SIMD; use 'auto' or 'baseline'");
   }
   if (simd === 'auto') return relaxed ? 'relaxed' : 'baseline';
   return simd;
@@ -200,11 +207,11 @@ function checkSignal(signal) {
 function warnOfOneThread(reason) {
   if (warnedOfThreads) return;
   warnedOfThreads = true;
-  console.warn(`dynakernel runs on one thread: ${reason}. load({ threads: 1 }) asks for that.`);
+  console.warn(`dynakernel runs on one thread: ${reason}. load({ threads: 1 }) avoids this warning.`);
 }
 
 /**
- * Which of the shipped builds a module is: build.sh writes that into a section of its own.
+ * The name of a module's build, which build.sh writes into a custom section.
  *
  * @param {WebAssembly.Module} module
  * @returns {Info['simd']}
@@ -219,7 +226,7 @@ function buildOf(module) {
  * @param {WebAssembly.Module} module
  * @param {string} name
  * @param {WebAssembly.Imports} imports
- * @param {WebAssembly.Memory} [imported] memory that the module does not export
+ * @param {WebAssembly.Memory} [imported] the memory, if the module does not export one
  * @returns {Promise<Exports>}
  */
 async function instantiate(module, name, imports, imported) {
@@ -242,8 +249,8 @@ async function instantiate(module, name, imports, imported) {
 }
 
 /**
- * Starts a runtime, unless the signal is given first: one that comes too late is disposed of, lest
- * its threads stay.
+ * Starts a runtime, unless the signal aborts first. A runtime that comes too late is disposed of, which
+ * ends its threads.
  *
  * @param {AbortSignal | undefined} signal
  * @param {() => Promise<Runtime>} start
@@ -251,12 +258,12 @@ async function instantiate(module, name, imports, imported) {
  */
 function abortable(signal, start) {
   if (!signal) return start();
-  return new Promise((settle, refuse) => {
-    const abort = () => refuse(
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(
       new DynakernelError('ERR_LOAD', 'loading was aborted', { cause: signal.reason }));
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
-    return start().then((runtime) => (signal.aborted ? runtime.dispose() : settle(runtime)), refuse)
+    return start().then((runtime) => (signal.aborted ? runtime.dispose() : resolve(runtime)), reject)
       .finally(() => signal.removeEventListener('abort', abort));
   });
 }

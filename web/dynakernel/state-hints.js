@@ -1,37 +1,34 @@
-/** What was most likely meant when names of a state dict are missing. */
-import { editDistance, isObject } from './check.js';
+/** Hints for messages about missing names of a state dict. */
+import { isObject } from './check.js';
 import { nameText } from './errors.js';
 
-/** Prefixes that are compared with the one that was given. */
-const MOST_PREFIXES = 200;
-
-/** Characters of names that are looked into. */
+/** The longest name that is examined. */
 const LONGEST_NAME = 1000;
 
-/** What checkpoints of training scripts call the state dict in them. */
+/** Names of the state dict in checkpoints of training scripts. */
 const NESTED = ['state_dict', 'model_state_dict', 'model', 'module', 'net', 'params', 'weights'];
 
 /**
- * The prefix under which the names are there, or the place of a state dict within the source.
+ * Proposes the prefix that the names have, or names a state dict inside the source.
  *
  * @param {{ readonly [name: string]: any }} values
  * @param {readonly { name: string }[]} entries
- * @param {string} prefix that was given
- * @returns {string} the end of a message; '' if there is nothing to say
+ * @param {string} prefix the given one
+ * @returns {string} the end of a message; '' without a hint
  */
 export function prefixHint(values, entries, prefix) {
   const found = nearestPrefix(Object.keys(values), entries, prefix);
   if (found !== undefined) {
-    const why = found.endsWith('module.') ? '; DataParallel puts module. before all names' : '';
+    const why = found.endsWith('module.') ? '; DataParallel puts module. before names' : '';
     return ` (did you mean { prefix: '${nameText(found)}' }?${why})`;
   }
   const nested = NESTED.find((name) => Object.hasOwn(values, name) && isDict(values[name]));
-  return nested ? ` (there is a state dict in it: pass its ${nested})` : '';
+  return nested ? ` (it contains a state dict: pass its ${nested})` : '';
 }
 
 /**
- * The prefix that most of the names have, and of several such the one most like that which was given.
- * Undefined if no other has more.
+ * The prefix that most of the names have. If several prefixes have equally many names, the one that shares
+ * most of its parts with the given prefix. Undefined if the given prefix has as many names as any other.
  *
  * @param {readonly string[]} names
  * @param {readonly { name: string }[]} entries
@@ -43,7 +40,7 @@ function nearestPrefix(names, entries, given) {
   const wanted = new Set(entries.map(({ name }) => name));
   for (const name of names) {
     if (name.length > LONGEST_NAME) continue;
-    // Each end of the name after a dot, and the name itself, may be one of the module's.
+    // The whole name, or its rest after any dot, may be a name of the module.
     for (let start = 0; start >= 0 && start < name.length;) {
       if (wanted.has(name.slice(start))) {
         const prefix = name.slice(0, start);
@@ -56,13 +53,13 @@ function nearestPrefix(names, entries, given) {
   const most = [...counts.values()].reduce((high, count) => Math.max(high, count));
   if (counts.get(given) === most) return undefined;
   const best = [...counts].filter(([, count]) => count === most).map(([prefix]) => prefix);
-  const distance = (/** @type {string} */ prefix) => editDistance(prefix.slice(0, 100), given.slice(0, 100));
-  return best.slice(0, MOST_PREFIXES)
-    .map((prefix) => ({ prefix, far: distance(prefix) }))
-    .reduce((near, other) => (other.far < near.far ? other : near)).prefix;
+  const parts = new Set(given.split('.'));
+  return best.map((prefix) => ({ prefix, shared: prefix.split('.').filter((part) => parts.has(part)).length }))
+    .reduce((near, other) => (other.shared > near.shared ? other : near)).prefix;
 }
 
-/** @param {any} value whether it looks like a state dict */
+/** Whether a value looks like a state dict.
+ * @param {any} value */
 function isDict(value) {
   if (!isObject(value) || ArrayBuffer.isView(value.data)) return false;
   return Object.values(value).some((inner) => isObject(inner) && ArrayBuffer.isView(inner.data));

@@ -1,4 +1,4 @@
-/** One array that a caller brings under a name: read once, checked, turned into floats. */
+/** Reads one named array of a caller, checks it and converts it to floats. */
 import { guarded } from './boundary.js';
 import { isArray, isObject, readList } from './check.js';
 import { DynakernelError, given, nameText } from './errors.js';
@@ -15,16 +15,16 @@ import { isLength, shapeText, sizeOf } from './shape.js';
  * @property {number[]} shape
  * @property {TypedArray} data a view on the caller's numbers, or a copy of a list
  * @property {string | undefined} dtype
- * @property {number | undefined} [count] of the list's numbers, which may not have been read
+ * @property {number | undefined} [count] the length of a list, which may not have been read
  */
 
 /**
- * An array's numbers as float32: from F64, F32, F16, BF16, F8_E4M3, F8_E5M2, whole numbers and truth
- * values. The result is always a new array.
+ * The numbers of an array as float32. It converts F64, F32, F16, BF16, F8_E4M3, F8_E5M2, whole numbers
+ * and truth values. The result is always a new array.
  *
  * @param {StateValue | Tensor} value an entry of parseSafetensors or of a state dict, or a tensor
  * @returns {Float32Array<ArrayBuffer>}
- * @throws {DynakernelError} ERR_STATE if it is no such array, or of a type that cannot be converted;
+ * @throws {DynakernelError} ERR_STATE if it is not such an array, or if its type cannot be converted;
  *   ERR_MEMORY
  * @example
  * const { mean } = parseSafetensors(bytes);            // dtype 'BF16'
@@ -40,12 +40,12 @@ export function toFloat32(value) {
 }
 
 /**
- * Reads what a caller brings, each property once, without judging the numbers: later getters of the
- * caller may still detach them. checkValue judges.
+ * Reads each property of a caller's value once. It does not check the numbers, because later getters of
+ * the caller may still detach them; checkValue does.
  *
  * @param {string} name
  * @param {unknown} value
- * @param {(shape: number[]) => boolean} wanted whether numbers of this shape are needed at all
+ * @param {(shape: number[]) => boolean} wanted whether numbers of this shape are needed
  * @returns {ReadValue}
  */
 export function readValue(name, value, wanted) {
@@ -67,7 +67,7 @@ export function readValue(name, value, wanted) {
 const isNumber = (/** @type {unknown} */ item) => typeof item === 'number';
 
 /**
- * Refuses numbers that cannot be converted, or that are not as many as the shape says.
+ * Refuses numbers that cannot be converted, or whose count differs from the shape.
  *
  * @param {string} name
  * @param {ReadValue} value
@@ -75,8 +75,8 @@ const isNumber = (/** @type {unknown} */ item) => typeof item === 'number';
 export function checkValue(name, { shape, data, dtype, count = data.length }) {
   const type = findDtype(dtype);
   if (type?.raw && className(data) === 'Uint8Array') {
-    throw new DynakernelError('ERR_STATE', `${nameText(name)} is of type ${given(dtype).slice(1, -1)}, which ` +
-      'cannot be converted; F64, F32, F16, BF16, F8_E4M3, F8_E5M2 and whole numbers can');
+    throw new DynakernelError('ERR_STATE', `${nameText(name)} has the type ${given(dtype).slice(1, -1)}, which ` +
+      'cannot be converted; expected F64, F32, F16, BF16, F8_E4M3, F8_E5M2 or whole numbers');
   }
   if (count !== sizeOf(shape)) {
     throw new DynakernelError('ERR_STATE', `${nameText(name)} has ${count} numbers, but the shape ` +
@@ -85,7 +85,7 @@ export function checkValue(name, { shape, data, dtype, count = data.length }) {
 }
 
 /**
- * Whether values of one shape fit another: files of PyTorch hold a scalar as [] or as [1].
+ * Whether a shape fits the expected one. PyTorch files store a scalar as [] or as [1].
  *
  * @param {readonly number[]} expected
  * @param {readonly number[]} shape
@@ -97,7 +97,7 @@ export function fits(expected, shape) {
 }
 
 /**
- * Work that makes arrays as large as a module's, outside the heap.
+ * Runs work that allocates large arrays outside of the heap. A RangeError becomes ERR_MEMORY.
  *
  * @template Result
  * @param {string} what
@@ -109,6 +109,6 @@ export function withMemory(what, work) {
     return work();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new DynakernelError('ERR_MEMORY', `${what} find no memory beside the heap`, { cause });
+    throw new DynakernelError('ERR_MEMORY', `no memory outside the heap for ${what}`, { cause });
   }
 }

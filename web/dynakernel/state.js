@@ -1,4 +1,4 @@
-/** State dicts: a module's parameters and running statistics by PyTorch's names. */
+/** Reads and writes state dicts: parameters and running statistics under PyTorch's names. */
 import { boolean, isArray, isObject, readOptions } from './check.js';
 import { DynakernelError, given, listText, nameText } from './errors.js';
 import { isSmallFloat } from './float-formats.js';
@@ -15,19 +15,19 @@ import { Tensor } from './tensor.js';
 /** @typedef {import('./state-value.js').ReadValue} ReadValue */
 
 /**
- * One array of a state dict. Floats of 16 bits are a Uint16Array of their bits, those of 8 bits a
- * Uint8Array, told apart by dtype; toFloat32 makes numbers of them.
+ * One array of a state dict. A Uint16Array holds the bits of 16-bit floats, and a Uint8Array those of
+ * 8-bit floats, if dtype says so; toFloat32 converts them.
  *
  * @typedef {object} StateValue
  * @property {readonly number[]} shape
  * @property {TypedArray} data
- * @property {string} [dtype] safetensors' name of the type, if data does not say it
+ * @property {string} [dtype] the safetensors type, if data does not imply it
  */
 
 /** @typedef {{ [name: string]: StateValue }} StateDict */
 
 /**
- * What loadStateDict reads: the bytes of a safetensors file, or values by name.
+ * A source of loadStateDict: the bytes of a safetensors file, or values by name.
  *
  * @typedef {ArrayBuffer | ArrayBufferView | { readonly [name: string]: StateValue | Tensor }} StateSource
  */
@@ -35,35 +35,35 @@ import { Tensor } from './tensor.js';
 /**
  * @typedef {object} LoadStateOptions
  * @property {boolean} [strict] refuse names that are missing or unexpected (true)
- * @property {string} [prefix] take only names that begin with this, without it: the module's place
- *   in a larger model, with the dot ('')
+ * @property {string} [prefix] load only names that begin with this, and remove it from them: the
+ *   module's place in a larger model, including the dot ('')
  */
 
 /**
- * The names that the module has and the source does not, and the reverse, both with the prefix. As in
- * PyTorch, `num_batches_tracked` is never among the missing: it then stays as it is.
+ * missing: names of the module that the source lacks; unexpected: the reverse. Both have the prefix. As
+ * in PyTorch, `num_batches_tracked` is never missing: it then keeps its value.
  *
  * @typedef {{ missing: string[], unexpected: string[] }} LoadResult
  */
 
 /**
- * How one array of a module is read and written.
+ * Reads and writes one array of a module.
  *
  * @typedef {object} StateEntry
  * @property {string} name
  * @property {readonly number[]} shape
  * @property {boolean} [optional] whether a source may leave it out
  * @property {() => TypedArray} read a copy
- * @property {(data: TypedArray, dtype: string | undefined, name: string) => TypedArray} convert what
- *   a caller brings under this name into what write takes, which no growth of the heap detaches
- * @property {() => void} [prepare] allocates what write needs
+ * @property {(data: TypedArray, dtype: string | undefined, name: string) => TypedArray} convert
+ *   converts a caller's data for write; growth of the heap does not detach the result
+ * @property {() => void} [prepare] allocates the memory of write
  * @property {(values: any) => void} write
- * @property {(owner: Module) => Tensor} [tensor] of a parameter: the array itself
+ * @property {(owner: Module) => Tensor} [tensor] for a parameter: a tensor on the array itself
  * @property {Module} [owner]
  */
 
 /**
- * An array that lies in the heap as it is.
+ * An array of floats in the heap.
  *
  * @param {Heap} heap
  * @param {string} name
@@ -83,7 +83,7 @@ export function floatEntry(heap, name, shape, pointer) {
 }
 
 /**
- * The same for a parameter, which parameters() lists.
+ * A parameter: an array of floats that parameters() lists.
  *
  * @param {Heap} heap
  * @param {string} name
@@ -99,8 +99,8 @@ export function parameterEntry(heap, name, shape, pointer) {
 }
 
 /**
- * A count, which is a 64-bit integer in PyTorch too. Older files lack it, and models that were cast to
- * half precision hold it as a float.
+ * A count: a 64-bit integer, as in PyTorch. Older files lack it, and models in half precision store it as
+ * a float.
  *
  * @param {Heap} heap
  * @param {string} name
@@ -114,12 +114,12 @@ export function countEntry(heap, name, pointer) {
     optional: true,
     read: () => heap.longs(pointer, 1).slice(),
     convert(data, dtype, fullName) {
-      // Numbers that are no bits of small floats are exact as they are, also beyond 2^24.
+      // Only bits of small floats are converted. Other numbers stay exact, also beyond 2^24.
       const [count] = isSmallFloat(String(dtype), className(data)) ? toFloats(data, dtype) : data;
       const whole = typeof count === 'bigint' || Number.isInteger(count) ? BigInt(count) : null;
       if (whole !== null && whole === BigInt.asIntN(64, whole)) return BigInt64Array.of(whole);
-      throw new DynakernelError('ERR_STATE', `${fullName} must be a whole number of 64 bits; got ` +
-        `${given(count)}. It may be left out`);
+      throw new DynakernelError('ERR_STATE', `${fullName} must be a whole number of 64 bits, or ` +
+        `left out; got ${given(count)}`);
     },
     write: (values) => heap.longs(pointer, 1).set(values),
   };
@@ -135,8 +135,8 @@ export function stateDict(entries) {
 }
 
 /**
- * Reads everything first, checks it, then writes, so that a source that is refused changes nothing,
- * whatever its getters do.
+ * Reads all values, then checks them, then writes. A refused source changes nothing, whatever its getters
+ * do.
  *
  * @param {readonly StateEntry[]} entries
  * @param {StateSource} source
@@ -150,7 +150,7 @@ export function loadStateDict(entries, source, options, checkUsable) {
     const { values, isFile } = readSource(source);
     const names = new Set(Object.keys(values).filter((name) => name.startsWith(prefix)));
 
-    // A caller's getters run here, and nowhere below.
+    // read: a caller's getters run here only
     /** @type {{ entry: StateEntry, name: string, value: ReadValue }[]} */
     const found = [];
     const missing = [];
@@ -164,6 +164,8 @@ export function loadStateDict(entries, source, options, checkUsable) {
         missing.push(name);
       }
     }
+
+    // check
     const unexpected = [...names];
     const hint = strict && missing.length > 0 ? prefixHint(values, entries, prefix) : '';
     checkUsable();
@@ -180,6 +182,7 @@ export function loadStateDict(entries, source, options, checkUsable) {
       throw new DynakernelError('ERR_STATE', `the state dict does not fit: ${problems.join('; ')}`);
     }
 
+    // convert, allocate, write: only the first two steps can fail
     const writes = found.map(({ entry, name, value }) => {
       checkValue(name, value);
       return { entry, converted: entry.convert(value.data, value.dtype, nameText(name)) };
@@ -190,7 +193,7 @@ export function loadStateDict(entries, source, options, checkUsable) {
   });
 }
 
-/** Arrays of another shape that a message describes. */
+/** The most arrays of a wrong shape that a message lists. */
 const MOST_MISFITS = 8;
 
 /** @param {LoadStateOptions | undefined} options */
@@ -212,6 +215,6 @@ export function readSource(source) {
   if (isObject(source) && !isArray(source) && !(source instanceof Tensor)) {
     return { values: /** @type {{ readonly [name: string]: unknown }} */ (source), isFile: false };
   }
-  throw new DynakernelError('ERR_STATE', 'a state dict is the bytes of a safetensors file, or an ' +
+  throw new DynakernelError('ERR_STATE', 'expected the bytes of a safetensors file, or an ' +
     `object { name: { shape, data } }; got ${given(source)}`);
 }

@@ -204,7 +204,7 @@ export class Tensor {
    */
   toImageData(options) {
     this.#check('the tensor');
-    return toImageData(this.#heap, this.#pointer, this.#shape, options);
+    return toImageData(this.#heap, () => this.#usable(), this.#shape, options);
   }
 
   /**
@@ -220,7 +220,7 @@ export class Tensor {
    */
   drawMap(canvas, options) {
     this.#check('the tensor');
-    return drawMap(this.#heap, this.#pointer, this.#shape, canvas, options);
+    return drawMap(this.#heap, () => this.#usable(), this.#shape, canvas, options);
   }
 
   /**
@@ -236,7 +236,7 @@ export class Tensor {
    */
   drawMaps(canvas, options) {
     this.#check('the tensor');
-    return drawMaps(this.#heap, this.#pointer, this.#shape, canvas, options);
+    return drawMaps(this.#heap, () => this.#usable(), this.#shape, canvas, options);
   }
 
   get disposed() {
@@ -260,6 +260,12 @@ export class Tensor {
     const owner = this.#heap.closed ? 'its runtime' : this.#disposed ? 'it'
       : this.#loan?.name ?? 'its module';
     throw new DynakernelError('ERR_DISPOSED', `${what} can no longer be used: ${owner} is disposed`);
+  }
+
+  /** The pointer after a check: a canvas or an option may have run code that disposes of the tensor. */
+  #usable() {
+    this.#check('the tensor');
+    return this.#pointer;
   }
 
   #view() {

@@ -1,6 +1,6 @@
 /**
- * The pool of threads behind a runtime: shared memory, and workers that wait in C for their share of
- * the work (src/base/parallel.c).
+ * A runtime's pool of threads: shared memory, and workers that wait in C for their part of the work
+ * (src/base/parallel.c).
  */
 import { DynakernelError, messageOf } from './errors.js';
 import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host.js';
@@ -9,18 +9,18 @@ import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host
 /** @typedef {import('./start.js').Files} Files */
 
 /**
- * What a worker needs to take part.
+ * The message that starts a worker.
  *
  * @typedef {object} WorkerTask
  * @property {WebAssembly.Module} module
  * @property {WebAssembly.Memory} memory
  * @property {number} context
  * @property {number} thread 1, 2, ...
- * @property {number} stack where its stack begins; it grows downwards
+ * @property {number} stack the upper end of its stack, which grows downwards
  */
 
 /**
- * A Web Worker, or one of Node's.
+ * A Web Worker or a Worker of Node.
  *
  * @typedef {object} AnyWorker
  * @property {() => unknown} terminate
@@ -31,35 +31,34 @@ import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host
 
 const PAGE = 65536;
 
-/** As build.sh declares the memory: an engine may be given less than the maximum, never more. */
+/** build.sh declares the same memory. An engine may be given less than its maximum, but not more. */
 const INITIAL_PAGES = 4;
-const MAXIMUM_PAGES = [16384, 8192, 4096]; // 1 GiB, and less where a phone refuses that
+const MAXIMUM_PAGES = [16384, 8192, 4096]; // 1 GiB, or less if a phone refuses that
 
 const STACK_BYTES = 65536;
 
-/** As src/base/parallel.h has it. */
+/** The same number as in src/base/parallel.h. */
 export const MAX_THREADS = 16;
 
-/** More threads than these gain little on a layer and cost a page its other work. */
+/** More threads gain little on a layer and slow the rest of the page. */
 const MOST_BY_DEFAULT = 4;
 
 const READY_WITHIN_MS = 5000;
 
-/** What browsers do not say of a script that they refuse: why. */
-const WORKER_NOT_LOADED = 'dynakernel-worker.js could not be loaded: it must be deployed with the ' +
-  'code, a Content-Security-Policy must allow it in worker-src, and on an isolated page it must be ' +
-  'served with Cross-Origin-Embedder-Policy too';
+/** The possible causes if a browser refuses a script, because browsers do not name the cause. */
+const WORKER_NOT_LOADED = 'dynakernel-worker.js could not be loaded: deploy it with the code, allow ' +
+  'it in worker-src of a Content-Security-Policy, and serve it with Cross-Origin-Embedder-Policy';
 
-/** Whether threads are Web Workers: on isolated pages, which Electron's can be as well. */
+/** Whether threads are Web Workers, as on isolated pages, which an Electron page can be too. */
 const hasWebThreads = () => globalThis.crossOriginIsolated && typeof Worker === 'function';
 
-/** Node's Worker, in Node and in what works as Node does. */
+/** Node's Worker, in Node and in hosts that imitate Node. */
 const nodeWorker = () => (nodeVersion() === undefined || isCloudflare()
   ? undefined
   : nodeModule('node:worker_threads')?.Worker);
 
 /**
- * Why threads cannot be had here, in words, or null.
+ * The reason if this host has no threads, or null.
  *
  * @param {Files} files
  * @returns {string | null}
@@ -76,18 +75,18 @@ function whyNoThreads({ whyOneThread }) {
 }
 
 /**
- * Whether a worker that starts another may never get on: Firefox 153 now and then does not come back
- * from `new Worker` in a worker, whatever that is to run (1 of some 200 pages that do nothing else).
+ * Whether starting a worker may block this worker for ever. In a worker of Firefox 153, `new Worker`
+ * sometimes does not return, whatever the script (in about 1 of 200 pages that do nothing else).
  */
 const workersMayBlock = () => 'importScripts' in globalThis &&
   /\bFirefox\//.test(globalThis.navigator?.userAgent ?? '');
 
-/** How many processors there are, as far as the host says. */
+/** The number of processors that the host reports, or 1. */
 const processors = () => (isPage() ? undefined : nodeModule('node:os')?.availableParallelism?.()) ??
   globalThis.navigator?.hardwareConcurrency ?? 1;
 
 /**
- * How many threads to run, and why it is one although more were wanted, in words.
+ * The number of threads to run, and the reason if it is one although more were asked for.
  *
  * @param {Files} files
  * @param {number | 'auto'} threads
@@ -107,7 +106,7 @@ export function chooseThreads(files, threads) {
 
 /**
  * @returns {WebAssembly.Memory}
- * @throws {RangeError} where not even the smallest can be had
+ * @throws {RangeError} if the engine refuses even the smallest memory
  */
 export function sharedMemory() {
   let refusal;
@@ -123,11 +122,11 @@ export function sharedMemory() {
 }
 
 /**
- * The imports of a threaded module. The C allocator asks for more memory by its total size.
- * src/parallel.c explains the others.
+ * The imports of a threaded module. The C allocator asks for more memory by the new total size.
+ * src/base/parallel.c explains the other imports.
  *
  * @param {WebAssembly.Memory} memory
- * @param {() => void} lost throws: a worker did not finish its task in time
+ * @param {() => void} lost throws because a worker did not finish its task in time
  */
 export const threadedImports = (memory, lost) => ({
   env: {
@@ -158,7 +157,7 @@ export class ThreadPool {
    * @param {ThreadedExports} exports
    * @param {number} context
    * @param {Files} files
-   * @param {(reason: string) => void} onLoss told why workers have stopped while they were needed
+   * @param {(reason: string) => void} onLoss runs if workers stop while they are needed
    */
   constructor(exports, context, files, onLoss) {
     this.#exports = exports;
@@ -168,7 +167,7 @@ export class ThreadPool {
   }
 
   /**
-   * Starts count - 1 workers beside the calling thread, and waits for them.
+   * Starts count - 1 workers beside the calling thread, and waits until they are ready.
    *
    * @param {number} count
    * @param {WebAssembly.Module} module
@@ -190,27 +189,27 @@ export class ThreadPool {
       throw error;
     }
     for (const worker of this.#workers) {
-      worker.unref?.(); // a Node process may end by itself
+      worker.unref?.(); // workers do not keep a Node process alive
       this.#watch(worker);
     }
     this.#exports.dk_context_set_threads(this.#context, count);
   }
 
   /**
-   * A call waits for a worker in vain. C calls this after it has sent the other workers away.
+   * Ends a call that waits for a lost worker. C has sent the other workers out of the call before.
    *
    * @returns {never}
    */
   giveUp() {
     this.#onLoss('a worker thread did not finish its part of a call in time');
     throw new DynakernelError('ERR_LOAD', 'a worker thread did not finish its part of this call within ' +
-      '5 seconds (more for much work): it has ended, or is paused. What this call was to write is ' +
-      'undefined. The runtime goes on with one thread as soon as the worker is known to be out of the ' +
-      'call; until then calls that compute are refused, and load() starts another runtime');
+      '5 seconds (more for much work): it has ended or is paused. The results of this call are ' +
+      'undefined. Calls that compute are refused until the worker has left this call; then the ' +
+      'runtime computes on one thread. load() starts another runtime');
   }
 
   /**
-   * Notices if a worker ends, or fails, by itself. The context then computes on the calling thread.
+   * Makes the context compute on the calling thread if a worker ends or fails by itself.
    *
    * @param {AnyWorker} worker
    */
@@ -219,12 +218,12 @@ export class ThreadPool {
       this.#workers = this.#workers.filter((other) => other !== worker);
       if (this.#stopped) return;
       this.#onLoss(`a worker thread ${how}`);
-      this.#exports.dk_context_stop(this.#context); // the others leave, and each says so
+      this.#exports.dk_context_stop(this.#context); // the others leave C, and each reports it
       if (this.#workers.length > 0) this.#exports.dk_context_set_threads(this.#context, 1);
       else this.#exports.dk_context_ended(this.#context);
     };
     if (worker.on) {
-      // Node reports an error first, and then the end of the worker.
+      // Node reports first the error, then the worker's end.
       let failure = '';
       worker.on('error', (error) => { failure = ` (${messageOf(error)})`; });
       worker.on('exit', () => ended(`has ended${failure}`));
@@ -249,13 +248,13 @@ export class ThreadPool {
 /**
  * @param {Files} files
  * @param {WorkerTask} task
- * @param {(worker: AnyWorker) => void} made
- * @returns {Promise<void>} once the worker is ready
+ * @param {(worker: AnyWorker) => void} onMade
+ * @returns {Promise<void>} fulfilled when the worker is ready
  */
-async function startWorker({ startWebWorker, workerAddress }, task, made) {
+async function startWorker({ startWebWorker, workerAddress }, task, onMade) {
   if (hasWebThreads()) {
     const worker = startWebWorker();
-    made(worker);
+    onMade(worker);
     worker.postMessage(task);
     await firstMessage((ready) => { worker.onmessage = ready; }, (failed) => {
       worker.onerror = (event) => failed(new Error(event.message || WORKER_NOT_LOADED));
@@ -263,9 +262,9 @@ async function startWorker({ startWebWorker, workerAddress }, task, made) {
   } else {
     /** @type {typeof import('node:worker_threads').Worker} */
     const NodeWorker = nodeWorker();
-    // Without the process's own options: some, --eval for one, are not for a worker's file.
+    // Without the process's options, because some, such as --eval, do not suit a worker's file.
     const worker = new NodeWorker(workerAddress(), { workerData: task, execArgv: [] });
-    made(worker);
+    onMade(worker);
     await firstMessage((ready) => worker.once('message', ready), (failed) => {
       worker.once('error', failed);
       worker.once('exit', () => failed(new Error('a worker ended before it was ready')));

@@ -1,7 +1,7 @@
 /**
  * One thread of a pool (threads.js): an instance of the module on the shared memory, which stays in
- * C until the pool is stopped. Runs as a Web Worker and as one of Node's. It has no top-level await,
- * which bundlers do not take in the classic scripts that they make of it.
+ * C until the pool stops. It runs as a Web Worker and as a Worker of Node. It has no top-level await,
+ * because bundlers turn this file into a classic script.
  */
 import { nodeModule } from './host.js';
 
@@ -13,26 +13,26 @@ import { nodeModule } from './host.js';
  * @param {() => void} end
  */
 async function serve({ module, memory, context, thread, stack }, ready, end) {
-  // Workers never allocate: the memory grows on the thread that made it.
+  // Workers never allocate: the memory grows only on the calling thread.
   const instance = await WebAssembly.instantiate(module,
     { env: { memory, emscripten_resize_heap: () => 0, dk_now: () => 0, dk_lost() {} } });
   const exports = /** @type {any} */ (instance.exports);
   exports.__stack_pointer.value = stack;
   ready();
-  setTimeout(() => { // once the message is on its way
+  setTimeout(() => { // after the message was sent
     exports.dk_context_work(context, thread);
     end();
   });
 }
 
-/** Throws where browsers tell the page: outside of any promise.
+/** Throws outside of any promise, so that the browser tells the page.
  * @param {unknown} error */
 const tellPage = (error) => setTimeout(() => { throw error; });
 
-// A worker of an Electron page has the module too, but no port in it.
+// In a worker of an Electron page the module exists too, but its parentPort is null.
 const { parentPort, workerData } = nodeModule('node:worker_threads') ?? {};
 if (parentPort) {
-  // Node itself reports the end.
+  // Node reports the end itself.
   serve(workerData, () => parentPort.postMessage('ready'), () => {});
 } else {
   globalThis.onmessage = ({ data }) => {
@@ -42,5 +42,5 @@ if (parentPort) {
     };
     serve(data, () => globalThis.postMessage('ready'), end).catch(tellPage);
   };
-  globalThis.onmessageerror = () => tellPage(new Error('shared memory does not reach a worker here'));
+  globalThis.onmessageerror = () => tellPage(new Error('the worker cannot receive shared memory'));
 }

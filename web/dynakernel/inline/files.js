@@ -1,11 +1,11 @@
-/** The files of the entry dynakernel/inline: the two builds without threads, as bytes in the script. */
+/** The files of the entry dynakernel/inline: two builds without threads, as bytes in the script. */
 import { unpackLzma } from './lzma.js';
 
 /** @typedef {import('../files.js').Build} Build */
 
 /**
- * What scripts/bundle.mjs writes here: the baseline build and, after it, the relaxed one, as one LZMA
- * stream in base64; and the bytes of each build. The relaxed build is so like the other that it adds a tenth.
+ * scripts/bundle.mjs replaces these names: by one LZMA stream in base64 with the baseline build and then
+ * the relaxed one, and by the size of each build. The builds are alike: the second adds only a tenth.
  */
 const PACKED = /** @type {any} */ (globalThis).DYNAKERNEL_PACKED;
 const BASELINE_BYTES = /** @type {any} */ (globalThis).DYNAKERNEL_BASELINE_BYTES;

@@ -1,3 +1,3 @@
-/** The entry dynakernel/inline: the API of ../index.js, and a load() that needs no other files. */
+/** The entry dynakernel/inline: the API of ../index.js, with a load() that needs no other files. */
 export * from '../common.js';
 export { load } from './load.js';

@@ -1,13 +1,12 @@
 /**
- * Unpacks a raw LZMA stream (Igor Pavlov's LZMA specification, 2015) with lc = 3, lp = 0 and pb = 0. The
- * platform's DecompressionStream knows no LZMA, and some hosts lack it. LZMA makes the WebAssembly a fifth
- * smaller than deflate does.
+ * Unpacks a raw LZMA stream (Igor Pavlov's LZMA specification, 2015) with lc = 3, lp = 0 and pb = 0. LZMA
+ * packs the WebAssembly a fifth smaller than deflate. DecompressionStream has no LZMA.
  */
 
 const STATES = 12;
 const FIRST_PROBABILITY = 1024;
 
-/** Distances below 4 need no further bits; below 128 their bits are modelled one by one. */
+/** Distances below 4 have no further bits. Each bit of distances below 128 has its own model. */
 const END_OF_MODELLED_SLOTS = 14;
 
 /**
@@ -19,7 +18,7 @@ export function unpackLzma(packed, size) {
   const out = new Uint8Array(size);
   const probabilities = (/** @type {number} */ count) => new Uint16Array(count).fill(FIRST_PROBABILITY);
 
-  // The range coder.
+  // the range coder
   let position = 5, range = 0xffffffff;
   let code = new DataView(packed.buffer, packed.byteOffset).getUint32(1);
   const normalise = () => {
@@ -52,13 +51,13 @@ export function unpackLzma(packed, size) {
     }
     return value;
   };
-  /** Bits of a tree, the highest first. */
+  /** Reads the bits of a tree, the highest first. */
   const tree = (/** @type {Uint16Array} */ model, /** @type {number} */ bits, begin = 0) => {
     let node = 1;
     for (let i = 0; i < bits; i++) node = node << 1 | bit(model, begin + node);
     return node - (1 << bits);
   };
-  /** Bits of a tree, the lowest first. */
+  /** Reads the bits of a tree, the lowest first. */
   const reverseTree = (/** @type {Uint16Array} */ model, /** @type {number} */ bits, begin = 0) => {
     let node = 1, value = 0;
     for (let i = 0; i < bits; i++) {
@@ -69,7 +68,7 @@ export function unpackLzma(packed, size) {
     return value;
   };
 
-  // The models.
+  // the models
   const literals = probabilities(8 * 0x300);
   const [isMatch, isRepeat, isOther, isThirdOrFourth, isFourth, isLong] =
     Array.from({ length: 6 }, () => probabilities(STATES));
@@ -99,7 +98,7 @@ export function unpackLzma(packed, size) {
   };
   while (filled < size) {
     if (!bit(isMatch, state)) {
-      // A literal; after a match, the byte at the latest distance helps to guess it.
+      // a literal; after a match, the byte at the latest distance predicts it
       const begin = 0x300 * ((filled > 0 ? out[filled - 1] : 0) >> 5);
       let symbol = 1;
       for (let guess = state >= 7 ? out[filled - last[0] - 1] : -1; symbol < 0x100;) {
@@ -116,25 +115,25 @@ export function unpackLzma(packed, size) {
       out[filled++] = symbol;
       state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
     } else if (!bit(isRepeat, state)) {
-      // A match at a new distance.
+      // a match at a new distance
       const count = length();
       last = [distance(count), last[0], last[1], last[2]];
       state = state < 7 ? 7 : 10;
       copy(count);
     } else if (bit(isOther, state)) {
-      // A match at the second, third or fourth latest distance, which becomes the latest.
+      // a match at the second, third or fourth latest distance, which becomes the latest
       const index = !bit(isThirdOrFourth, state) ? 1 : 2 + bit(isFourth, state);
       last = [last[index], ...last.filter((_, i) => i !== index)];
       const count = length(repeatLength);
       state = state < 7 ? 8 : 11;
       copy(count);
     } else if (bit(isLong, state)) {
-      // A match at the latest distance.
+      // a match at the latest distance
       const count = length(repeatLength);
       state = state < 7 ? 8 : 11;
       copy(count);
     } else {
-      // One byte at the latest distance.
+      // one byte at the latest distance
       state = state < 7 ? 9 : 11;
       copy(1);
     }

@@ -1,4 +1,4 @@
-// What the scripts share: the project's folder, its Node version, its packages and its build.
+// What the scripts share: the project's folder, its Node version, command lines, packages and the build.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';

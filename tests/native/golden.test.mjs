@@ -1,4 +1,4 @@
-// PyTorch's answers (tests/fixtures/golden) against the C library, without JavaScript between.
+// The C library against PyTorch's results (tests/fixtures/golden), without the JavaScript wrapper.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -21,13 +21,13 @@ const cases = readdirSync(folder).sort().map((file) => {
 const requests = cases.flatMap(({ name, tensors, config }) =>
   ['eval', 'train'].filter((mode) => tensors[`${mode}.output`]).map((mode) => ({ name, mode, tensors, config })));
 
-test('there are 32 cases, and training ones among them', () => {
+test('there are 32 cases, and some of them have training mode', () => {
   assert.equal(cases.length, 32);
   assert.ok(requests.length > 32);
 });
 
 for (const variant of variants)
-  test(`the C library answers as PyTorch: ${variant}`, async (t) => {
+  test(`the C library's outputs match PyTorch's: ${variant}`, async (t) => {
     const input = Buffer.concat(requests.map(encodeRequest));
     const { status, stdout, stderr } = runProgram('forward', variant, { input });
     assert.equal(status, 0, stderr);
@@ -54,7 +54,7 @@ for (const variant of variants)
     assert.equal(offset, stdout.length);
   });
 
-/** The request of tests/native/forward.c. */
+/** A request in the format that tests/native/forward.c reads. */
 function encodeRequest({ mode, tensors, config }) {
   const [N, C, H, W] = tensors.input.shape;
   const integers = Int32Array.of(
@@ -62,9 +62,10 @@ function encodeRequest({ mode, tensors, config }) {
     config.groups, config.num_kernels, Number(config.bias), 0,
     tensors['attention.conv1.weight'].shape[0], N, H, W, Number(mode === 'train'));
   const floats = [...PARAMETERS, 'input'].filter((name) => tensors[name]).map((name) => tensors[name].data);
-  return Buffer.concat([integers, ...floats].map((a) => Buffer.from(a.buffer, a.byteOffset, a.byteLength)));
+  return Buffer.concat([integers, ...floats].map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)));
 }
 
+/** Asserts that values are within the tolerance of every output. */
 function assertClose(got, want, what) {
   const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const allowed = TOLERANCE * (1 + largest);

@@ -7,7 +7,7 @@ import { serve } from '../scripts/serve.mjs';
  *
  * @template Result
  * @param {string} name
- * @param {(browser: import('puppeteer-core').Browser, url: string) => Promise<Result>} work url: of the server, with a slash at its end
+ * @param {(browser: import('puppeteer-core').Browser, url: string) => Promise<Result>} work url: of the server
  * @returns {Promise<Result>}
  */
 export async function withBrowser(name, work) {
@@ -32,8 +32,8 @@ export async function engineName(browser) {
 }
 
 /**
- * Runs a module's function in a page. The page calls back when the function is done, because a long call of the browser's
- * protocol would time out.
+ * Runs a module's function in a page. The page calls back when the function is done, because a long call of the
+ * browser's protocol would time out.
  *
  * @param {import('puppeteer-core').Page} page
  * @param {string} module path on the server

@@ -34,7 +34,7 @@ const besideTheCode = {
   },
 };
 
-/** The two builds without threads, packed for inline/files.js. Python packs them: it has LZMA, and Emscripten needs it. */
+/** The two builds without threads, packed for inline/files.js. Python has LZMA, and Emscripten needs Python anyway. */
 function packedFiles() {
   const [baseline, relaxed] = ['baseline', 'relaxed'].map((name) => readFileSync(join(dist, `dynakernel-${name}.wasm`)));
   const packed = execFileSync('python3', [join(root, 'scripts/pack_lzma.py')],

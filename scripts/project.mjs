@@ -47,7 +47,7 @@ export function requireNode() {
   }
 }
 
-/** Installs the development packages if they are missing or older than the lock file; returns whether they are there. */
+/** Installs the development packages if they are missing or older than the lock file. False if npm fails. */
 export function installPackages() {
   const installed = join(root, 'node_modules/.package-lock.json');
   const lock = join(root, 'package-lock.json');

@@ -1,5 +1,5 @@
-// Writes the published declarations: tsc emits one file for each file of the wrapper; this cleans them and rolls them up
-// into one.
+// Writes the published declarations: tsc emits one file for each file of the wrapper; this cleans them and rolls them
+// up into one.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rollup } from 'rollup';
@@ -17,7 +17,7 @@ declare const wasm: WasmFile;
 ${exported} wasm;
 `;
 
-/** The files beside index.d.cts. ES modules and CommonJS share its classes: a Tensor of one is a Tensor of the other. */
+/** The files beside index.d.cts. ES modules and CommonJS share its classes, such as Tensor. */
 const OTHERS = {
   'index.d.ts': "export * from './index.cjs';\n",
   'wasm.d.ts': wasm('export default'),

@@ -55,9 +55,9 @@ const goldenFolder = new URL('fixtures/golden/', import.meta.url);
 export const goldenNames = readdirSync(goldenFolder).map((file) => file.replace('.safetensors', ''));
 
 /**
- * PyTorch's results for one configuration. The file contains the state dict, `input`, and for each MODE `MODE.attention`,
- * `MODE.output` and gradients. The modes are eval and, if the batch has more than one image, train. For train it also
- * contains the running statistics after the pass.
+ * PyTorch's results for one configuration. The file contains the state dict, `input`, and for each MODE
+ * `MODE.attention`, `MODE.output` and gradients. The modes are eval and, if the batch has more than one image, train. For
+ * train it also contains the running statistics after the pass.
  */
 export function golden(name) {
   const file = parseSafetensors(readFileSync(new URL(`${name}.safetensors`, goldenFolder)));

@@ -22,8 +22,8 @@ export function assertWithin(actual, expected, allowed, what) {
 }
 
 /**
- * golden(), and `gradients(mode)`, which returns { input, ...parameters }. In golden files with both modes, eval.grad.* of
- * the parameters are wrong: they are gradients of training mode. tests/fixtures/eval-gradients has the right ones.
+ * golden(), and `gradients(mode)`, which returns { input, ...parameters }. In golden files with both modes, eval.grad.*
+ * of the parameters are wrong: they are gradients of training mode. tests/fixtures/eval-gradients has the right ones.
  */
 export function goldenGradients(name) {
   const { file, config, state } = golden(name);

@@ -47,7 +47,7 @@ export async function tfjsCpu() {
   };
 }
 
-/** Bundles tfjs-core with its gradients: Node cannot import the file that registers them, which lacks "type": "module". */
+/** Bundles tfjs-core with its gradients. Node cannot import the file that registers them: it is no "type": "module". */
 async function bundle() {
   const outfile = join(root, 'build/bench/tfjs-core.cjs');
   await build({

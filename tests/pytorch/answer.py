@@ -131,7 +131,7 @@ def flat(state_dict):
 
 
 def resuming(tensors, geometry, mode, optimizer, options, steps, more):
-    """Continues training, from an optimizer's state if the request has one. Returns the states after some steps and more."""
+    """Continues training, from an optimizer's state if there is one. Returns both states after some steps and after more."""
     both = modules(state_of(tensors)).train(mode == "train")
     trainer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](both.parameters(), **options)
     saved = {name: value for name, value in tensors.items() if name.split(".")[0] in ("state", "param_groups")}

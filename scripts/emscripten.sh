@@ -52,8 +52,8 @@ unpack() {
   done
 }
 
-# write_wrapper NAME PROGRAM ARGV0 [ARGUMENTS]: writes a script that runs an unpacked program with the unpacked loader and
-# libraries, because the machine's C library may be older. Paths are relative to the script: the folder can be moved.
+# write_wrapper NAME PROGRAM ARGV0 [ARGUMENTS]: writes a script that runs an unpacked program with the unpacked loader
+# and libraries, because the machine's C library may be older. Its paths are relative: the folder can be moved.
 write_wrapper() {
   local up
   up=$(sed -E 's|[^/]+$||; s|[^/]+|..|g' <<< "$1")

@@ -20,17 +20,17 @@ publish() {
   mv -T "$1" "$2" 2> /dev/null || [ -d "$2" ] || fail "cannot write $2."
 }
 
-# archives: prints the addresses of the package archives that the machine is set up for, whatever the format of its source
-# lists. Security archives are left out: they hold no whole suite. --no-release-info shows archives whose package lists apt
-# has not fetched, too.
+# archives: prints the addresses of the machine's package archives, whatever the format of its source lists. Security
+# archives are left out: they hold no whole suite. --no-release-info also shows archives whose package lists apt has not
+# fetched.
 archives() {
   # shellcheck disable=SC2016 # apt's own variables
   apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     awk '$3 == "main" && $1 !~ /security/ && $2 !~ /security/ && !seen[$1]++ { print $1 }'
 }
 
-# private_apt DIR COMMAND...: runs apt-get with lists, cache and status in DIR; the system's do not change. The status file
-# is empty, so that apt resolves all dependencies. Signatures are always verified.
+# private_apt DIR COMMAND...: runs apt-get with lists, cache and status in DIR; the system's do not change. The status
+# file is empty, so that apt resolves all dependencies. Signatures are always verified.
 private_apt() {
   local dir=$1
   shift

@@ -6,20 +6,6 @@ import { newerNode } from './newer-node.mjs';
 import { build, fail, installPackages, readArguments, requireNode, root, run } from './project.mjs';
 import { findPyTorch } from './python.mjs';
 
-const usage = `usage: npm test [-- [--require-all] [SUITE...]]
-
-  types      TypeScript checks the wrapper and the pages
-  unit       tests/unit and the folders of tests/pages, in this Node
-  relaxed    the same in a Node that runs relaxed SIMD
-  threads    the same on two threads
-  pytorch    tests/pytorch: compares the wrapper with PyTorch
-  native     tests/native: the C library under sanitizers, and as WASI programs
-  chromium   tests/browser and the files at the top of tests/pages, in Chromium
-  firefox    the same in Firefox
-  packages   tests/packages: the packed package in bundlers and both browsers
-
-  --require-all   a suite that cannot run fails (CI in the environment does the same)`;
-
 const tests = (folder) => readdirSync(join(root, folder), { recursive: true })
   .filter((name) => name.endsWith('.test.mjs')).sort().map((name) => `${folder}/${name}`);
 // A file at the top of tests/pages opens a page in a browser; a file in its folders tests a module in Node.
@@ -34,25 +20,34 @@ const browser = (name) => ({
 
 // prepare() returns true if the suite can run, false if a build failed, and a text if something must be installed.
 const suites = {
-  types: { prepare: () => build('types') === 0 && ['shared', 'playground', 'teach', 'bench'].every((page) =>
-    run('node_modules/.bin/tsc', ['--project', `web/${page}`]) === 0) },
-  unit: { files: unit },
-  relaxed: { files: unit, env: { DYNAKERNEL_SIMD: 'relaxed' }, newer: true,
-    prepare: () => newerNode() !== '' || 'use Node 22 or newer, or let npm install one' },
-  threads: { files: unit, env: { DYNAKERNEL_THREADS: '2' } },
-  pytorch: { files: tests('tests/pytorch'),
+  types: { says: 'TypeScript checks the wrapper and the pages', prepare: () => build('types') === 0 &&
+    ['shared', 'playground', 'teach', 'bench'].every((page) =>
+      run('node_modules/.bin/tsc', ['--project', `web/${page}`]) === 0) },
+  unit: { says: 'tests/unit and the folders of tests/pages, in this Node', files: unit },
+  relaxed: { says: 'the same in a Node that runs relaxed SIMD', files: unit, env: { DYNAKERNEL_SIMD: 'relaxed' },
+    newer: true, prepare: () => newerNode() !== '' || 'use Node 22 or newer, or let npm install one' },
+  threads: { says: 'the same on two threads', files: unit, env: { DYNAKERNEL_THREADS: '2' } },
+  pytorch: { says: 'tests/pytorch: compares the wrapper with PyTorch', files: tests('tests/pytorch'),
     prepare: () => findPyTorch() !== '' || 'apt-get install python3-torch python3-numpy' },
-  native: { files: tests('tests/native'), newer: true, prepare() {
-    const status = build('check', 'native');
-    return status === 2 ? 'apt-get install clang libsimde-dev' : status === 0;
-  } },
-  chromium: browser('chromium'),
-  firefox: browser('firefox'),
-  packages: { files: tests('tests/packages'), oneByOne: true, prepare() {
-    if (!findBrowser('chromium') || !findBrowser('firefox')) return 'apt-get install chromium firefox-esr';
-    return run(process.execPath, ['tests/packages/install.mjs']) === 0 || 'npm must be able to install the bundlers';
-  } },
+  native: { says: 'tests/native: the C library under sanitizers, and as WASI programs', files: tests('tests/native'),
+    newer: true, prepare() {
+      const status = build('check', 'native');
+      return status === 2 ? 'apt-get install clang libsimde-dev' : status === 0;
+    } },
+  chromium: { says: 'tests/browser and the top of tests/pages, in Chromium', ...browser('chromium') },
+  firefox: { says: 'the same in Firefox', ...browser('firefox') },
+  packages: { says: 'tests/packages: the packed package in bundlers and both browsers', files: tests('tests/packages'),
+    oneByOne: true, prepare() {
+      if (!findBrowser('chromium') || !findBrowser('firefox')) return 'apt-get install chromium firefox-esr';
+      return run(process.execPath, ['tests/packages/install.mjs']) === 0 || 'npm must be able to install the bundlers';
+    } },
 };
+
+const usage = `usage: npm test [-- [--require-all] [SUITE...]]
+
+${Object.entries(suites).map(([name, { says }]) => `  ${name.padEnd(11)}${says}`).join('\n')}
+
+  --require-all   a suite that cannot run fails (CI in the environment does the same)`;
 
 requireNode();
 const { values, positionals } = readArguments(usage, { 'require-all': { type: 'boolean' } }, true);

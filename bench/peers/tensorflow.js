@@ -72,7 +72,7 @@ function uploadState(tf, { C, O, K, M, R }, { state }, depthwise) {
   const data = (/** @type {string} */ name) => state[name].data;
   const kernels = new Float32Array(data('aggregation.weight').length);
   const size = kernels.length / K;
-  for (let k = 0; k < K; k++) { // [O, C/G, R*R] -> [R*R, C, O], or for depthwise, where C/G is 1, [R*R, O]
+  for (let k = 0; k < K; k++) { // [O, C/G, R*R] -> [R*R, C, O], or [R*R, O] if depthwise
     const kernel = data('aggregation.weight').subarray(k * size, (k + 1) * size);
     kernels.set(transpose(kernel, O, depthwise ? R * R : C * R * R, depthwise ? 1 : R * R), k * size);
   }

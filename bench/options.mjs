@@ -112,16 +112,16 @@ function readThreads(values, mode, browser) {
 function chooseWorkloads({ workloads: file, filter }, mode) {
   // npm runs this in the project's folder; INIT_CWD is the folder in which npm was started.
   const path = file === undefined ? join(root, 'web/bench/workloads.json') : resolve(process.env.INIT_CWD ?? '.', file);
-  let all;
+  let listed;
   try {
-    all = readWorkloads(JSON.parse(readFileSync(path, 'utf8')));
+    listed = readWorkloads(JSON.parse(readFileSync(path, 'utf8')));
   } catch (error) {
     return refuse(`--workloads: ${error.message}`);
   }
   if (filter === undefined) {
     if (mode === 'planner' && file === undefined) return [];
-    if (mode === 'start') return all.slice(0, 1);
-    return mode === 'train' && file === undefined ? all.filter(({ name }) => trained.includes(name)) : all;
+    if (mode === 'start') return listed.slice(0, 1);
+    return mode === 'train' && file === undefined ? listed.filter(({ name }) => trained.includes(name)) : listed;
   }
   let pattern;
   try {
@@ -129,9 +129,9 @@ function chooseWorkloads({ workloads: file, filter }, mode) {
   } catch (error) {
     return refuse(`--filter: ${error.message}`);
   }
-  const found = all.filter(({ name }) => pattern.test(name));
+  const found = listed.filter(({ name }) => pattern.test(name));
   if (found.length === 0) {
-    refuse(`--filter: no workload matches '${filter}'; there are ${all.map(({ name }) => name).join(', ')}`);
+    refuse(`--filter: no workload matches '${filter}'; there are ${listed.map(({ name }) => name).join(', ')}`);
   }
   return found;
 }

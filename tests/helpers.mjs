@@ -21,13 +21,13 @@ export function randomTensor(dk, shape, seed = 1) {
 }
 
 /** Asserts that values are within 2e-5 * (1 + max|expected|), the tolerance of every output. NaN matches only NaN. */
-export function assertClose(actual, expected, what) {
-  assert.equal(actual.length, expected.length, `${what}: length`);
+export function assertClose(actual, expected, label) {
+  assert.equal(actual.length, expected.length, `${label}: length`);
   const finite = expected.filter(Number.isFinite);
   const tolerance = 2e-5 * (1 + finite.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
   for (let i = 0; i < expected.length; i++) {
     const same = Object.is(actual[i], expected[i]) || Math.abs(actual[i] - expected[i]) <= tolerance;
-    if (!same) assert.fail(`${what}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${tolerance}`);
+    if (!same) assert.fail(`${label}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${tolerance}`);
   }
 }
 

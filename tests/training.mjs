@@ -7,17 +7,17 @@ import { golden, randomTensor } from './helpers.mjs';
 const fixtures = new URL('fixtures/', import.meta.url);
 
 /** Asserts that values are within factor * (1 + max|expected|), the tolerance of every gradient. */
-export function assertGradient(actual, expected, what, factor = 1e-4) {
+export function assertGradient(actual, expected, label, factor = 1e-4) {
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  assertWithin(actual, expected, () => factor * (1 + largest), what);
+  assertWithin(actual, expected, () => factor * (1 + largest), label);
 }
 
 /** Asserts that no value differs by more than allowed(index). */
-export function assertWithin(actual, expected, allowed, what) {
-  assert.equal(actual.length, expected.length, `${what}: length`);
+export function assertWithin(actual, expected, allowed, label) {
+  assert.equal(actual.length, expected.length, `${label}: length`);
   for (let i = 0; i < expected.length; i++) {
     if (Math.abs(actual[i] - expected[i]) <= allowed(i)) continue; // false for NaN
-    assert.fail(`${what}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${allowed(i)}`);
+    assert.fail(`${label}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${allowed(i)}`);
   }
 }
 

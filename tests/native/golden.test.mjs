@@ -38,17 +38,17 @@ for (const variant of variants)
     };
     for (const { name, mode, tensors, config } of requests)
       await t.test(`${name}, ${mode}`, () => {
-        const what = `${name} ${mode} ${JSON.stringify(config)}`;
-        assert.equal(take(1, Int32Array)[0], 0, `status of ${what}`);
+        const label = `${name} ${mode} ${JSON.stringify(config)}`;
+        assert.equal(take(1, Int32Array)[0], 0, `status of ${label}`);
         const [Ho, Wo] = take(2, Int32Array);
         const attention = tensors[`${mode}.attention`], output = tensors[`${mode}.output`];
-        assert.deepEqual([Ho, Wo], output.shape.slice(2), what);
-        assertClose(take(attention.data.length), attention.data, `attention of ${what}`);
-        assertClose(take(output.data.length), output.data, `output of ${what}`);
+        assert.deepEqual([Ho, Wo], output.shape.slice(2), label);
+        assertClose(take(attention.data.length), attention.data, `attention of ${label}`);
+        assertClose(take(output.data.length), output.data, `output of ${label}`);
         for (const statistic of ['running_mean', 'running_var']) {
           const key = `attention.bn.${statistic}`;
           const want = (mode === 'train' ? tensors[`train.${key}`] : tensors[key]).data;
-          assertClose(take(want.length), want, `${statistic} of ${what}`);
+          assertClose(take(want.length), want, `${statistic} of ${label}`);
         }
       });
     assert.equal(offset, stdout.length);
@@ -66,10 +66,10 @@ function encodeRequest({ mode, tensors, config }) {
 }
 
 /** Asserts that values are within the tolerance of every output. */
-function assertClose(got, want, what) {
+function assertClose(got, want, label) {
   const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const allowed = TOLERANCE * (1 + largest);
   const wrong = [...want.keys()].filter((i) => !(Math.abs(got[i] - want[i]) <= allowed));
   const shown = wrong.slice(0, 4).map((i) => `[${i}] got ${got[i]}, expected ${want[i]}`);
-  assert.equal(wrong.length, 0, `${what}: ${wrong.length} of ${want.length} differ by more than ${allowed}: ${shown.join('; ')}`);
+  assert.equal(wrong.length, 0, `${label}: ${wrong.length} of ${want.length} differ by more than ${allowed}: ${shown.join('; ')}`);
 }

@@ -111,8 +111,8 @@ function largest(values) {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-function assertWithin(got, want, allowed, what) {
+function assertWithin(got, want, allowed, label) {
   const wrong = [...want.keys()].filter((i) => !(Math.abs(got[i] - want[i]) <= allowed(i)));
   const shown = wrong.slice(0, 4).map((i) => `[${i}] got ${got[i]}, expected ${want[i]} within ${allowed(i)}`);
-  assert.equal(wrong.length, 0, `${what}: ${wrong.length} of ${want.length} differ: ${shown.join('; ')}`);
+  assert.equal(wrong.length, 0, `${label}: ${wrong.length} of ${want.length} differ: ${shown.join('; ')}`);
 }

@@ -27,7 +27,7 @@ usage: ./build.sh [--force] [TARGET...]
   --force   builds again even when no source has changed
   --help    prints this
 
-Emscripten: `emcc` on PATH, else $EMSDK, else a private copy in .toolchain/ (see scripts/emscripten.sh).
+Emscripten: install emsdk, then `emcc` on PATH or $EMSDK. Without it, Debian machines get a private copy in .toolchain/.
 The native target takes $CC, else clang, else gcc, and SIMDe (scripts/simde.sh).
 The exit status is 1 for a failure, 2 where the native target lacks a tool.
 EOF

@@ -1,4 +1,4 @@
-// `npm run bench`: builds and installs what is missing, measures, and prints a table; see options.mjs.
+// `npm run bench`: builds and installs what is missing, measures, and prints a table. options.mjs has the usage.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { newerNode } from '../scripts/newer-node.mjs';
@@ -7,13 +7,12 @@ import { installPeers } from './install.mjs';
 import { readOptions } from './options.mjs';
 import { publish } from './reports.mjs';
 
-/** Each measurement's module is loaded only for it, since it imports what may not be installed. */
+/** Each measurement imports its module itself, because the module may import packages that are not installed. */
 const measurements = {
   compare: async (options) => options.browser
     ? (await import('./compare-browser.mjs')).compareInBrowser(options)
     : (await import('./compare-node.mjs')).compareInNode(options),
   start: async (options) => (await import('./start.mjs')).measureStart(options),
-  heap: async (options) => (await import('./heap.mjs')).measureHeap(options),
   frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
   train: async (options) => (await import('./train.mjs')).measureTraining(options),
   planner: async (options) => {
@@ -29,13 +28,13 @@ if ((options.simd === 'relaxed' && !options.browser) || options.fit) useNewerNod
 prepare();
 const reports = await measure();
 for (const report of reports) publish(report, options);
-// Not by itself: onnxruntime-web's threads would keep the process alive.
+// onnxruntime-web's threads would keep the process alive.
 process.exit(reports.some(({ failures }) => failures.length > 0) ? 1 : 0);
 
 function prepare() {
-  // The browser's driver and the server; the bundler.
+  // Browsers need their driver and the server; tfjs-cpu needs the bundler.
   if ((options.browser || options.peers.includes('tfjs-cpu')) && !installPackages()) {
-    fail("The development packages cannot be installed: see npm's message above.");
+    fail("npm could not install the development packages: see its message above.");
   }
   if (options.build && build('wasm', 'bundle') !== 0) {
     fail('The WebAssembly or the bundle cannot be built: see the message above.');
@@ -51,15 +50,16 @@ async function measure() {
     return await measurements[options.mode](options);
   } catch (error) {
     if (['Error', 'DynakernelError'].includes(error.constructor.name)) fail(`The measurement failed: ${error.message}`);
-    throw error; // a mistake in the program, with its stack
+    throw error; // a bug of the benchmark: its stack is wanted
   }
 }
 
-/** Node 20 has relaxed SIMD only behind a flag: runs this again under a Node that has it. */
+/** Node 20 has relaxed SIMD only behind a flag, so this starts the program again in a newer Node. */
 function useNewerNode() {
   const node = newerNode();
   if (!node) fail('There is no Node with relaxed SIMD: run this under Node 22 or newer, or let npm install one.');
   if (node === process.execPath) return;
-  const env = { ...process.env, INIT_CWD: process.env.INIT_CWD ?? process.cwd() }; // what --workloads is relative to
+  // --workloads is relative to INIT_CWD
+  const env = { ...process.env, INIT_CWD: process.env.INIT_CWD ?? process.cwd() };
   process.exit(run(node, process.argv.slice(1), { env }));
 }

@@ -1,11 +1,13 @@
-// A real browser on the demo's pages, for measurements.
+// Opens pages of the development server in a real browser, for measurements.
 import { launchBrowser } from '../scripts/browsers.mjs';
 import { serve } from '../scripts/serve.mjs';
 
 /**
+ * Starts a server and a browser, and ends both after the work.
+ *
  * @template Result
  * @param {string} name
- * @param {(browser: import('puppeteer-core').Browser, url: string) => Promise<Result>} work url: where the pages are
+ * @param {(browser: import('puppeteer-core').Browser, url: string) => Promise<Result>} work url: of the server
  * @returns {Promise<Result>}
  */
 export async function withBrowser(name, work) {
@@ -19,20 +21,23 @@ export async function withBrowser(name, work) {
   }
 }
 
-/** Such as "Chromium 140.0.1".
- * @param {import('puppeteer-core').Browser} browser */
+/**
+ * The browser's name and version, such as "Chromium 140.0.1".
+ *
+ * @param {import('puppeteer-core').Browser} browser
+ */
 export async function engineName(browser) {
   const [name, version] = (await browser.version()).split('/');
   return `${/chrome/i.test(name) ? 'Chromium' : 'Firefox'} ${version}`;
 }
 
 /**
- * Runs a module's function in a page, however long it takes: the page calls back when it is done, since a call of the
+ * Runs a module's function in a page. The page calls back when the function is done, because a long call of the
  * browser's protocol would time out.
  *
  * @param {import('puppeteer-core').Page} page
- * @param {string} module its path on the server
- * @param {string} name of the function: (argument, onProgress) => Promise
+ * @param {string} module path on the server
+ * @param {string} name of the exported function: (argument, onProgress) => Promise
  * @param {unknown} argument
  * @param {(progress: any) => void} [onProgress]
  * @returns {Promise<any>}

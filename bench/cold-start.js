@@ -1,4 +1,4 @@
-/** The way from nothing to the first output, of one engine, in a process or page that has done nothing before. */
+/** Times one engine from its import to its first output, in a fresh process or page. */
 import { onnxModel } from './peers/onnx-graph.js';
 import { blockOptions, makeNumbers, stateDict } from '../web/bench/workload.js';
 
@@ -10,13 +10,13 @@ import { blockOptions, makeNumbers, stateDict } from '../web/bench/workload.js';
  * @property {Workload} workload
  * @property {'auto' | 'baseline' | 'relaxed'} simd
  * @property {number} threads
- * @property {string} module what to import
+ * @property {string} module to import
  */
 
 /**
- * Milliseconds from the import to the first output that JavaScript can read: ours where it lies, in the module's memory,
- * onnxruntime-web's in the array that it copies it to. The input, and the weights in the form that the engine takes, are
- * there before.
+ * Milliseconds from the import to the first output that JavaScript can read. dynakernel's output is read in the
+ * module's memory, onnxruntime-web's in the array to which it copies. The input and the weights, in the form that the
+ * engine takes, are made before.
  *
  * @param {StartRequest} request
  */
@@ -44,7 +44,7 @@ async function startOurs({ workload, simd, threads, module }) {
 async function startOnnxruntime({ workload, threads, module }) {
   const { N, C, H, W } = workload;
   const { input, state } = makeNumbers(workload);
-  const model = onnxModel(workload, state);
+  const model = await onnxModel(workload, state);
 
   const start = performance.now();
   const ort = await import(module);
@@ -63,7 +63,7 @@ async function startOnnxruntime({ workload, threads, module }) {
 function finish(start, output, { N, O, Ho, Wo }) {
   const time = performance.now() - start;
   if (output.length !== N * O * Ho * Wo || output.every((value) => value === 0)) {
-    throw new Error('the first output is not there');
+    throw new Error('the first output is empty');
   }
   return time;
 }

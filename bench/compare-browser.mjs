@@ -1,4 +1,4 @@
-// Milliseconds of each workload in a real browser, in the worker that the demo's page runs them in.
+// Milliseconds of each workload in a real browser, in the worker of the demo's benchmark page.
 import { callInPage, engineName, withBrowser } from './browser.mjs';
 import { machine } from './machine.mjs';
 import { comparisonReport, reportName, showProgress } from './reports.mjs';

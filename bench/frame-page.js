@@ -1,4 +1,4 @@
-/** Frames of the playground's kind, in a page: pixels of a canvas in, eight maps on another. */
+/** Runs in a page: times frames like the playground's, from the pixels of one canvas to eight maps on another. */
 import { loadPeers } from './peers/browser.js';
 import { load } from '../web/dynakernel/index.js';
 import { median, timeInTurn } from '../web/bench/timing.js';
@@ -27,7 +27,7 @@ export async function measureFrames({ peers, simd, threads, pace }) {
   /** @type {typeof x} */
   let y;
   const frame = () => {
-    picture.advance(); // its time is not counted: a video does that by itself
+    picture.advance(); // not timed: a video does this by itself
     const times = [performance.now()];
     x = dk.fromImage(picture.canvas, { out: x });
     times.push(performance.now());
@@ -44,12 +44,12 @@ export async function measureFrames({ peers, simd, threads, pace }) {
     const prepared = await engine.prepare(layer, numbers);
     if (prepared) layers.push({ id: engine.id, prepared });
   }
-  // Each round is followed by a painted frame, without which the browser falls behind with the canvases.
+  // The browser paints after each round; otherwise its work on the canvases piles up.
   const painted = () => new Promise(requestAnimationFrame);
   const [, ...timings] = await timeInTurn([{ run: frame }, ...layers.map(({ prepared }) => prepared)], pace, painted);
   for (const { prepared } of layers) await prepared.dispose();
 
-  const settled = (/** @type {number[]} */ samples) => samples.slice(samples.length >> 1); // the rest was warming up
+  const settled = (/** @type {number[]} */ samples) => samples.slice(samples.length >> 1); // the first half warms up
   const medians = Object.entries(stages).map(([stage, samples]) => ({ stage, ms: median(settled(samples)) }));
   const displayed = await displayRate(frame);
   dk.dispose();
@@ -61,7 +61,7 @@ export async function measureFrames({ peers, simd, threads, pace }) {
   };
 }
 
-/** A photograph that moves, as a video does. */
+/** A canvas with a photograph that moves as a video does. */
 async function movingPicture() {
   const response = await fetch('/web/photos/astronaut.jpg');
   const photo = await createImageBitmap(await response.blob());
@@ -69,20 +69,20 @@ async function movingPicture() {
   canvas.width = size;
   canvas.height = size;
   const context = canvas.getContext('2d', { willReadFrequently: true });
-  if (!context) throw new Error('there is no canvas');
+  if (!context) throw new Error('this browser gives no 2D context');
   let step = 0;
   return {
     canvas,
     advance() {
       const zoom = 1.1 + 0.1 * Math.sin(step++ / 20);
       context.drawImage(photo, 0, 0, size * zoom, size * zoom);
-      context.getImageData(0, 0, 1, 1); // draws now, not when the frame reads
+      context.getImageData(0, 0, 1, 1); // makes the browser draw now instead of at the frame's first read
     },
   };
 }
 
 /**
- * Frames a second over three seconds, one each time that the browser is about to paint.
+ * Runs a frame at each of the browser's paints for three seconds and returns the frames a second.
  *
  * @param {() => void} frame
  * @returns {Promise<number>}

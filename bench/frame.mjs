@@ -1,4 +1,4 @@
-// A whole frame in Chromium, beside onnxruntime-web's convolution block alone.
+// Milliseconds of a whole frame in Chromium, beside those of onnxruntime-web's convolution block alone.
 import { milliseconds, times } from '../web/bench/report.js';
 import { threadsText } from '../web/shared/format.js';
 import { callInPage, engineName, withBrowser } from './browser.mjs';
@@ -24,8 +24,8 @@ export function measureFrame({ browser: name, peers, simd, threads: [threads], p
     ];
     const notes = [
       'Canvas of 512 × 512 pixels in, 3 to 8 channels, 3×3, eight maps drawn; ' +
-        `${threadsText(threads)}, medians, in turn. The ratio is to the whole frame.`,
-      `Drawn at the display's own pace: ${displayed.toFixed(1)} frames a second.`,
+        `${threadsText(threads)}; medians of runs taken in turn. Ratios are to the whole frame.`,
+      `At the display's pace: ${displayed.toFixed(1)} frames a second.`,
       `${environment.engine}, ${environment.machine}, ${environment.system}, ${data.date.slice(0, 10)}.`,
       ...loadNotes(environment),
     ];

@@ -1,14 +1,12 @@
-// The packages to compare with, which only the bench needs: installed where they are missing or older than the lock.
+// Installs the packages that only the benchmark needs, if they are missing or older than the lock file.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, root, run } from '../scripts/project.mjs';
 
-/** Peers that need nothing of bench/node_modules; nothing here installs PyTorch. */
-const elsewhere = ['onnxruntime-node', 'pytorch'];
-
 /** @param {readonly string[]} peers */
 export function installPeers(peers) {
-  if (peers.some((peer) => !elsewhere.includes(peer))) install('bench', '200 MB');
+  // Nothing here installs PyTorch. onnxruntime-node too needs protobufjs, which writes its model.
+  if (peers.some((peer) => peer !== 'pytorch')) install('bench', '200 MB');
   if (peers.includes('onnxruntime-node')) install('bench/native', '300 MB');
 }
 

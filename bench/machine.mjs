@@ -1,7 +1,7 @@
-// Where a measurement was made.
+// Describes the machine of a measurement.
 import os from 'node:os';
 
-/** Texts for a table's notes, and the load, which tells how far to trust them. */
+/** Texts for the notes below a table, and the load average, which tells how far to trust the figures. */
 export function machine(engine = `Node ${process.versions.node}`) {
   const cpus = os.cpus();
   const cores = `${cpus.length} ${cpus.length === 1 ? 'core' : 'cores'}`;
@@ -13,7 +13,7 @@ export function machine(engine = `Node ${process.versions.node}`) {
   };
 }
 
-/** A warning where other programs were at work, in which case even ratios are rough. */
+/** A warning if other programs were busy: then even ratios are rough. */
 export function loadNotes({ load: [recent] }) {
   return recent > 0.5 ? [`The machine was busy: its load average was ${recent.toFixed(1)} when this began.`] : [];
 }

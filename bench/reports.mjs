@@ -1,4 +1,4 @@
-// What a measurement hands back, how it is shown and where it is kept.
+// The report of a measurement: prints it and writes it to build/bench/.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../scripts/project.mjs';
@@ -18,13 +18,13 @@ import { TOLERANCE, wrongEngines } from '../web/bench/session.js';
 const folder = 'build/bench';
 
 /**
- * A name for a report's files: what it is of, and how it differs from the usual.
+ * The name of a report's files: the measurement, then the options that are not the defaults.
  *
- * @param {string} what
+ * @param {string} measurement
  * @param {{ threads: number, simd: string }} options
  */
-export const reportName = (what, { threads, simd }) =>
-  `${what}${simd === 'auto' ? '' : `-${simd}`}${threads > 1 ? `-${threads}-threads` : ''}`;
+export const reportName = (measurement, { threads, simd }) =>
+  `${measurement}${simd === 'auto' ? '' : `-${simd}`}${threads > 1 ? `-${threads}-threads` : ''}`;
 
 /**
  * @param {string} name
@@ -39,8 +39,11 @@ export function comparisonReport(name, comparison) {
   return { name, table: comparisonTable(comparison), notes, failures, data: comparison };
 }
 
-/** One line for each workload as it is begun, on standard error, lest it mix with the table.
- * @param {import('../web/bench/session.js').Progress} progress */
+/**
+ * Prints a line when a workload begins, on standard error, because the table goes to standard output.
+ *
+ * @param {import('../web/bench/session.js').Progress} progress
+ */
 export function showProgress(progress) {
   if (!('workload' in progress)) return;
   const { workload, index, count } = progress;

@@ -1,4 +1,4 @@
-// A process that measures one cold start: the request comes as JSON in the first argument, the time goes to stdout.
+// A process that measures one cold start. The first argument is the request, as JSON; stdout gets the milliseconds.
 import { coldStart } from './cold-start.js';
 
 console.log(await coldStart(JSON.parse(process.argv[2])));

@@ -1,4 +1,4 @@
-// Cold start: from import to the first output map, each time in a fresh process, or a fresh page of a fresh profile.
+// Cold start: from import to the first output map, each time in a fresh process, or in a page of a fresh profile.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { milliseconds, times } from '../web/bench/report.js';
@@ -20,7 +20,7 @@ const inBrowser = {
 /** @param {import('./options.mjs').Options} options */
 export async function measureStart(options) {
   if (!options.browser) return [await measure(options, inNode, startInProcess, machine())];
-  // Only now, since it imports development packages.
+  // Imported only now, because it needs development packages.
   const { callInPage, engineName, withBrowser } = await import('./browser.mjs');
   return withBrowser(options.browser, async (browser, url) => {
     const start = (request) => inFreshPage(browser, url, (page) =>
@@ -57,8 +57,8 @@ async function measure({ browser, workloads, peers, simd, threads: [threads], qu
       : [milliseconds(medians[engine]), times(medians[engine] / medians.dynakernel)]))]),
   };
   const notes = [
-    `From import to the first output map, which JavaScript reads, ${threadsText(threads)}: medians of ${repetitions} ` +
-      `fresh ${browser ? 'pages of fresh profiles, loaded from this machine' : 'processes'}, in turn.`,
+    `From import to the first output map that JavaScript reads, ${threadsText(threads)}: medians of ${repetitions} ` +
+      `fresh ${browser ? 'pages of fresh profiles, served by this machine' : 'processes'}, in turn.`,
     `${environment.engine}, ${environment.machine}, ${environment.system}, ${data.date.slice(0, 10)}.`,
     ...loadNotes(environment),
   ];

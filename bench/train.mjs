@@ -5,7 +5,7 @@ import { reportName, showProgress } from './reports.mjs';
 import { dynakernel } from './train/ours.mjs';
 import { LEARNING_RATE, STEPS, TOLERANCE, faults, trainWorkload } from './train/session.mjs';
 
-/** Each peer's module is loaded only for it, since it imports what may not be installed. */
+/** Each peer imports its module itself, because the module may import packages that are not installed. */
 const peerLoaders = {
   'tfjs-cpu': async () => (await import('./train/tfjs.mjs')).tfjsCpu(),
   pytorch: async (options) => (await import('./train/pytorch.mjs')).pytorch(options),
@@ -56,16 +56,16 @@ function notes({ date, environment, engines, missing, rows }) {
     `${engines.map(engineText).join(', ')}. ${[engine, processor, system, date.slice(0, 10)].join(', ')}.`,
     ...missing.map(({ id, missing: reason }) => `Without ${id}: ${reason}.`),
     'Milliseconds of one training step, medians of bursts taken in turn: input copied in, forward, MSE loss, ' +
-      "gradients of all parameters but not of the input, Adam's step. Batch norm by its running statistics, in every " +
-      'engine.',
-    ...(has('pytorch') ? ["PyTorch's malloc is set to keep its memory, without which page faults would count."] : []),
+      "gradients of all parameters but not of the input, Adam's step. Every engine uses the running statistics of " +
+      'batch norm.',
+    ...(has('pytorch') ? ["PyTorch's malloc is set to keep its memory; otherwise page faults would count."] : []),
     ...(rows.some(({ timings }) => timings['tfjs-cpu'] === null) ? [
-      'tfjs-cpu has no gradients of grouped or dilated convolution, nor a kernel for each image of a batch.',
+      'tfjs-cpu has no gradients of grouped or dilated convolutions, and no kernel for each image of a batch.',
     ] : []),
     ...(differences.length === 0 ? [] : [
       `Losses of the first ${STEPS} steps from the same numbers differ by at most ` +
-        `${Math.max(...differences).toExponential(1)} of their value, where ${TOLERANCE} is allowed and they change ` +
-        `by ${(100 * Math.min(...rows.map(({ change }) => change))).toFixed(0)} % or more.`,
+        `${Math.max(...differences).toExponential(1)} of their value (allowed: ${TOLERANCE}); the losses ` +
+        `change by ${(100 * Math.min(...rows.map(({ change }) => change))).toFixed(0)} % or more.`,
     ]),
     ...loadNotes(environment),
   ];

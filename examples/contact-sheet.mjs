@@ -1,13 +1,13 @@
-// A photograph in, a contact sheet of the block's output maps out:
+// Runs a block on a photograph and writes its output maps as a contact sheet:
 //
 //     node examples/contact-sheet.mjs photo.jpg sheet.png [block.safetensors]
 //
-// Without a state dict the block has the parameters of its initialisation, from a fixed seed.
+// Without a state dict the block keeps its initial parameters, from a fixed seed.
 import { readFile, writeFile } from 'node:fs/promises';
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { load } from '../web/dynakernel/index.js';
 
-const [photo, sheet, state] = process.argv.slice(2);
+const [photo, sheet, stateFile] = process.argv.slice(2);
 if (!sheet) {
   console.error('usage: node examples/contact-sheet.mjs PHOTO SHEET.png [BLOCK.safetensors]');
   process.exit(2);
@@ -21,7 +21,7 @@ const dk = await load();
 const block = dk.dynamicKernelAggregation({
   inChannels: 3, outChannels: 16, kernelSize: 5, padding: 2, seed: 3,
 });
-if (state) block.loadStateDict(await readFile(state));
+if (stateFile) block.loadStateDict(await readFile(stateFile));
 
 const x = dk.fromImage(canvas, { width: 256, mean: 0.5, std: 0.5 });
 const y = block.forward(x);

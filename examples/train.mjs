@@ -1,4 +1,4 @@
-// Trains a block to find edges: a photograph in, a state dict out, for this package and for PyTorch:
+// Trains a block to find edges in a photograph, and saves its state dict for this package and for PyTorch:
 //
 //     node examples/train.mjs photo.jpg block.safetensors [steps]
 import { writeFile } from 'node:fs/promises';
@@ -13,14 +13,15 @@ if (!file) {
 
 const dk = await load();
 const image = await loadImage(photo);
-const x = dk.zeros([4, 3, 96, 96]); // the batch: the photograph's four quarters
+const x = dk.zeros([4, 3, 96, 96]); // a batch of four: the quarters of the photograph
 for (let batch = 0; batch < 4; batch++) {
   const quarter = createCanvas(Math.ceil(image.width / 2), Math.ceil(image.height / 2));
   quarter.getContext('2d').drawImage(image, -(batch % 2) * quarter.width, -(batch >> 1) * quarter.height);
   dk.fromImage(quarter, { out: x, batch, width: 96, height: 96, mean: 0.5, std: 0.25 });
 }
 
-// The target: Sobel's filter, across and along, over the mean of the channels. One kernel is a plain convolution.
+// The target is Sobel's filter, across and along, of the mean of the channels. With one kernel the block's aggregation
+// is a plain convolution.
 const config = { inChannels: 3, outChannels: 2, kernelSize: 3, padding: 1 };
 const sobel = dk.kernelAggregation({ ...config, numKernels: 1, bias: false });
 const [across, along] = [[1, 0, -1, 2, 0, -2, 1, 0, -1], [1, 2, 1, 0, 0, 0, -1, -2, -1]];

@@ -1,4 +1,4 @@
-// The browsers on this machine, for the browser tests.
+// Finds and starts the browsers of this machine, for the browser tests and the benchmark.
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -7,7 +7,7 @@ const programs = {
   firefox: ['firefox', 'firefox-esr'],
 };
 
-/** Where `name` ('chromium' or 'firefox') is: BROWSER_PATH where that is set, else the first on PATH, else ''. */
+/** The path of 'chromium' or 'firefox': BROWSER_PATH if that is set, else the first program on PATH, else ''. */
 export function findBrowser(name) {
   if (process.env.BROWSER_PATH) return process.env.BROWSER_PATH;
   for (const program of programs[name]) {
@@ -31,8 +31,8 @@ export async function launchBrowser(name = process.env.BROWSER || 'chromium') {
   if (!executablePath) throw new Error(`${name} is not installed`);
   const { launch } = await import('puppeteer-core');
   if (name === 'firefox') return launch({ browser: 'firefox', executablePath, headless: true });
-  const args = ['--disable-dev-shm-usage']; // containers give /dev/shm little space
-  if (process.getuid?.() === 0) args.push('--no-sandbox'); // Chromium's sandbox refuses root
+  const args = ['--disable-dev-shm-usage']; // in containers /dev/shm is small
+  if (process.getuid?.() === 0) args.push('--no-sandbox'); // Chromium's sandbox does not run as root
   return launch({ browser: 'chrome', executablePath, headless: true, args });
 }
 

@@ -1,5 +1,5 @@
-// The wrapper in one file, dist/wrapper.js, and its two entries: dist/index.js, which finds the WebAssembly and the worker
-// beside it, and dist/inline.js, which has the WebAssembly in itself.
+// Bundles the wrapper into dist/wrapper.js with two entries: dist/index.js finds the WebAssembly and the worker beside
+// itself; dist/inline.js contains the WebAssembly.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,14 +19,14 @@ const options = {
   logLevel: 'warning',
 };
 
-/** In dist/ all lies beside the code. The worker has a name that no file of the reader's own has. */
+/** In dist/ all files lie beside the code. The worker gets a name that no file of an application has. */
 const besideTheCode = {
   name: 'beside-the-code',
   setup({ onLoad }) {
     onLoad({ filter: /dynakernel\/files\.js$/ }, ({ path }) => {
       let text = readFileSync(path, 'utf8');
       for (const [before, after] of [["'../../dist/", "'./"], ['worker.js\'', 'dynakernel-worker.js\'']]) {
-        if (!text.includes(before)) throw new Error(`${path} has no ${before}`);
+        if (!text.includes(before)) throw new Error(`${path} does not contain ${before}`);
         text = text.replaceAll(before, after);
       }
       return { contents: text, loader: 'js' };
@@ -34,7 +34,7 @@ const besideTheCode = {
   },
 };
 
-/** The two builds without threads, packed for inline/files.js. Python has LZMA, and Emscripten needs Python. */
+/** The two builds without threads, packed for inline/files.js. Python has LZMA, and Emscripten needs Python anyway. */
 function packedFiles() {
   const [baseline, relaxed] = ['baseline', 'relaxed'].map((name) => readFileSync(join(dist, `dynakernel-${name}.wasm`)));
   const packed = execFileSync('python3', [join(root, 'scripts/pack_lzma.py')],
@@ -46,7 +46,7 @@ function packedFiles() {
   };
 }
 
-// What both entries need becomes a file of its own, so that the package holds nothing twice.
+// The code that both entries need becomes a file of its own, so that the package contains nothing twice.
 const entryPoints = { index: join(sources, 'index.js'), inline: join(sources, 'inline/index.js') };
 await build({
   ...options,
@@ -58,12 +58,12 @@ await build({
 });
 await build({ ...options, entryPoints: { 'dynakernel-worker': join(sources, 'worker.js') } });
 
-// What require() gets of either.
+// What require() returns for either entry.
 for (const entry of ['index', 'inline']) {
   const text = readFileSync(join(sources, 'index.cjs'), 'utf8');
   writeFileSync(join(dist, `${entry}.cjs`), text.replace("require('./index.js')", `require('./${entry}.js')`));
 }
 
-// Where the bundle was in 0.1.0.
+// The bundle's path in 0.1.0 still works.
 mkdirSync(join(dist, 'bundle'), { recursive: true });
 writeFileSync(join(dist, 'bundle/index.js'), "export * from '../index.js';\n");

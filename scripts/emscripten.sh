@@ -1,47 +1,47 @@
 #!/usr/bin/env bash
 # Prints the path of an emcc that this project can use; messages go to stderr.
 #
-# Tried in turn: `emcc` on PATH, $EMSDK, and a private copy in .toolchain/, which is unpacked once from the packages of
-# Debian 13 or Ubuntu LTS. The private copy needs apt-get but no root, and changes nothing outside .toolchain/.
+# The usual way is emsdk: `emcc` on PATH, or $EMSDK. Without either, Debian machines get a private copy in .toolchain/,
+# unpacked once from the packages of Debian 13. That needs apt-get but no root, and changes nothing outside .toolchain/.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 minimum=3.1.50 # the first with the final relaxed SIMD opcodes
-advice='install emsdk (https://emscripten.org) and put its emcc on PATH'
+advice='install emsdk (https://emscripten.org), then put emcc on PATH or set EMSDK'
 
 # shellcheck source=private-apt.sh
 . "$root/scripts/private-apt.sh"
 
-# is_recent EMCC: whether EMCC runs and is not older than $minimum; says so where it is.
+# is_recent EMCC: succeeds if EMCC runs and is not older than $minimum; otherwise says why not.
 is_recent() {
   local version
   version=$("$1" --version 2>/dev/null | sed -nE '1s/.*[ )]([0-9]+\.[0-9]+\.[0-9]+).*/\1/p') || true
   if [ -z "$version" ]; then
-    note "$1 does not run; ignoring it."
+    note "$1 does not run: it is not used."
     return 1
   fi
   if [ "$(printf '%s\n' "$minimum" "$version" | sort -V | head -n 1)" != "$minimum" ]; then
-    note "$1 is version $version, older than $minimum; ignoring it."
+    note "$1 is version $version, older than $minimum: it is not used."
     return 1
   fi
 }
 
-# Packages that emscripten depends on but a compilation to WebAssembly never runs or reads: Node (the machine has it),
-# headers and runtimes for native programs, system tools. A name that is missing here costs only a download.
+# Packages that emscripten depends on, but that a compilation to WebAssembly never runs or reads: Node (the machine has
+# it), headers and runtimes for native programs, system tools. If a name is missing here, only the download is larger.
 unneeded='^(nodejs|libnode[0-9]+|node-.*|ccache|debconf|dpkg|tar|tzdata|netbase|media-types|rpcsvc-proto|binutils.*'
 unneeded+='|libbinutils|libgprofng0|libctf.*|libsframe.*|.*-dev|libc-dev-bin|linux-libc-dev|libcurl.*|libgnutls.*'
 unneeded+='|lib(asan|lsan|tsan|ubsan|hwasan|quadmath|itm|gomp|atomic|objc|ldap|sasl|ssh|rtmp|nghttp|krb5|k5|gssapi).*)$'
 
-# package_names DIR: the packages to unpack. clang's own headers are the one development package that is needed.
+# package_names DIR: prints the packages to unpack. Of the -dev packages only clang's headers are needed.
 package_names() {
   local names
   names=$(private_apt "$1" -s install emscripten | awk '/^Inst/ { print $2 }')
-  [ -n "$names" ] || fail "the suite's emscripten package cannot be resolved."
+  [ -n "$names" ] || fail "apt-get cannot resolve Debian's package emscripten: $advice."
   grep -vE "$unneeded" <<< "$names"
   grep -E '^libclang-common-[0-9]+-dev$' <<< "$names"
 }
 
-# unpack DIR: DIR/packages into DIR/root, without what takes most of the disk and is never read.
+# unpack DIR: unpacks DIR/packages into DIR/root, without large files that are never read.
 unpack() {
   local dir=$1 package
   mkdir "$dir/root"
@@ -52,9 +52,8 @@ unpack() {
   done
 }
 
-# write_wrapper NAME PROGRAM ARGV0 [ARGUMENTS]: a script that runs an unpacked program with the unpacked loader and
-# libraries, so that the machine's own C library may be older. Paths are relative to the private copy, and the script
-# locates that itself: the folder can be moved.
+# write_wrapper NAME PROGRAM ARGV0 [ARGUMENTS]: writes a script that runs an unpacked program with the unpacked loader
+# and libraries, because the machine's C library may be older. Its paths are relative: the folder can be moved.
 write_wrapper() {
   local up
   up=$(sed -E 's|[^/]+$||; s|[^/]+|..|g' <<< "$1")
@@ -72,7 +71,7 @@ write_wrappers() (
   loader=$(echo root/usr/lib/*-linux-gnu*/ld-linux*.so.*)
   llvm=$(echo root/usr/lib/llvm-*)
   mkdir -p bin llvm/bin binaryen/bin
-  # Run through a loader, clang can't find itself by /proc/self/exe: use argv[0], and name its headers.
+  # Under a loader, clang cannot find itself by /proc/self/exe: it must use argv[0], and be told where its headers are.
   clang_options="-no-canonical-prefixes -resource-dir \"\$top/$(echo "$llvm"/lib/clang/*)\""
   for tool in clang clang++; do
     write_wrapper "llvm/bin/$tool" "$llvm/bin/$tool" "$llvm/bin/$tool" "$clang_options"
@@ -83,7 +82,7 @@ write_wrappers() (
   for tool in root/usr/bin/wasm*; do
     write_wrapper "binaryen/bin/${tool##*/}" "$tool" "$tool"
   done
-  # Python finds its library from argv[0], and runs that for child processes: the wrapper takes the link's own place.
+  # Python finds its library by argv[0] and runs argv[0] for child processes: the wrapper replaces the link.
   python=root/usr/bin/$(readlink root/usr/bin/python3)
   rm root/usr/bin/python3
   write_wrapper root/usr/bin/python3 "$python" root/usr/bin/python3
@@ -108,14 +107,15 @@ EOF
   chmod +x bin/emcc
 )
 
-# install_private: fills .toolchain/emscripten. It is built beside it and renamed when complete, so that an interrupted
-# run leaves nothing that looks finished.
+# install_private: makes .toolchain/emscripten. The work is done in another folder, which is renamed when complete: an
+# interrupted run leaves nothing that looks finished.
 install_private() {
   local work names
-  have_apt || fail "no emcc >= $minimum and no apt-get here: $advice."
-  note "Installing a private Emscripten into .toolchain/ (once; about 350 MB to download)."
+  have_apt || fail "no emcc of version $minimum or newer: $advice."
+  note "No emcc of version $minimum or newer on PATH or in EMSDK."
+  note "Installing a private copy from Debian's packages into .toolchain/ (once; about 350 MB to download)."
   work=$(temporary_folder) || exit 1
-  # shellcheck disable=SC2064 # $work as it is now
+  # shellcheck disable=SC2064 # the present value of $work
   trap "rm -rf '$work'" EXIT
   select_suite "$work"
   names=$(package_names "$work") || exit 1
@@ -127,7 +127,7 @@ install_private() {
   mkdir "$work/emscripten"
   mv "$work/root" "$work/emscripten/root"
   write_wrappers "$work/emscripten"
-  is_recent "$work/emscripten/bin/emcc" || fail "the private copy does not work here: $advice."
+  is_recent "$work/emscripten/bin/emcc" || fail "the private copy does not run on this machine: $advice."
   publish "$work/emscripten" "$toolchain/emscripten"
   note "  done"
 }

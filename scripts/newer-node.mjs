@@ -1,4 +1,4 @@
-// A Node for the tests that need a newer one.
+// Finds or installs a newer Node, for the tests that need relaxed SIMD.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './project.mjs';
@@ -7,8 +7,8 @@ const version = '24.21.0';
 const folder = join(root, 'build/node24');
 
 /**
- * A Node that runs relaxed SIMD without a flag: this one if it is new enough, else one that npm installs into build/.
- * Not a development dependency, because it would then run the project's npm scripts. '' where it cannot be had.
+ * The path of a Node that runs relaxed SIMD without a flag: this one if it is new enough, else one that npm installs
+ * into build/, or '' if npm cannot. It is no development dependency, because npm would then run its scripts with it.
  */
 export function newerNode() {
   if (Number(process.versions.node.split('.')[0]) >= 22) return process.execPath;
@@ -23,7 +23,7 @@ export function newerNode() {
   return existsSync(node) ? node : '';
 }
 
-/** The package that holds the program itself; npm's `node` only chooses one, in an installation script. */
+/** The package with the program for this machine. npm's package `node` only selects one, in an installation script. */
 function nodePackage() {
   const { platform, arch } = process;
   return `${platform === 'darwin' && arch === 'arm64' ? 'node-bin' : 'node'}-${platform}-${arch}`;

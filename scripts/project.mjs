@@ -1,26 +1,45 @@
-// What the scripts share: the project's folder, its Node version, its packages and its build.
+// What the scripts share: the project's folder, its Node version, command lines, packages and the build.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const minimumNode = '20.16';
 
-/** Ends the process with one sentence. */
+/** Prints a message and ends the process with status 1. */
 export function fail(message) {
   console.error(message);
   process.exit(1);
 }
 
-/** Runs a program in the project's folder, its output shown, and returns its exit status; 127 where it cannot run. */
+/** Runs a program in the project's folder, shows its output, and returns its exit status: 127 if it cannot start. */
 export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
   if (error) console.error(`${command}: ${error.message}`);
   return status ?? 127;
 }
 
+/**
+ * The options and other arguments of the command line. --help prints the usage; wrong options end the process.
+ *
+ * @param {string} usage
+ * @param {import('node:util').ParseArgsConfig['options']} options
+ */
+export function readArguments(usage, options, allowPositionals = false) {
+  try {
+    const parsed = parseArgs({ options: { ...options, help: { type: 'boolean' } }, allowPositionals });
+    if (!parsed.values.help) return parsed;
+  } catch (error) {
+    fail(`${error.message}\n\n${usage}`);
+  }
+  console.log(usage);
+  return process.exit();
+}
+
+/** Ends the process if this Node is too old. */
 export function requireNode() {
   const isOlder = process.versions.node.localeCompare(minimumNode, 'en', { numeric: true }) < 0;
   if (isOlder) {
@@ -28,7 +47,7 @@ export function requireNode() {
   }
 }
 
-/** Installs the development packages where they are missing or older than the lock file; true where they are there. */
+/** Installs the development packages if they are missing or older than the lock file. False if npm fails. */
 export function installPackages() {
   const installed = join(root, 'node_modules/.package-lock.json');
   const lock = join(root, 'package-lock.json');
@@ -37,7 +56,7 @@ export function installPackages() {
   return run('npm', ['ci', '--no-audit', '--no-fund']) === 0;
 }
 
-/** Runs build.sh, which builds only what has changed, and returns its exit status: 2 for a missing tool. */
+/** Runs build.sh, which builds only what has changed, and returns its exit status: 2 if a tool is missing. */
 export function build(...targets) {
   return run('./build.sh', targets);
 }

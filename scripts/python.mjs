@@ -1,9 +1,9 @@
-// A Python that has PyTorch, for the tests that ask PyTorch itself.
+// Finds a Python that has PyTorch, for the tests and the benchmark that compare with PyTorch.
 import { spawnSync } from 'node:child_process';
 
 /**
- * Where it is: PYTHON where that is set, else python3 on PATH, else the system's own, which has Debian's packages where
- * another comes first on PATH; '' where none of them can import torch and numpy.
+ * Its path: PYTHON if that is set, else python3 on PATH, else /usr/bin/python3, which has Debian's packages even if
+ * another Python comes first on PATH. '' if none of them can import torch and numpy.
  */
 export function findPyTorch() {
   const candidates = process.env.PYTHON ? [process.env.PYTHON] : ['python3', '/usr/bin/python3'];

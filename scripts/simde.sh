@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints an include folder that holds SIMDe (simde/wasm/simd128.h), which compiles the WebAssembly intrinsics natively.
-# The system's is preferred; else libsimde-dev is unpacked once into .toolchain/.
+# Prints an include folder with SIMDe (simde/wasm/simd128.h), which compiles WebAssembly's intrinsics for this machine.
+# The system's comes first; without it, libsimde-dev of Debian 13 is unpacked once into .toolchain/.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,9 +12,9 @@ advice='install SIMDe (Debian: libsimde-dev)'
 install_private() {
   local work
   have_apt || fail "SIMDe is missing: $advice."
-  note "Unpacking SIMDe into .toolchain/ (once)."
+  note "Unpacking Debian's libsimde-dev into .toolchain/ (once)."
   work=$(temporary_folder) || exit 1
-  # shellcheck disable=SC2064 # $work as it is now
+  # shellcheck disable=SC2064 # the present value of $work
   trap "rm -rf '$work'" EXIT
   select_suite "$work"
   download "$work" libsimde-dev

@@ -1,4 +1,5 @@
-// The published declarations: what tsc emits for each file of the wrapper, cleaned and rolled up into one file.
+// Writes the published declarations: tsc emits one file for each file of the wrapper; this cleans them and rolls them
+// up into one.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rollup } from 'rollup';
@@ -11,12 +12,12 @@ const published = join(root, 'dist/types');
 
 const wasm = (/** @type {string} */ exported) => `import type { WasmFile } from './index.cjs';
 
-/** What a bundler makes of the file: its address, or the compiled module. load({ wasm }) takes both. */
+/** The bundler's value for the file: its URL or the compiled module. load({ wasm }) takes both. */
 declare const wasm: WasmFile;
 ${exported} wasm;
 `;
 
-/** The files beside index.d.cts, whose classes ES modules and CommonJS share: a Tensor of one is one of the other. */
+/** The files beside index.d.cts. ES modules and CommonJS share its classes, such as Tensor. */
 const OTHERS = {
   'index.d.ts': "export * from './index.cjs';\n",
   'wasm.d.ts': wasm('export default'),
@@ -48,7 +49,7 @@ function cleanAll() {
 }
 
 /**
- * The text of a file, changed where tsc's declarations of JavaScript say too much or too little.
+ * The text of a file, with corrections to what tsc declares for JavaScript.
  *
  * @param {ts.SourceFile} file
  * @param {Set<string | undefined>} bases names of classes that others extend
@@ -63,16 +64,16 @@ function clean(file, bases) {
   let added = '';
 
   for (const statement of file.statements) {
-    // A typedef that names a type of another file is an import.
+    // A typedef that only names a type of another file becomes an import.
     const named = importedTypedef(statement);
     if (named) replace(statement, `import type { ${named.name} } from '${named.path}'; export type { ${named.name} };`);
     if (!ts.isClassDeclaration(statement)) continue;
     for (const member of statement.members) {
-      // Only the library makes these objects. The heap that they are made with stays unseen.
+      // Only the library calls these constructors. Their parameters, such as the heap, are not published.
       if (ts.isConstructorDeclaration(member) && hasTag(member, 'hideconstructor')) {
         replace(member, `${bases.has(statement.name?.text) ? 'protected' : 'private'} constructor();`);
       }
-      // Symbol.dispose is a name that only some projects' libraries have.
+      // Symbol.dispose exists only in some versions of TypeScript's library.
       if (member.name?.getText() === '[Symbol.dispose]') {
         edits.push({ start: member.pos, end: member.end, text: '' });
         added += "import type { UsingDisposable } from './platform.js';\n" +
@@ -81,9 +82,9 @@ function clean(file, bases) {
     }
   }
 
-  // An option may be undefined: a project with exactOptionalPropertyTypes must be told so.
+  // An option may be undefined. Projects with exactOptionalPropertyTypes need that in the type.
   const visit = (/** @type {ts.Node} */ node) => {
-    if (ts.isFunctionTypeNode(node)) return; // of a callback, to which the library passes options
+    if (ts.isFunctionTypeNode(node)) return; // a callback gets its options from the library
     ts.forEachChild(node, visit);
     if (!ts.isPropertySignature(node) || !node.questionToken || !node.type) return;
     const { type } = node;
@@ -99,22 +100,22 @@ function clean(file, bases) {
     text = text.slice(0, edit.start) + edit.text + text.slice(edit.end);
   }
   return withoutNotes(text + added)
-    // TypeScript before 5.7 has no Float32Array<ArrayBuffer>. In 5.7 and later this is that type.
+    // TypeScript before 5.7 has no Float32Array<ArrayBuffer>. This type is the same in 5.7 and works before.
     .replace(/^(?! *\*).*Array<ArrayBuffer(?:Like)?>.*$/gm, (line) => line
       .replace(/\b(\w+Array)<ArrayBuffer>/g, 'ReturnType<typeof $1.of>')
       .replace(/\b(\w+Array)<ArrayBufferLike>/g, '$1'));
 }
 
 /**
- * Without what comments tell the compiler and the reader of the source only.
+ * Removes the parts of comments that are only for the compiler and for readers of the source.
  *
  * @param {string} text
  */
 function withoutNotes(text) {
   return text
-    // What @typedef and @callback say is declared by now.
+    // tsc has turned @typedef and @callback into declarations.
     .replace(/\/\*\*(?:(?!\*\/)[^])*@(?:typedef|callback|import)\b(?:(?!\*\/)[^])*\*\/\n?/g, '')
-    // Of two comments, a file's head and the first declaration's, only the second counts.
+    // If the head of a file and the comment of its first declaration follow each other, the head goes.
     .replace(/\/\*\*(?:(?!\*\/)[^])*\*\/\s*(?=\/\*\*)/g, '')
     .replace(/^ *\* @(?:overload|override)\n(?: *\*\n)?/gm, '')
     .replace(/\{import\('[^']+'\)\.(\w+)\}/g, '{$1}');
@@ -140,10 +141,10 @@ function hasTag(node, name) {
   return ts.getJSDocTags(node).some(({ tagName }) => tagName.text === name);
 }
 
-/** All that index.js exports, and the types that this needs, as one file. */
+/** One file with all exports of index.js and the types that they need. */
 async function rollUp() {
   const entry = join(emitted, 'index.d.ts');
-  // What index.js itself exports is there at run time; the rest are types.
+  // The names in index.js's own exports exist at run time; all others are types.
   const values = new Set(readFileSync(entry, 'utf8').match(/(?<=^export \{)[^}]+/gm)?.join().match(/\w+/g));
   const bundle = await rollup({ input: entry, plugins: [dts()] });
   const { output: [{ code }] } = await bundle.generate({ format: 'es' });

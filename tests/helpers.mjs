@@ -1,41 +1,41 @@
-// What the unit tests share: the build under test, seeded numbers, closeness, refusals.
+// What the unit tests share: the build under test, seeded numbers, comparisons of numbers, refusals.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { DynakernelError, load, parseSafetensors } from '../web/dynakernel/index.js';
 import { heapOf } from '../web/dynakernel/runtime.js';
 import { Random } from '../web/shared/random.js';
 
-/** The build that DYNAKERNEL_SIMD names. */
+/** The build under test: DYNAKERNEL_SIMD in the environment. */
 export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';
 
-/** The number that DYNAKERNEL_THREADS holds. */
+/** The number of threads: DYNAKERNEL_THREADS in the environment. */
 export const threads = Number(process.env.DYNAKERNEL_THREADS ?? 1);
 
-/** A runtime of that build with so many threads, unless the options say otherwise. */
+/** A runtime of that build with that number of threads. The options override both. */
 export const loadRuntime = (options = {}) => load({ simd, threads, ...options });
 
 /** The names of the library's algorithms, 'auto' first, from the library's own table. */
 export const algorithmsOf = (dk) => heapOf(dk).algorithms;
 
-/** A tensor of numbers from -1 to 1. */
+/** A tensor of random numbers between -1 and 1. */
 export function randomTensor(dk, shape, seed = 1) {
   const random = new Random(seed);
   const size = shape.reduce((product, length) => product * length, 1);
   return dk.tensor(Float32Array.from({ length: size }, () => random.between(-1, 1)), shape);
 }
 
-/** Within 2e-5 * (1 + max|expected|), the tolerance of every output; not-a-number only where expected. */
-export function assertClose(actual, expected, what) {
-  assert.equal(actual.length, expected.length, `${what}: length`);
+/** Asserts that values are within 2e-5 * (1 + max|expected|), the tolerance of every output. NaN matches only NaN. */
+export function assertClose(actual, expected, label) {
+  assert.equal(actual.length, expected.length, `${label}: length`);
   const finite = expected.filter(Number.isFinite);
   const tolerance = 2e-5 * (1 + finite.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
   for (let i = 0; i < expected.length; i++) {
     const same = Object.is(actual[i], expected[i]) || Math.abs(actual[i] - expected[i]) <= tolerance;
-    if (!same) assert.fail(`${what}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${tolerance}`);
+    if (!same) assert.fail(`${label}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${tolerance}`);
   }
 }
 
-/** That work throws a DynakernelError with this code, whose message holds each of these words. */
+/** Asserts that work throws a DynakernelError with this code, and that its message contains each of these words. */
 export function assertRefused(work, code, ...words) {
   assert.throws(work, (error) => isRefusal(error, code, words));
 }
@@ -46,10 +46,10 @@ export async function assertRejected(work, code, ...words) {
 }
 
 function isRefusal(error, code, words) {
-  assert.ok(error instanceof DynakernelError, `a DynakernelError, not ${error?.stack ?? error}`);
+  assert.ok(error instanceof DynakernelError, `expected a DynakernelError, got ${error?.stack ?? error}`);
   assert.equal(error.code, code, error.message);
   for (const word of words) {
-    assert.ok(error.message.includes(word), `"${error.message}" should speak of "${word}"`);
+    assert.ok(error.message.includes(word), `"${error.message}" should contain "${word}"`);
   }
   return true;
 }
@@ -59,9 +59,9 @@ const goldenFolder = new URL('fixtures/golden/', import.meta.url);
 export const goldenNames = readdirSync(goldenFolder).map((file) => file.replace('.safetensors', ''));
 
 /**
- * PyTorch's answers for one configuration. The file holds the state dict, `input`, and for each MODE of eval and train
- * (only where the batch has more than one image) `MODE.attention`, `MODE.output`, gradients, and after a training pass
- * the running statistics.
+ * PyTorch's results for one configuration. The file contains the state dict, `input`, and for each MODE
+ * `MODE.attention`, `MODE.output` and gradients. The modes are eval and, if the batch has more than one image, train. For
+ * train it also contains the running statistics after the pass.
  */
 export function golden(name) {
   const file = parseSafetensors(readFileSync(new URL(`${name}.safetensors`, goldenFolder)));

@@ -1,4 +1,4 @@
-// What the tests of training share: PyTorch's gradients and training runs, closeness, a block with its loss.
+// What the tests of training share: PyTorch's gradients and training runs, comparisons, a block with its loss.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parseSafetensors } from '../web/dynakernel/index.js';
@@ -6,24 +6,24 @@ import { golden, randomTensor } from './helpers.mjs';
 
 const fixtures = new URL('fixtures/', import.meta.url);
 
-/** Within factor * (1 + max|expected|), the tolerance of every gradient. */
-export function assertGradient(actual, expected, what, factor = 1e-4) {
-  const most = expected.reduce((least, value) => Math.max(least, Math.abs(value)), 0);
-  assertWithin(actual, expected, () => factor * (1 + most), what);
+/** Asserts that values are within factor * (1 + max|expected|), the tolerance of every gradient. */
+export function assertGradient(actual, expected, label, factor = 1e-4) {
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  assertWithin(actual, expected, () => factor * (1 + largest), label);
 }
 
-/** Each value within what allowed(index) says. */
-export function assertWithin(actual, expected, allowed, what) {
-  assert.equal(actual.length, expected.length, `${what}: length`);
+/** Asserts that no value differs by more than allowed(index). */
+export function assertWithin(actual, expected, allowed, label) {
+  assert.equal(actual.length, expected.length, `${label}: length`);
   for (let i = 0; i < expected.length; i++) {
-    if (Math.abs(actual[i] - expected[i]) <= allowed(i)) continue; // not so for NaN
-    assert.fail(`${what}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${allowed(i)}`);
+    if (Math.abs(actual[i] - expected[i]) <= allowed(i)) continue; // false for NaN
+    assert.fail(`${label}: [${i}] is ${actual[i]}, expected ${expected[i]} within ${allowed(i)}`);
   }
 }
 
 /**
- * golden(), with `gradients(mode)`: { input, ...parameters }. Where a golden file has both modes, its
- * eval.grad.<parameter> are those of training mode, and tests/fixtures/eval-gradients has the right ones.
+ * golden(), and `gradients(mode)`, which returns { input, ...parameters }. In golden files with both modes, eval.grad.*
+ * of the parameters are wrong: they are gradients of training mode. tests/fixtures/eval-gradients has the right ones.
  */
 export function goldenGradients(name) {
   const { file, config, state } = golden(name);
@@ -57,7 +57,7 @@ export function trainingRun(name) {
   };
 }
 
-/** A small block that requires gradients, with an input, a target, and what one step of training does. */
+/** A small block that requires gradients, with an input and a target. accumulate() runs forward, loss and backward. */
 export function smallTraining(dk, { image = [2, 3, 7, 6], mode = 'train', ...changes } = {}) {
   const config = { inChannels: image[1], outChannels: 4, kernelSize: 3, padding: 1, seed: 1, ...changes };
   const block = dk.dynamicKernelAggregation(config)[mode]();
@@ -76,6 +76,6 @@ export function smallTraining(dk, { image = [2, 3, 7, 6], mode = 'train', ...cha
   return { block, x, y, target, gradient, accumulate, dispose };
 }
 
-/** Copies of tensors by name. */
+/** Copies of the tensors' values, by name. */
 export const copies = (tensors) =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.toArray()]));

@@ -1,4 +1,4 @@
-/** The engines to compare with, in a browser: in the files of bench/node_modules that need no bundler. */
+/** Loads the other engines in a browser, from the files in bench/node_modules that need no bundler. */
 import { onnxruntimeWeb } from './onnxruntime.js';
 import { tfjsWasm } from './tensorflow.js';
 
@@ -16,7 +16,7 @@ const loaders = {
     return onnxruntimeWeb(ort, options);
   },
   async 'tfjs-wasm'(options) {
-    // Scripts for a page; each puts what it has into one global object, tf.
+    // Both scripts add their functions to one global object, tf.
     await import(`${tensorflow}tfjs-core/dist/tf-core.min.js`);
     await import(`${tensorflow}tfjs-backend-wasm/dist/tf-backend-wasm.min.js`);
     const { tf } = /** @type {any} */ (globalThis);

@@ -1,4 +1,4 @@
-// The engines to compare with, in Node.
+// Loads the other engines in Node.
 import { createRequire } from 'node:module';
 import { onnxruntimeNode, onnxruntimeWeb } from './onnxruntime.js';
 import { tfjsWasm } from './tensorflow.js';

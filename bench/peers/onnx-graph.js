@@ -3,27 +3,10 @@
  * kernels and biases, and a convolution whose weight is computed. A batch becomes groups of one image, as in the
  * reference.
  */
-import { float, integer, integers, join, message, tensorBytes, text } from './protobuf.js';
+import { ATTRIBUTE, DATA, encodeModel } from './onnx-proto.js';
 
 /** @typedef {import('../../web/bench/workload.js').State} State */
 /** @typedef {import('../../web/bench/workload.js').Workload} Workload */
-
-// Field numbers of onnx.proto, of the messages used here.
-const MODEL = { irVersion: 1, graph: 7, opsetImport: 8 };
-const OPSET = { version: 2 };
-const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 };
-const NODE = { input: 1, output: 2, opType: 4, attribute: 5 };
-const ATTRIBUTE = { name: 1, float: 2, integer: 3, integers: 8, type: 20 };
-const TENSOR = { dims: 1, dataType: 2, name: 8, rawData: 9 };
-const VALUE = { name: 1, type: 2 };
-const TYPE = { tensor: 1 };
-const TENSOR_TYPE = { elementType: 1, shape: 2 };
-const SHAPE = { dimension: 1 };
-const DIMENSION = { value: 1 };
-
-const FLOAT = 1;
-const INT64 = 7;
-const ATTRIBUTE_TYPE = { float: 1, integer: 2, integers: 7 };
 
 const IR_VERSION = 8;
 const OPSET_VERSION = 17;
@@ -33,7 +16,7 @@ const OPSET_VERSION = 17;
  *
  * @param {Workload} workload
  * @param {State} state
- * @returns {Uint8Array}
+ * @returns {Promise<Uint8Array>}
  */
 export function onnxModel(workload, state) {
   const { N, C, O, G, K, R, H, W, Ho, Wo, stride, padding, dilation, bias } = workload;
@@ -77,38 +60,34 @@ export function onnxModel(workload, state) {
     initializers.push(longs('shape.x', [1, N * C, H, W]), longs('shape.y', [N, O, Ho, Wo]));
   }
 
-  return join(
-    integer(MODEL.irVersion, IR_VERSION),
-    message(MODEL.graph,
-      ...nodes,
-      text(GRAPH.name, 'dynamic_kernel_aggregation'),
-      ...initializers,
-      value(GRAPH.input, 'x', [N, C, H, W]),
-      value(GRAPH.output, 'y', [N, O, Ho, Wo])),
-    message(MODEL.opsetImport, integer(OPSET.version, OPSET_VERSION)));
+  return encodeModel({
+    irVersion: IR_VERSION,
+    opsetImport: [{ version: OPSET_VERSION }],
+    graph: {
+      name: 'dynamic_kernel_aggregation',
+      node: nodes,
+      initializer: initializers,
+      input: [value('x', [N, C, H, W])],
+      output: [value('y', [N, O, Ho, Wo])],
+    },
+  });
 }
 
 /**
- * @param {string} type
- * @param {string[]} inputs
+ * @param {string} opType
+ * @param {string[]} input
  * @param {string} output
  * @param {{ [name: string]: number | number[] }} [attributes] a whole number is an integer attribute
  */
-function node(type, inputs, output, attributes = {}) {
-  return message(GRAPH.node,
-    ...inputs.map((name) => text(NODE.input, name)),
-    text(NODE.output, output),
-    text(NODE.opType, type),
-    ...Object.entries(attributes).map(([name, given]) =>
-      message(NODE.attribute, text(ATTRIBUTE.name, name), ...attribute(given))));
+function node(opType, input, output, attributes = {}) {
+  const attribute = Object.entries(attributes).map(([name, given]) => ({ name, ...typed(given) }));
+  return { opType, input, output: [output], attribute };
 }
 
 /** @param {number | number[]} given */
-function attribute(given) {
-  const type = (/** @type {number} */ number) => integer(ATTRIBUTE.type, number);
-  if (Array.isArray(given)) return [integers(ATTRIBUTE.integers, given), type(ATTRIBUTE_TYPE.integers)];
-  if (Number.isInteger(given)) return [integer(ATTRIBUTE.integer, given), type(ATTRIBUTE_TYPE.integer)];
-  return [float(ATTRIBUTE.float, given), type(ATTRIBUTE_TYPE.float)];
+function typed(given) {
+  if (Array.isArray(given)) return { type: ATTRIBUTE.INTS, ints: given };
+  return Number.isInteger(given) ? { type: ATTRIBUTE.INT, i: given } : { type: ATTRIBUTE.FLOAT, f: given };
 }
 
 /**
@@ -116,36 +95,26 @@ function attribute(given) {
  * @param {number[]} shape
  * @param {Float32Array} data
  */
-const floats = (name, shape, data) => initializer(name, shape, FLOAT, data);
+const floats = (name, shape, data) => initializer(name, shape, DATA.FLOAT, data);
 
 /**
  * @param {string} name
  * @param {number[]} data a shape, for Reshape
  */
-const longs = (name, data) => initializer(name, [data.length], INT64, BigInt64Array.from(data, BigInt));
+const longs = (name, data) => initializer(name, [data.length], DATA.INT64, BigInt64Array.from(data, BigInt));
+
+/**
+ * @param {string} name
+ * @param {number[]} dims
+ * @param {number} dataType
+ * @param {Float32Array | BigInt64Array} data little-endian in memory on every machine that runs WebAssembly
+ */
+const initializer = (name, dims, dataType, data) =>
+  ({ name, dims, dataType, rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) });
 
 /**
  * @param {string} name
  * @param {number[]} shape
- * @param {number} type
- * @param {Float32Array | BigInt64Array} data
  */
-function initializer(name, shape, type, data) {
-  return message(GRAPH.initializer,
-    integers(TENSOR.dims, shape),
-    integer(TENSOR.dataType, type),
-    text(TENSOR.name, name),
-    tensorBytes(TENSOR.rawData, data));
-}
-
-/**
- * @param {number} field
- * @param {string} name
- * @param {number[]} shape
- */
-function value(field, name, shape) {
-  const dimensions = shape.map((length) => message(SHAPE.dimension, integer(DIMENSION.value, length)));
-  const tensor = message(TYPE.tensor,
-    integer(TENSOR_TYPE.elementType, FLOAT), message(TENSOR_TYPE.shape, ...dimensions));
-  return message(field, text(VALUE.name, name), message(VALUE.type, tensor));
-}
+const value = (name, shape) =>
+  ({ name, type: { tensorType: { elemType: DATA.FLOAT, shape: { dim: shape.map((dimValue) => ({ dimValue })) } } } });

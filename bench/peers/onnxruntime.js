@@ -1,4 +1,4 @@
-/** onnxruntime as an engine of the bench: the block as an ONNX model, with every graph optimisation. */
+/** onnxruntime as an engine of the benchmark. It runs the block as an ONNX model, with all graph optimisations. */
 import { onnxModel } from './onnx-graph.js';
 
 /** @typedef {import('../../web/bench/engine.js').Engine} Engine */
@@ -39,13 +39,13 @@ function engine(ort, id, threads, version, options) {
     close() {},
     async prepare(workload, { input, state }) {
       const { N, C, H, W } = workload;
-      const model = onnxModel(workload, state);
+      const model = await onnxModel(workload, state);
       const session = await ort.InferenceSession.create(model, { ...options, graphOptimizationLevel: 'all' });
       const x = new ort.Tensor('float32', input, [N, C, H, W]);
       /** @type {Float32Array} */
       let output;
       return {
-        // run() copies the input in and answers with a new array; it has no way to fill one of the caller's.
+        // run() copies the input and returns a new array; it cannot fill one of the caller's.
         async run() {
           output = (await session.run({ x })).y.data;
         },

@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js on its wasm backend as an engine of the bench: the block out of tfjs-core's operations, in NHWC, its
- * own layout, in which it gets its input and answers.
+ * TensorFlow.js on its wasm backend as an engine of the benchmark. The block is built from tfjs-core's operations. Its
+ * input and output are in NHWC, the layout of TensorFlow.js.
  */
 
 /** @typedef {import('../../web/bench/engine.js').Engine} Engine */
@@ -22,7 +22,7 @@ export async function tfjsWasm(tf, { threads }) {
     async prepare(workload, numbers) {
       const { N, C, O, G } = workload;
       const depthwise = G === C && G > 1;
-      if (N > 1 || (G > 1 && !depthwise)) return null; // one kernel for the batch, and no groups in between
+      if (N > 1 || (G > 1 && !depthwise)) return null; // it has one kernel for a batch, and no groups but depthwise
       const { H, W, Ho, Wo } = workload;
       const image = transpose(numbers.input, C, H * W);
       const constants = uploadState(tf, workload, numbers, depthwise);
@@ -56,7 +56,7 @@ function forward(tf, { C, O, K, R, stride, padding, dilation }, x, constants, de
   const rectified = tf.relu(tf.batchNorm2d(hidden, mean, variance, offset, scale, 1e-5));
   const attention = tf.sigmoid(tf.add(tf.matMul(rectified, conv2), conv2Bias));
   const filter = tf.reshape(tf.matMul(attention, kernels), depthwise ? [R, R, C, O / C] : [R, R, C, O]);
-  // No matMul here: the fused convolutions refuse its result as a bias, of whatever shape.
+  // The fused convolutions refuse the result of matMul as a bias, whatever its shape.
   const bias = biases && tf.sum(tf.mul(tf.reshape(attention, [K, 1]), biases), 0);
   const convolve = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
   return convolve({ x, filter, bias, strides: stride, pad: padding, dilations: dilation, dimRoundingMode: 'floor' });
@@ -72,7 +72,7 @@ function uploadState(tf, { C, O, K, M, R }, { state }, depthwise) {
   const data = (/** @type {string} */ name) => state[name].data;
   const kernels = new Float32Array(data('aggregation.weight').length);
   const size = kernels.length / K;
-  for (let k = 0; k < K; k++) { // [O, C/G, R*R] -> [R*R, C, O], or for depthwise, where C/G is 1, [R*R, O]
+  for (let k = 0; k < K; k++) { // [O, C/G, R*R] -> [R*R, C, O], or [R*R, O] if depthwise
     const kernel = data('aggregation.weight').subarray(k * size, (k + 1) * size);
     kernels.set(transpose(kernel, O, depthwise ? R * R : C * R * R, depthwise ? 1 : R * R), k * size);
   }
@@ -90,7 +90,7 @@ function uploadState(tf, { C, O, K, M, R }, { state }, depthwise) {
 }
 
 /**
- * [rows, columns] -> [columns, rows]; where columns are C x taps, [rows, C, taps] -> [taps, C, rows].
+ * [rows, columns] -> [columns, rows]; if columns are C x taps, [rows, C, taps] -> [taps, C, rows].
  *
  * @param {Float32Array} data
  * @param {number} rows

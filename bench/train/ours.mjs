@@ -1,4 +1,4 @@
-// dynakernel as a trainer: the public wrapper, as examples/train.mjs uses it.
+// dynakernel as a trainer: it uses the public wrapper, as examples/train.mjs does.
 import { openRuntime } from '../../web/bench/engine.js';
 import { blockOptions, stateDict } from '../../web/bench/workload.js';
 import { burstOf } from './timing.mjs';

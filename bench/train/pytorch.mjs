@@ -1,4 +1,4 @@
-// PyTorch on native code as a trainer: a Python process that trains on request, and rests in between.
+// PyTorch as a trainer: a Python process that trains on request and waits in between.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -7,8 +7,9 @@ import { findPyTorch } from '../../scripts/python.mjs';
 const program = fileURLToPath(new URL('pytorch.py', import.meta.url));
 
 /**
- * glibc gives large tensors back to the system at each step, and page faults bring them in again, which can take longer
- * than the step itself and varies widely. So it keeps them. Other C libraries ignore this.
+ * By default glibc returns large tensors to the system at each step, and page faults fetch them again. That can take
+ * longer than the step itself and varies widely. These variables make glibc keep the memory; other C libraries ignore
+ * them.
  */
 const keepMemory = { MALLOC_MMAP_THRESHOLD_: String(2 ** 30), MALLOC_TRIM_THRESHOLD_: String(2 ** 31 - 1) };
 
@@ -24,7 +25,7 @@ export async function pytorch({ threads }) {
   const child = spawn(python, [program, String(threads)], {
     stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...keepMemory },
   });
-  child.stdin.on('error', () => {}); // where the process has ended, which its silence tells
+  child.stdin.on('error', () => {}); // the process has ended: answer() reports it
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async () => {
     const { value, done } = await answers.next();

@@ -1,8 +1,9 @@
 """Trains the block with PyTorch, for bench/train/pytorch.mjs: python3 pytorch.py THREADS
 
-Each request is a line of JSON on standard input, each answer one on standard output:
+A request is a line of JSON on standard input, its answer a line of JSON on standard output. The first line that it
+writes is {"version", "threads"}. The requests:
   {"prepare": {"geometry", "groups", "lr", "tensors": [[name, shape], ...]}}, then the tensors' floats  ->  {}
-  {"burst": steps}  ->  {"ms": of one step, "losses": [...]}
+  {"burst": steps}  ->  {"ms": milliseconds of one step, "losses": [...]}
 """
 import json
 import math
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 
 class Block(nn.Module):
-    """As large as its state dict says."""
+    """The block, with the sizes that its state dict has."""
 
     def __init__(self, state, geometry, groups):
         super().__init__()
@@ -39,7 +40,7 @@ class Block(nn.Module):
         attention = torch.sigmoid(layers["conv2"](hidden)).flatten(1)
         weight = attention @ kernels["weight"].flatten(1)
         bias = (attention @ kernels["bias"]).flatten() if "bias" in kernels else None
-        # A batch becomes groups of one image, each with its own mixture.
+        # A batch becomes one image with N times the groups, because each image has its own mixture of kernels.
         count, _, height, width = x.shape
         weight = weight.reshape(-1, *kernels["weight"].shape[2:])
         y = F.conv2d(x.reshape(1, -1, height, width), weight, bias, groups=count * self.groups, **self.geometry)

@@ -1,4 +1,4 @@
-// Training on every workload with every engine: their losses checked against each other, then timed in turn.
+// Trains on every workload with every engine: compares their losses, then times them in turn.
 import { describe, kindOf, makeNumbers } from '../../web/bench/workload.js';
 import { timeBursts } from './timing.mjs';
 
@@ -7,7 +7,7 @@ import { timeBursts } from './timing.mjs';
 /** @typedef {import('../../web/bench/workload.js').Numbers & { target: Float32Array, lr: number }} Task */
 
 /**
- * A block, its optimizer and their numbers. Each step copies the input in from an array.
+ * A block and its optimizer, ready to train. Each step copies the input from an array.
  *
  * @typedef {object} Prepared
  * @property {import('./timing.mjs').RunBurst} burst
@@ -24,7 +24,7 @@ import { timeBursts } from './timing.mjs';
  * @property {() => void} close
  */
 
-/** @typedef {{ id: string, missing: string }} Missing an engine that is not on this machine, and why */
+/** @typedef {{ id: string, missing: string }} Missing an engine that is not on this machine, and the reason */
 
 /**
  * @typedef {object} Row
@@ -33,15 +33,15 @@ import { timeBursts } from './timing.mjs';
  * @property {string} description
  * @property {{ [engine: string]: import('./timing.mjs').Timing | null }} timings null: the engine cannot do it
  * @property {{ [engine: string]: number[] }} losses of the first steps
- * @property {{ [engine: string]: number }} differences from the first engine's losses, the largest, as parts of them
- * @property {number} change of the first engine's loss over these steps, as a part of it
+ * @property {{ [engine: string]: number }} differences largest relative difference from the first engine's losses
+ * @property {number} change relative change of the first engine's loss over these steps
  */
 
-/** Steps whose losses are compared; the first loss is of the numbers as they are given. */
+/** Steps whose losses are compared. The first loss is that of the initial parameters. */
 export const STEPS = 3;
-/** Losses that differ by a larger part are wrong; rounding stays well below. */
+/** The relative difference above which losses are wrong. Rounding stays well below. */
 export const TOLERANCE = 1e-4;
-/** A loss that has changed by less would agree whatever the gradients were. */
+/** If a loss changes by less, losses agree even if the gradients are wrong. */
 export const LEAST_CHANGE = 50 * TOLERANCE;
 export const LEARNING_RATE = 0.01;
 
@@ -59,7 +59,7 @@ export async function trainWorkload(workload, trainers, pace) {
   const row = {
     name, kind: kindOf(workload), description: describe(workload), timings: {}, losses: {}, differences: {}, change: 0,
   };
-  const able = [];
+  const able = []; // the engines that can do this workload
   try {
     for (const trainer of trainers) {
       const prepared = await trainer.prepare(workload, task);
@@ -83,12 +83,12 @@ export async function trainWorkload(workload, trainers, pace) {
   }
 }
 
-/** NaN where either is. */
+/** The largest relative difference; NaN if a loss is NaN. */
 const difference = (actual, expected) =>
   Math.max(...expected.map((loss, i) => Math.abs(actual[i] - loss) / Math.abs(loss)));
 
 /**
- * What is wrong with a row, as sentences.
+ * The faults of a row, as sentences.
  *
  * @param {Row} row
  */
@@ -96,10 +96,10 @@ export function faults({ name, losses, differences, change }) {
   const [first] = Object.keys(losses);
   const sentences = Object.keys(differences).filter((id) => !(differences[id] <= TOLERANCE)).map((id) =>
     `${name}: the losses of ${first} and ${id} in the first ${STEPS} steps differ by ` +
-    `${differences[id].toExponential(1)} of their value; at most ${TOLERANCE} is rounding.`);
+    `${differences[id].toExponential(1)} of their value; at most ${TOLERANCE} was expected.`);
   if (!(change >= LEAST_CHANGE)) {
-    sentences.push(`${name}: the loss changed by ${change.toExponential(1)} in ${STEPS} steps, which is too little ` +
-      'to tell whether the gradients agree.');
+    sentences.push(`${name}: the loss changed by ${change.toExponential(1)} in ${STEPS} steps; that is too little ` +
+      'to show that the gradients agree.');
   }
   return sentences;
 }

@@ -1,4 +1,4 @@
-// tfjs-core with its gradients, which only @tensorflow/tfjs registers by itself; tfjs.mjs bundles this.
+// tfjs-core with its gradients. tfjs.mjs bundles this file.
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import '@tensorflow/tfjs-backend-cpu';
 

@@ -1,5 +1,5 @@
-// TensorFlow.js on its CPU backend, the only one in Node that has every gradient needed here, as a trainer: the block
-// out of tfjs-core's operations, in NHWC, its own layout.
+// TensorFlow.js on its CPU backend as a trainer. No other backend for Node has all gradients that the block needs. The
+// block is built from tfjs-core's operations in NHWC, the layout of TensorFlow.js.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url);
 /** @returns {Promise<import('./session.mjs').Trainer>} */
 export async function tfjsCpu() {
   const tf = await bundle();
-  tf.enableProdMode(); // no checks for NaN, and no advice to use another backend
+  tf.enableProdMode(); // turns off checks for NaN and the advice to use another backend
   if (!(await tf.setBackend('cpu'))) throw new Error("TensorFlow.js could not start its backend 'cpu'");
   return {
     id: 'tfjs-cpu',
@@ -26,7 +26,7 @@ export async function tfjsCpu() {
       const target = tf.tidy(() => tf.transpose(tf.tensor(values, [N, O, Ho, Wo]), [0, 2, 3, 1]));
       const { statistics, parameters } = upload(tf, workload, state);
       const trained = Object.values(parameters);
-      const optimizer = tf.train.adam(lr, 0.9, 0.999, 1e-8); // its own epsilon is 1e-7
+      const optimizer = tf.train.adam(lr, 0.9, 0.999, 1e-8); // PyTorch's epsilon; the default is 1e-7
       const step = () => tf.tidy(() => {
         const { value, grads } = tf.variableGrads(() => {
           const x = tf.tensor4d(image, [N, H, W, C]);
@@ -47,7 +47,7 @@ export async function tfjsCpu() {
   };
 }
 
-/** tfjs-core registers its gradients in a file that Node cannot import by itself: it says import without "type". */
+/** Bundles tfjs-core with its gradients. Node cannot import the file that registers them: it is no "type": "module". */
 async function bundle() {
   const outfile = join(root, 'build/bench/tfjs-core.cjs');
   await build({
@@ -59,12 +59,12 @@ async function bundle() {
 
 const isDepthwise = ({ C, G }) => G === C && G > 1;
 
-/** One kernel for the batch, no groups in between, and no gradient of a dilated convolution. */
+/** It has one kernel for a batch, no groups but depthwise, and no gradient of a dilated convolution. */
 const hasGradients = (workload) =>
   workload.N === 1 && (workload.G === 1 || isDepthwise(workload)) && workload.dilation === 1;
 
 /**
- * Not the fused convolutions: their gradient computes that of the input too, which nothing asks for.
+ * Uses no fused convolutions: their gradient also computes the gradient of the input, which is not needed.
  *
  * @param {any} tf
  * @param {import('../../web/bench/workload.js').Workload} workload

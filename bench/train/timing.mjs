@@ -1,11 +1,11 @@
-// Timing of training steps. Not web/bench/timing.js: an engine in another process times its own steps, lest the way
-// there count, and one whose step takes seconds cannot be warmed up by hundreds of them.
+// Times training steps. web/bench/timing.js does not fit: an engine in another process times its steps itself, so that
+// the messages do not count, and an engine whose step takes seconds cannot warm up with hundreds of steps.
 import { median } from '../../web/bench/timing.js';
 
 /**
  * @typedef {object} Burst
  * @property {number} ms of one step
- * @property {number[]} losses each before its step
+ * @property {number[]} losses of each step, before its update
  */
 
 /** @typedef {(steps: number) => Burst | Promise<Burst>} RunBurst */
@@ -15,21 +15,21 @@ import { median } from '../../web/bench/timing.js';
  *
  * @typedef {object} Timing
  * @property {number} ms the median
- * @property {number} low the least
- * @property {number} high the most
+ * @property {number} low the shortest
+ * @property {number} high the longest
  * @property {number} samples
  * @property {number} burst steps in each sample
  */
 
-/** A sample's least time in milliseconds. */
+/** The shortest time of a sample, in milliseconds. */
 const SAMPLE = 50;
 const MOST_ROUNDS = 200;
-/** An engine whose step takes longer, in milliseconds, is not warmed up and takes part in every third round only. */
+/** An engine whose step takes more milliseconds is not warmed up and takes part in every third round only. */
 const SLOW = 500;
 const SLOW_ROUNDS = 3;
 
 /**
- * @param {() => number} step gives its loss
+ * @param {() => number} step returns its loss
  * @returns {RunBurst}
  */
 export const burstOf = (step) => (steps) => {
@@ -40,9 +40,9 @@ export const burstOf = (step) => (steps) => {
 };
 
 /**
- * Bursts of all in turn, round after round, every other round backwards.
+ * Runs a burst of each contestant in turn, round after round. Every other round runs backwards.
  *
- * @param {readonly { run: RunBurst, ms: number }[]} started ms: of a step, as far as is known
+ * @param {readonly { run: RunBurst, ms: number }[]} started ms: of the first step
  * @param {import('../../web/bench/timing.js').Pace} pace
  * @returns {Promise<Timing[]>}
  */
@@ -58,7 +58,7 @@ export async function timeBursts(started, { warmUp, budget, rounds }) {
   for (let round = 0; round < rounds || (round < MOST_ROUNDS && performance.now() < end); round++) {
     for (const { run, slow, burst, samples } of order) {
       if (slow && round % SLOW_ROUNDS !== 0) continue;
-      if (!slow) await run(1); // not counted: the caches are full of another engine's numbers
+      if (!slow) await run(1); // not counted: the caches hold another engine's numbers
       samples.push((await run(burst)).ms);
     }
     order.reverse();
@@ -69,7 +69,7 @@ export async function timeBursts(started, { warmUp, budget, rounds }) {
 }
 
 /**
- * Ever longer bursts until the time is over; the milliseconds of a step at the end.
+ * Runs ever longer bursts until the time is over; returns the milliseconds of a step in the last one.
  *
  * @param {RunBurst} run
  * @param {number} milliseconds

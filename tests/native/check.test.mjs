@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { runProgram, variants } from './programs.mjs';
 
-test('threads answer what one does, and race for nothing', () => {
+test('several threads compute what one thread computes, without data races', () => {
   const { status, stdout, stderr } = runProgram('threads', variants[0]);
   assert.equal(status, 0, `${stdout}\n${stderr}`);
   assert.match(stdout.toString(), /^0 failures, seed 1, 4 threads$/m);

@@ -1,4 +1,4 @@
-// PyTorch's gradients (tests/fixtures/golden) and training runs (tests/fixtures/training) against the C library.
+// The C library against PyTorch's gradients (tests/fixtures/golden) and training runs (tests/fixtures/training).
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -13,9 +13,9 @@ const STATISTICS = ['attention.bn.running_mean', 'attention.bn.running_var'];
 
 /** Every .safetensors file of tests/fixtures/FOLDER. */
 function readCases(folder) {
-  const from = new URL(`../fixtures/${folder}/`, import.meta.url);
-  return readdirSync(from).filter((file) => file.endsWith('.safetensors')).sort().map((file) => {
-    const tensors = parseSafetensors(readFileSync(new URL(file, from)));
+  const location = new URL(`../fixtures/${folder}/`, import.meta.url);
+  return readdirSync(location).filter((file) => file.endsWith('.safetensors')).sort().map((file) => {
+    const tensors = parseSafetensors(readFileSync(new URL(file, location)));
     const { config, training } = tensors.__metadata__;
     return {
       name: file.replace('.safetensors', ''), tensors, config: config && JSON.parse(config),
@@ -24,8 +24,8 @@ function readCases(folder) {
   });
 }
 
-// Where a golden file has both modes, its eval.grad.<parameter> are those of training mode (the generator's
-// mistake); tests/fixtures/eval-gradients has the right ones.
+// In golden files with both modes, eval.grad.* of the parameters are wrong: they are gradients of training mode.
+// tests/fixtures/eval-gradients has the right ones.
 const corrected = Object.fromEntries(readCases('eval-gradients').map(({ name, tensors }) => [name, tensors]));
 const gradients = readCases('golden').flatMap(({ name, tensors, config }) => ['eval', 'train']
   .filter((mode) => tensors[`${mode}.grad.input`])
@@ -40,7 +40,7 @@ test('there are gradients in both modes and four training runs', () => {
 });
 
 for (const variant of variants) {
-  test(`gradients are PyTorch's: ${variant}`, async (t) => {
+  test(`gradients match PyTorch's: ${variant}`, async (t) => {
     const answer = ask(variant, gradients);
     for (const { name, mode, tensors, config } of gradients)
       await t.test(`${name}, ${mode}`, () => {
@@ -56,7 +56,7 @@ for (const variant of variants) {
     answer.end();
   });
 
-  test(`training runs are PyTorch's: ${variant}`, async (t) => {
+  test(`training runs match PyTorch's: ${variant}`, async (t) => {
     const answer = ask(variant, runs);
     for (const { name, tensors, training } of runs)
       await t.test(name, () => {
@@ -77,7 +77,7 @@ function present(tensors) {
   return PARAMETERS.filter((key) => tensors[key]);
 }
 
-/** Runs the requests through tests/native/gradients.c; the answer is taken from the front. */
+/** Sends the requests to tests/native/gradients.c. take() returns the next numbers of its answer. */
 function ask(variant, requests) {
   const { status, stdout, stderr } = runProgram('gradients', variant, { input: Buffer.concat(requests.map(encodeRequest)) });
   assert.equal(status, 0, stderr);
@@ -92,6 +92,7 @@ function ask(variant, requests) {
   };
 }
 
+/** A request in the format that tests/native/gradients.c reads. */
 function encodeRequest({ mode, tensors, config, training, goal }) {
   const [N, C, H, W] = tensors.input.shape;
   const { lr = 0, momentum = 0, weight_decay = 0, betas = [0.9, 0.999], eps = 1e-8 } = training?.options ?? {};
@@ -102,15 +103,16 @@ function encodeRequest({ mode, tensors, config, training, goal }) {
     training?.steps ?? 0, Number(training?.optimizer === 'adam'));
   const options = Float64Array.of(lr, momentum, weight_decay, ...betas, eps);
   const floats = [...present(tensors), ...STATISTICS, 'input'].map((name) => tensors[name].data);
-  return Buffer.concat([integers, options, ...floats, goal.data].map((a) => Buffer.from(a.buffer, a.byteOffset, a.byteLength)));
+  return Buffer.concat([integers, options, ...floats, goal.data].map(({ buffer, byteOffset, byteLength }) =>
+    Buffer.from(buffer, byteOffset, byteLength)));
 }
 
 function largest(values) {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-function assertWithin(got, want, allowed, what) {
+function assertWithin(got, want, allowed, label) {
   const wrong = [...want.keys()].filter((i) => !(Math.abs(got[i] - want[i]) <= allowed(i)));
   const shown = wrong.slice(0, 4).map((i) => `[${i}] got ${got[i]}, expected ${want[i]} within ${allowed(i)}`);
-  assert.equal(wrong.length, 0, `${what}: ${wrong.length} of ${want.length} differ: ${shown.join('; ')}`);
+  assert.equal(wrong.length, 0, `${label}: ${wrong.length} of ${want.length} differ: ${shown.join('; ')}`);
 }

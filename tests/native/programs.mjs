@@ -1,4 +1,4 @@
-// The programs of tests/native/*.c, each built for this machine with sanitizers and as WASI modules.
+// Runs the programs of tests/native/*.c. Each is built for this machine with sanitizers, and as two WASI modules.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -7,19 +7,20 @@ const path = (/** @type {string} */ relative) => fileURLToPath(new URL(`../../${
 export const variants = ['native with sanitizers', 'wasm baseline', 'wasm relaxed'];
 
 /**
- * Runs one program to its end.
+ * Runs one program until it ends.
+ *
  * @param {string} name of tests/native/NAME.c
  * @param {string} variant one of `variants`
  * @param {{ args?: string[], input?: Uint8Array }} [options]
  * @returns {{ status: number | null, stdout: Buffer, stderr: string }}
  */
 export function runProgram(name, variant, { args = [], input = new Uint8Array() } = {}) {
-  const [command, ...first] =
+  const [command, ...firstArgs] =
     variant === variants[0]
       ? [path(`build/native/${name}`)]
       : [process.execPath, '--no-warnings', path('tests/native/wasi.mjs'),
          path(`build/check/${name}-${variant.split(' ')[1]}.wasm`)];
-  const { status, stdout, stderr, error } = spawnSync(command, [...first, ...args], {
+  const { status, stdout, stderr, error } = spawnSync(command, [...firstArgs, ...args], {
     input, maxBuffer: 1 << 30, timeout: 10 * 60_000,
   });
   if (error) throw error;

@@ -1,4 +1,4 @@
-// node wasi.mjs PROGRAM.wasm [ARGUMENT...]: runs a WASI program with this process's streams.
+// node wasi.mjs PROGRAM.wasm [ARGUMENT...]: runs a WASI program on this process's standard streams.
 import { readFile } from 'node:fs/promises';
 import { WASI } from 'node:wasi';
 

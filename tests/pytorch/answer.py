@@ -1,6 +1,7 @@
-"""Answers one request of the tests with PyTorch: python3 answer.py REQUEST ANSWER
+"""Computes with PyTorch what a test asks for: python3 answer.py REQUEST ANSWER
 
-Both are .safetensors files. The request's __metadata__ "request" is JSON whose "task" names a function below.
+Both are .safetensors files. In the request's __metadata__, "request" is JSON. Its "task" names a function of this file,
+and the rest are the function's arguments.
 """
 import json
 import struct
@@ -41,7 +42,7 @@ def write(path, tensors):
 
 
 def modules(state):
-    """Layers of PyTorch's own, as many and as large as the state dict says, which they load strictly."""
+    """PyTorch's layers of the block, with the sizes of the state dict. They load it strictly."""
     m, c = state["attention.conv1.weight"].shape[:2]
     k = state["attention.conv2.weight"].shape[0]
     attention = torch.nn.ModuleDict({
@@ -50,7 +51,7 @@ def modules(state):
         "conv2": torch.nn.Conv2d(m, k, 1),
     })
     aggregation = torch.nn.ParameterDict()
-    for name in ("weight", "bias"):  # in this order, by which optimizers number them
+    for name in ("weight", "bias"):  # the order matters: optimizers number the parameters
         if f"aggregation.{name}" in state:
             aggregation[name] = torch.nn.Parameter(torch.empty_like(state[f"aggregation.{name}"]))
     both = torch.nn.ModuleDict({"attention": attention, "aggregation": aggregation})
@@ -74,7 +75,7 @@ def state_of(tensors):
 
 
 def output(tensors, geometry):
-    """The answer of a state dict in evaluation mode."""
+    """Attention weights and output of a state dict in evaluation mode."""
     a, y = forward(modules(state_of(tensors)).eval(), tensors["input"], **geometry)
     return {"attention": a, "output": y}
 
@@ -83,18 +84,18 @@ def training(tensors, geometry, mode, loss, optimizer, options, steps):
     """Losses, the gradients of the first step, and the state after the last."""
     both = modules(state_of(tensors)).train(mode == "train")
     x = tensors["input"].requires_grad_(True)
-    make = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](both.parameters(), **options)
+    trainer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](both.parameters(), **options)
     measure = {"mse": F.mse_loss, "l1": F.l1_loss, "huber": F.huber_loss}[loss]
     answer, losses = {}, []
     for step in range(steps):
-        make.zero_grad(set_to_none=True)
+        trainer.zero_grad(set_to_none=True)
         x.grad = None
         value = measure(forward(both, x, **geometry)[1], tensors["target"])
         value.backward()
         if step == 0:
             answer["grad.input"] = x.grad.clone()
             answer.update({"grad." + name: p.grad.clone() for name, p in both.named_parameters()})
-        make.step()
+        trainer.step()
         losses.append(value.item())
     answer["loss"] = torch.tensor(losses, dtype=torch.float64)
     answer.update({"after." + name: value for name, value in both.state_dict().items()})
@@ -102,24 +103,24 @@ def training(tensors, geometry, mode, loss, optimizer, options, steps):
 
 
 def nested(flat):
-    """An optimizer's state dict as PyTorch lays it out, from names such as state.0.exp_avg and param_groups.0.lr."""
-    dict_ = {"state": {}, "param_groups": []}
+    """PyTorch's state dict of an optimizer, from flat names such as state.0.exp_avg and param_groups.0.lr."""
+    state_dict = {"state": {}, "param_groups": []}
     for name, value in flat.items():
         kind, index, field = name.split(".")
         if kind == "state":
-            dict_["state"].setdefault(int(index), {})[field] = value
+            state_dict["state"].setdefault(int(index), {})[field] = value
             continue
-        while len(dict_["param_groups"]) <= int(index):
-            dict_["param_groups"].append({})
-        dict_["param_groups"][int(index)][field] = tuple(value.tolist()) if field == "betas" else value.tolist()
-    return dict_
+        while len(state_dict["param_groups"]) <= int(index):
+            state_dict["param_groups"].append({})
+        state_dict["param_groups"][int(index)][field] = tuple(value.tolist()) if field == "betas" else value.tolist()
+    return state_dict
 
 
-def flat(dict_):
-    """The reverse; what is None is left out."""
+def flat(state_dict):
+    """The reverse of nested(). Leaves None out."""
     answer = {}
-    groups = dict(enumerate(dict_["param_groups"]))
-    for kind, items in {"state": dict_["state"], "param_groups": groups}.items():
+    groups = dict(enumerate(state_dict["param_groups"]))
+    for kind, items in {"state": state_dict["state"], "param_groups": groups}.items():
         for index, fields in items.items():
             for field, value in fields.items():
                 if isinstance(value, (float, tuple)):
@@ -130,31 +131,31 @@ def flat(dict_):
 
 
 def resuming(tensors, geometry, mode, optimizer, options, steps, more):
-    """Goes on with training from an optimizer's state, if there is one: both states after some steps, and after more."""
+    """Continues training, from an optimizer's state if there is one. Returns both states after some steps and after more."""
     both = modules(state_of(tensors)).train(mode == "train")
-    make = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](both.parameters(), **options)
+    trainer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](both.parameters(), **options)
     saved = {name: value for name, value in tensors.items() if name.split(".")[0] in ("state", "param_groups")}
     if saved:
-        make.load_state_dict(nested(saved))
+        trainer.load_state_dict(nested(saved))
     answer = {}
     for prefix, count in {"after.": steps, "final.": more}.items():
         for _ in range(count):
-            make.zero_grad(set_to_none=True)
+            trainer.zero_grad(set_to_none=True)
             F.mse_loss(forward(both, tensors["input"], **geometry)[1], tensors["target"]).backward()
-            make.step()
-        for name, value in {**both.state_dict(), **flat(make.state_dict())}.items():
+            trainer.step()
+        for name, value in {**both.state_dict(), **flat(trainer.state_dict())}.items():
             answer[prefix + name] = value.clone()
     return answer
 
 
 def halves(tensors):
-    """The bits of 16-bit floats that PyTorch rounds to."""
+    """The bits of PyTorch's 16-bit floats."""
     x = tensors["x"]
     return {"F16": x.half().view(torch.int16), "BF16": x.bfloat16().view(torch.int16)}
 
 
 def losses(tensors, delta):
-    """Each loss of y and target, and its gradient."""
+    """Each loss of y and target, with its gradient."""
     answer = {}
     for name, measure in {
         "mse": F.mse_loss, "l1": F.l1_loss, "huber": lambda y, t: F.huber_loss(y, t, delta=delta),
@@ -167,7 +168,7 @@ def losses(tensors, delta):
 
 
 def schedules(tensors, lr, steps, least, every, factor):
-    """The rates of the first steps under torch's schedulers."""
+    """The learning rates of the first steps by PyTorch's schedulers."""
     answer = {}
     for name, make in {
         "cosine": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, steps, least),

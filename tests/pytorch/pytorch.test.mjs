@@ -1,4 +1,4 @@
-// PyTorch itself, asked while the test runs: it loads what was trained here, and trains as is trained here.
+// PyTorch runs beside the wrapper: it loads what the wrapper saves, and both train from the same numbers.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ after(() => {
   if (folder) rmSync(folder, { recursive: true });
 });
 
-/** What answer.py says; tensors are of the runtime, or { shape, data }. */
+/** The answer of answer.py to a request. Tensors may be the runtime's or { shape, data }. */
 function ask(request, tensors = {}) {
   const [question, answer] = ['question', 'answer'].map((name) => join(folder, `${name}.safetensors`));
   const values = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data, dtype }]) => [name, { shape, data, dtype }]));
@@ -39,7 +39,7 @@ function ask(request, tensors = {}) {
 
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-test('what examples/train.mjs saves, PyTorch loads, and answers the same', () => {
+test('PyTorch loads what examples/train.mjs saves, and computes the same outputs', () => {
   const file = join(folder, 'trained.safetensors');
   execFileSync(process.execPath, [path('../../examples/train.mjs'), path('../../web/photos/chelsea.jpg'), file, '60']);
   const { __metadata__, ...state } = parseSafetensors(readFileSync(file));
@@ -78,7 +78,7 @@ const runs = [
     image: [2, 9, 8, 8], config: { inChannels: 9, outChannels: 11, kernelSize: 1, numKernels: 2 },
     mode: 'eval', loss: 'l1', optimizer: 'sgd', options: { lr: 0.05, momentum: 0.9 },
   },
-  { // the deviation: one hidden channel where the reference has none
+  { // one input channel: one hidden channel here, none in Dite-HRNet's module
     image: [2, 1, 12, 12], config: { inChannels: 1, outChannels: 3, kernelSize: 7, padding: 3 },
     mode: 'train', loss: 'mse', optimizer: 'adam', options: { lr: 0.01 },
   },
@@ -92,7 +92,7 @@ for (const [index, run] of runs.entries()) {
     block.requiresGrad = true;
     const x = randomTensor(dk, image, 10 + index);
     const before = block.stateDict();
-    // What another block of the kind makes of the input.
+    // The target is the output of a block of the same configuration with other parameters.
     const teacher = dk.dynamicKernelAggregation({ ...config, seed: 100 + index });
     const target = teacher.forward(x);
     const optimizer = dk[name](block, options);
@@ -161,7 +161,7 @@ for (const { optimizer: name, options } of resumed) {
     task: 'resuming', geometry: { padding: 1 }, mode: 'train', optimizer: name, steps, more,
     options: Object.fromEntries(Object.entries(options).map(([key, value]) => [snake(key), value])),
   });
-  /** That parameters, statistics and the optimizer's memory are PyTorch's. */
+  /** Asserts that parameters, statistics and the optimizer's state match PyTorch's. */
   const compare = ({ block, optimizer }, expected) => {
     for (const [key, { shape, data }] of Object.entries({ ...block.stateDict(), ...optimizer.stateDict({ flat: true }) })) {
       if (key.endsWith('maximize') && !expected[key]) continue;
@@ -172,7 +172,7 @@ for (const { optimizer: name, options } of resumed) {
     }
   };
 
-  test(`${name} ${JSON.stringify(options)}: what PyTorch has trained is trained on here`, () => {
+  test(`${name} ${JSON.stringify(options)}: continues a training that PyTorch began`, () => {
     const here = start({ lr: 1 });
     const { block, input, target } = here;
     const answer = ask(request(BEFORE, AFTER), { ...block.stateDict(), input, target });
@@ -184,7 +184,7 @@ for (const { optimizer: name, options } of resumed) {
     for (const thing of [block, here.optimizer, input, target]) thing.dispose();
   });
 
-  test(`${name} ${JSON.stringify(options)}: what is trained here, PyTorch trains on`, () => {
+  test(`${name} ${JSON.stringify(options)}: PyTorch continues a training that began here`, () => {
     const here = start(options);
     const { block, input, target } = here;
     here.train(BEFORE);
@@ -196,8 +196,8 @@ for (const { optimizer: name, options } of resumed) {
   });
 }
 
-test('halves: the same bits', () => {
-  // Numbers of every size, and for each half the middle to the next.
+test('16-bit floats have the same bits', () => {
+  // Numbers of every magnitude, and the middle between each 16-bit float and the next.
   const numbers = randomTensor(dk, [40000], 5);
   const sizes = numbers.toArray().map((value, i) => value * 2 ** ((i % 60) - 40));
   const halves = toFloat32({ shape: [31743], data: Uint16Array.from({ length: 31743 }, (_, i) => i), dtype: 'F16' });

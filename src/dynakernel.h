@@ -248,8 +248,9 @@ DK_API void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, in
 DK_API float *dk_aggregation_bias(dk_aggregation *aggregation);
 
 /* Returns an unpacked copy of the kernels, [K, O, C/G, R, R], for callers that write them often. The first
- * call allocates it, and the module keeps it until it is destroyed. Call dk_aggregation_changed after each
- * write into the copy: the next use then packs the kernels again. Returns NULL if memory is short. */
+ * call allocates the copy, which doubles the memory of the kernels. The module keeps it until it is
+ * destroyed. Call dk_aggregation_changed after each write into the copy: the next use then packs the kernels
+ * again. Returns NULL if memory is short. */
 DK_API float *dk_aggregation_weight(dk_aggregation *aggregation);
 DK_API void dk_aggregation_changed(dk_aggregation *aggregation);
 

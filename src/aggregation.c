@@ -67,10 +67,6 @@ static inline void aggregation_assert_range(const dk_aggregation *aggregation, i
                                             int32_t count) {
   DK_ASSERT(aggregation && k >= 0 && k < aggregation->kernels.K);
   DK_ASSERT(first >= 0 && count >= 0 && count <= aggregation->kernels.O - first);
-  (void)aggregation;
-  (void)k;
-  (void)first;
-  (void)count;
 }
 
 SMALL void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
@@ -99,6 +95,8 @@ SMALL float *dk_aggregation_weight(dk_aggregation *aggregation) {
   if (!aggregation->weight) {
     float *weight = dk_alloc(sizeof(float) * kernels->K * kernels->O * kernels->depth);
     if (!weight) return NULL;
+
+    /* The packed kernels are the current ones. */
     for (int32_t k = 0; k < kernels->K; k++)
       kernels_unpack(kernels, k, 0, kernels->O, weight + aggregation_weight_offset(aggregation, k, 0));
     aggregation->weight = weight;
@@ -162,6 +160,8 @@ dk_status aggregation_prepare(const dk_aggregation *aggregation, int32_t N, int3
   if (status) return status;
   *chosen = plan_convolution(shape, (dk_algorithm)aggregation->config.algorithm);
   if (!*chosen) return DK_ERROR_CONFIG;
+
+  /* A forced algorithm may need too much memory. */
   return (*chosen)->workspace(shape) > MOST_WORKSPACE ? DK_ERROR_MEMORY : DK_OK;
 }
 
@@ -207,14 +207,14 @@ SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32
       const channel_block channels = kernels_block(kernels, block);
       float mixed[LANES];
 
-      /* the weights of each channel, one tap at a time */
+      /* Mix the weights, one tap of all channels at a time. */
       for (int32_t i = 0; i < kernels->depth; i++) {
         kernels_mix(kernels, block, i, 1, a, mixed);
         for (int32_t lane = 0; lane < channels.count; lane++)
           weight[((size_t)n * kernels->O + channels.first + lane) * kernels->depth + i] = mixed[lane];
       }
 
-      /* the biases */
+      /* Mix the biases. */
       if (!aggregation->bias) continue;
       kernels_mix_bias(kernels, block, aggregation->bias, a, mixed);
       memcpy(bias + (size_t)n * kernels->O + channels.first, mixed, sizeof(float) * (size_t)channels.count);

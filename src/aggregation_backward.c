@@ -56,7 +56,7 @@ SMALL dk_status aggregation_backward_prepare(const dk_context *context, dk_aggre
       round_up(sizeof(double) * aggregation_part_sums(backward) * (size_t)backward->parts, 64);
   backward->gw_bytes = round_up(sizeof(float) * backward->gw.blocks * backward->gw.depth * LANES, 64);
 
-  /* The steps share one piece of memory. */
+  /* The steps use the same memory, one after the other. */
   const uint64_t part = aggregation_part_workspace(backward);
   uint64_t steps = part * (uint32_t)backward->parts;
   if (backward->grad_x) steps = max_u64(steps, backward->input.bytes);
@@ -121,7 +121,7 @@ SMALL static void aggregation_compute_sample(dk_context *context, const aggregat
   const packed_kernels *kernels = &sample->aggregation->kernels;
   memset(sample->sums, 0, backward->sums_bytes);
 
-  /* 1. the input. The reference computes gw here too. */
+  /* 1. Compute the input's gradient. The reference computes gw here too. */
   if (backward->by_reference)
     convolution_reference_packed(shape, kernels, sample->a, sample->x, sample->gy, sample->gx, &sample->gw,
                                  sample->scratch);
@@ -129,7 +129,7 @@ SMALL static void aggregation_compute_sample(dk_context *context, const aggregat
     input_gradient_compute(context, &backward->input, kernels, sample->a, sample->gy, sample->gx,
                            sample->scratch);
 
-  /* 2. and 3. the kernels, on all threads, then the biases */
+  /* 2. and 3. Compute the kernels' gradients on all threads, then those of the biases. */
   if (backward->grad_a || backward->grad_weight) {
     parallel_expect(context, (double)shape->Ho * shape->Wo * shape->O * backward->gw.depth);
     parallel_for(context, backward->parts, aggregation_kernel_gradients, sample);

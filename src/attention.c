@@ -1,6 +1,6 @@
 /* KernelAttention: pooling, two 1x1 convolutions with batch norm and ReLU between them, sigmoid.
  *
- * After pooling there are only a few numbers per sample, so this computes in double precision and in plain
+ * After pooling there are only a few numbers for each sample. They are computed in double precision, in plain
  * loops. */
 #include "attention.h"
 
@@ -59,7 +59,7 @@ SMALL static void attention_normalise_by_batch(dk_attention *attention, const at
                                                int32_t N) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
-    /* subtract the mean, then divide by the biased deviation */
+    /* Subtract the mean, then divide by the biased deviation. */
     double *z = tape->normalised + m, mean = 0, squares = 0;
     for (int32_t n = 0; n < N; n++) mean += z[(size_t)n * M] / N;
     for (int32_t n = 0; n < N; n++) z[(size_t)n * M] -= mean;
@@ -67,7 +67,7 @@ SMALL static void attention_normalise_by_batch(dk_attention *attention, const at
     tape->inverse[m] = 1 / sqrt(squares / N + EPSILON);
     for (int32_t n = 0; n < N; n++) z[(size_t)n * M] *= tape->inverse[m];
 
-    /* move the running statistics, with the unbiased variance */
+    /* Move the running statistics, with the unbiased variance. */
     float *running_mean = &attention->bn_running_mean[m];
     float *running_var = &attention->bn_running_var[m];
     *running_mean = (float)((1 - MOMENTUM) * *running_mean + MOMENTUM * mean);
@@ -120,8 +120,8 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
 }
 
 /* Returns the sum of weight[i] * value[i] over i < count. conv1's product grows with the square of the
- * channels, so it runs four at a time: a depthwise layer of 512 channels and 7x7 pixels is 1.15 times as
- * fast. */
+ * channels, so it runs four values at a time. A depthwise layer of 512 channels and 7x7 pixels is 1.15 times
+ * as fast by it. */
 static double attention_dot(const float *weight, const double *value, int32_t count) {
   v128_t low = wasm_f64x2_splat(0), high = low;
   const float *const end = weight + count;
@@ -145,19 +145,19 @@ SMALL void attention_compute(dk_context *context, dk_attention *attention, int32
   const attention_tape tape = attention_tape_view(attention, N, tape_memory);
   pool_means(context, x, N * C, (size_t)H * W, tape.mean);
 
-  /* conv1 */
+  /* Compute conv1. */
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++)
       tape.normalised[(size_t)n * M + m] =
           attention_dot(attention->conv1_weight + (size_t)m * C, tape.mean + (size_t)n * C, C);
 
-  /* batch norm, in place */
+  /* Normalise in place. */
   if (training)
     attention_normalise_by_batch(attention, &tape, N);
   else
     attention_normalise_by_running(attention, &tape, N);
 
-  /* its weight and bias, and ReLU; NaN stays NaN */
+  /* Apply batch norm's weight and bias, and ReLU. NaN stays NaN. */
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++) {
       const size_t i = (size_t)n * M + m;
@@ -165,7 +165,7 @@ SMALL void attention_compute(dk_context *context, dk_attention *attention, int32
       tape.hidden[i] = z < 0 ? 0 : z;
     }
 
-  /* conv2 and sigmoid */
+  /* Compute conv2 and sigmoid. */
   for (int32_t n = 0; n < N; n++)
     for (int32_t k = 0; k < K; k++) {
       const double sum =

@@ -27,7 +27,7 @@ SMALL static void attention_through_conv2(const dk_attention *attention, const a
                                           const dk_attention_gradients *gradients) {
   const int32_t M = attention->M, K = attention->K;
 
-  /* conv2's parameters */
+  /* Add the gradients of conv2's parameters. */
   for (int32_t k = 0; k < K; k++) {
     double bias = 0;
     for (int32_t n = 0; n < N; n++) bias += gs[(size_t)n * K + k];
@@ -39,7 +39,7 @@ SMALL static void attention_through_conv2(const dk_attention *attention, const a
     }
   }
 
-  /* conv2's input, which is the ReLU's output */
+  /* Go through conv2 to its input, and through the ReLU. */
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++) {
       double sum = 0;
@@ -49,9 +49,11 @@ SMALL static void attention_through_conv2(const dk_attention *attention, const a
     }
 }
 
-/* gz [N, M], in place: the gradient of batch norm's output becomes that of its input. With z^ = normalised, g
- * = gz * weight and means over the batch:
+/* gz [N, M], in place: the gradient of batch norm's output becomes that of its input. Means are over the
+ * batch.
  *
+ *     z^        normalised
+ *     g         gz * weight
  *     eval      gz = g * inverse
  *     training  gz = inverse * (g - mean(g) - z^ * mean(g * z^))
  *
@@ -63,7 +65,7 @@ SMALL static void attention_through_batch_norm(const dk_attention *attention, in
   for (int32_t m = 0; m < M; m++) {
     const double scale = attention->bn_weight[m] * tape->inverse[m];
 
-    /* sums of gz and of gz * z^ over the batch */
+    /* Sum gz and gz * z^ over the batch. */
     double sum = 0, product = 0;
     for (int32_t n = 0; n < N; n++) {
       const size_t i = (size_t)n * M + m;
@@ -73,7 +75,7 @@ SMALL static void attention_through_batch_norm(const dk_attention *attention, in
     attention_add(gradients->bn_bias, (size_t)m, sum);
     attention_add(gradients->bn_weight, (size_t)m, product);
 
-    /* the input; scale carries the weight */
+    /* Compute the input's gradient. The scale includes the weight. */
     for (int32_t n = 0; n < N; n++) {
       const size_t i = (size_t)n * M + m;
       if (training) gz[i] -= sum / N + tape->normalised[i] * product / N;
@@ -88,7 +90,7 @@ SMALL static void attention_through_conv1(const dk_attention *attention, const a
                                           const dk_attention_gradients *gradients) {
   const int32_t C = attention->C, M = attention->M;
 
-  /* conv1's weight; most work of this file, so only if it is wanted */
+  /* Add the gradient of conv1's weight, if it is wanted: this is most of the work here. */
   if (gradients->conv1_weight)
     for (int32_t m = 0; m < M; m++)
       for (int32_t c = 0; c < C; c++) {
@@ -97,7 +99,7 @@ SMALL static void attention_through_conv1(const dk_attention *attention, const a
         attention_add(gradients->conv1_weight, (size_t)m * C + c, weight);
       }
 
-  /* conv1's input */
+  /* Go through conv1 to its input. */
   for (int32_t n = 0; n < N; n++)
     for (int32_t c = 0; c < C; c++) {
       double sum = 0;
@@ -140,7 +142,7 @@ dk_status dk_attention_backward(dk_context *context, const dk_attention *attenti
   const double *gp = attention_backward_compute(attention, training, tape, N, grad_a, gradients, workspace);
   if (!grad_x) return DK_OK;
 
-  /* grad_x is written: pooling adds to zeros. */
+  /* Pooling adds to grad_x, so it starts at zero. */
   const size_t planes = (size_t)N * attention->C, pixels = (size_t)H * W;
   memset(grad_x, 0, sizeof(float) * planes * pixels);
   pool_add_gradient(gp, planes, pixels, grad_x);

@@ -32,7 +32,7 @@ static double initialise_uniform(random_state *random) {
 
 /* Standard normal, by Marsaglia's polar method (1964). */
 SMALL static double initialise_normal(random_state *random) {
-  /* a point u, v of the unit disc, by rejection */
+  /* Draw points u, v until one lies in the unit disc. */
   double u, v, squared_radius;
   do {
     u = initialise_uniform(random);
@@ -71,7 +71,7 @@ SMALL void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed)
   const double bound = sqrt(6.0 / kernels->depth);
   for (int32_t k = 0; k < kernels->K; k++)
     for (int32_t o = 0; o < kernels->O; o++) {
-      /* the packed channel, and the unpacked copy if there is one */
+      /* Fill the packed channel, and the unpacked copy if there is one. */
       float *packed = kernels_channel(kernels, k, o);
       for (int32_t i = 0; i < kernels->depth; i++)
         packed[(size_t)i * LANES] = (float)(bound * initialise_uniform(&random));

@@ -22,10 +22,10 @@ double pool_sum(const float *x, size_t count) {
   double sum = 0;
   size_t i = 0;
   while (count - i >= 16) {
-    /* a whole block, or all sixteens that are left */
+    /* Take a whole block, or as many sixteens as are left. */
     size_t end = count - i > BLOCK ? i + BLOCK : count - (count - i) % 16;
 
-    /* four sums hide the latency of the additions */
+    /* Four sums hide the latency of the additions. */
     v128_t s0 = wasm_f32x4_splat(0), s1 = s0, s2 = s0, s3 = s0;
     for (; i < end; i += 16) {
       s0 = wasm_f32x4_add(s0, wasm_v128_load(x + i));
@@ -66,7 +66,7 @@ void pool_means(dk_context *context, const float *x, int32_t planes, size_t pixe
 void pool_add_gradient(const double *gp, size_t planes, size_t pixels, float *gx) {
   DK_ASSERT(gp && gx && planes >= 1 && pixels >= 1);
   for (size_t i = 0; i < planes; i++) {
-    /* each pixel has the same part in the mean */
+    /* Each pixel has the same part in the mean. */
     const float share = (float)(gp[i] / (double)pixels);
     for (size_t j = 0; j < pixels; j++) gx[i * pixels + j] += share;
   }

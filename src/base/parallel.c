@@ -19,8 +19,8 @@ enum {
   MUCH_WORK = 1 << 21,  /* multiply-adds. With less work, waking the workers costs more than it saves. */
   DECLINE = 4,          /* Every fourth refusal wakes the workers: more work of this size may follow. */
 };
-static const int64_t SOON =
-    2000000; /* nanoseconds of sleep; a job within them means that more jobs are near */
+/* Nanoseconds of sleep. If a job comes within them, more jobs are near. */
+static const int64_t SOON = 2000000;
 
 enum {
   SPINS_PER_LOOK = 1 << 16, /* about 0.1 milliseconds: how often the caller looks at the clock */
@@ -82,6 +82,7 @@ static void parallel_take_tasks(dk_context *context, int32_t thread) {
 int32_t parallel_threads(const dk_context *context) { return context->threads; }
 
 bool parallel_may_pay(const dk_context *context, double work) {
+  DK_ASSERT(context && work >= 0);
   return context->threads > 1 && work >= LEAST_WORK;
 }
 

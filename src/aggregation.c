@@ -1,26 +1,30 @@
-/* KernelAggregation. */
+/* KernelAggregation: the module, its kernels packed and unpacked, and its forward pass. */
+#include "aggregation.h"
+
 #include <string.h>
 
-#include "aggregation.h"
+#include "base/assert.h"
 #include "base/attributes.h"
 #include "base/workspace.h"
 
-static dk_status check_config(const dk_aggregation_config *c) {
-  const int32_t limit = 1 << 15; /* so that dilation * (R - 1) fits in int32_t */
-  const int32_t G = c->groups;
-  if (c->in_channels < 1 || c->out_channels < 1 || c->kernel_size < 1 || c->stride < 1 || c->padding < 0 ||
-      c->dilation < 1 || G < 1 || c->num_kernels < 1)
+static dk_status aggregation_check_config(const dk_aggregation_config *config) {
+  const int32_t limit = 1 << 15; /* dilation * (R - 1) then fits an int32_t */
+  const int32_t G = config->groups;
+  if (config->in_channels < 1 || config->out_channels < 1 || config->kernel_size < 1 || config->stride < 1 ||
+      config->padding < 0 || config->dilation < 1 || G < 1 || config->num_kernels < 1)
     return DK_ERROR_CONFIG;
-  if (c->in_channels % G || c->out_channels % G) return DK_ERROR_CONFIG;
-  if (c->kernel_size > limit || c->stride > limit || c->padding > limit || c->dilation > limit)
+  if (config->in_channels % G || config->out_channels % G) return DK_ERROR_CONFIG;
+  if (config->kernel_size > limit || config->stride > limit || config->padding > limit ||
+      config->dilation > limit)
     return DK_ERROR_CONFIG;
-  if (!dk_algorithm_name(c->algorithm)) return DK_ERROR_CONFIG;
+  if (!dk_algorithm_name(config->algorithm)) return DK_ERROR_CONFIG;
   return DK_OK;
 }
 
 SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation) {
+  DK_ASSERT(config && aggregation);
   *aggregation = NULL;
-  dk_status status = check_config(config);
+  dk_status status = aggregation_check_config(config);
   if (status) return status;
 
   const int32_t C = config->in_channels, O = config->out_channels, G = config->groups;
@@ -29,14 +33,19 @@ SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_ag
   packed_kernels kernels;
   if (!kernels_layout(K, O, G, depth, C == G, &kernels)) return DK_ERROR_MEMORY;
 
+  /* Allocate everything, or nothing. */
   const size_t floats = (size_t)kernels.blocks * K * kernels.depth * LANES;
   dk_aggregation *made = dk_alloc(sizeof *made);
   float *data = dk_alloc(floats * sizeof(float));
   float *bias = config->bias ? dk_alloc(sizeof(float) * K * O) : NULL;
   if (!made || !data || (config->bias && !bias)) {
-    dk_free(made), dk_free(data), dk_free(bias);
+    dk_free(made);
+    dk_free(data);
+    dk_free(bias);
     return DK_ERROR_MEMORY;
   }
+
+  /* Zeros, also in lanes without a channel. */
   kernels.data = data;
   memset(data, 0, floats * sizeof(float));
   if (bias) memset(bias, 0, sizeof(float) * K * O);
@@ -53,18 +62,27 @@ SMALL void dk_aggregation_destroy(dk_aggregation *aggregation) {
   dk_free(aggregation);
 }
 
+/* Checks that kernel k has output channels first .. first + count - 1. */
+static inline void aggregation_assert_range(const dk_aggregation *aggregation, int32_t k, int32_t first,
+                                            int32_t count) {
+  DK_ASSERT(aggregation && k >= 0 && k < aggregation->kernels.K);
+  DK_ASSERT(first >= 0 && count >= 0 && count <= aggregation->kernels.O - first);
+}
+
 SMALL void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
                                 const float *weight) {
+  aggregation_assert_range(aggregation, k, first, count);
   if (aggregation->weight)
-    memcpy(aggregation->weight + weight_offset(aggregation, k, first), weight,
+    memcpy(aggregation->weight + aggregation_weight_offset(aggregation, k, first), weight,
            sizeof(float) * count * aggregation->kernels.depth);
   kernels_pack(&aggregation->kernels, k, first, count, weight);
 }
 
 SMALL void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
                                float *weight) {
+  aggregation_assert_range(aggregation, k, first, count);
   if (aggregation->weight)
-    memcpy(weight, aggregation->weight + weight_offset(aggregation, k, first),
+    memcpy(weight, aggregation->weight + aggregation_weight_offset(aggregation, k, first),
            sizeof(float) * count * aggregation->kernels.depth);
   else
     kernels_unpack(&aggregation->kernels, k, first, count, weight);
@@ -77,8 +95,10 @@ SMALL float *dk_aggregation_weight(dk_aggregation *aggregation) {
   if (!aggregation->weight) {
     float *weight = dk_alloc(sizeof(float) * kernels->K * kernels->O * kernels->depth);
     if (!weight) return NULL;
+
+    /* The packed kernels are the current ones. */
     for (int32_t k = 0; k < kernels->K; k++)
-      kernels_unpack(kernels, k, 0, kernels->O, weight + weight_offset(aggregation, k, 0));
+      kernels_unpack(kernels, k, 0, kernels->O, weight + aggregation_weight_offset(aggregation, k, 0));
     aggregation->weight = weight;
   }
   return aggregation->weight;
@@ -90,12 +110,13 @@ void aggregation_pack(dk_aggregation *aggregation) {
   packed_kernels *kernels = &aggregation->kernels;
   if (!aggregation->stale) return;
   for (int32_t k = 0; k < kernels->K; k++)
-    kernels_pack(kernels, k, 0, kernels->O, aggregation->weight + weight_offset(aggregation, k, 0));
+    kernels_pack(kernels, k, 0, kernels->O,
+                 aggregation->weight + aggregation_weight_offset(aggregation, k, 0));
   aggregation->stale = false;
 }
 
-/* Output length along one axis, or 0 where the kernel is larger than the padded input. */
-static int32_t output_length(const dk_aggregation_config *config, int32_t length) {
+/* Returns the output length along one axis, or 0 if the kernel is larger than the padded input. */
+static int32_t aggregation_output_length(const dk_aggregation_config *config, int32_t length) {
   int64_t padded = (int64_t)length + 2 * (int64_t)config->padding;
   int64_t reach = (int64_t)config->dilation * (config->kernel_size - 1) + 1;
   return padded < reach ? 0 : (int32_t)((padded - reach) / config->stride + 1);
@@ -103,23 +124,28 @@ static int32_t output_length(const dk_aggregation_config *config, int32_t length
 
 dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                                geometry *shape) {
-  const dk_aggregation_config *c = &aggregation->config;
+  DK_ASSERT(aggregation && shape);
+  const dk_aggregation_config *config = &aggregation->config;
   if (N < 1 || H < 1 || W < 1 || H > MAX_ELEMENTS || W > MAX_ELEMENTS) return DK_ERROR_SHAPE;
-  const int32_t Ho = output_length(c, H), Wo = output_length(c, W);
+  const int32_t Ho = aggregation_output_length(config, H), Wo = aggregation_output_length(config, W);
   if (Ho < 1 || Wo < 1) return DK_ERROR_SHAPE;
+
+  /* x and y each have at most MAX_ELEMENTS values. */
   const uint64_t plane_limit = (uint64_t)MAX_ELEMENTS / (uint32_t)N;
-  if ((uint64_t)H * W > plane_limit / c->in_channels || (uint64_t)Ho * Wo > plane_limit / c->out_channels)
+  if ((uint64_t)H * W > plane_limit / config->in_channels ||
+      (uint64_t)Ho * Wo > plane_limit / config->out_channels)
     return DK_ERROR_SHAPE;
+
   *shape = (geometry){
       .N = N,
-      .C = c->in_channels,
-      .O = c->out_channels,
-      .G = c->groups,
-      .K = c->num_kernels,
-      .R = c->kernel_size,
-      .stride = c->stride,
-      .padding = c->padding,
-      .dilation = c->kernel_size > 1 ? c->dilation : 1, /* one tap is no distance from itself */
+      .C = config->in_channels,
+      .O = config->out_channels,
+      .G = config->groups,
+      .K = config->num_kernels,
+      .R = config->kernel_size,
+      .stride = config->stride,
+      .padding = config->padding,
+      .dilation = config->kernel_size > 1 ? config->dilation : 1, /* one tap has no distance to another */
       .H = H,
       .W = W,
       .Ho = Ho,
@@ -134,6 +160,8 @@ dk_status aggregation_prepare(const dk_aggregation *aggregation, int32_t N, int3
   if (status) return status;
   *chosen = plan_convolution(shape, (dk_algorithm)aggregation->config.algorithm);
   if (!*chosen) return DK_ERROR_CONFIG;
+
+  /* A forced algorithm may need too much memory. */
   return (*chosen)->workspace(shape) > MOST_WORKSPACE ? DK_ERROR_MEMORY : DK_OK;
 }
 
@@ -151,6 +179,8 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
 SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
                                 const geometry *shape, const float *x, const float *a, float *y,
                                 void *workspace) {
+  DK_ASSERT(x && a && y && shape->K == aggregation->kernels.K && shape->O == aggregation->kernels.O);
+  DK_ASSERT((uintptr_t)workspace % WORKSPACE_ALIGNMENT == 0);
   aggregation_pack(aggregation);
   convolve_batch(context, chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
 }
@@ -170,16 +200,21 @@ SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggr
 SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
                               float *bias) {
   const packed_kernels *kernels = &aggregation->kernels;
+  DK_ASSERT(a && weight && N >= 1 && (bias || !aggregation->bias));
   aggregation_pack(aggregation);
   for (int32_t n = 0; n < N; n++, a += kernels->K)
     for (int32_t block = 0; block < kernels->blocks; block++) {
       const channel_block channels = kernels_block(kernels, block);
       float mixed[LANES];
+
+      /* Mix the weights, one tap of all channels at a time. */
       for (int32_t i = 0; i < kernels->depth; i++) {
         kernels_mix(kernels, block, i, 1, a, mixed);
         for (int32_t lane = 0; lane < channels.count; lane++)
           weight[((size_t)n * kernels->O + channels.first + lane) * kernels->depth + i] = mixed[lane];
       }
+
+      /* Mix the biases. */
       if (!aggregation->bias) continue;
       kernels_mix_bias(kernels, block, aggregation->bias, a, mixed);
       memcpy(bias + (size_t)n * kernels->O + channels.first, mixed, sizeof(float) * (size_t)channels.count);

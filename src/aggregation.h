@@ -1,4 +1,5 @@
-/* What a dk_aggregation is made of. */
+/* The fields of a dk_aggregation, and its forward pass in parts: a block checks everything before it changes
+ * anything. */
 #ifndef DK_AGGREGATION_H
 #define DK_AGGREGATION_H
 
@@ -8,27 +9,27 @@ struct dk_aggregation {
   dk_aggregation_config config;
   packed_kernels kernels;
   float *bias;   /* [K, O] or NULL */
-  float *weight; /* [K, O, C/G, R, R], or NULL until somebody asks for it */
-  bool stale;    /* weight was written since it was packed */
+  float *weight; /* [K, O, C/G, R, R]; NULL until dk_aggregation_weight is called */
+  bool stale;    /* weight was written after the kernels were packed */
 };
 
-/* Where output channel o of kernel k begins within the unpacked weight. */
-static inline size_t weight_offset(const dk_aggregation *aggregation, int32_t k, int32_t o) {
+/* Returns where output channel o of kernel k begins in the unpacked weight. */
+static inline size_t aggregation_weight_offset(const dk_aggregation *aggregation, int32_t k, int32_t o) {
   return ((size_t)k * aggregation->kernels.O + o) * aggregation->kernels.depth;
 }
 
-/* Packs the kernels anew where the unpacked copy was written. */
+/* Packs the kernels again if the unpacked copy was written. */
 void aggregation_pack(dk_aggregation *aggregation);
 
-/* Errors: SHAPE. */
+/* Writes the shape of the convolution of x [N, C, H, W]. Errors: SHAPE. */
 dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                                geometry *shape);
 
-/* dk_aggregation_forward in parts, so that a block can check everything before it changes anything:
- * the geometry and the algorithm for a shape (errors: SHAPE, CONFIG, MEMORY), and the convolution in
- * batch_workspace's many bytes. */
+/* Writes the shape, and chooses the algorithm. Errors: SHAPE, CONFIG, MEMORY. */
 dk_status aggregation_prepare(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                               geometry *shape, const algorithm **chosen);
+
+/* dk_aggregation_forward after aggregation_prepare. workspace: batch_workspace bytes, aligned to 64. */
 void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
                           const geometry *shape, const float *x, const float *a, float *y, void *workspace);
 

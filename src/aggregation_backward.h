@@ -1,33 +1,34 @@
-/* The backward pass of KernelAggregation in parts, so that a block can check everything before it changes
- * anything. */
+/* The backward pass of KernelAggregation in parts: a block checks everything before it changes anything. */
 #ifndef DK_AGGREGATION_BACKWARD_H
 #define DK_AGGREGATION_BACKWARD_H
 
 #include "aggregation.h"
 #include "backward/backward.h"
 
-/* The caller sets the pointers, aggregation_gradient_prepare the rest. */
+/* The caller sets the pointers, and aggregation_backward_prepare the rest. The workspace holds the sums, then
+ * gw, then the memory that the steps use one after the other. */
 typedef struct aggregation_backward {
-  const float *x, *a, *grad_y;
-  float *grad_x, *grad_a, *grad_weight, *grad_bias; /* each NULL if it is not wanted */
+  const float *x, *a, *grad_y;                      /* as in dk_aggregation_backward */
+  float *grad_x, *grad_a, *grad_weight, *grad_bias; /* each is NULL if it is not wanted */
   geometry shape;
-  bool reference;
-  input_gradient input;
-  packed_kernels gw; /* of one sample, K = 1 */
-  int32_t parts;     /* of the kernels' gradient, one a thread */
-  size_t totals;     /* bytes of the workspace for ga of all parts, */
-  size_t gw_bytes;   /* for gw, */
-  size_t step;       /* and for the steps, one after another */
-  size_t part;       /* bytes of step for each part */
+  bool by_reference;    /* DK_ALGORITHM_REFERENCE computes */
+  input_gradient input; /* the plan of grad_x */
+  packed_kernels gw;    /* the layout of one sample's gradient: K = 1, data NULL */
+  int32_t parts;        /* the kernels' gradient is computed in so many parts, one a thread */
+  size_t sums_bytes;    /* of grad_a's sums: [parts, K rounded up] in double */
+  size_t gw_bytes;
+  size_t steps_bytes;
+  size_t part_bytes; /* the share of steps_bytes of each part */
 } aggregation_backward;
 
 /* Errors: SHAPE, MEMORY. */
-dk_status aggregation_gradient_prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
-                                       int32_t H, int32_t W, aggregation_backward *b);
+dk_status aggregation_backward_prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
+                                       int32_t H, int32_t W, aggregation_backward *backward);
 
-size_t aggregation_gradient_workspace(const aggregation_backward *b); /* bytes, aligned to 64 */
+/* Returns the bytes of workspace that aggregation_backward_compute needs, aligned to 64. */
+size_t aggregation_backward_workspace(const aggregation_backward *backward);
 
-void aggregation_gradient_compute(dk_context *context, const aggregation_backward *b,
+void aggregation_backward_compute(dk_context *context, const aggregation_backward *backward,
                                   dk_aggregation *aggregation, void *workspace);
 
 #endif

@@ -4,12 +4,14 @@
 
 #include "attention.h"
 
-size_t attention_gradient_workspace(const dk_attention *attention, int32_t N); /* bytes */
+/* Returns the bytes of workspace that attention_backward_compute needs. */
+size_t attention_backward_workspace(const dk_attention *attention, int32_t N);
 
-/* Adds the gradients of the parameters to `gradients`, which may be NULL. Returns gp [N, C], the gradient of
- * each channel's mean, inside the workspace. */
-const double *attention_gradient(const dk_attention *attention, int32_t training, const void *tape, int32_t N,
-                                 const float *grad_a, const dk_attention_gradients *gradients,
-                                 void *workspace);
+/* dk_attention_backward after attention_check, without the pooling. grad_a is [N, K]. Adds the parameters'
+ * gradients to `gradients`, which may be NULL. Returns gp [N, C], the gradient of each channel's mean, inside
+ * the workspace. */
+const double *attention_backward_compute(const dk_attention *attention, int32_t training, const void *tape,
+                                         int32_t N, const float *grad_a,
+                                         const dk_attention_gradients *gradients, void *workspace);
 
 #endif

@@ -1,5 +1,5 @@
-/* DynamicKernelAggregation: the aggregation's kernels, mixed as the attention says. Nothing changes,
- * running statistics above all, before everything that can be refused has been checked. */
+/* DynamicKernelAggregation: the aggregation, with its kernels mixed by the attention's weights. Everything
+ * that can be refused is checked first, before anything changes, running statistics included. */
 #include "aggregation.h"
 #include "aggregation_backward.h"
 #include "attention.h"
@@ -24,8 +24,9 @@ dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention, d
   if (status) return status;
   if (attention->C != shape.C || attention->K != shape.K) return DK_ERROR_CONFIG;
 
-  const uint64_t branch = tape ? 0 : dk_attention_tape_bytes(attention, N);
-  const uint64_t bytes = max_u64(branch, batch_workspace(context, chosen, &shape));
+  /* The branch is done before the convolution begins, so both use the same memory. */
+  const uint64_t branch_bytes = tape ? 0 : dk_attention_tape_bytes(attention, N);
+  const uint64_t bytes = max_u64(branch_bytes, batch_workspace(context, chosen, &shape));
   void *workspace = workspace_reserve(context, (size_t)bytes);
   if (!workspace) return workspace_refusal(context);
 
@@ -40,7 +41,7 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
                                   const float *grad_y, float *grad_x,
                                   const dk_attention_gradients *attention_gradients,
                                   const dk_aggregation_gradients *aggregation_gradients) {
-  aggregation_backward b = {
+  aggregation_backward backward = {
       .x = x,
       .a = a,
       .grad_y = grad_y,
@@ -49,22 +50,25 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
       .grad_bias = aggregation_gradients ? aggregation_gradients->bias : NULL,
   };
   dk_status status = attention_check(attention, training, N, H, W);
-  if (!status) status = aggregation_gradient_prepare(context, aggregation, N, H, W, &b);
+  if (!status) status = aggregation_backward_prepare(context, aggregation, N, H, W, &backward);
   if (status) return status;
-  if (attention->C != b.shape.C || attention->K != b.shape.K) return DK_ERROR_CONFIG;
+  if (attention->C != backward.shape.C || attention->K != backward.shape.K) return DK_ERROR_CONFIG;
 
-  /* grad_a first, then the steps of one module and of the other in the same place. */
-  const size_t grad_a_bytes = round_up(sizeof(float) * N * b.shape.K, 64);
-  const size_t steps =
-      (size_t)max_u64(aggregation_gradient_workspace(&b), attention_gradient_workspace(attention, N));
-  char *workspace = workspace_reserve(context, grad_a_bytes + steps);
+  /* grad_a comes first. The steps of both modules then use the same memory. */
+  const size_t grad_a_bytes = round_up(sizeof(float) * N * backward.shape.K, 64);
+  const size_t steps_bytes =
+      (size_t)max_u64(aggregation_backward_workspace(&backward), attention_backward_workspace(attention, N));
+  char *workspace = workspace_reserve(context, grad_a_bytes + steps_bytes);
   if (!workspace) return workspace_refusal(context);
 
-  if (grad_x || attention_gradients) b.grad_a = (float *)workspace;
-  aggregation_gradient_compute(context, &b, aggregation, workspace + grad_a_bytes);
-  if (!b.grad_a || parallel_status(context)) return parallel_status(context);
-  const double *gp = attention_gradient(attention, training, tape, N, b.grad_a, attention_gradients,
-                                        workspace + grad_a_bytes);
-  if (grad_x) pool_add_gradient(gp, (size_t)N * b.shape.C, (size_t)H * W, grad_x);
+  /* The branch's gradients need grad_a. */
+  if (grad_x || attention_gradients) backward.grad_a = (float *)workspace;
+  aggregation_backward_compute(context, &backward, aggregation, workspace + grad_a_bytes);
+  if (!backward.grad_a || parallel_status(context)) return parallel_status(context);
+  const double *gp = attention_backward_compute(attention, training, tape, N, backward.grad_a,
+                                                attention_gradients, workspace + grad_a_bytes);
+
+  /* The aggregation has written grad_x. Pooling adds to it. */
+  if (grad_x) pool_add_gradient(gp, (size_t)N * backward.shape.C, (size_t)H * W, grad_x);
   return DK_OK;
 }

@@ -1,21 +1,31 @@
-/* The size of functions.
+/* Attributes of functions and loops. What we know of V8 and LLVM, as of November 2026: LLVM 19.1 (Emscripten
+ * 3.1.69), V8 11.3 (Node 20) and V8 13.6 (Node 24).
  *
- * INLINE is for functions whose callers give them constants, for which they are compiled anew.
+ *   INLINE            For functions whose callers pass constants. LLVM then compiles the body once for each
+ *                     set of constants, and unrolls the loops that a constant bounds. Left alone, LLVM
+ *                     keeps one body for all callers if it is large.
  *
- * SMALL is for functions that run a few times a call, or work on a few numbers: compiled for size.
- * Loops that the compiler would unroll and vectorise there cost a visitor download, and gain
- * nothing.
+ *   SMALL             For functions that run a few times a call, or work on a few numbers. LLVM at -O2
+ *                     unrolls their loops, which makes the download larger and nothing faster.
  *
- * APART is for functions that stay functions: what a fast loop calls now and then, which inside it would be
- * compiled for speed and take its registers; and what is large, or fast, and called by something small.
+ *   APART             For functions that LLVM must not inline. Rare work inside a fast loop takes registers
+ *                     from the loop and is compiled for speed. Large or fast work inside a SMALL caller is
+ *                     compiled for size.
  *
- * Inner loops of which there are several, for one number of taps or another, are called through tables:
- * optimisers would make all of them part of their one caller, and engines, which optimise a
- * function at a time while its first code already runs, would be late with what the first image
- * needs. V8 takes 25 ms for all of inner/rows_few_taps.c as one function, 1 ms for the loop of 3 x 3 taps.
- */
-#ifndef DK_SMALL_H
-#define DK_SMALL_H
+ *   unroll(disable)   For inner loops that do enough in one turn. LLVM unrolls them by two or more, which
+ *                     makes the download larger. V8 then loads the inputs of all turns first, and spills
+ *                     accumulators to the stack.
+ *
+ *   tables            For inner loops in several versions, for example one for each number of taps. A table
+ *                     of function pointers stops LLVM from inlining all versions into one caller. V8
+ *                     optimises one function at a time, while its first code already runs. It takes 25 ms
+ *                     for all of inner/rows_few_taps.c as one function, and 1 ms for the loop of 3x3 taps
+ *                     alone.
+ *
+ *   steady_f32, _i32  For vector constants of a loop (base/simd.h). V8 13.6 rebuilds a constant that it can
+ *                     see in each turn of a loop, with three instructions. V8 11.3 keeps it in a register. */
+#ifndef DK_ATTRIBUTES_H
+#define DK_ATTRIBUTES_H
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -1,4 +1,4 @@
-/* What a context is made of: base/context.c has its workspace, base/parallel.c its threads. */
+/* The fields of a context. base/context.c works on the workspace, base/parallel.c on the threads. */
 #ifndef DK_CONTEXT_H
 #define DK_CONTEXT_H
 
@@ -9,24 +9,25 @@
 
 struct dk_context {
   void *workspace;
-  size_t bytes;
+  size_t workspace_bytes;
 
-  int32_t threads;   /* the caller's among them */
-  uint32_t declined; /* how often parallel_pays() found some asleep */
-  float work;        /* multiply-adds of the work that is being divided: how long a task may take */
-  float patience;    /* milliseconds that the caller waits for workers, and more for much work */
+  int32_t threads;   /* including the calling thread */
+  uint32_t declined; /* how often parallel_pays() returned false because a worker was asleep */
+  float work;        /* multiply-adds of the present job: they bound how long a task may take */
+  float patience;    /* milliseconds that the caller waits for workers, plus some for large jobs */
   int32_t lost;      /* 1: a worker did not finish its task in time, and may still be running it */
 
-  /* The job under way, written by the caller's thread while open is false and inside is 0. */
+  /* The present job. The calling thread writes it while open is false, once all workers have left the job
+   * before. */
   parallel_task task;
   const void *argument;
   int32_t count;
 
-  atomic_int generation; /* counts jobs; waiters sleep on it */
-  atomic_int next;       /* the next index to be taken */
-  atomic_int finished;   /* indices done */
-  atomic_int inside;     /* workers that may be reading the job */
-  atomic_int sleeping;   /* workers that must be woken */
+  atomic_int generation; /* the number of jobs so far; idle workers sleep on its address */
+  atomic_int next;       /* the next index to take */
+  atomic_int finished;   /* how many indices are done */
+  atomic_int inside;     /* how many workers may be reading the job */
+  atomic_int sleeping;   /* how many workers must be woken */
   atomic_bool open, quit;
 };
 

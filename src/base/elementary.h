@@ -1,6 +1,6 @@
-/* exp and log in double precision, to a unit or two in the last place. The C library's are as
- * exact, but bring tables that would be an eighth of the module, and differ from machine to machine
- * in the last place: a seed is to give the same parameters everywhere. */
+/* exp and log in double precision, within one or two units in the last place. The C library is as exact, but
+ * its tables would be an eighth of the module. Its last digit also differs from machine to machine, and a
+ * seed must give the same parameters everywhere. */
 #ifndef DK_ELEMENTARY_H
 #define DK_ELEMENTARY_H
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Output channels of a block: packed kernels hold one value of each, side by side. */
+/* Output channels of a block. Packed kernels hold one value of each, side by side. */
 enum { LANES = 8 };
 
 /* x [N, C, H, W], K kernels [O, C/G, R, R] -> y [N, O, Ho, Wo]. */

@@ -1,4 +1,4 @@
-/* Dividing work among the threads of a context. */
+/* Divides work among the threads of a context. */
 #ifndef DK_PARALLEL_H
 #define DK_PARALLEL_H
 
@@ -11,30 +11,32 @@ enum { PATIENCE = 5000 }; /* milliseconds that the caller waits for workers at l
 
 typedef void (*parallel_task)(const void *argument, int32_t index, int32_t thread);
 
-/* Threads that may run tasks at once, the caller among them. */
+/* Returns how many threads may run tasks at the same time, including the calling one. */
 int32_t parallel_threads(const dk_context *context);
 
-/* Whether it pays to divide so much work, counted in multiply-adds: much work always does, less only while
- * all workers are awake. That it is asked for is counted, and wakes them now and then. */
+/* Returns true if `work` multiply-adds are worth dividing: always if the work is large, and only while no
+ * worker sleeps if it is of medium size. Not a pure query: each refusal of medium work is counted, and every
+ * fourth wakes the workers. */
 bool parallel_pays(dk_context *context, double work);
 
-/* Whether parallel_pays() can ever return true for so much work: else no worker needs room for it. */
+/* Returns true if parallel_pays() can ever return true for this work. Otherwise no worker needs room for
+ * it. */
 bool parallel_may_pay(const dk_context *context, double work);
 
-/* task(argument, index, thread) for every index below count, in any order, each once; thread is
- * below parallel_threads and no two tasks of one thread run at once. Returns when all are done. A
- * thread that has not started yet, or is late, is not waited for: the others do its share. Without a
- * context the calling thread does all, as thread 0: so that a task can call what divides its work.
+/* Runs task(argument, index, thread) once for each index 0 .. count - 1, in any order, and returns when all
+ * are done. thread is below parallel_threads(). No two tasks of one thread run at the same time. A worker
+ * that has not started or is late is not waited for: the other threads do its share. If context is NULL, the
+ * calling thread runs all tasks as thread 0, so a task can call functions that divide work.
  *
- * A worker that does not finish its task in time is given up: parallel_for then returns early, with tasks
- * undone, and so do all calls after it until the worker is out of its task. Whoever divides work therefore
- * ends by returning parallel_status(). */
+ * If a worker does not finish its task in time, parallel_for returns early with tasks undone. All later calls
+ * return at once until the worker has left its task. A function that divides work must end by returning
+ * parallel_status(). */
 void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument);
 
-/* DK_OK, or DK_ERROR_THREADS if tasks were left undone. */
+/* Returns DK_OK, or DK_ERROR_THREADS if tasks were left undone. */
 dk_status parallel_status(const dk_context *context);
 
-/* Tells how much work the next parallel_for() divides, if parallel_pays() was not asked. */
+/* Sets the work of the next parallel_for(), for callers that did not call parallel_pays(). */
 void parallel_expect(dk_context *context, double work);
 
 #endif

@@ -1,4 +1,5 @@
-/* Four floats at a time: WebAssembly's 128-bit SIMD, or SIMDe's rendering of it on other machines. */
+/* Four floats at a time: WebAssembly's 128-bit SIMD. On other machines SIMDe provides the same
+ * instructions. */
 #ifndef DK_SIMD_H
 #define DK_SIMD_H
 
@@ -11,8 +12,8 @@
 #include <simde/wasm/simd128.h>
 #endif
 
-/* A constant in every lane, hidden from the compiler: recent V8 makes vector constants that it knows
- * anew in every turn of a loop, in three instructions. */
+/* Splats a constant that the compiler cannot see through. Otherwise V8 rebuilds it in every turn of a loop,
+ * with three instructions (base/attributes.h). */
 static inline v128_t steady_f32(float number) {
 #if defined(__wasm__)
   __asm__("" : "+r"(number));
@@ -32,7 +33,7 @@ enum { MADD_FUSES = 1 };
 enum { MADD_FUSES = 0 };
 #endif
 
-/* acc + a * b; fused where the build has relaxed SIMD and the processor fuses. */
+/* Returns acc + a * b. It is fused if the build has relaxed SIMD and the processor can fuse. */
 static inline v128_t madd(v128_t a, v128_t b, v128_t acc) {
 #if defined(__wasm_relaxed_simd__)
   return wasm_f32x4_relaxed_madd(a, b, acc);
@@ -41,20 +42,22 @@ static inline v128_t madd(v128_t a, v128_t b, v128_t acc) {
 #endif
 }
 
-/* Sum of the lanes, in double precision. */
+/* Returns the sum of the lanes, in double precision. */
 static inline double sum_lanes(v128_t v) {
   return (double)wasm_f32x4_extract_lane(v, 0) + (double)wasm_f32x4_extract_lane(v, 1) +
          (double)wasm_f32x4_extract_lane(v, 2) + (double)wasm_f32x4_extract_lane(v, 3);
 }
 
-/* A watch is a sum of what a transform reads, kept because transforms spread a value that is not finite
- * over a whole tile, and turn one that is huge into one. It holds where the sum is below 2^101: with
- * kernels of any usual size no product then comes near overflowing. What is not finite always leaves a
- * sum beyond it. Huge values do unless they cancel each other: a channel that is another one's negative,
- * say, of values beyond 2^101. */
+/* A watch is the sum of the inputs that a transform reads. A transform spreads a non-finite input over a
+ * whole tile, and can make a huge input non-finite.
+ *
+ * Returns true if the sum is below 2^101. No product then comes near overflow, with kernels of any usual
+ * size. A non-finite input always makes the sum fail. Huge inputs do unless they cancel, for example if one
+ * channel is the negative of another with values above 2^101. */
 static inline bool watch_holds(v128_t watch) {
+  /* Below 2^101 the product is finite, and 0 times it is 0. Else one of the lanes is NaN. */
   const v128_t infinite = wasm_f32x4_mul(wasm_f32x4_splat(0x1p27f), watch);
-  const v128_t zero = wasm_f32x4_mul(wasm_f32x4_splat(0), infinite); /* or NaN */
+  const v128_t zero = wasm_f32x4_mul(wasm_f32x4_splat(0), infinite);
   return wasm_i32x4_all_true(wasm_f32x4_eq(zero, zero));
 }
 

@@ -11,7 +11,8 @@ static inline int32_t min_i32(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t max_i32(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* 64 bits, for the sizes of workspaces: they may not fit a size_t, and who allocates them has to look. */
+/* Returns value rounded up to a multiple. Sizes of workspaces have 64 bits, since they may not fit a size_t:
+ * check them before they are allocated. */
 static inline uint64_t round_up(uint64_t value, uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }

@@ -30,14 +30,14 @@ void attention_reference_forward(const block_reference *block, const double *x, 
   const block_parameters *p = &block->parameters;
 
   for (int32_t i = 0; i < N * C; i++) {
-    t->p[i] = 0;
-    for (int32_t j = 0; j < plane; j++) t->p[i] += x[i * plane + j] / plane;
+    t->mean[i] = 0;
+    for (int32_t j = 0; j < plane; j++) t->mean[i] += x[i * plane + j] / plane;
   }
   for (int32_t n = 0; n < N; n++)
     for (int32_t m = 0; m < M; m++) {
       t->normalised[n * M + m] = 0;
       for (int32_t c = 0; c < C; c++)
-        t->normalised[n * M + m] += p->conv1_weight[m * C + c] * t->p[n * C + c];
+        t->normalised[n * M + m] += p->conv1_weight[m * C + c] * t->mean[n * C + c];
     }
   for (int32_t m = 0; m < M; m++) normalise(block, t, m);
   for (int32_t n = 0; n < N; n++)
@@ -93,7 +93,7 @@ void attention_reference_backward(const block_reference *block, const attention_
     for (int32_t c = 0; c < C; c++) {
       double gp = 0;
       for (int32_t m = 0; m < M; m++) {
-        gradients->conv1_weight[m * C + c] += gz[n * M + m] * t->p[n * C + c];
+        gradients->conv1_weight[m * C + c] += gz[n * M + m] * t->mean[n * C + c];
         gp += gz[n * M + m] * p->conv1_weight[m * C + c];
       }
       for (int32_t j = 0; j < plane; j++) gx[(n * C + c) * plane + j] += gp / plane;

@@ -223,7 +223,7 @@ reference_problem make_reference(const gradient_problem *p, const gradient_data 
   r.y = widened(NULL, p->outputs);
   const size_t N = (size_t)p->N, C = (size_t)c->in_channels, M = (size_t)p->M, K = (size_t)c->num_kernels;
   r.memory = widened(NULL, N * (C + 2 * M + 2 * K) + M);
-  r.tape = (attention_tape){.p = r.memory,
+  r.tape = (attention_tape){.mean = r.memory,
                             .normalised = r.memory + N * C,
                             .hidden = r.memory + N * (C + M),
                             .a = r.memory + N * (C + 2 * M),

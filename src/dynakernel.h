@@ -61,7 +61,7 @@ typedef enum dk_status {
 
 /* The number of this interface. It grows with every change to what this header declares: a program and a
  * module that were not built together compare it. */
-#define DK_ABI_VERSION 1
+#define DK_ABI_VERSION 2
 DK_API int32_t dk_abi(void);
 
 /* ------------------------------------------------------------------------------------- memory */
@@ -145,7 +145,7 @@ DK_API void dk_attention_initialise(dk_attention *attention, uint32_t seed);
 /* x [N, C, H, W] -> a [N, K]. training 0: batch norm uses the running statistics; 1: the batch's
  * (biased variance), and moves the running ones by momentum 0.1 (unbiased variance).
  * Errors: SHAPE, MODE (training and N = 1), MEMORY. */
-DK_C_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention,
+DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention,
                                       int32_t training, const float *x, int32_t N, int32_t H,
                                       int32_t W, float *a);
 
@@ -237,7 +237,7 @@ DK_API void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int3
 
 /* x [N, C, H, W] -> a [N, K], y [N, O, Ho, Wo]. Errors: those of both forward passes; running
  * statistics move only if the whole call succeeds. */
-DK_C_API dk_status dk_block_forward(dk_context *context, dk_attention *attention,
+DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention,
                                   dk_aggregation *aggregation, int32_t training, const float *x,
                                   int32_t N, int32_t H, int32_t W, float *a, float *y);
 

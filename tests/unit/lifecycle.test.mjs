@@ -302,9 +302,9 @@ test('out of memory: ERR_MEMORY with the bytes, and the runtime lives on', () =>
 test('a kind of module is warmed up once, by passes that succeed', async () => {
   const runtime = await loadRuntime();
   const { c } = heapOf(runtime);
-  const { dk_block_forward_taped: forward } = c;
+  const { dk_block_forward: forward } = c;
   let statuses = [];
-  c.dk_block_forward_taped = (...args) => {
+  c.dk_block_forward = (...args) => {
     statuses.push(forward(...args));
     return statuses.at(-1);
   };

@@ -90,7 +90,7 @@ for (const [name, [call, valueOf, slopeOf]] of Object.entries(LOSSES)) {
     assertRefused(() => call(disposed, target), 'ERR_DISPOSED', 'y');
     assertRefused(() => call(y, disposed), 'ERR_DISPOSED', 'target');
     assertRefused(() => call(y, target, { out: disposed }), 'ERR_DISPOSED', 'out');
-    assertRefused(() => call(y, target, { out: target }), 'ERR_CONFIG', 'out', 'another tensor');
+    assertRefused(() => call(y, target, { out: target }), 'ERR_CONFIG', 'out', 'must not be an input');
     assertRefused(() => call(y, target, { output: y }), 'ERR_CONFIG', '"output"', 'out');
     for (const tensor of [empty, nothing]) tensor.dispose();
     assert.equal(heapOf(dk).live, live);

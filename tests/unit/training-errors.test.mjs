@@ -144,7 +144,7 @@ test('backward: out and options', () => {
   const goal = randomTensor(dk, [2, 3, 8, 9]);
   same.requiresGrad = true;
   same.forward(x).dispose();
-  assertRefused(() => same.backward(goal, { out: goal }), 'ERR_CONFIG', 'out', 'another tensor');
+  assertRefused(() => same.backward(goal, { out: goal }), 'ERR_CONFIG', 'out', 'must not be an input');
   for (const thing of [same, goal]) thing.dispose();
 
   // conv1.weight [M, C, 1, 1] has the shape of an input, but is the module's own, and so is its gradient.

@@ -81,12 +81,12 @@ test('the call stack is full', () => {
   assertRefused(() => dk.kernelAttention({ get channels() { return full(); } }), 'ERR_MEMORY', 'the call stack is full');
 });
 
-test('JavaScript has no memory', () => {
+test('JavaScript has too little memory', () => {
   const x = dk.zeros([4]);
   const { slice } = Float32Array.prototype;
   Float32Array.prototype.slice = () => { throw new RangeError('Array buffer allocation failed'); };
   try {
-    assertRefused(() => x.toArray(), 'ERR_MEMORY', 'toArray', 'no memory', 'Array buffer allocation failed');
+    assertRefused(() => x.toArray(), 'ERR_MEMORY', 'toArray', 'too little memory', 'Array buffer allocation failed');
   } finally {
     Float32Array.prototype.slice = slice;
   }

@@ -1,4 +1,4 @@
-// What the unit tests share: the build under test, seeded numbers, closeness, refusals.
+// Helpers of the unit tests: the build under test, seeded numbers, closeness, refusals.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { DynakernelError, load, parseSafetensors } from '../web/dynakernel/index.js';
@@ -10,7 +10,7 @@ export const simd = process.env.DYNAKERNEL_SIMD ?? 'baseline';
 /** The number that DYNAKERNEL_THREADS holds. */
 export const threads = Number(process.env.DYNAKERNEL_THREADS ?? 1);
 
-/** A runtime of that build with so many threads, unless the options say otherwise. */
+/** A runtime of that build and number of threads. Options override them. */
 export const loadRuntime = (options = {}) => load({ simd, threads, ...options });
 
 /** A tensor of numbers from -1 to 1. */
@@ -20,7 +20,7 @@ export function randomTensor(dk, shape, seed = 1) {
   return dk.tensor(Float32Array.from({ length: size }, () => random.between(-1, 1)), shape);
 }
 
-/** Within 2e-5 * (1 + max|expected|), the tolerance of every output; not-a-number only where expected. */
+/** Within 2e-5 * (1 + max|expected|), the tolerance of every output, and NaN only if expected. */
 export function assertClose(actual, expected, what) {
   assert.equal(actual.length, expected.length, `${what}: length`);
   const finite = expected.filter(Number.isFinite);
@@ -31,12 +31,12 @@ export function assertClose(actual, expected, what) {
   }
 }
 
-/** That work throws a DynakernelError with this code, whose message holds each of these words. */
+/** Checks that work throws a DynakernelError with this code and each of these words in its message. */
 export function assertRefused(work, code, ...words) {
   assert.throws(work, (error) => isRefusal(error, code, words));
 }
 
-/** The same for a promise. */
+/** Does the same for a promise. */
 export async function assertRejected(work, code, ...words) {
   await assert.rejects(work, (error) => isRefusal(error, code, words));
 }
@@ -55,8 +55,8 @@ const goldenFolder = new URL('fixtures/golden/', import.meta.url);
 export const goldenNames = readdirSync(goldenFolder).map((file) => file.replace('.safetensors', ''));
 
 /**
- * PyTorch's answers for one configuration. The file holds the state dict, `input`, and for each MODE of eval and train
- * (only where the batch has more than one image) `MODE.attention`, `MODE.output`, gradients, and after a training pass
+ * PyTorch's outputs for one configuration. The file holds the state dict, `input`, and for each MODE of eval and train
+ * (only if the batch has more than one image) `MODE.attention`, `MODE.output`, gradients, and after a training pass
  * the running statistics.
  */
 export function golden(name) {

@@ -1,4 +1,4 @@
-// What the tests of training share: PyTorch's gradients and training runs, closeness, a block with its loss.
+// Helpers of the tests of training: PyTorch's gradients and training runs, closeness, a block with its loss.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parseSafetensors } from '../web/dynakernel/index.js';
@@ -12,7 +12,7 @@ export function assertGradient(actual, expected, what, factor = 1e-4) {
   assertWithin(actual, expected, () => factor * (1 + most), what);
 }
 
-/** Each value within what allowed(index) says. */
+/** Checks that each value is within its tolerance, allowed(index). */
 export function assertWithin(actual, expected, allowed, what) {
   assert.equal(actual.length, expected.length, `${what}: length`);
   for (let i = 0; i < expected.length; i++) {
@@ -22,7 +22,7 @@ export function assertWithin(actual, expected, allowed, what) {
 }
 
 /**
- * golden(), with `gradients(mode)`: { input, ...parameters }. Where a golden file has both modes, its
+ * golden(), with `gradients(mode)`: { input, ...parameters }. If a golden file has both modes, its
  * eval.grad.<parameter> are those of training mode, and tests/fixtures/eval-gradients has the right ones.
  */
 export function goldenGradients(name) {
@@ -57,7 +57,7 @@ export function trainingRun(name) {
   };
 }
 
-/** A small block that requires gradients, with an input, a target, and what one step of training does. */
+/** A small block that requires gradients, with an input, a target, and a function that adds up the gradients of a step. */
 export function smallTraining(dk, { image = [2, 3, 7, 6], mode = 'train', ...changes } = {}) {
   const config = { inChannels: image[1], outChannels: 4, kernelSize: 3, padding: 1, seed: 1, ...changes };
   const block = dk.dynamicKernelAggregation(config)[mode]();

@@ -1,4 +1,4 @@
-// What is planned, and algorithms that are forced.
+// The planner's choices, and algorithms that are forced.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ALGORITHMS } from '../../web/dynakernel/abi.js';
@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => dk?.dispose());
 
-test('plan tells of the latest forward pass, planFor of any', () => {
+test('plan describes the latest forward pass, planFor any', () => {
   const block = dk.dynamicKernelAggregation({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1 });
   assert.equal(block.plan, null);
   assert.equal(block.aggregation.plan, null);
@@ -26,7 +26,7 @@ test('plan tells of the latest forward pass, planFor of any', () => {
     assert.deepEqual(block.plan, planned);
     assert.deepEqual(block.aggregation.plan, planned);
   }
-  // The aggregation alone moves it too.
+  // a pass of the aggregation alone changes it too
   block.aggregation.forward(randomTensor(dk, shapes[0]), randomTensor(dk, [1, 4])).dispose();
   assert.deepEqual(block.plan, block.aggregation.planFor(shapes[0]));
 });
@@ -43,7 +43,7 @@ const forced = {
   im2col: { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
 };
 
-test('every algorithm is tried', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));
+test('every algorithm is tested', () => assert.deepEqual(Object.keys(forced), ALGORITHMS.slice(1)));
 
 const toomcookStride2 = { ...forced.toomcook, stride: 2 };
 const karatsuba = { ...forced.toomcook, kernelSize: 3, padding: 1, stride: 2 };
@@ -53,7 +53,7 @@ for (const [algorithm, config] of [
   ...Object.entries(forced), ['toomcook', toomcookStride2], ['toomcook', karatsuba], ['im2col', patches],
 ]) {
   const { kernelSize, stride = 1 } = config;
-  test(`algorithm: '${algorithm}', kernel size ${kernelSize}, stride ${stride}, answers what the reference does`, () => {
+  test(`algorithm: '${algorithm}', kernel size ${kernelSize}, stride ${stride}, computes the same as the reference`, () => {
     const x = randomTensor(dk, [2, config.inChannels, 21, 18]);
     const [block, reference] = [algorithm, 'reference'].map((name) =>
       dk.dynamicKernelAggregation({ ...config, seed: 5, algorithm: name }));
@@ -64,7 +64,7 @@ for (const [algorithm, config] of [
   });
 }
 
-// Larger than the random configurations of the native checks: several strips of tile rows, several
+// These are larger than the random configurations of the native checks. They have several strips of tile rows, several
 // chunks of input channels or of columns, the last of them ragged, planes far apart, and an output block
 // of few channels.
 for (const [algorithm, inChannels, height, width, extra] of [
@@ -75,7 +75,7 @@ for (const [algorithm, inChannels, height, width, extra] of [
   ['toomcook', 3, 9, 1029, { kernelSize: 7, padding: 3 }],
 ]) {
   const title = `algorithm: '${algorithm}', ${inChannels} channels of ${height}×${width}, ${JSON.stringify(extra)}`;
-  test(`${title}, answers what direct convolution does`, () => {
+  test(`${title}, computes the same as direct convolution`, () => {
     const config = { inChannels, outChannels: 12, kernelSize: 3, padding: 1, numKernels: 2, seed: 5, ...extra };
     const x = randomTensor(dk, [2, inChannels, height, width]), a = randomTensor(dk, [2, 2]);
     const [y, expected] = [algorithm, 'direct'].map((name) =>
@@ -84,9 +84,9 @@ for (const [algorithm, inChannels, height, width, extra] of [
   });
 }
 
-// With stride 2 a last row and column may be read by no output: what stands there must not matter.
+// With stride 2 no output may read the last row and column. Their values must not matter.
 for (const [algorithm, kernelSize] of [['toomcook', 3], ['toomcook', 5], ['toomcook', 7], ['polyphase', 3], ['im2col', 3]]) {
-  test(`algorithm: '${algorithm}', kernels of ${kernelSize}, stride 2: outputs are exact beside what none of them reads`, () => {
+  test(`algorithm: '${algorithm}', kernels of ${kernelSize}, stride 2: values that no output reads do not matter`, () => {
     const config = { inChannels: 8, outChannels: 4, kernelSize, stride: 2, numKernels: 2, seed: 5 };
     for (const height of [1, 3, 5, 7, 9, 15].map((more) => kernelSize + more)) {
       const width = kernelSize + 17, x = randomTensor(dk, [1, 8, height, width]), a = randomTensor(dk, [1, 2]);
@@ -102,14 +102,14 @@ for (const [algorithm, kernelSize] of [['toomcook', 3], ['toomcook', 5], ['toomc
   });
 }
 
-test('the planner leaves tiles that dilation would empty to other algorithms', () => {
+test('the planner chooses other algorithms if dilation would leave tiles empty', () => {
   const chosen = [2, 8, 24].map((dilation) => dk.dynamicKernelAggregation({
     inChannels: 16, outChannels: 16, kernelSize: 3, padding: dilation, dilation,
   }).aggregation.planFor([1, 16, 28, 28]).algorithm);
   assert.deepEqual(chosen, ['winograd4', 'winograd4', 'im2col']);
 });
 
-test('the planner passes over algorithms that have no room to compute in', () => {
+test('the planner skips algorithms whose workspace would not fit', () => {
   for (const [inChannels, outChannels, dilation, height, width] of [
     [2048, 256, 24, 65, 65], // DeepLab's spatial pyramid
     [64, 64, 64, 512, 2048], [1, 1, 3000, 100, 100], [1, 1, 4000, 100, 100], [1, 1, 2700, 5401, 5401],
@@ -120,7 +120,7 @@ test('the planner passes over algorithms that have no room to compute in', () =>
     const { algorithm, workspaceBytes } = conv.planFor([1, inChannels, height, width]);
     assert.ok(workspaceBytes <= 2 ** 27, `${title}: ${algorithm} in ${workspaceBytes} bytes`);
     conv.dispose();
-    // Forced, an algorithm refuses what it has no room for.
+    // a forced algorithm refuses instead
     const forced = dk.kernelAggregation({ ...config, algorithm: 'winograd4' });
     assertRefused(() => forced.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd4');
     forced.dispose();

@@ -59,7 +59,7 @@ export class Heap {
   /** The C functions. */
   get c() {
     if (this.#exports) return this.#exports;
-    throw new DynakernelError('ERR_DISPOSED', 'the runtime is disposed and can no longer be used');
+    throw new DynakernelError('ERR_DISPOSED', 'the runtime can no longer be used: it is disposed');
   }
 
   /** Refuses a closed heap. A call uses it if its first step does not need the memory. */

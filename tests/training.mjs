@@ -57,7 +57,7 @@ export function trainingRun(name) {
   };
 }
 
-/** A small block that requires gradients, with an input, a target, and a function that adds up the gradients of a step. */
+/** A small block that requires gradients, with an input, a target, and a function that adds up gradients. */
 export function smallTraining(dk, { image = [2, 3, 7, 6], mode = 'train', ...changes } = {}) {
   const config = { inChannels: image[1], outChannels: 4, kernelSize: 3, padding: 1, seed: 1, ...changes };
   const block = dk.dynamicKernelAggregation(config)[mode]();

@@ -125,7 +125,8 @@ function report(findings) {
   return `${findings.length} findings (seed ${SEED}):\n${lines.join('\n')}`;
 }
 
-// Arguments that change between a check and its use, or dispose an object that a call works on. Each test has a runtime.
+// Arguments that change between a check and its use, or dispose an object that a call works on. Each test has a runtime
+// of its own.
 
 async function withRuntime(work) {
   const dk = await loadRuntime();

@@ -350,7 +350,7 @@ test('a module needs no memory for warming up', async () => {
   runtime.dispose();
 });
 
-test('a loop that forgets its tensors or modules does not run out of shared memory, which engines do not count', async () => {
+test('a loop that forgets its tensors or modules does not run out of shared memory', async () => {
   const runtime = await load({ simd, threads: 2 });
   const large = { inChannels: 512, outChannels: 512, kernelSize: 1, numKernels: 4 };
   for (const forget of [() => runtime.zeros([1024, 1024]), () => runtime.kernelAggregation(large)])

@@ -86,7 +86,7 @@ for (const [algorithm, inChannels, height, width, extra] of [
 
 // With stride 2 no output may read the last row and column. Their values must not matter.
 for (const [algorithm, kernelSize] of [['toomcook', 3], ['toomcook', 5], ['toomcook', 7], ['polyphase', 3], ['im2col', 3]]) {
-  test(`algorithm: '${algorithm}', kernels of ${kernelSize}, stride 2: values that no output reads do not matter`, () => {
+  test(`algorithm: '${algorithm}', kernels of ${kernelSize}, stride 2: unread values do not matter`, () => {
     const config = { inChannels: 8, outChannels: 4, kernelSize, stride: 2, numKernels: 2, seed: 5 };
     for (const height of [1, 3, 5, 7, 9, 15].map((more) => kernelSize + more)) {
       const width = kernelSize + 17, x = randomTensor(dk, [1, 8, height, width]), a = randomTensor(dk, [1, 2]);

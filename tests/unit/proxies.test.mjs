@@ -1,6 +1,6 @@
 // The library's objects behind Proxies, as Vue, Alpine, valtio and others make them. Every member works through a Proxy
-// as it does without, and so do arguments and options that are Proxies. The error for a Proxy that hides its object says
-// how to pass the object itself.
+// as it does without, and so do arguments and options that are Proxies. If a Proxy hides its object, the error says how
+// to pass the object itself.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DynakernelError, toSafetensors } from '../../web/dynakernel/index.js';

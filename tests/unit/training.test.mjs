@@ -1,4 +1,5 @@
-// Compares gradients with PyTorch's for 32 configurations, in both modes. Tests how they add up, and when there are none.
+// Compares gradients with PyTorch's for 32 configurations, in both modes. Tests how gradients add up, and when there are
+// none.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';

@@ -1,7 +1,7 @@
 /**
- * Warms up new modules, so that the first real image runs fast code. Engines compile WebAssembly twice:
- * at first quickly, then with optimisation, once a function has been called often (about 130 times in V8).
- * The optimised code is three to four times as fast. The engine compiles it in the background.
+ * Warms up new modules: the first real image then runs fast code. Engines compile WebAssembly twice, at
+ * first quickly, and with optimisation once a function has been called often (about 130 times in V8). The
+ * optimised code is three to four times as fast. The engine compiles it in the background.
  */
 import { ALGORITHMS } from './abi.js';
 import { DynakernelError } from './errors.js';
@@ -14,7 +14,7 @@ const MAX_CALLS = 250;
 const MAX_MILLISECONDS = 1.5;
 /** Channels of a group, or groups. More run the same functions. */
 const MAX_CHANNELS = 8;
-/** Calls of larger kernels take too long. */
+/** Calls with larger kernels or strides take too long. */
 const MAX_REACH = 32;
 
 /** The kinds of convolution that each heap's module has run.

@@ -73,6 +73,8 @@ function clean(file, bases) {
       if (ts.isConstructorDeclaration(member) && hasTag(member, 'hideconstructor')) {
         replace(member, `${bases.has(statement.name?.text) ? 'protected' : 'private'} constructor();`);
       }
+      // Only the other files of the wrapper call these.
+      if (hasTag(member, 'internal')) edits.push({ start: member.pos, end: member.end, text: '' });
       // Symbol.dispose exists only in some versions of TypeScript's library.
       if (member.name?.getText() === '[Symbol.dispose]') {
         edits.push({ start: member.pos, end: member.end, text: '' });

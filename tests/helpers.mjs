@@ -40,7 +40,7 @@ export function assertRefused(work, code, ...words) {
   assert.throws(work, (error) => isRefusal(error, code, words));
 }
 
-/** The same for a promise. */
+/** Does the same for a promise. */
 export async function assertRejected(work, code, ...words) {
   await assert.rejects(work, (error) => isRefusal(error, code, words));
 }

@@ -87,6 +87,7 @@ describe('the declarations', () => {
   test('say nothing about the inside, and reference no library', () => {
     const code = declarations().replace(/\/\*\*[^]*?\*\//g, '');
     assert.doesNotMatch(code, /\b(Heap|Exports|Parts|Loan|Rule|StateEntry|PixelReader)\b|import\(|\/\/\/ *<reference/);
+    assert.doesNotMatch(code, /\bstatic\b/); // the classes' internal methods
     assert.match(code, /class Tensor \{\s+private constructor\(\);/);
   });
 

@@ -1,4 +1,4 @@
-// What the wrapper believes about the C library, held against its header.
+// Compares the wrapper's names and numbers of the C library with its header.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -66,13 +66,13 @@ test('each algorithm is accepted, and no other number', async () => {
   });
   const numbers = Array.from({ length: 40 }, (_, i) => i - 20);
   assert.deepEqual(numbers.filter((number) => statusOf(number) === 0), [...algorithmsOf(dk).keys()]);
-  // The planner's table alone says which there are, so that a new row is accepted at once.
+  // Only the planner's table lists the algorithms, so a new row is accepted at once.
   assert.doesNotMatch(readFileSync(new URL('../../src/aggregation.c', import.meta.url), 'utf8'),
     /DK_ALGORITHM_(?!AUTO|REFERENCE)/);
   dk.dispose();
 });
 
-/** What the header declared under each number: a new line comes with a new number, and no line is changed. */
+/** A hash of the header's declarations for each number. A change adds a line with a new number and keeps the others. */
 const DECLARED = { 1: '7b1776537d41442f' };
 
 test('the ABI number changes with what the header declares', async () => {
@@ -81,7 +81,7 @@ test('the ABI number changes with what the header declares', async () => {
     .replace(/#define DK_ABI_VERSION \d+/, '')
     .replace(/^DK_C_API [^;]*;/gm, ' ') // the module has no such functions
     .replace(/\s+/g, ' ')
-    .replace(/ ?([^\w ]) ?/g, '$1'); // however it is formatted
+    .replace(/ ?([^\w ]) ?/g, '$1'); // the format does not matter
   assert.match(text, /typedef struct dk_plan\{int32_t algorithm;int32_t tile;/);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
   assert.equal(Number(/^#define DK_ABI_VERSION (\d+)$/m.exec(header)[1]), ABI_VERSION);
@@ -124,7 +124,7 @@ test('limits', () => {
   assert.equal(MAX_THREADS, 16);
 });
 
-test('a build with threads exports what starts and stops them', () => {
+test('a build with threads exports the functions that start and stop them', () => {
   const file = new URL(`../../dist/dynakernel-${simd}-threads.wasm`, import.meta.url);
   const exported = WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(file))).map(({ name }) => name);
   const needed = [...FUNCTIONS, ...THREAD_FUNCTIONS, 'dk_context_work', '__wasm_call_ctors', '__stack_pointer'];

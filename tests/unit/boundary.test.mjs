@@ -1,4 +1,4 @@
-// Errors of others at the boundary: each becomes a DynakernelError with a code, whose cause is what was thrown.
+// Foreign errors at the boundary: each becomes a DynakernelError with a code, and is its cause.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
@@ -27,7 +27,7 @@ function errorOf(work) {
   return assert.fail('nothing was thrown');
 }
 
-test('the error of a getter is the cause, and its message is passed on', () => {
+test('the error of a getter is the cause, and its message is part of the new one', () => {
   const x = dk.zeros([1, 3, 4, 4]);
   const attention = dk.kernelAttention({ channels: 3 });
   const cause = new SyntaxError('the getter is not ready');
@@ -38,7 +38,7 @@ test('the error of a getter is the cause, and its message is passed on', () => {
   assert.equal(error.cause, cause);
 });
 
-test('whatever is thrown', () => {
+test('thrown values of every kind', () => {
   const x = dk.zeros([1, 3, 4, 4]);
   const attention = dk.kernelAttention({ channels: 3 });
   const { proxy, revoke } = Proxy.revocable({}, {});
@@ -81,12 +81,12 @@ test('the call stack is full', () => {
   assertRefused(() => dk.kernelAttention({ get channels() { return full(); } }), 'ERR_MEMORY', 'the call stack is full');
 });
 
-test('JavaScript has no memory', () => {
+test('JavaScript has too little memory', () => {
   const x = dk.zeros([4]);
   const { slice } = Float32Array.prototype;
   Float32Array.prototype.slice = () => { throw new RangeError('Array buffer allocation failed'); };
   try {
-    assertRefused(() => x.toArray(), 'ERR_MEMORY', 'toArray', 'no memory', 'Array buffer allocation failed');
+    assertRefused(() => x.toArray(), 'ERR_MEMORY', 'toArray', 'too little memory', 'Array buffer allocation failed');
   } finally {
     Float32Array.prototype.slice = slice;
   }
@@ -108,7 +108,7 @@ test('a trap in WebAssembly ends the runtime, and no other', async () => {
   other.dispose();
 });
 
-test('a refusal through a Proxy is the refusal of the object', () => {
+test('a refusal through a Proxy equals the refusal of the object', () => {
   const x = dk.zeros([1, 2, 4, 4]);
   const attention = dk.kernelAttention({ channels: 3 });
   assertRefused(() => new Proxy(attention, {}).forward(new Proxy(x, {})), 'ERR_SHAPE', '3 channels', 'got 2');
@@ -123,7 +123,7 @@ test('options are read once', () => {
   assert.equal(reads, 2);
 });
 
-test('an error has a message and a cause, whatever it was given', () => {
+test('an error has a message and a cause for every argument', () => {
   const broken = { get cause() { throw new Error('no'); } };
   for (const [message, options] of [[Symbol('s'), undefined], [Object.create(null), null], ['x', broken], [undefined, 5]]) {
     const error = new DynakernelError('ERR_CONFIG', message, options);

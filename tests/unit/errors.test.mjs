@@ -257,8 +257,8 @@ test('forward: out', () => {
 
   const same = dk.dynamicKernelAggregation({ inChannels: 4, outChannels: 4, kernelSize: 3, padding: 1 });
   withTensors([[1, 4, 5, 5]], (square) => {
-    assertRefused(() => same.forward(square, { out: square }), 'ERR_CONFIG', 'another tensor');
-    assertRefused(() => same.aggregation.forward(square, a, { out: square }), 'ERR_CONFIG', 'another tensor');
+    assertRefused(() => same.forward(square, { out: square }), 'ERR_CONFIG', 'must not be an input');
+    assertRefused(() => same.aggregation.forward(square, a, { out: square }), 'ERR_CONFIG', 'must not be an input');
   });
   // conv1.weight [M, C, 1, 1] has the shape of an output, but belongs to the module.
   const small = dk.dynamicKernelAggregation({ inChannels: 4, outChannels: 4, kernelSize: 1, midChannels: 1 });

@@ -1,4 +1,4 @@
-// PyTorch's answers for 32 configurations, in evaluation and in training mode.
+// Compares outputs with PyTorch's for 32 configurations, in evaluation and in training mode.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { assertClose, golden, goldenNames, loadRuntime } from '../helpers.mjs';

@@ -14,8 +14,8 @@ import { assertRefused, loadRuntime } from '../helpers.mjs';
 import { config, functionOf, makeWorld, membersOf, table } from '../hostile/api.mjs';
 
 const SEED = 20;
-const MOST_SECONDS = 4; // that a call may take on a busy machine
-const MOST_ENDS = 3; // calls that hang, or end their thread, before the area is given up
+const MOST_SECONDS = 4; // for one call, on a busy machine
+const MOST_ENDS = 3; // after so many calls that hang, or end their thread, the test of an area stops
 
 const folder = mkdtempSync(join(tmpdir(), 'dynakernel-hostile-'));
 let world;
@@ -59,7 +59,7 @@ for (const [area, members] of areas) {
   });
 }
 
-/** The class that a member belongs to; all functions are one area. */
+/** The class of a member. All functions are one area. */
 function areaOf(member) {
   return /^(\w+)[.[]/.exec(member)?.[1] ?? 'functions';
 }
@@ -70,7 +70,7 @@ function groupBy(items, keyOf) {
   return groups;
 }
 
-/** Makes the calls of some members in processes: one after another, each ended at a call that hangs. */
+/** Makes the calls of some members in processes, one process after another. A call that hangs ends its process. */
 async function attack(members) {
   const findings = [];
   for (let first = 0, ends = 0; ; ends++) {
@@ -114,7 +114,7 @@ async function attackFrom(first, members, findings) {
   return done ? { done } : { stopped: { index, name: names[index], why } };
 }
 
-/** Some lines for people: how many, and the first of each kind. */
+/** A few lines for people: the number of findings, and the first of each kind. */
 function report(findings) {
   const kinds = new Map();
   for (const finding of findings) {
@@ -125,7 +125,8 @@ function report(findings) {
   return `${findings.length} findings (seed ${SEED}):\n${lines.join('\n')}`;
 }
 
-// What changes between a check and its use, or ends what a call works on. Each has a runtime of its own.
+// Arguments that change between a check and its use, or dispose an object that a call works on. Each test has a runtime
+// of its own.
 
 async function withRuntime(work) {
   const dk = await loadRuntime();
@@ -136,7 +137,7 @@ async function withRuntime(work) {
   }
 }
 
-/** Nothing, or the DynakernelError that a call may throw. */
+/** Runs a call that may throw a DynakernelError. */
 function attempt(work) {
   try {
     return work();
@@ -149,7 +150,7 @@ function attempt(work) {
 test('a shape that changes while it is read zeroes no other tensor', () => withRuntime((dk) => {
   for (let steady = 1; steady < 6; steady++) { // reads before the change
     const others = Array.from({ length: 20 }, () => dk.tensor([1, 2, 3, 4], [4]));
-    others.shift().dispose(); // a place before the others is free
+    others.shift().dispose(); // frees memory before the others
     let reads = 0;
     const shape = Object.defineProperty([0], 0, { enumerable: true, get: () => (reads++ < steady ? 4 : 4000) });
     const zeros = attempt(() => dk.zeros(shape));

@@ -1,4 +1,4 @@
-// Disposal, memory that stays flat, memory that runs out.
+// Disposal, memory use that stays flat, and memory that runs out.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -20,7 +20,7 @@ after(() => dk?.dispose());
 
 const live = () => heapOf(dk).live;
 
-test('dispose twice, and by using', () => {
+test('dispose twice, and with a `using` declaration', () => {
   const before = live();
   const block = dk.dynamicKernelAggregation(config);
   const attention = dk.kernelAttention({ channels: 4 });
@@ -129,7 +129,7 @@ test('a module that its own state dict disposes of is refused, and no memory is 
         enumerable: true,
         get() {
           (part === 'module' ? module : module[part]).dispose();
-          // These take the place of what was freed.
+          // these take the freed memory
           for (let i = 0; i < 200; i++) others.push(dk.tensor(new Float32Array(64).fill(5), [64]));
           return { data, shape };
         },
@@ -144,7 +144,7 @@ test('a module that its own state dict disposes of is refused, and no memory is 
     }
 });
 
-test("a parameter's view can be disposed and asked for again", () => {
+test("a parameter's tensor can be disposed and fetched again", () => {
   const block = dk.dynamicKernelAggregation(config);
   const before = live();
   const { 'attention.bn.weight': first } = block.parameters();
@@ -155,7 +155,7 @@ test("a parameter's view can be disposed and asked for again", () => {
   block.dispose();
 });
 
-test('use after dispose: the runtime and all of its own', async () => {
+test('use after dispose: the runtime and everything made with it', async () => {
   const runtime = await loadRuntime();
   const things = make(runtime);
   runtime.dispose();
@@ -180,7 +180,7 @@ test('training mode reaches the parts', () => {
   assert.deepEqual(modes(), [false, false, false]);
   assert.deepEqual([block.train(true).training, block.train(false).training], [true, false]);
 
-  // Batch norm obeys the part that has it, as in PyTorch.
+  // the mode of the attention counts for batch norm, as in PyTorch
   block.train().attention.eval();
   const x = randomTensor(dk, [1, 3, 4, 4]);
   const state = block.stateDict();
@@ -205,7 +205,7 @@ test('10,000 forwards keep the heap flat', () => {
   for (const thing of [block, x, y]) thing.dispose();
 });
 
-test('every other call keeps it flat too', () => {
+test('every other call keeps the heap flat too', () => {
   const block = dk.dynamicKernelAggregation(config);
   const x = randomTensor(dk, [2, 3, 12, 10]);
   const a = randomTensor(dk, [2, 4]);
@@ -243,7 +243,7 @@ test('the heap holds the kernels once, packed', async () => {
   runtime.dispose();
 });
 
-test('scratch memory that grows gives the old one back', async () => {
+test('scratch memory that grows frees the old memory', async () => {
   const runtime = await loadRuntime();
   for (let width = 100_000; width < 250_000; width += 1000) { // a row of 400 kB to 1 MB
     runtime.fromImage({ data: new Uint8Array(4 * width), width, height: 1 }, { channels: 1 }).dispose();
@@ -252,7 +252,7 @@ test('scratch memory that grows gives the old one back', async () => {
   runtime.dispose();
 });
 
-test('batches of changing size keep their attention apart', () => {
+test('batches of changing size have attention of their own', () => {
   const block = dk.dynamicKernelAggregation(config);
   const before = live();
   assert.equal(block.lastAttention, null);
@@ -271,7 +271,7 @@ test('batches of changing size keep their attention apart', () => {
   assert.equal(live(), before - 2);
 });
 
-test('out of memory: ERR_MEMORY with the bytes, and the runtime lives on', () => {
+test('out of memory: ERR_MEMORY with the bytes, and the runtime still works', () => {
   const block = dk.dynamicKernelAggregation(config);
   const x = randomTensor(dk, [1, 3, 8, 8]);
   const expected = block.forward(x).toArray();
@@ -283,7 +283,7 @@ test('out of memory: ERR_MEMORY with the bytes, and the runtime lives on', () =>
   assertRefused(() => dk.zeros([2 ** 52, 2 ** 52]), 'ERR_MEMORY', 'bytes');
   assertRefused(() => dk.kernelAggregation({ inChannels: 2 ** 14, outChannels: 2 ** 13, kernelSize: 1 }), 'ERR_MEMORY');
 
-  // A forward pass whose output has a legal size, but no room.
+  // a forward pass whose output has a legal size, but does not fit
   const wide = dk.dynamicKernelAggregation({ inChannels: 1, outChannels: 8, kernelSize: 1, padding: 4090 }).train();
   const [pixels, ballast] = [dk.zeros([2, 1, 1, 1]), dk.zeros([2 ** 24])];
   const state = wide.stateDict();
@@ -302,9 +302,9 @@ test('out of memory: ERR_MEMORY with the bytes, and the runtime lives on', () =>
 test('a kind of module is warmed up once, by passes that succeed', async () => {
   const runtime = await loadRuntime();
   const { c } = heapOf(runtime);
-  const { dk_block_forward_taped: forward } = c;
+  const { dk_block_forward: forward } = c;
   let statuses = [];
-  c.dk_block_forward_taped = (...args) => {
+  c.dk_block_forward = (...args) => {
     statuses.push(forward(...args));
     return statuses.at(-1);
   };
@@ -346,11 +346,11 @@ test('a module needs no memory for warming up', async () => {
     }
     assert.equal(heap.live, before, `need ${need} was refused`);
   }
-  assert.ok(modules >= 5, `${modules} modules`); // their own needs are the first three
+  assert.ok(modules >= 5, `${modules} modules`); // the module itself has the first three
   runtime.dispose();
 });
 
-test('threads, whose memory engines do not count: a loop that forgets its tensors or modules goes on', async () => {
+test('a loop that forgets its tensors or modules does not run out of shared memory', async () => {
   const runtime = await load({ simd, threads: 2 });
   const large = { inChannels: 512, outChannels: 512, kernelSize: 1, numKernels: 4 };
   for (const forget of [() => runtime.zeros([1024, 1024]), () => runtime.kernelAggregation(large)])
@@ -361,7 +361,7 @@ test('threads, whose memory engines do not count: a loop that forgets its tensor
   runtime.dispose();
 });
 
-test('what is forgotten is given back', async () => {
+test('forgotten objects are freed', async () => {
   const before = live();
   (() => {
     const block = dk.dynamicKernelAggregation(config);
@@ -377,7 +377,7 @@ test('a view keeps its tensor, a parameter its module', async () => {
     view: dk.tensor([1, 2, 3], [3]).data,
     parameter: dk.kernelAttention({ channels: 4, seed: 1 }).parameters()['conv2.weight'],
   }))();
-  dk.zeros([5]); // forgotten: tells that the collector has been
+  dk.zeros([5]); // forgotten: shows that the collector has run
   await collected(() => live() === before + 2);
   assert.deepEqual([...kept.view], [1, 2, 3]);
   assert.equal(kept.parameter.disposed, false);

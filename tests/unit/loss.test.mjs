@@ -1,4 +1,4 @@
-// Losses: against their formulas, on every length around a vector, with values that are no numbers; refusals.
+// Compares losses with their formulas, on lengths around a vector's and with NaN. Tests refusals.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -13,7 +13,7 @@ after(() => dk?.dispose());
 
 const clamp = (value, limit) => Math.max(-limit, Math.min(limit, value));
 
-/** By name: the call, and loss and gradient of one difference. */
+/** For each name the call, and the loss and the gradient of one difference. */
 const LOSSES = {
   mse: [(y, target, options) => dk.mseLoss(y, target, options), (d) => d * d, (d) => 2 * d],
   l1: [(y, target, options) => dk.l1Loss(y, target, options), Math.abs, Math.sign],
@@ -58,7 +58,7 @@ for (const [name, [call, valueOf, slopeOf]] of Object.entries(LOSSES)) {
     }
   });
 
-  test(`${name}: what is no number stays none, and only there`, () => {
+  test(`${name}: NaN stays NaN and does not spread`, () => {
     for (const at of [0, 5]) {
       const [y, target] = [randomTensor(dk, [6], 1), randomTensor(dk, [6], 2)];
       y.data[at] = NaN;
@@ -70,7 +70,7 @@ for (const [name, [call, valueOf, slopeOf]] of Object.entries(LOSSES)) {
     }
   });
 
-  test(`${name}: refusals leave all as it was`, () => {
+  test(`${name}: a refused call changes nothing`, () => {
     const [y, target] = [randomTensor(dk, [2, 3], 1), randomTensor(dk, [2, 3], 2)];
     const word = name.slice(0, 2);
     const live = heapOf(dk).live;
@@ -90,7 +90,7 @@ for (const [name, [call, valueOf, slopeOf]] of Object.entries(LOSSES)) {
     assertRefused(() => call(disposed, target), 'ERR_DISPOSED', 'y');
     assertRefused(() => call(y, disposed), 'ERR_DISPOSED', 'target');
     assertRefused(() => call(y, target, { out: disposed }), 'ERR_DISPOSED', 'out');
-    assertRefused(() => call(y, target, { out: target }), 'ERR_CONFIG', 'out', 'another tensor');
+    assertRefused(() => call(y, target, { out: target }), 'ERR_CONFIG', 'out', 'must not be an input');
     assertRefused(() => call(y, target, { output: y }), 'ERR_CONFIG', '"output"', 'out');
     for (const tensor of [empty, nothing]) tensor.dispose();
     assert.equal(heapOf(dk).live, live);

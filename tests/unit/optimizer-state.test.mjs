@@ -1,4 +1,4 @@
-// An optimizer's state: PyTorch's layout, flat, in files; training that goes on bit for bit; what is refused.
+// An optimizer's state in PyTorch's layout, flat and in files. Tests that training continues bit for bit, and refusals.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
@@ -32,7 +32,7 @@ function training(kind, options) {
   return { ...parts, optimizer, steps, dispose };
 }
 
-/** What must not change. */
+/** The things that must not change. */
 const snapshot = ({ block, optimizer }) => ({ state: block.stateDict(), optimizer: optimizer.stateDict(), lr: optimizer.lr });
 
 for (const [kind, options] of KINDS) {
@@ -100,7 +100,7 @@ test("PyTorch's layout", () => {
   momentum.dispose();
 });
 
-test('before the first step, and of parameters without a gradient, nothing is remembered', () => {
+test('there is no state before the first step, and none of parameters without a gradient', () => {
   const { block, optimizer, dispose } = training('adam', {});
   assert.deepEqual(optimizer.stateDict().state, {});
   block.gradients()['attention.conv2.bias'].data.fill(1);
@@ -108,7 +108,7 @@ test('before the first step, and of parameters without a gradient, nothing is re
   assert.deepEqual(Object.keys(optimizer.stateDict().state), ['4']);
   const dict = optimizer.stateDict();
 
-  // What is loaded replaces all that was there.
+  // loading replaces the whole state
   const other = training('adam', {});
   other.steps(2);
   other.optimizer.loadStateDict(dict);
@@ -118,7 +118,7 @@ test('before the first step, and of parameters without a gradient, nothing is re
   for (const thing of [{ dispose }, other]) thing.dispose();
 });
 
-test('a state dict is a copy, and may be written as halves', () => {
+test('a state dict is a copy, and a file may hold it as float16', () => {
   const { optimizer, steps, dispose } = training('adam', {});
   steps(2);
   const before = optimizer.stateDict();
@@ -133,7 +133,7 @@ test('a state dict is a copy, and may be written as halves', () => {
   dispose();
 });
 
-test('what older and newer versions of PyTorch write is read', () => {
+test('reads the layouts of older and newer versions of PyTorch', () => {
   const { block, optimizer, dispose } = training('sgd', { momentum: 0.9 });
   const shapes = Object.values(block.parameters()).map(({ shape }) => shape);
   const ones = (shape) => ({ shape, data: new Float32Array(shape.reduce((product, length) => product * length, 1)).fill(1) });
@@ -160,7 +160,7 @@ test('what older and newer versions of PyTorch write is read', () => {
   for (const thing of [adam, { dispose }]) thing.dispose();
 });
 
-test('what does not fit is refused and changes nothing', () => {
+test('a source that does not fit is refused and changes nothing', () => {
   const here = training('adam', { lr: 0.02 });
   here.steps(2);
   const before = snapshot(here);
@@ -234,7 +234,7 @@ test('getters of the source: disposal, detached buffers', async () => {
   assertRefused(() => here.optimizer.loadStateDict(dict), 'ERR_DISPOSED', 'optimizer');
 });
 
-test('memory: a heap that is full changes nothing, saving needs none of it', async () => {
+test('memory: a full heap changes nothing, and saving needs no memory of it', async () => {
   const live = () => heapOf(dk).live;
   const from = training('adam', {});
   from.steps(1);

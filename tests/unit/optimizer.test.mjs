@@ -1,4 +1,5 @@
-// PyTorch's update rules, written out here; which parameters a step changes; arguments; memory.
+// Compares steps with PyTorch's update rules, which are written out here. Tests which parameters a step changes,
+// arguments and memory.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -46,7 +47,7 @@ const RULES = [
 
 for (const [kind, makeRule, options] of RULES) {
   test(`${kind} ${JSON.stringify(options)}: each parameter of each module as the rule says`, () => {
-    // 5 channels: lengths that no vector divides.
+    // 5 channels make lengths that are no multiple of a vector's
     const block = dk.dynamicKernelAggregation({ inChannels: 5, outChannels: 3, kernelSize: 3, seed: 1 });
     const optimizer = dk[kind](block, options);
     const gradients = block.gradients();
@@ -70,7 +71,7 @@ for (const [kind, makeRule, options] of RULES) {
   });
 }
 
-test('defaults: PyTorch\'s', () => {
+test('the defaults are PyTorch\'s', () => {
   const module = dk.kernelAttention({ channels: 3 });
   assert.equal(dk.sgd(module).lr, 1e-3);
   assert.equal(dk.adam(module).lr, 1e-3);
@@ -93,7 +94,7 @@ test('stepped kernels change forward, mix and stateDict', () => {
   }
 });
 
-test('lr is writable: the next step counts with it', () => {
+test('lr is writable: the next step uses it', () => {
   const { block, accumulate, dispose } = smallTraining(dk);
   const optimizer = dk.sgd(block, { lr: 0 });
   const before = copies(block.parameters());
@@ -116,14 +117,14 @@ test('lr is writable: the next step counts with it', () => {
   dispose();
 });
 
-test('a parameter without a gradient is left alone: no decay, no momentum', () => {
+test('a parameter without a gradient does not change, neither by decay nor by momentum', () => {
   const { block, accumulate, dispose } = smallTraining(dk);
   const idle = dk.kernelAttention({ channels: 4 });
   const optimizer = dk.adam([block, idle], { lr: 0.1, weightDecay: 0.5 });
   const before = { ...copies(block.parameters()), ...copies(idle.parameters()) };
   const now = () => ({ ...copies(block.parameters()), ...copies(idle.parameters()) });
   optimizer.step();
-  idle.gradients(); // asking is not computing
+  idle.gradients(); // this computes none
   optimizer.step();
   assert.deepEqual(now(), before);
 
@@ -138,7 +139,7 @@ test('a parameter without a gradient is left alone: no decay, no momentum', () =
   optimizer.step();
   assert.deepEqual(now(), moved);
 
-  // What is written counts as computed, by name.
+  // a gradient that is written counts as computed, each by its name
   idle.gradients()['conv2.bias'].data.fill(1);
   optimizer.step();
   for (const [name, values] of Object.entries(now())) {
@@ -149,7 +150,7 @@ test('a parameter without a gradient is left alone: no decay, no momentum', () =
   dispose();
 });
 
-test('looking at a gradient that is not there: toArray() leaves it so, data counts as writing', () => {
+test('a gradient that is not computed: toArray() keeps it so, reading data counts as writing', () => {
   const { block, dispose } = smallTraining(dk);
   const before = copies(block.parameters());
   const optimizer = dk.sgd(block, { lr: 0.5, weightDecay: 0.1 });
@@ -179,7 +180,7 @@ test('the state of a parameter begins with its own first gradient', () => {
   for (const thing of [together, early, late]) thing.dispose();
 });
 
-test('a module that is named twice, or with its parts, counts once', () => {
+test('a module that is named twice, or also as a part, counts once', () => {
   const results = [(block) => block, (block) => [block, block], (block) => [block.attention, block, block.aggregation]]
     .map((modules) => {
       const { block, accumulate, dispose } = smallTraining(dk);
@@ -197,7 +198,7 @@ test('a module that is named twice, or with its parts, counts once', () => {
   assert.deepEqual(results[2], results[0]);
 });
 
-test('a part alone: the other stays', () => {
+test('an optimizer of one part leaves the other as it is', () => {
   const { block, accumulate, dispose } = smallTraining(dk);
   const optimizer = dk.sgd(block.attention, { lr: 0.1 });
   const before = copies(block.parameters());
@@ -252,7 +253,7 @@ test('refused modules', () => {
   }
 });
 
-test('disposed: the optimizer, a module of it, the runtime', async () => {
+test('use after dispose of the optimizer, of one of its modules, and of the runtime', async () => {
   const runtime = await loadRuntime();
   const [first, second] = [smallTraining(runtime), smallTraining(runtime)];
   const optimizer = runtime.adam([first.block, second.block], { lr: 0.1 });

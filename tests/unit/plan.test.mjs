@@ -1,4 +1,4 @@
-// What is planned, and algorithms that are forced.
+// The planner's choices, and algorithms that are forced.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Random } from '../../web/shared/random.js';
@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => dk?.dispose());
 
-test('plan tells of the latest forward pass, planFor of any', () => {
+test('plan describes the latest forward pass, planFor any', () => {
   const block = dk.dynamicKernelAggregation({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1 });
   assert.equal(block.plan, null);
   assert.equal(block.aggregation.plan, null);
@@ -25,7 +25,7 @@ test('plan tells of the latest forward pass, planFor of any', () => {
     assert.deepEqual(block.plan, planned);
     assert.deepEqual(block.aggregation.plan, planned);
   }
-  // The aggregation alone moves it too.
+  // a pass of the aggregation alone changes it too
   block.aggregation.forward(randomTensor(dk, shapes[0]), randomTensor(dk, [1, 4])).dispose();
   assert.deepEqual(block.plan, block.aggregation.planFor(shapes[0]));
 });
@@ -107,7 +107,7 @@ for (const [algorithm, inChannels, height, width, extra] of [
   ['toomcook', 3, 9, 1029, { kernelSize: 7, padding: 3 }],
 ]) {
   const title = `algorithm: '${algorithm}', ${inChannels} channels of ${height}×${width}, ${JSON.stringify(extra)}`;
-  test(`${title}, answers what direct convolution does`, () => {
+  test(`${title}, computes the same as direct convolution`, () => {
     const config = { inChannels, outChannels: 12, kernelSize: 3, padding: 1, numKernels: 2, seed: 5, ...extra };
     const x = randomTensor(dk, [2, inChannels, height, width]), a = randomTensor(dk, [2, 2]);
     const [y, expected] = [algorithm, 'direct'].map((name) =>
@@ -116,9 +116,9 @@ for (const [algorithm, inChannels, height, width, extra] of [
   });
 }
 
-// With stride 2 a last row and column may be read by no output: what stands there must not matter.
+// With stride 2 no output may read the last row and column. Their values must not matter.
 for (const [algorithm, kernelSize] of [['toomcook', 3], ['toomcook', 5], ['toomcook', 7], ['polyphase', 3], ['im2col', 3]]) {
-  test(`algorithm: '${algorithm}', kernels of ${kernelSize}, stride 2: outputs are exact beside what none of them reads`, () => {
+  test(`algorithm: '${algorithm}', kernels of ${kernelSize}, stride 2: unread values do not matter`, () => {
     const config = { inChannels: 8, outChannels: 4, kernelSize, stride: 2, numKernels: 2, seed: 5 };
     for (const height of [1, 3, 5, 7, 9, 15].map((more) => kernelSize + more)) {
       const width = kernelSize + 17, x = randomTensor(dk, [1, 8, height, width]), a = randomTensor(dk, [1, 2]);
@@ -134,14 +134,14 @@ for (const [algorithm, kernelSize] of [['toomcook', 3], ['toomcook', 5], ['toomc
   });
 }
 
-test('the planner leaves tiles that dilation would empty to other algorithms', () => {
+test('the planner chooses other algorithms if dilation would leave tiles empty', () => {
   const chosen = [2, 8, 24].map((dilation) => dk.dynamicKernelAggregation({
     inChannels: 16, outChannels: 16, kernelSize: 3, padding: dilation, dilation,
   }).aggregation.planFor([1, 16, 28, 28]).algorithm);
   assert.deepEqual(chosen.map((name) => name === 'winograd'), [true, true, false], `${chosen}`);
 });
 
-test('the planner passes over algorithms that have no room to compute in', () => {
+test('the planner skips algorithms whose workspace would not fit', () => {
   for (const [inChannels, outChannels, dilation, height, width] of [
     [2048, 256, 24, 65, 65], // DeepLab's spatial pyramid
     [64, 64, 64, 512, 2048], [1, 1, 3000, 100, 100], [1, 1, 4000, 100, 100], [1, 1, 2700, 5401, 5401],

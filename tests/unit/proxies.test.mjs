@@ -1,6 +1,6 @@
-// The library's objects behind Proxies, as Vue, Alpine, valtio and others make them: every member works through the
-// Proxy as it does without, and so do arguments and options that are Proxies. A Proxy that hides its object is refused
-// with what to do about it.
+// The library's objects behind Proxies, as Vue, Alpine, valtio and others make them. Every member works through a Proxy
+// as it does without, and so do arguments and options that are Proxies. If a Proxy hides its object, the error says how
+// to pass the object itself.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DynakernelError, toSafetensors } from '../../web/dynakernel/index.js';
@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => [world?.dk, world?.foreign].forEach((runtime) => runtime?.dispose()));
 
-/** As Vue's reactive(): deep, of plain objects and arrays; an object with a tag of its own stays as it is. */
+/** Like Vue's reactive(): deep, for plain objects and arrays. An object with its own tag stays as it is. */
 function reactive(target) {
   if (typeof target !== 'object' || target === null) return target;
   const kind = Object.prototype.toString.call(target).slice(8, -1);
@@ -25,7 +25,7 @@ function reactive(target) {
   });
 }
 
-/** As valtio's proxy(): of a copy of the object's own properties, with its prototype. */
+/** Like valtio's proxy(): a Proxy of a copy of the object's own properties, with its prototype. */
 function copying(target) {
   const copy = Object.create(Object.getPrototypeOf(target));
   const proxy = new Proxy(copy, {
@@ -35,7 +35,7 @@ function copying(target) {
   return proxy;
 }
 
-/** As naive wrappers: all objects that are read through it become Proxies too. */
+/** Like naive wrappers: all objects that are read through the Proxy become Proxies too. */
 function wrapping(target) {
   return new Proxy(target, {
     get(object, key, receiver) {
@@ -61,7 +61,7 @@ const proxies = {
   frozen: (target) => new Proxy(Object.freeze(target), {}),
 };
 
-/** What a call gave, for comparing: numbers instead of tensors. */
+/** The result of a call, for comparing: numbers instead of tensors. */
 function plain(value) {
   if (value?.constructor === world.x.constructor) return { shape: value.shape, numbers: value.toArray() };
   if (typeof value?.dispose === 'function') return { class: value.constructor.name };
@@ -95,7 +95,7 @@ for (const [name, wrap] of Object.entries(proxies)) {
         return plain(work.apply(on, args.map((value) => behind(through, value))));
       };
       const expected = call((value) => value);
-      if (!/step|backward|gradients/.test(member)) { // those that add to what is there differ with each call
+      if (!/step|backward|gradients/.test(member)) { // calls that add to gradients differ each time
         assert.deepEqual(call(wrap), expected, member);
       } else {
         assert.deepEqual(Object.keys(Object(call(wrap))), Object.keys(Object(expected)), member);
@@ -133,7 +133,7 @@ test('out and the input are the same tensor behind different Proxies', () => {
   const a = dk.tensor([1], [1, 1]);
   const proxy = () => new Proxy(x, {});
   for (const [input, out] of [[x, proxy()], [proxy(), x], [proxy(), proxy()]]) {
-    assertRefused(() => square.forward(input, a, { out }), 'ERR_CONFIG', 'another tensor');
+    assertRefused(() => square.forward(input, a, { out }), 'ERR_CONFIG', 'must not be an input');
   }
 });
 
@@ -145,7 +145,7 @@ test('a Proxy cannot lie about a tensor', () => {
   assert.deepEqual(block.forward(overridden).shape, [1, 2, 6, 6]);
 });
 
-test('a Proxy that hides its object: what to do', () => {
+test('the error for a Proxy that hides its object says what to do', () => {
   const hide = (target) => new Proxy(target,
     { get: (object, key, receiver) => (typeof key === 'symbol' ? undefined : Reflect.get(object, key, receiver)) });
   const { block, x, dk } = world;
@@ -158,7 +158,7 @@ test('a Proxy that hides its object: what to do', () => {
   }
 });
 
-test('methods without their object', () => {
+test('methods that are called without their object', () => {
   const { zeros } = world.dk;
   const { forward } = world.block;
   for (const work of [() => zeros([1]), () => forward(world.x), () => forward.call(world.x, world.x)]) {
@@ -166,7 +166,7 @@ test('methods without their object', () => {
   }
 });
 
-test('the classes have their names, and no properties to list', () => {
+test('the classes have their names, and objects list no properties', () => {
   const { dk, x, block, attention, aggregation, optimizer } = world;
   const names = ['Runtime', 'Tensor', 'DynamicKernelAggregation', 'KernelAttention', 'KernelAggregation', 'Optimizer'];
   [dk, x, block, attention, aggregation, optimizer].forEach((object, i) => {

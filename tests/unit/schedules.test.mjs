@@ -1,4 +1,4 @@
-// Learning-rate schedules: at their corners, between them, composed, and refused.
+// Learning-rate schedules: at their corners and between them, composed with others, and with options that are refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cosineSchedule, stepSchedule, warmupSchedule } from '../../web/dynakernel/index.js';
@@ -24,13 +24,13 @@ test('cosine with a warm-up: rises to lr, falls over the rest', () => {
   close(schedule(30), 0, 'the end');
 });
 
-test('step: times factor after every so many', () => {
+test('step: multiplies by factor after every `every` steps', () => {
   const schedule = stepSchedule({ lr: 0.8, every: 3, factor: 0.5 });
   assert.deepEqual([0, 1, 2, 3, 5, 6, 8, 9].map(schedule), [0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.1]);
   close(stepSchedule({ lr: 1, every: 1 })(2), 0.01, 'a tenth by default');
 });
 
-test('warm-up: to a rate, or to another schedule', () => {
+test('warm-up: rises to a rate, or to another schedule', () => {
   const flat = warmupSchedule({ lr: 0.4, warmup: 4 });
   [0.1, 0.2, 0.3, 0.4, 0.4, 0.4].forEach((rate, step) => close(flat(step), rate, `step ${step}`));
   const steps = stepSchedule({ lr: 0.4, every: 2, factor: 0.5 });
@@ -42,7 +42,7 @@ test('warm-up: to a rate, or to another schedule', () => {
   close(nested(15), 0, 'the end');
 });
 
-test('a schedule is a function of the step alone', () => {
+test('a schedule depends on the step only', () => {
   const schedule = cosineSchedule({ lr: 0.1, steps: 50, warmup: 5 });
   const forwards = Array.from({ length: 60 }, (_, step) => schedule(step));
   const backwards = Array.from({ length: 60 }, (_, i) => schedule(59 - i)).reverse();

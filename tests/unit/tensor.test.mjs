@@ -38,7 +38,7 @@ test('from arrays, flat and nested', () => {
   assertRefused(() => dk.tensor([true], [1]), 'ERR_CONFIG', 'true');
 });
 
-test('the data must be what the shape needs', () => {
+test('the data must have as many numbers as the shape needs', () => {
   assertRefused(() => dk.tensor(new Float32Array(5), [2, 3]), 'ERR_SHAPE', '[2, 3]', '6', '5');
   assertRefused(() => dk.tensor([1], [1, 1, 2]), 'ERR_SHAPE', '2 numbers', 'got 1');
   const buffer = new ArrayBuffer(4);
@@ -54,7 +54,7 @@ test('a shape is an array of whole numbers', () => {
   }
 });
 
-test('zeros are zero, also where memory was used before', () => {
+test('zeros are zero, even in memory that was used before', () => {
   dk.tensor(new Float32Array(1000).fill(7), [1000]).dispose();
   const t = dk.zeros([10, 100]);
   assert.deepEqual(t.shape, [10, 100]);
@@ -95,7 +95,7 @@ test("a tensor from another's view survives the growth of memory that it causes"
   for (const copy of copies) copy.dispose();
 });
 
-test('views are made afresh after growth', () => {
+test('data makes a new view after the memory has grown', () => {
   const t = dk.tensor([1, 2, 3], [3]);
   const stale = t.data;
   const large = dk.zeros([dk.info.heapBytes / 4]);
@@ -104,7 +104,7 @@ test('views are made afresh after growth', () => {
   large.dispose();
 });
 
-/** Twenty tensors of ones one after the other, of which the first gave its place back; checks that no other changes. */
+/** Twenty tensors of ones one after the other, the first of them disposed. Checks that no other changes. */
 function neighbours() {
   const others = Array.from({ length: 20 }, () => dk.tensor([1, 1, 1, 1], [4]));
   others.shift().dispose();
@@ -158,7 +158,7 @@ test('data is read once: numbers', () => {
   check();
 });
 
-test('data is read once: what typed arrays really hold, not what they say', () => {
+test('data is read once: the real length and numbers of typed arrays, not their getters', () => {
   const check = neighbours();
   for (const Kind of [Float32Array, Float64Array, Uint8Array]) {
     const says = (length) => class extends Kind {
@@ -185,7 +185,7 @@ test('data is read once: what typed arrays really hold, not what they say', () =
 
 test('a resizable buffer that shrinks while the shape is read', () => {
   const buffer = new ArrayBuffer(16, { maxByteLength: 16 });
-  if (!buffer.resizable) return; // an engine that has none makes an ordinary one
+  if (!buffer.resizable) return; // an engine without resizable buffers makes an ordinary one
   const shape = changing(() => {
     buffer.resize(8);
     return 4;
@@ -193,7 +193,7 @@ test('a resizable buffer that shrinks while the shape is read', () => {
   assertRefused(() => dk.tensor(new Float32Array(buffer), shape), 'ERR_SHAPE', 'got 2');
 });
 
-test('lengths are looked at before anything is read', () => {
+test('lengths are checked before anything is read', () => {
   const endless = () => new Proxy([], {
     get: (_, name) => (name === 'length' ? 2 ** 32 - 1 : assert.fail(`reads ${String(name)}`)),
   });

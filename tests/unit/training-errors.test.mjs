@@ -1,4 +1,4 @@
-// What training refuses, in words; and that a refused call changes nothing: the next backward adds what it would have.
+// The errors of training. A call that throws changes nothing: the next backward adds the same gradients.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -23,7 +23,7 @@ after(() => [dk, other].forEach((runtime) => runtime?.dispose()));
 
 afterEach(() => assert.deepEqual(snapshot(), expected));
 
-/** What must not change: the recorded pass, gradients, state, memory. */
+/** The things that must not change: the recorded pass, gradients, state, memory. */
 function snapshot() {
   const before = copies(block.gradients());
   block.zeroGrad();
@@ -36,7 +36,7 @@ function snapshot() {
   return { ...result, live: heapOf(dk).live };
 }
 
-/** The three modules, each with what its forward pass takes and the shape that it answers. */
+/** The three modules, each with the arguments of its forward pass and the shape of its output. */
 function modules() {
   const a = dk.zeros([2, 4]);
   const [block, attention, aggregation] =
@@ -51,7 +51,7 @@ function modules() {
   ];
 }
 
-test('backward without a forward pass that was kept', () => {
+test('backward without a recorded forward pass', () => {
   for (const { module, inputs, shape, name, dispose } of modules()) {
     const goal = dk.zeros(shape);
     const refuse = (...words) => assertRefused(() => module.backward(goal), 'ERR_MODE', name, ...words);
@@ -89,7 +89,7 @@ test('a block with a disposed part changes nothing', () => {
   }
 });
 
-test("a block's pass is not its parts'", () => {
+test("a block's pass is not recorded in its parts", () => {
   const attentionGoal = dk.zeros([2, 4]);
   assertRefused(() => block.attention.backward(attentionGoal), 'ERR_MODE', 'attention.backward');
   assertRefused(() => block.aggregation.backward(gradOutput), 'ERR_MODE', 'aggregation.backward');
@@ -97,7 +97,7 @@ test("a block's pass is not its parts'", () => {
   attentionGoal.dispose();
 });
 
-test('requiresGrad is true or false', () => {
+test('requiresGrad takes only true and false', () => {
   for (const value of [1, 0, 'true', null, undefined]) {
     assertRefused(() => { block.requiresGrad = value; }, 'ERR_CONFIG', 'requiresGrad', 'true or false');
   }
@@ -144,10 +144,10 @@ test('backward: out and options', () => {
   const goal = randomTensor(dk, [2, 3, 8, 9]);
   same.requiresGrad = true;
   same.forward(x).dispose();
-  assertRefused(() => same.backward(goal, { out: goal }), 'ERR_CONFIG', 'out', 'another tensor');
+  assertRefused(() => same.backward(goal, { out: goal }), 'ERR_CONFIG', 'out', 'must not be an input');
   for (const thing of [same, goal]) thing.dispose();
 
-  // conv1.weight [M, C, 1, 1] has the shape of an input, but is the module's own, and so is its gradient.
+  // conv1.weight [M, C, 1, 1] has the shape of an input, but the module owns it and its gradient.
   const small = dk.dynamicKernelAggregation({ inChannels: 4, outChannels: 4, kernelSize: 1, midChannels: 1 });
   small.requiresGrad = true;
   const pixel = dk.zeros([1, 4, 1, 1]);
@@ -159,14 +159,14 @@ test('backward: out and options', () => {
   for (const thing of [small, pixel, answer]) thing.dispose();
 });
 
-test('a refused forward pass leaves the pass before', () => {
+test('a forward pass that throws keeps the recorded pass', () => {
   const [wrong, tiny] = [dk.zeros([2, 4, 8, 9]), dk.zeros([2, 3, 2, 2])];
   for (const input of [wrong, tiny]) assertRefused(() => block.forward(input), 'ERR_SHAPE');
   assertRefused(() => block.forward(x, { out: wrong }), 'ERR_SHAPE');
   for (const tensor of [wrong, tiny]) tensor.dispose();
 });
 
-test('a refused training pass leaves the pass before', () => {
+test('a training pass that throws keeps the recorded pass', () => {
   const one = randomTensor(dk, [1, 3, 8, 9]);
   block.train();
   assertRefused(() => block.forward(one), 'ERR_MODE', 'at least 2');
@@ -214,11 +214,11 @@ test('a disposed runtime', async () => {
   assertRefused(() => runtime.adam(module), 'ERR_DISPOSED', 'runtime');
 });
 
-// Each call that takes memory, on modules of their own, with each of its needs refused in turn; `least` is how many
-// there are to refuse. What look() answers may not change by that.
+// Each call that allocates memory, on modules of their own, with each of its allocations refused once. `least` is the
+// least number of allocations. The result of look() must not change.
 const scenarios = {
   'the first forward': {
-    least: { block: 4, aggregation: 3 }, // output, record, the pass itself; the block's attention
+    least: { block: 4, aggregation: 3 }, // output, record, workspace; the block's attention
     make: () => {},
     work: ({ forward, large }) => forward(large),
     look: ({ module }) => ({ state: module.stateDict(), live: heapOf(dk).live }),
@@ -228,7 +228,7 @@ const scenarios = {
     make: ({ forward, small }) => forward(small),
     work: ({ forward, large }) => forward(large),
     look: ({ module, smallGoal }) => {
-      const input = module.backward(smallGoal); // of the pass before
+      const input = module.backward(smallGoal); // of the recorded pass
       const gradients = copies(module.gradients());
       const seen = { input: input.toArray(), gradients, state: module.stateDict(), attention: module.lastAttention };
       module.zeroGrad();
@@ -237,7 +237,7 @@ const scenarios = {
     },
   },
   'the first backward': {
-    least: { block: 4, aggregation: 4 }, // output, gradients, the pass itself; two of them, or the attention's gradient
+    least: { block: 4, aggregation: 4 }, // output, gradients, workspace; two gradients, or the attention's gradient
     make: ({ forward, small }) => forward(small),
     work: ({ module, smallGoal }) => module.backward(smallGoal),
     look: ({ module }) => ({ state: module.stateDict(), attention: module.lastAttention }),
@@ -275,7 +275,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   }
 }
 
-/** Whether the call fails with the need for memory of this number refused; false where it has no more. */
+/** Whether the call fails if its allocation of this number is refused; false if it has fewer allocations. */
 function isRefused({ make, work, look, afterwards }, kind, number) {
   const things = {
     module: kind === 'block' ? dk.dynamicKernelAggregation(config).train() : dk.kernelAggregation(config),
@@ -307,10 +307,10 @@ function isRefused({ make, work, look, afterwards }, kind, number) {
   }
 }
 
-/** Runs work with one of its needs for memory refused. */
+/** Runs work with one of its allocations refused. */
 function withRefusal(number, work) {
   const { c } = heapOf(dk);
-  const pointers = ['dk_alloc', 'dk_aggregation_weight']; // NULL where memory is short
+  const pointers = ['dk_alloc', 'dk_aggregation_weight']; // NULL if memory is short
   const statuses = ['dk_aggregation_forward', 'dk_block_forward_taped', 'dk_aggregation_backward', 'dk_block_backward'];
   const originals = Object.fromEntries([...pointers, ...statuses].map((name) => [name, c[name]]));
   let needs = 0;

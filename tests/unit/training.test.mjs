@@ -1,4 +1,5 @@
-// Gradients against PyTorch's for 32 configurations, in both modes; how they add up, and when there are none.
+// Compares gradients with PyTorch's for 32 configurations, in both modes. Tests how gradients add up, and when there are
+// none.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -56,7 +57,7 @@ function compareBlock({ config, state, x, mode, context, gradOutput, expected })
   gradInput.dispose();
 }
 
-/** The two modules alone, one's backward after the other's: what they add up to is the block's. */
+/** Runs the backward passes of the two modules alone, one after the other. Together they give the block's gradients. */
 function compareModules({ config, state, x, mode, context, gradOutput, expected }) {
   const { inChannels, numKernels, ...rest } = config;
   const attention = dk.kernelAttention({ channels: inChannels, numKernels });
@@ -83,7 +84,7 @@ function compareModules({ config, state, x, mode, context, gradOutput, expected 
   for (const resource of [attention, aggregation, a, y, throughPixels, throughAttention]) resource.dispose();
 }
 
-test('the gradient of the attention says how the output answers to it', () => {
+test('the gradient of the attention says how the output depends on it', () => {
   const aggregation = dk.kernelAggregation({ inChannels: 2, outChannels: 3, kernelSize: 3, numKernels: 3, seed: 1 });
   aggregation.requiresGrad = true;
   assert.equal(aggregation.attentionGradient, null);
@@ -152,7 +153,7 @@ test('gradients add up until zeroGrad, and are live', () => {
   dispose();
 });
 
-test('a second backward for the same pass adds the same again, whatever became of the tensors', () => {
+test('a second backward for the same pass adds the same again, even if the tensors have changed', () => {
   const { block, x, y, gradient, accumulate, dispose } = smallTraining(dk);
   accumulate();
   const once = copies(block.gradients());
@@ -170,7 +171,7 @@ test('a second backward for the same pass adds the same again, whatever became o
   dispose();
 });
 
-test('without input, the same gradients of the parameters', () => {
+test('input: false gives the same gradients of the parameters', () => {
   const { block, x, gradient, accumulate, dispose } = smallTraining(dk);
   const bare = dk.kernelAggregation({ inChannels: 3, outChannels: 4, kernelSize: 3, padding: 1, seed: 4 });
   const branch = dk.kernelAttention({ channels: 3, seed: 5 }).train();
@@ -192,7 +193,7 @@ test('without input, the same gradients of the parameters', () => {
   dispose();
 });
 
-test('a frozen part: the other learns as before', () => {
+test('if one part is frozen, the other learns as before', () => {
   const { block, accumulate, dispose } = smallTraining(dk);
   accumulate();
   const all = copies(block.gradients());
@@ -214,7 +215,7 @@ test('a frozen part: the other learns as before', () => {
   dispose();
 });
 
-test('requiresGrad: false at first, reaches the parts, and changes no answer', () => {
+test('requiresGrad is false at first, reaches the parts, and changes no output', () => {
   const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 4, kernelSize: 3, seed: 1 });
   const flags = () => [block, block.attention, block.aggregation].map(({ requiresGrad }) => requiresGrad);
   assert.deepEqual(flags(), [false, false, false]);
@@ -231,7 +232,7 @@ test('requiresGrad: false at first, reaches the parts, and changes no answer', (
   block.dispose();
 });
 
-test('nothing is kept without requiresGrad, and all is given back', async () => {
+test('a pass without requiresGrad records nothing, and dispose frees everything', async () => {
   const runtime = await loadRuntime();
   const live = () => heapOf(runtime).live;
   const block = runtime.dynamicKernelAggregation({ inChannels: 8, outChannels: 4, kernelSize: 3, seed: 1 }).train();
@@ -256,7 +257,7 @@ test('nothing is kept without requiresGrad, and all is given back', async () => 
   runtime.dispose();
 });
 
-test('the modules alone give all back too', async () => {
+test('dispose frees everything of the modules alone too', async () => {
   const runtime = await loadRuntime();
   const attention = runtime.kernelAttention({ channels: 3 });
   const aggregation = runtime.kernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 3 });
@@ -299,7 +300,7 @@ test('5,000 steps keep the heap flat', () => {
   dispose();
 });
 
-test('batches of changing size keep it flat too, and new results each time', () => {
+test('batches of changing size keep the heap flat too, with new results each time', () => {
   const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 4, kernelSize: 3, seed: 1 });
   block.requiresGrad = true;
   const optimizer = dk.sgd(block, { lr: 1e-3, momentum: 0.9 });

@@ -1,4 +1,4 @@
-// Four training runs that PyTorch made: the same losses step by step, the same parameters after the last.
+// Repeats four training runs of PyTorch: the same loss at each step, the same parameters after the last.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadRuntime } from '../helpers.mjs';

@@ -1,4 +1,4 @@
-// trim(): what it gives back, and what it leaves.
+// trim(): the memory that it frees, and the memory that stays.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -6,7 +6,7 @@ import { assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
 
 const config = { inChannels: 32, outChannels: 32, kernelSize: 3, padding: 1, seed: 1 };
 
-test('the workspace and the scratch are given back, once, for other tensors to take', async () => {
+test('the workspace and the scratch are freed once, and other tensors can use them', async () => {
   const dk = await loadRuntime();
   const block = dk.dynamicKernelAggregation(config), x = randomTensor(dk, [1, 32, 64, 64]);
   dk.trim();
@@ -20,7 +20,7 @@ test('the workspace and the scratch are given back, once, for other tensors to t
   assert.ok(freed < dk.info.threads * (workspaceBytes + 64) + 2 ** 18 + 1, `${freed} bytes`);
   assert.equal(dk.trim(), 0);
 
-  dk.zeros([workspaceBytes / 4 - 64]).dispose(); // takes its place
+  dk.zeros([workspaceBytes / 4 - 64]).dispose(); // takes the freed memory
   assert.equal(dk.info.heapBytes, heapBytes);
   for (let i = 0; i < 3; i++) {
     assert.deepEqual(block.forward(x).toArray(), expected);
@@ -30,7 +30,7 @@ test('the workspace and the scratch are given back, once, for other tensors to t
   assertRefused(() => dk.trim(), 'ERR_DISPOSED');
 });
 
-test('what backward() needs, gradients, optimizers and views stay', async () => {
+test('recorded passes, gradients, optimizers and views stay', async () => {
   const answers = [];
   for (const trims of [false, true]) {
     const dk = await loadRuntime();
@@ -59,7 +59,7 @@ test('what backward() needs, gradients, optimizers and views stay', async () => 
   assert.deepEqual(answers[1], answers[0]);
 });
 
-test('work that is not divided takes the workspace of one thread', async () => {
+test('work that is not divided among threads takes the workspace of one', async () => {
   const bytes = [];
   for (const threads of [1, 4]) {
     const dk = await loadRuntime({ threads });

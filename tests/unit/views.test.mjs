@@ -1,4 +1,4 @@
-// Live views: what keeps their memory, and what is written into kept ones.
+// Live views: how they keep their memory, and how writes into kept views take effect.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -18,7 +18,7 @@ after(() => dk?.dispose());
 
 const live = () => heapOf(dk).live;
 
-/** Collects garbage until finalizers, which run later, have done their part. */
+/** Collects garbage until the finalizers, which run later, have run. */
 async function collected(done) {
   for (let i = 0; i < 50 && !done(); i++) {
     collectGarbage();
@@ -27,20 +27,20 @@ async function collected(done) {
   assert.ok(done(), `${live()} things are alive`);
 }
 
-test('a part that subarray() made keeps the memory, and so does a part of it', async () => {
-  dk.zeros([2 ** 20]).dispose(); // there is room: nothing below grows the heap, which would detach views
+test('a subarray keeps the memory, and so does a subarray of it', async () => {
+  dk.zeros([2 ** 20]).dispose(); // now nothing below grows the heap, which would detach views
   const before = live();
   const parts = (() => {
     const x = dk.tensor(Float32Array.from({ length: 3000 }, (_, i) => i), [1, 3, 10, 100]);
     const plane = x.data.subarray(1000, 2000);
     return [plane.subarray(-10), x.data.subarray(5, 6), dk.zeros([4]).data.subarray()];
   })();
-  dk.zeros([5]); // forgotten: tells that the collector has been
+  dk.zeros([5]); // forgotten: shows that the collector has run
   await collected(() => live() === before + 2);
   const others = Array.from({ length: 50 }, () => dk.tensor(new Float32Array(3000).fill(-1), [3000]));
   assert.deepEqual(parts.map((part) => [...part]),
     [[1990, 1991, 1992, 1993, 1994, 1995, 1996, 1997, 1998, 1999], [5], [0, 0, 0, 0]]);
-  parts[0][0] = 7; // into nobody else's numbers
+  parts[0][0] = 7; // changes no other tensor
   assert.ok(others.every((other) => other.toArray().every((value) => value === -1)));
   for (const other of others) other.dispose();
 
@@ -62,7 +62,7 @@ test('a view is a Float32Array like any other', () => {
   x.dispose();
 });
 
-/** The kernels of a new block behind a view, and what the block makes of them. */
+/** A new block, a view on its kernels, and the outputs that it computes. */
 function viewed() {
   const block = dk.dynamicKernelAggregation(config);
   const x = randomTensor(dk, [2, 3, 9, 8]);
@@ -70,7 +70,7 @@ function viewed() {
   return { block, x, a, weight: block.parameters()['aggregation.weight'].data };
 }
 
-/** What the block answers by each of its uses, and what a block answers that was loaded with its state. */
+/** The outputs of the block by each of its uses, and those of a block that loaded its state. */
 function assertInStep({ block, x, a }, what) {
   const fresh = dk.dynamicKernelAggregation(config);
   fresh.loadStateDict(block.stateDict());
@@ -97,7 +97,7 @@ for (const [name, use] of Object.entries(USES))
   test(`writes into a kept view of the kernels count: ${name}`, () => {
     const things = viewed();
     const { block, weight } = things;
-    dk.zeros([dk.info.heapBytes / 8]).dispose(); // there is room: nothing below grows the heap
+    dk.zeros([dk.info.heapBytes / 8]).dispose(); // now nothing below grows the heap
     const kept = weight.length > 0 ? weight : block.parameters()['aggregation.weight'].data;
     for (const value of [1, 2, 3]) {
       const before = use(things).toArray();
@@ -122,7 +122,7 @@ test('writes into a part of a kept view count too, after the view itself is garb
   assertInStep({ block, x, a }, 'a part');
 });
 
-test('what was written into a view before the heap grew, or before it became garbage, counts', async () => {
+test('writes into a view before the heap grew, or before the view became garbage, count', async () => {
   const block = dk.dynamicKernelAggregation(config), x = randomTensor(dk, [1, 3, 6, 5]);
   const a = randomTensor(dk, [1, 4]);
   const kept = block.parameters()['aggregation.weight'].data;
@@ -136,12 +136,12 @@ test('what was written into a view before the heap grew, or before it became gar
   assertInStep({ block, x, a }, 'garbage');
 });
 
-test('a backward pass takes what was written since the forward pass', () => {
+test('a backward pass uses writes since the forward pass', () => {
   const inputGradient = (write) => {
     const block = dk.dynamicKernelAggregation(config), x = randomTensor(dk, [2, 3, 9, 8]);
     block.requiresGrad = true;
     const y = block.forward(x), grad = randomTensor(dk, y.shape, 3);
-    block.backward(grad).dispose(); // has all the memory that it needs
+    block.backward(grad).dispose(); // allocates all the memory that it needs
     const { data } = block.parameters()['aggregation.weight'];
     block.forward(x, { out: y });
     return [block, block.aggregation].map((module) => {
@@ -158,7 +158,7 @@ test('a backward pass takes what was written since the forward pass', () => {
   assert.deepEqual(inputGradient((block, data, value) => data.fill(value)), expected);
 });
 
-test('an optimizer steps from what was written into a kept view', () => {
+test('an optimizer steps from the values in a kept view', () => {
   const block = dk.dynamicKernelAggregation(config), x = randomTensor(dk, [2, 3, 9, 8]);
   block.requiresGrad = true;
   const y = block.forward(x);
@@ -172,7 +172,7 @@ test('an optimizer steps from what was written into a kept view', () => {
   assertInStep({ block, x, a: randomTensor(dk, [2, 4]) }, 'after a step');
 });
 
-test('only who keeps a view pays for it', async () => {
+test('kernels are packed again only while a view is kept', async () => {
   const { c } = heapOf(dk);
   const { dk_aggregation_changed: changed } = c;
   let packed = 0;
@@ -202,7 +202,7 @@ test('only who keeps a view pays for it', async () => {
   }
 });
 
-test('an engine without WeakRef packs as long as the module lives', (t) => {
+test('an engine without WeakRef packs as long as the module exists', (t) => {
   const { WeakRef } = globalThis;
   delete globalThis.WeakRef;
   t.after(() => Object.assign(globalThis, { WeakRef }));

@@ -1,38 +1,38 @@
-/** What src/dynakernel.h says, for JavaScript: functions, status codes, algorithms. */
+/** The parts of src/dynakernel.h that JavaScript needs: functions, status codes and names of algorithms. */
 import { DynakernelError } from './errors.js';
 
-/** DK_ABI_VERSION of the header that this wrapper was written for. */
+/** The DK_ABI_VERSION that this wrapper works with. */
 export const ABI_VERSION = 1;
 
-/** The functions that the wrapper calls; a module that lacks one is refused at load. */
+/** The functions that the wrapper calls. load() refuses a module that lacks one. */
 export const FUNCTIONS = /** @type {const} */ ([
   'dk_abi', 'dk_alloc', 'dk_free', 'dk_context_create', 'dk_context_trim',
   'dk_algorithm_name', 'dk_algorithm_specialised',
   'dk_attention_create', 'dk_attention_destroy', 'dk_attention_initialise',
-  'dk_attention_tape_bytes', 'dk_attention_forward_taped', 'dk_attention_backward',
+  'dk_attention_forward', 'dk_attention_forward_taped', 'dk_attention_tape_bytes', 'dk_attention_backward',
   'dk_aggregation_create', 'dk_aggregation_destroy', 'dk_aggregation_initialise',
   'dk_aggregation_write', 'dk_aggregation_read', 'dk_aggregation_bias', 'dk_aggregation_weight',
   'dk_aggregation_changed', 'dk_aggregation_plan', 'dk_aggregation_forward', 'dk_aggregation_mix',
-  'dk_aggregation_backward', 'dk_block_forward_taped', 'dk_block_backward',
+  'dk_aggregation_backward', 'dk_block_forward', 'dk_block_forward_taped', 'dk_block_backward',
   'dk_loss_mse', 'dk_loss_l1', 'dk_loss_huber', 'dk_sgd_step', 'dk_adam_step',
   'dk_rgba_to_planes', 'dk_resize_rows', 'dk_range', 'dk_map_to_rgba_rows',
   'dk_planes_to_rgba',
 ]);
 
 /**
- * Pointers and sizes are numbers; functions of type void answer undefined, which nobody reads.
+ * Pointers and sizes are numbers. Functions of type void return undefined, which nobody reads.
  *
  * @typedef {Record<typeof FUNCTIONS[number], (...args: number[]) => number>
  *   & { memory: WebAssembly.Memory }} Exports
  */
 
-/** What the wrapper calls of a build with threads only. */
+/** The functions that the wrapper calls in a build with threads only. */
 export const THREAD_FUNCTIONS = /** @type {const} */ ([
   'dk_context_set_threads', 'dk_context_threads', 'dk_context_stop', 'dk_context_lost', 'dk_context_ended',
 ]);
 
 /**
- * What the builds with threads have besides.
+ * The exports of a build with threads.
  *
  * @typedef {Exports & Record<typeof THREAD_FUNCTIONS[number] | '__wasm_call_ctors',
  *   (...args: number[]) => number>} ThreadedExports
@@ -73,18 +73,17 @@ const STATUS_CODES = /** @type {const} */ (
   [null, 'ERR_CONFIG', 'ERR_SHAPE', 'ERR_MODE', 'ERR_MEMORY', 'ERR_LOAD']);
 
 /**
- * Refuses a module of another version, whose structs and functions may differ, and what is no module of
- * this library.
+ * Refuses a module of another version or of another library. Its structs and functions may differ.
  *
  * @param {WebAssembly.Exports} exports
- * @param {readonly string[]} functions that it must have
- * @param {string} name of the file, for messages
+ * @param {readonly string[]} functions names that the module must export
+ * @param {string} name the file, for messages
  */
 export function checkModule(exports, functions, name) {
   const missing = functions.filter((symbol) => typeof exports[symbol] !== 'function');
   const abi = typeof exports.dk_abi === 'function' ? exports.dk_abi() : undefined;
   if (missing.length === 0 && abi === ABI_VERSION) return;
-  // Those of a module of another version are missing because of that; of another library all are.
+  // Name a few missing functions: another version lacks some, another library lacks all.
   const lacks = missing.length > 0 ? `, and it has no ${missing.slice(0, 4).join(', ')}${
     missing.length > 4 ? ` and ${missing.length - 4} others` : ''}` : '';
   throw new DynakernelError('ERR_LOAD', `${name} is not this version's dynakernel module: its ABI number is ` +
@@ -93,22 +92,22 @@ export function checkModule(exports, functions, name) {
 }
 
 /**
- * Throws what a dk_status other than DK_OK means.
+ * Throws an error if a dk_status is not DK_OK.
  *
  * @param {number} status
- * @param {() => string} what says what the call was: "a forward pass of [1, 3, 8, 8]"
+ * @param {() => string} what describes the call: "a convolution of [1, 3, 8, 8]"
  */
 export function checkStatus(status, what) {
   const code = STATUS_CODES[status];
   if (code === null) return;
   const reason = {
-    ERR_CONFIG: 'this configuration or the algorithm that was asked for cannot do it',
+    ERR_CONFIG: 'the requested algorithm does not support this configuration',
     ERR_SHAPE: 'the batch or the image is empty, the kernel is larger than the padded input, or a ' +
       'tensor would have more than 2^29 elements',
     ERR_MODE: 'training mode needs a batch of at least 2',
-    ERR_MEMORY: 'it needs more memory than can be had',
-    ERR_LOAD: 'a worker thread stopped in an earlier call, and may still write into the memory that ' +
-      'this one needs; stateDict() and toArray() still work, and load() starts another runtime',
+    ERR_MEMORY: 'the heap cannot grow enough',
+    ERR_LOAD: 'a worker thread stopped in an earlier call and may still write into the memory that ' +
+      'this call needs; stateDict() and toArray() still work, and load() starts another runtime',
   };
   throw new DynakernelError(code, `${what()}: ${reason[code]}`);
 }

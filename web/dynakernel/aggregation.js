@@ -1,4 +1,4 @@
-/** KernelAggregation: K kernels, mixed for each image, and the convolution with the mixture. */
+/** KernelAggregation: mixes K kernels for each image, and convolves the image with the mixture. */
 import { checkStatus } from './abi.js';
 import { backwardPass } from './backward.js';
 import { guardClass } from './boundary.js';
@@ -21,48 +21,28 @@ import { warmUp } from './warmup.js';
 /** @typedef {import('./state.js').StateEntry} StateEntry */
 
 /**
- * How a forward pass is done.
+ * How a forward pass convolves.
  *
  * @typedef {object} Plan
  * @property {Algorithm} algorithm never 'auto'
- * @property {number} tile outputs in a row that are computed as one, along each transformed axis;
- *   1 where nothing is transformed
+ * @property {number} tile adjacent outputs that are computed together, along each transformed axis;
+ *   1 if no axis is transformed
  * @property {number} workspaceBytes memory that each thread convolves in
  */
 
 /**
- * Records the input shape of a forward pass that the block ran.
- *
- * @type {(aggregation: KernelAggregation, shape: readonly number[]) => void}
- */
-export let noteForward;
-
-/**
- * [N, C, H, W] -> [N, O, Ho, Wo], as convolvedShape; what it answered last is kept.
- *
- * @type {(aggregation: KernelAggregation, shape: readonly number[]) => readonly number[]}
- */
-export let outputShape;
-
-/**
- * The C object of an aggregation that is about to compute. The kernels are packed again if somebody may have
- * written into a view on them.
- *
- * @type {(aggregation: KernelAggregation) => number}
- */
-export let readyHandleOf;
-
-/**
- * For each image n the kernels are mixed, w[n] = sum over k of a[n, k] * weight[k] and likewise the
- * biases, and the image is convolved with the mixture. Made by dk.kernelAggregation, or as
+ * Mixes the kernels for each image n, w[n] = sum over k of a[n, k] * weight[k], and the biases likewise.
+ * Convolves the image with the mixture. dk.kernelAggregation makes one; a block has one as
  * `block.aggregation`.
  */
 export class KernelAggregation extends Module {
   #heap;
   #config;
-  /** @type {readonly number[] | null} */
-  #latest = null;
-  /** @type {{ input: readonly number[], output: readonly number[] }} */
+  /** The input's shape in the latest forward pass.
+   * @type {readonly number[] | null} */
+  #latestInput = null;
+  /** The latest shapes of outputShape().
+   * @type {{ input: readonly number[], output: readonly number[] }} */
   #shapes = { input: [], output: [] };
   /** The gradient of the attention, [N, K].
    * @type {Tensor | null} */
@@ -71,21 +51,45 @@ export class KernelAggregation extends Module {
 
   static {
     guardClass(this, 'KernelAggregation');
-    readyHandleOf = (aggregation) => {
-      const handle = handleOf(aggregation);
-      if (aggregation.#watched.length > 0) aggregation.#noteViews(handle);
-      return handle;
-    };
-    noteForward = (aggregation, shape) => {
-      aggregation.#latest = shape;
-    };
-    outputShape = (aggregation, input) => {
-      // Tensors' shapes are frozen: the same array is the same shape.
-      if (aggregation.#shapes.input !== input) {
-        aggregation.#shapes = { input, output: convolvedShape(aggregation.#config, input) };
-      }
-      return aggregation.#shapes.output;
-    };
+  }
+
+  /**
+   * The C object of an aggregation that is about to compute. Marks the kernels for packing if the caller
+   * may have written into a view on them. Refuses a disposed module.
+   *
+   * @internal
+   * @param {KernelAggregation} aggregation
+   */
+  static readyHandleOf(aggregation) {
+    const handle = handleOf(aggregation);
+    if (aggregation.#watched.length > 0) aggregation.#noteViews(handle);
+    return handle;
+  }
+
+  /**
+   * Records the input's shape in a forward pass that the block ran.
+   *
+   * @internal
+   * @param {KernelAggregation} aggregation
+   * @param {readonly number[]} input [N, C, H, W]
+   */
+  static noteForward(aggregation, input) {
+    aggregation.#latestInput = input;
+  }
+
+  /**
+   * The output's shape [N, O, Ho, Wo]. Refuses an input that does not fit.
+   *
+   * @internal
+   * @param {KernelAggregation} aggregation
+   * @param {readonly number[]} input [N, C, H, W], the frozen shape of a tensor
+   */
+  static outputShape(aggregation, input) {
+    // the same frozen array is the same shape
+    if (aggregation.#shapes.input !== input) {
+      aggregation.#shapes = { input, output: convolvedShape(aggregation.#config, input) };
+    }
+    return aggregation.#shapes.output;
   }
 
   /**
@@ -94,10 +98,10 @@ export class KernelAggregation extends Module {
    * @param {AggregationConfig} config
    */
   constructor(heap, config) {
-    // Kernels go in and out through it: a block can then be saved when the heap is full.
+    // take the memory that reads the kernels now: a block can then be saved when the heap is full
     heap.scratch(sliceOf(weightShape(config)).bytes);
     const pointer = createAggregation(heap, config);
-    /** Tensors of `weight` that views were made of.
+    /** Tensors of `weight` that have views.
      * @type {WeakRef<Tensor>[]} */
     const watched = [];
     heap.c.dk_aggregation_initialise(pointer, config.seed);
@@ -117,7 +121,7 @@ export class KernelAggregation extends Module {
   }
 
   /**
-   * How the latest forward pass was done; null before the first.
+   * How the latest forward pass convolved, or null before the first.
    *
    * @returns {Plan | null}
    * @throws {DynakernelError} ERR_DISPOSED
@@ -127,17 +131,17 @@ export class KernelAggregation extends Module {
    */
   get plan() {
     handleOf(this);
-    return this.#latest && this.planFor(this.#latest);
+    return this.#latestInput && this.planFor(this.#latestInput);
   }
 
   /**
-   * How a forward pass over an input of this shape would be done.
+   * How a forward pass over an input of this shape would convolve.
    *
    * @param {readonly number[]} shape [N, C, H, W]
    * @returns {Plan}
-   * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG where the configuration asks for an algorithm
-   *   that cannot do it; ERR_MEMORY where the input or the output would be larger than any tensor, or
-   *   that algorithm has no room to compute in
+   * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG if the requested algorithm does not support the
+   *   configuration; ERR_MEMORY if the input or the output is too large for a tensor, or the algorithm
+   *   for its workspace; ERR_DISPOSED
    * @example
    * const { algorithm, workspaceBytes } = aggregation.planFor([1, 64, 56, 56]);
    */
@@ -157,16 +161,16 @@ export class KernelAggregation extends Module {
   }
 
   /**
-   * x [N, C, H, W], attention [N, K] -> [N, O, Ho, Wo], where
+   * x [N, C, H, W], attention [N, K] -> [N, O, Ho, Wo], with
    * Ho = floor((H + 2 * padding - dilation * (R - 1) - 1) / stride) + 1.
    *
    * @param {Tensor} x
-   * @param {Tensor} attention how much of each kernel goes into each image's mixture
+   * @param {Tensor} attention the share of each kernel in each image's mixture
    * @param {{ out?: Tensor | undefined }} [options] out: a tensor [N, O, Ho, Wo] to write into,
    *   instead of a new one
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG where an argument is no tensor of this runtime,
-   *   out is an input, or the configuration asks for an algorithm that cannot do it; ERR_MEMORY;
+   * @throws {DynakernelError} ERR_SHAPE; ERR_CONFIG if an argument is not a tensor of this runtime, out
+   *   is an input, or the requested algorithm does not support the configuration; ERR_MEMORY;
    *   ERR_DISPOSED
    * @example
    * const a = dk.tensor([0.7, 0.1, 0.1, 0.1], [1, 4]);
@@ -174,39 +178,42 @@ export class KernelAggregation extends Module {
    */
   forward(x, attention, options) {
     const { out } = readOptions(options, 'aggregation.forward', ['out']);
+    // check all arguments
     const aggregation = readyHandleOf(this);
     const input = pointerOf(this.#heap, x, 'x');
     const weights = pointerOf(this.#heap, attention, 'attention');
     const shape = outputShape(this, shapeOf(x));
     checkAttention(shapeOf(attention), shapeOf(x)[0], this.#config.numKernels);
     const [N, , H, W] = shapeOf(x);
+
     const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {
       const run = () => checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context,
         aggregation, input, weights, N, H, W, output), () => convolutionText(this.#config, shapeOf(x)));
       if (!wantsGradients(this)) return run();
-      const [pixels, mixtures] = [sizeOf(shapeOf(x)), sizeOf(shapeOf(attention))];
+      // record copies of both inputs for backward()
+      const inputLength = sizeOf(shapeOf(x)), weightsLength = sizeOf(shapeOf(attention));
       const pass = { input: shapeOf(x), output: shape, training: isTraining(this) };
-      return recordOf(this).write(pass, [4 * pixels, 4 * mixtures], (inputCopy, weightsCopy) => {
+      return recordOf(this).write(pass, [4 * inputLength, 4 * weightsLength], (inputCopy, weightsCopy) => {
         run();
-        this.#heap.copy(inputCopy, input, pixels);
-        this.#heap.copy(weightsCopy, weights, mixtures);
+        this.#heap.copy(inputCopy, input, inputLength);
+        this.#heap.copy(weightsCopy, weights, weightsLength);
       });
     });
-    this.#latest = shapeOf(x);
+    this.#latestInput = shapeOf(x);
     return y;
   }
 
   /**
-   * Takes the gradient of the output [N, O, Ho, Wo] of the latest forward pass, and returns that of
-   * its input x [N, C, H, W]; `attentionGradient` then is that of its attention. Adds to the
-   * gradients of the parameters. It may be called again for the same pass, but before parameters
-   * change.
+   * Computes the gradients of the latest forward pass from the gradient of its output [N, O, Ho, Wo].
+   * Returns the gradient of the input x [N, C, H, W]. `attentionGradient` then holds the gradient of the
+   * attention. Adds to the gradients of the parameters. You may call it again for the same pass, until
+   * the parameters change.
    *
    * @overload
    * @param {Tensor} gradOutput
    * @param {InputGradientOptions} [options]
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
+   * @throws {DynakernelError} ERR_MODE if no forward pass was recorded, see requiresGrad;
    *   ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * aggregation.requiresGrad = true;
@@ -216,7 +223,7 @@ export class KernelAggregation extends Module {
    * const aGradient = aggregation.attentionGradient;
    */
   /**
-   * The same without the gradient of the input.
+   * Does the same without the gradient of the input.
    *
    * @overload
    * @param {Tensor} gradOutput
@@ -243,6 +250,7 @@ export class KernelAggregation extends Module {
         if (attentionGradient !== this.#attentionGradient) attentionGradient.dispose();
         throw error;
       }
+      // nothing below can fail
       if (attentionGradient !== this.#attentionGradient) this.#attentionGradient?.dispose();
       this.#attentionGradient = attentionGradient;
       gradients.noteAdded();
@@ -250,15 +258,15 @@ export class KernelAggregation extends Module {
   }
 
   /**
-   * The gradient [N, K] of the attention that the forward pass was given, from the latest
-   * backward(), for whatever the attention came from; null before the first. It is the module's own
-   * memory: the next backward() overwrites it, or ends it where the batch has another size.
+   * The gradient [N, K] of the attention, from the latest backward(), or null before the first. Pass it to
+   * the module that made the attention. The aggregation owns its memory: the next backward() overwrites
+   * it, or disposes it if the batch has another size.
    *
    * @returns {Tensor | null}
    * @throws {DynakernelError} ERR_DISPOSED
    * @example
    * aggregation.backward(gradient);
-   * attention.backward(aggregation.attentionGradient); // of a module that made the attention
+   * attention.backward(aggregation.attentionGradient); // `attention` made the attention
    */
   get attentionGradient() {
     handleOf(this);
@@ -269,14 +277,14 @@ export class KernelAggregation extends Module {
 
   /** @override */
   dispose() {
-    const gradient = this.#attentionGradient; // read first, since it refuses another object as `this`
+    const gradient = this.#attentionGradient; // read first: this refuses another object as `this`
     super.dispose();
     gradient?.dispose();
   }
 
   /**
-   * Values that were written into a view may still have to be packed when the view is gone: one more pass
-   * packs them, and the next ones cost nothing again.
+   * Marks the kernels for packing and stops watching tensors whose views are gone. The pass after a view
+   * is gone still packs, since the caller may have written before.
    *
    * @param {number} aggregation
    */
@@ -289,7 +297,11 @@ export class KernelAggregation extends Module {
     this.#watched.splice(0, Infinity, ...alive);
   }
 
-  /** @param {number} N */
+  /**
+   * The memory for the attention's gradient: the latest, if its size fits.
+   *
+   * @param {number} N
+   */
   #attentionGradientFor(N) {
     const shape = [N, this.#config.numKernels];
     const latest = this.#attentionGradient;
@@ -298,11 +310,11 @@ export class KernelAggregation extends Module {
   }
 
   /**
-   * What a forward pass with this attention applies: attention [N, K] -> weight
-   * [N, O, C/G, R, R] and bias [N, O], or null where the module has none.
+   * Mixes the kernels as a forward pass does: attention [N, K] -> weight [N, O, C/G, R, R] and
+   * bias [N, O].
    *
    * @param {Tensor} attention
-   * @returns {{ weight: Tensor, bias: Tensor | null }}
+   * @returns {{ weight: Tensor, bias: Tensor | null }} bias is null if the module has none
    * @throws {DynakernelError} ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.forward(x); // [1, C, H, W]
@@ -329,8 +341,11 @@ export class KernelAggregation extends Module {
   }
 }
 
+/** The internal methods, as functions. */
+export const { noteForward, outputShape, readyHandleOf } = KernelAggregation;
+
 /**
- * A call in words, for errors that C answers.
+ * Describes a call, for errors that C reports.
  *
  * @param {AggregationConfig} config
  * @param {readonly number[]} shape
@@ -339,6 +354,8 @@ export const convolutionText = ({ algorithm }, shape) => `a convolution of ${sha
   (algorithm === 'auto' ? '' : ` with algorithm '${algorithm}'`);
 
 /**
+ * Refuses an attention whose shape is not [N, K].
+ *
  * @param {readonly number[]} shape
  * @param {number | undefined} N
  * @param {number} K
@@ -350,6 +367,8 @@ function checkAttention(shape, N, K) {
 }
 
 /**
+ * Makes the C object.
+ *
  * @param {Heap} heap
  * @param {AggregationConfig} config
  */
@@ -370,10 +389,12 @@ function createAggregation(heap, config) {
 }
 
 /**
+ * The entries of the state dict.
+ *
  * @param {Heap} heap
  * @param {number} aggregation
  * @param {AggregationConfig} config
- * @param {WeakRef<Tensor>[]} watched gets each tensor of the kernels that a view is made of
+ * @param {WeakRef<Tensor>[]} watched a tensor of the kernels is added to it when a view on it is made
  * @returns {StateEntry[]}
  */
 function aggregationState(heap, aggregation, config, watched) {

@@ -1,4 +1,4 @@
-/** KernelAttention: how much of each kernel an image asks for. */
+/** KernelAttention: computes each kernel's share in the mixture from the image. */
 import { checkStatus } from './abi.js';
 import { backwardPass } from './backward.js';
 import { guardClass } from './boundary.js';
@@ -18,8 +18,8 @@ import { pointerOf, produceInto, shapeOf } from './tensor.js';
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
 /**
- * The attention branch: mean over H x W, 1x1 convolution, batch norm, ReLU, 1x1 convolution,
- * sigmoid. Made by dk.kernelAttention, or as `block.attention`.
+ * The attention branch: mean over H x W, 1x1 convolution, batch norm, ReLU, 1x1 convolution, sigmoid.
+ * dk.kernelAttention makes one; a block has one as `block.attention`.
  */
 export class KernelAttention extends Module {
   #heap;
@@ -59,43 +59,50 @@ export class KernelAttention extends Module {
    * @param {{ out?: Tensor | undefined }} [options] out: a tensor [N, K] to write into, instead of
    *   a new one
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_CONFIG where an
-   *   argument is no tensor of this runtime, or out is the input; ERR_MEMORY; ERR_DISPOSED
+   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_CONFIG if an
+   *   argument is not a tensor of this runtime, or out is the input; ERR_MEMORY; ERR_DISPOSED
    * @example
    * const a = attention.forward(x);
    * const y = aggregation.forward(x, a);
    */
   forward(x, options) {
     const { out } = readOptions(options, 'attention.forward', ['out']);
+    // check all arguments
     const attention = handleOf(this);
     const input = pointerOf(this.#heap, x, 'x');
     const { channels, numKernels } = this.#config;
     checkImages(shapeOf(x), channels);
-    checkBatch(isTraining(this), shapeOf(x));
+    const training = isTraining(this);
+    checkBatch(training, shapeOf(x));
     const [N, , H, W] = shapeOf(x);
     const shape = [N, numKernels];
+
     const { c, context } = this.#heap;
+    const call = () => `attention over ${shapeText(shapeOf(x))}`;
     return produceInto(this.#heap, shape, out, [x], (output) => {
-      const run = (/** @type {number} */ tape) => checkStatus(
-        c.dk_attention_forward_taped(context, attention, Number(isTraining(this)), input, N, H, W,
-          output, tape), () => `attention over ${shapeText(shapeOf(x))}`);
-      if (!wantsGradients(this)) return run(0);
-      return recordOf(this).write({ input: shapeOf(x), output: shape, training: isTraining(this) },
-        [c.dk_attention_tape_bytes(attention, N) >>> 0], run);
+      if (!wantsGradients(this)) {
+        return checkStatus(
+          c.dk_attention_forward(context, attention, Number(training), input, N, H, W, output), call);
+      }
+      // record the intermediate results for backward()
+      const bytes = c.dk_attention_tape_bytes(attention, N) >>> 0;
+      return recordOf(this).write({ input: shapeOf(x), output: shape, training }, [bytes], (tape) =>
+        checkStatus(c.dk_attention_forward_taped(
+          context, attention, Number(training), input, N, H, W, output, tape), call));
     });
   }
 
   /**
-   * Takes the gradient of the attention [N, K] that the latest forward pass answered, and returns
-   * that of its input [N, C, H, W]; adds to the gradients of the parameters. If that pass was in
-   * training mode, the gradient passes through the batch's mean and variance. It may be called again
-   * for the same pass, but before parameters change.
+   * Computes the gradients of the latest forward pass from the gradient of its attention [N, K]. Returns
+   * the gradient of the input [N, C, H, W]. Adds to the gradients of the parameters. If the pass was in
+   * training mode, the gradient passes through the batch's mean and variance. You may call it again for
+   * the same pass, until the parameters change.
    *
    * @overload
    * @param {Tensor} gradOutput
    * @param {InputGradientOptions} [options]
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
+   * @throws {DynakernelError} ERR_MODE if no forward pass was recorded, see requiresGrad;
    *   ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * attention.requiresGrad = true;
@@ -104,7 +111,7 @@ export class KernelAttention extends Module {
    * attention.backward(gradient, { input: false });
    */
   /**
-   * The same without the gradient of the input.
+   * Does the same without the gradient of the input.
    *
    * @overload
    * @param {Tensor} gradOutput
@@ -130,24 +137,28 @@ export class KernelAttention extends Module {
 }
 
 /**
+ * Refuses a batch of one image in training mode.
+ *
  * @param {boolean} training
  * @param {readonly number[]} shape [N, C, H, W]
  */
 export function checkBatch(training, shape) {
   if (!training || shape[0] > 1) return;
   throw new DynakernelError('ERR_MODE',
-    'training mode needs a batch of at least 2 images, since one has no variance to normalise by; ' +
+    'training mode needs a batch of at least 2 images, since one image has no variance; ' +
     `got ${shapeText(shape)}. Call eval() to use the running statistics`);
 }
 
 /**
+ * The entries of the state dict.
+ *
  * @param {Heap} heap
  * @param {number} attention
  * @param {AttentionConfig} config
  * @returns {StateEntry[]}
  */
 function attentionState(heap, attention, { channels: C, midChannels: M, numKernels: K }) {
-  // struct dk_attention: C, M, K, seven pointers to arrays, and a 64-bit count
+  // struct dk_attention has C, M, K, seven pointers to arrays, and a 64-bit count
   const [conv1, bnWeight, bnBias, mean, variance, conv2, conv2Bias] =
     heap.words(attention, 10).subarray(3);
   return [

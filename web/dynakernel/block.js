@@ -1,4 +1,4 @@
-/** DynamicKernelAggregation: attention and aggregation as one. */
+/** DynamicKernelAggregation: attention and aggregation in one module. */
 import { checkStatus } from './abi.js';
 import {
   KernelAggregation, convolutionText, noteForward, outputShape, readyHandleOf,
@@ -22,16 +22,16 @@ import { emptyTensor, pointerOf, produceInto, shapeOf } from './tensor.js';
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
 /**
- * The block of Dite-HRNet: an attention branch looks at the image and mixes K kernels, with whose
- * mixture the image is convolved. Made by dk.dynamicKernelAggregation.
+ * The block of Dite-HRNet. An attention branch looks at the image, the aggregation mixes K kernels by that
+ * attention, and the image is convolved with the mixture. dk.dynamicKernelAggregation makes one.
  */
 export class DynamicKernelAggregation extends Module {
   #heap;
   #attention;
   #aggregation;
-  /** Attention of the latest forward pass, [N, K].
+  /** The attention [N, K] of the latest forward pass.
    * @type {Tensor | null} */
-  #latest = null;
+  #latestAttention = null;
 
   static {
     guardClass(this, 'DynamicKernelAggregation');
@@ -57,10 +57,12 @@ export class DynamicKernelAggregation extends Module {
     this.#aggregation = aggregation;
   }
 
+  /** The attention branch. The block owns it. */
   get attention() {
     return this.#attention;
   }
 
+  /** The mixing and the convolution. The block owns it. */
   get aggregation() {
     return this.#aggregation;
   }
@@ -72,18 +74,18 @@ export class DynamicKernelAggregation extends Module {
   }
 
   /**
-   * x [N, C, H, W] -> [N, O, Ho, Wo], where
+   * x [N, C, H, W] -> [N, O, Ho, Wo], with
    * Ho = floor((H + 2 * padding - dilation * (R - 1) - 1) / stride) + 1. Batch norm uses the running
-   * statistics after eval(), as at first, and the batch's after train(). A call that is refused
-   * leaves those statistics as they were.
+   * statistics at first and after eval(), and the batch's after train(). A call that throws leaves the
+   * running statistics as they were.
    *
    * @param {Tensor} x
    * @param {{ out?: Tensor | undefined }} [options] out: a tensor [N, O, Ho, Wo] to write into,
-   *   instead of a new one, so that a steady loop allocates nothing
+   *   instead of a new one. With it, a steady loop allocates nothing
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_CONFIG where an
-   *   argument is no tensor of this runtime, out is the input, or the configuration asks for an
-   *   algorithm that cannot do it; ERR_MEMORY; ERR_DISPOSED
+   * @throws {DynakernelError} ERR_SHAPE; ERR_MODE in training mode with N = 1; ERR_CONFIG if an
+   *   argument is not a tensor of this runtime, out is the input, or the requested algorithm does not
+   *   support the configuration; ERR_MEMORY; ERR_DISPOSED
    * @example
    * const x = dk.zeros([1, 3, 256, 192]);
    * let y;
@@ -95,7 +97,8 @@ export class DynamicKernelAggregation extends Module {
    */
   forward(x, options) {
     const { out } = readOptions(options, 'block.forward', ['out']);
-    this.#check();
+    // check all arguments
+    handleOf(this);
     const attention = handleOf(this.#attention);
     const aggregation = readyHandleOf(this.#aggregation);
     const { config } = this.#aggregation;
@@ -105,43 +108,48 @@ export class DynamicKernelAggregation extends Module {
     checkBatch(training, shapeOf(x));
     const [N, , H, W] = shapeOf(x);
 
-    const mixture = this.#attentionFor(N);
+    const newAttention = this.#attentionFor(N);
     try {
       const { c, context } = this.#heap;
-      const weights = pointerOf(this.#heap, mixture, 'attention');
+      const weights = pointerOf(this.#heap, newAttention, 'attention');
+      const call = () => convolutionText(config, shapeOf(x));
       const y = produceInto(this.#heap, shape, out, [x], (output) => {
-        const run = (/** @type {number} */ tape) => checkStatus(c.dk_block_forward_taped(context,
-          attention, aggregation, Number(training), input, N, H, W, weights, output, tape),
-        () => convolutionText(config, shapeOf(x)));
-        if (!wantsGradients(this)) return run(0);
-        const pixels = sizeOf(shapeOf(x));
-        const sizes = [c.dk_attention_tape_bytes(attention, N) >>> 0, 4 * pixels];
-        return recordOf(this).write({ input: shapeOf(x), output: shape, training }, sizes, (tape, copy) => {
-          run(tape);
-          this.#heap.copy(copy, input, pixels);
+        if (!wantsGradients(this)) {
+          return checkStatus(c.dk_block_forward(
+            context, attention, aggregation, Number(training), input, N, H, W, weights, output), call);
+        }
+        // record the attention's intermediate results and a copy of the input for backward()
+        const inputLength = sizeOf(shapeOf(x));
+        const sizes = [c.dk_attention_tape_bytes(attention, N) >>> 0, 4 * inputLength];
+        const pass = { input: shapeOf(x), output: shape, training };
+        return recordOf(this).write(pass, sizes, (tape, inputCopy) => {
+          checkStatus(c.dk_block_forward_taped(
+            context, attention, aggregation, Number(training), input, N, H, W, weights, output, tape), call);
+          this.#heap.copy(inputCopy, input, inputLength);
         });
       });
-      if (mixture !== this.#latest) this.#latest?.dispose();
-      this.#latest = mixture;
+      // the pass succeeded: keep its attention
+      if (newAttention !== this.#latestAttention) this.#latestAttention?.dispose();
+      this.#latestAttention = newAttention;
       noteForward(this.#aggregation, shapeOf(x));
       return y;
     } catch (error) {
-      if (mixture !== this.#latest) mixture.dispose();
+      if (newAttention !== this.#latestAttention) newAttention.dispose();
       throw error;
     }
   }
 
   /**
-   * Takes the gradient of the output [N, O, Ho, Wo] of the latest forward pass, and returns that of
-   * its input [N, C, H, W]; adds to the gradients of the parameters. If that pass was in training
-   * mode, the gradient passes through the batch's mean and variance. It may be called again for the
-   * same pass, but before parameters change: it computes with the parameters as they are.
+   * Computes the gradients of the latest forward pass from the gradient of its output [N, O, Ho, Wo].
+   * Returns the gradient of the input [N, C, H, W]. Adds to the gradients of the parameters. If the pass
+   * was in training mode, the gradient passes through the batch's mean and variance. You may call it
+   * again for the same pass, until the parameters change: it computes with the current parameters.
    *
    * @overload
    * @param {Tensor} gradOutput
    * @param {InputGradientOptions} [options]
    * @returns {Tensor}
-   * @throws {DynakernelError} ERR_MODE without a forward pass that was kept, see requiresGrad;
+   * @throws {DynakernelError} ERR_MODE if no forward pass was recorded, see requiresGrad;
    *   ERR_SHAPE, ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.requiresGrad = true;
@@ -156,7 +164,7 @@ export class DynamicKernelAggregation extends Module {
    * }
    */
   /**
-   * The same without the gradient of the input.
+   * Does the same without the gradient of the input.
    *
    * @overload
    * @param {Tensor} gradOutput
@@ -174,7 +182,8 @@ export class DynamicKernelAggregation extends Module {
       const { input: [N, , H, W], training, parts: [tape, x] } = pass;
       const attention = handleOf(this.#attention);
       const aggregation = readyHandleOf(this.#aggregation);
-      const weights = pointerOf(this.#heap, this.#latest, 'attention');
+      const weights = pointerOf(this.#heap, this.#latestAttention, 'attention');
+      // a frozen part gets no gradients
       const trained = [this.#attention, this.#aggregation].map((part) =>
         (part.requiresGrad ? gradientsOf(part) : null));
       const [attentionStruct, aggregationStruct] = trained.map((gradients) => gradients?.struct ?? 0);
@@ -187,7 +196,7 @@ export class DynamicKernelAggregation extends Module {
   }
 
   /**
-   * A copy of the attention of the latest forward pass, [N * K]; null before the first.
+   * A copy of the attention of the latest forward pass, [N * K], or null before the first.
    *
    * @returns {Floats | null}
    * @throws {DynakernelError} ERR_DISPOSED
@@ -196,12 +205,12 @@ export class DynamicKernelAggregation extends Module {
    * console.log(block.lastAttention); // Float32Array(4) [0.31, 0.87, 0.52, 0.44]
    */
   get lastAttention() {
-    this.#check();
-    return this.#latest && this.#latest.toArray();
+    handleOf(this);
+    return this.#latestAttention && this.#latestAttention.toArray();
   }
 
   /**
-   * How the latest forward pass convolved; null before the first.
+   * How the latest forward pass convolved, or null before the first.
    *
    * @returns {Plan | null}
    * @throws {DynakernelError} ERR_DISPOSED
@@ -210,25 +219,26 @@ export class DynamicKernelAggregation extends Module {
    * console.log(block.plan?.algorithm); // 'toomcook'
    */
   get plan() {
-    this.#check();
+    handleOf(this);
     return this.#aggregation.plan;
   }
 
   /** @override */
   dispose() {
-    const latest = this.#latest; // read first, since it refuses another object as `this`
+    const attention = this.#latestAttention; // read first: this refuses another object as `this`
     super.dispose();
-    latest?.dispose();
+    attention?.dispose();
   }
 
-  #check() {
-    handleOf(this);
-  }
-
-  /** @param {number} N */
+  /**
+   * The memory for the attention of N images: the latest, if its size fits.
+   *
+   * @param {number} N
+   */
   #attentionFor(N) {
     const shape = [N, this.#aggregation.config.numKernels];
-    if (this.#latest && sameShape(shapeOf(this.#latest), shape)) return this.#latest;
+    const latest = this.#latestAttention;
+    if (latest && sameShape(shapeOf(latest), shape)) return latest;
     return emptyTensor(this.#heap, shape, 'attention');
   }
 }

@@ -1,42 +1,39 @@
 /**
- * The boundary between the library and its callers. All public methods, accessors and functions pass
- * through it, for two things:
+ * The boundary between the library and its callers. Every public method, accessor and function passes it.
  *
- * - A Proxy of one of the library's objects stands for the object. Vue, Alpine and others hand out
- *   Proxies, but private fields are not reached through them.
- * - What leaves is a DynakernelError. Getters, traps and the platform throw others in between.
- *
- * The classes stay as they are written: guardClass replaces what their prototypes hold, once.
+ * - It accepts Proxies of the library's objects. Vue, Alpine and others make them, but private fields are
+ *   not reachable through them.
+ * - It turns every error that leaves into a DynakernelError. Getters, traps and the platform throw others.
  */
 import { DynakernelError, isDynakernelError, messageOf } from './errors.js';
 
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {{ close(): void }} Closable */
 
-/** Where an object keeps the way to itself. A Proxy passes reads of it on, as of any property. */
+/** The property with a function that returns the object itself. A Proxy forwards reads of it. */
 const SELF = Symbol('dynakernel.self');
 
-/** Asks the way to an object for its heap instead. Nobody outside has it. */
+/** Passed to that function, this key makes it return the heap instead. Only this file has the key. */
 const HEAP = {};
 
-/** Codes of foreign errors where ERR_CONFIG does not fit.
+/** The codes of foreign errors in these calls. All others get ERR_CONFIG.
  * @type {{ readonly [call: string]: ErrorCode }} */
 const CODES = {
   load: 'ERR_LOAD', loadStateDict: 'ERR_STATE',
   parseSafetensors: 'ERR_SAFETENSORS', toSafetensors: 'ERR_SAFETENSORS',
 };
 
-/** Items of an array in which Proxies are looked for. */
-const MOST_ITEMS = 10_000;
+/** The boundary looks for Proxies in arrays of at most this many items. */
+const MAX_ITEMS = 10_000;
 
 /**
- * Lets the boundary find an object through a Proxy. The constructor calls it.
+ * Lets the boundary find an object through a Proxy. The object's constructor calls it.
  *
- * The value is a function: libraries that wrap all objects in Proxies, or copy their properties,
+ * The property is a function because libraries that wrap objects in Proxies, or copy their properties,
  * leave functions alone.
  *
  * @param {object} object
- * @param {Closable} heap closed if WebAssembly fails in a method of the object
+ * @param {Closable} heap the boundary closes it if WebAssembly fails in a method of the object
  */
 export function rememberSelf(object, heap) {
   // An assignment takes 10 ns. Object.defineProperty, which could hide the property, takes 110.
@@ -44,34 +41,34 @@ export function rememberSelf(object, heap) {
 }
 
 /**
- * Puts all public methods and accessors of a class behind the boundary. The class calls it in a
- * static block.
+ * Puts all methods and accessors of a class's prototype behind the boundary. The class calls it in a
+ * static block. Static methods, which are internal, stay as they are.
  *
  * @param {{ prototype: object }} Class
- * @param {string} name of the class, which a minified bundle loses
+ * @param {string} name the name of the class. A minified bundle would lose it
  */
 export function guardClass(Class, name) {
   const { prototype } = Class;
   for (const key of Reflect.ownKeys(prototype)) {
     if (key === 'constructor') continue;
     const member = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(prototype, key));
-    const call = typeof key === 'string' ? key : 'dispose'; // the one symbol is Symbol.dispose
+    const call = typeof key === 'string' ? key : 'dispose'; // Symbol.dispose is the only symbol
     if (member.value) member.value = guard(member.value, call);
     if (member.get) member.get = guard(member.get, call);
     if (member.set) member.set = guard(member.set, call);
     Object.defineProperty(prototype, key, member);
   }
   Object.defineProperty(Class, 'name', { value: name, configurable: true });
-  // Vue makes no Proxies of objects that have a tag of their own.
+  // Vue makes no Proxies of objects that have their own tag
   Object.defineProperty(prototype, Symbol.toStringTag, { value: name, configurable: true });
 }
 
 /**
- * A function that throws the library's errors only, and works through Proxies. It looks for those
- * after a refusal, so that other calls do not pay for it.
+ * A function that throws only the library's errors and accepts Proxies. It looks for Proxies only after
+ * an error, so other calls do not pay for that.
  *
- * No public function takes more than three arguments. They have names here, since a rest parameter
- * would make an array for each call.
+ * No public function takes more than three arguments. Each has a name here, because a rest parameter
+ * would allocate an array for each call.
  *
  * @template {Function} Callable
  * @param {Callable} work
@@ -114,7 +111,7 @@ export function guarded(call, body) {
 }
 
 /**
- * The same for a function that returns a promise.
+ * Runs the body of an exported function that returns a promise behind the boundary.
  *
  * @template Result
  * @param {string} call its name, for messages
@@ -130,17 +127,19 @@ export async function guardedAsync(call, body) {
 }
 
 /**
- * Calls once more with the objects themselves if some were behind Proxies: their private fields are
- * the first that a call needs, and a refused call has changed nothing. Else throws.
+ * Handles an error of a call. If `this` or an argument is a Proxy, calls again with the objects themselves.
+ * This is safe: a call reads private fields first, and a call that threw has changed nothing. Otherwise
+ * throws a DynakernelError.
  *
  * @param {unknown} error
  * @param {Function} work
- * @param {string} call
+ * @param {string} call its name, for messages
  * @param {unknown[]} values `this` and the arguments
  */
 function recover(error, work, call, values) {
   let cause = error;
   try {
+    // reading a private field of a Proxy throws a TypeError
     if (isA(TypeError, error)) {
       const [self, ...rest] = values.map(withoutProxies);
       if (self !== values[0] || rest.some((value, i) => value !== values[i + 1])) {
@@ -155,8 +154,8 @@ function recover(error, work, call, values) {
 }
 
 /**
- * The object itself if a value is a Proxy of one of the library's, or a copy of an array or of options
- * that has one. Any other value as it is.
+ * Replaces Proxies of the library's objects by the objects. For an array or options that hold such
+ * Proxies, returns a copy with the objects. Returns any other value as it is.
  *
  * @param {unknown} value
  */
@@ -165,24 +164,29 @@ function withoutProxies(value) {
   if (self !== value || typeof value !== 'object' || value === null) return self;
   if (Array.isArray(value)) return itemsWithoutProxies(value);
   const prototype = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return value; // not options: a canvas, say
+  if (prototype !== Object.prototype && prototype !== null) return value; // not options, but a canvas for example
   const entries = Object.entries(value).map(([name, part]) => ({ name, part, self: selfOf(part) }));
   if (entries.every((entry) => entry.self === entry.part)) return value;
   return Object.fromEntries(entries.map((entry) => [entry.name, entry.self]));
 }
 
-/** @param {unknown[]} array */
+/**
+ * The array, or a copy without Proxies if it has some.
+ *
+ * @param {unknown[]} array
+ */
 function itemsWithoutProxies(array) {
   const items = [];
-  for (let i = 0; i < array.length; i++) { // by hand: the array may say how it is iterated
-    if (i === MOST_ITEMS) return array;
+  // by index: the array may have an iterator of its own
+  for (let i = 0; i < array.length; i++) {
+    if (i === MAX_ITEMS) return array;
     items.push(selfOf(array[i]));
   }
   return items.some((item, i) => item !== array[i]) ? items : array;
 }
 
 /**
- * The object that a Proxy stands for, if it is one of the library's. Any other value as it is.
+ * The object behind a Proxy, if it is one of the library's. Returns any other value as it is.
  *
  * @param {unknown} value
  * @returns {unknown}
@@ -194,10 +198,11 @@ function selfOf(value) {
 }
 
 /**
- * The error that leaves a call: what was thrown if it is the library's, else one with it as cause.
+ * The error that leaves a call: the error itself if it is the library's, or else a new one with it as
+ * cause.
  *
  * @param {unknown} error
- * @param {string} call
+ * @param {string} call its name, for messages
  */
 function ownError(error, call) {
   if (isDynakernelError(error)) return error;
@@ -212,10 +217,10 @@ function ownError(error, call) {
 }
 
 /**
- * The code of a foreign error, and the words for it.
+ * The code and the message for a foreign error.
  *
  * @param {string} message
- * @param {ErrorCode} code
+ * @param {ErrorCode} code the default
  * @returns {[ErrorCode, string]}
  */
 function explain(message, code) {
@@ -228,12 +233,14 @@ function explain(message, code) {
     return ['ERR_MEMORY', `the call stack is full: ${message}`];
   }
   if (/out of memory|allocation failed/i.test(message)) {
-    return ['ERR_MEMORY', `JavaScript has no memory for it: ${message}`];
+    return ['ERR_MEMORY', `JavaScript has too little memory: ${message}`];
   }
   return [code, `reading an argument failed: ${message}`];
 }
 
 /**
+ * Whether an error is of a class. instanceof throws for a revoked Proxy.
+ *
  * @param {Function} Class
  * @param {unknown} error
  */
@@ -241,15 +248,19 @@ function isA(Class, error) {
   try {
     return error instanceof Class;
   } catch {
-    return false; // a revoked Proxy has no class
+    return false;
   }
 }
 
-/** @param {any} object */
+/**
+ * Closes the heap of one of the library's objects.
+ *
+ * @param {any} object
+ */
 function closeHeapOf(object) {
   try {
     object[SELF](HEAP).close();
   } catch {
-    // It is none of the library's objects, so that no runtime is known.
+    // another object has no heap to close
   }
 }

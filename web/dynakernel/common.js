@@ -1,4 +1,4 @@
-/** What both entries export, dynakernel and dynakernel/inline: everything but load(). */
+/** The exports that the entries dynakernel and dynakernel/inline share: all but load(). */
 export { DynakernelError } from './errors.js';
 export { parseSafetensors } from './safetensors.js';
 export { toSafetensors } from './safetensors-write.js';

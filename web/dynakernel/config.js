@@ -1,4 +1,4 @@
-/** Configurations of the three modules: defaults, checks, and what follows from them. */
+/** Configurations of the three modules: defaults, checks and derived values. */
 import { MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
 import { boolean, integer, oneOf, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
@@ -7,20 +7,20 @@ import { checkSize } from './shape.js';
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 
 /**
- * What dk.kernelAttention takes.
+ * Options of dk.kernelAttention.
  *
  * @typedef {object} AttentionOptions
  * @property {number} channels C, channels of the input
- * @property {number} [reduction] C / reduction hidden channels, rounded down (4)
- * @property {number} [numKernels] K, weights to answer (4)
- * @property {number | undefined} [midChannels] hidden channels, instead of the rule: K where C is 3,
- *   else C / reduction, at least 1
- * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if
- *   left out
+ * @property {number} [reduction] there are C / reduction hidden channels, rounded down (4)
+ * @property {number} [numKernels] K, the number of kernels that the attention weighs (4)
+ * @property {number | undefined} [midChannels] M, hidden channels. By default K if C is 3, or else
+ *   C / reduction, at least 1
+ * @property {number | undefined} [seed] the seed of the initial parameters, 0 to 2^32 - 1. By default
+ *   a random one
  */
 
 /**
- * What dk.kernelAggregation takes.
+ * Options of dk.kernelAggregation.
  *
  * @typedef {object} AggregationOptions
  * @property {number} inChannels C
@@ -32,14 +32,14 @@ import { checkSize } from './shape.js';
  * @property {number} [groups] G, a divisor of C and of O (1)
  * @property {boolean} [bias] whether each kernel has a bias for every output channel (true)
  * @property {number} [numKernels] K, kernels to mix (4)
- * @property {Algorithm} [algorithm] forces one instead of the planner's choice ('auto')
- * @property {number | undefined} [seed] of the initial parameters, 0 to 2^32 - 1; a random one if
- *   left out
+ * @property {Algorithm} [algorithm] the algorithm to use; 'auto' lets the planner choose ('auto')
+ * @property {number | undefined} [seed] the seed of the initial parameters, 0 to 2^32 - 1. By default
+ *   a random one
  */
 
 /**
- * What dk.dynamicKernelAggregation takes. Of one seed the aggregation takes the seed itself, the
- * attention its bitwise complement, ~seed >>> 0.
+ * Options of dk.dynamicKernelAggregation. The aggregation uses the seed itself, and the attention uses
+ * its bitwise complement, ~seed >>> 0.
  *
  * @typedef {AggregationOptions & Pick<AttentionOptions, 'reduction' | 'midChannels'>} BlockOptions
  */
@@ -64,6 +64,8 @@ const AGGREGATION_NAMES = /** @type {const} */ ([
 const BLOCK_NAMES = /** @type {const} */ ([...AGGREGATION_NAMES, 'reduction', 'midChannels']);
 
 /**
+ * Reads the options of dk.kernelAttention.
+ *
  * @param {unknown} value
  * @returns {AttentionConfig}
  */
@@ -73,6 +75,8 @@ export function attentionConfig(value) {
 }
 
 /**
+ * Reads the options of dk.kernelAggregation.
+ *
  * @param {unknown} value
  * @param {readonly Algorithm[]} algorithms that the library has
  * @returns {AggregationConfig}
@@ -85,7 +89,7 @@ export function aggregationConfig(value, algorithms) {
 }
 
 /**
- * The block's two configurations. One seed gives both modules theirs, which differ.
+ * Reads the options of dk.dynamicKernelAggregation: one configuration for each of the two modules.
  *
  * @param {unknown} value
  * @param {readonly Algorithm[]} algorithms that the library has
@@ -103,8 +107,10 @@ export function blockConfig(value, algorithms) {
 }
 
 /**
+ * Fills in the defaults and checks the values.
+ *
  * @param {{ [name: string]: any }} options
- * @param {string} what
+ * @param {string} what the call, for messages
  * @returns {AttentionConfig}
  */
 function completeAttention(options, what) {
@@ -122,8 +128,10 @@ function completeAttention(options, what) {
 }
 
 /**
+ * Fills in the defaults and checks the values.
+ *
  * @param {{ [name: string]: any }} options
- * @param {string} what
+ * @param {string} what the call, for messages
  * @param {readonly Algorithm[]} algorithms
  * @returns {AggregationConfig}
  */
@@ -158,7 +166,7 @@ function completeAggregation(options, what, algorithms) {
 }
 
 /**
- * [K, O, C/G, R, R]
+ * The shape of the kernels, [K, O, C/G, R, R].
  *
  * @param {AggregationConfig} config
  */
@@ -166,10 +174,10 @@ export const weightShape = ({ numKernels, outChannels, inChannels, groups, kerne
   [numKernels, outChannels, inChannels / groups, kernelSize, kernelSize];
 
 /**
- * Options without those that are undefined, so that what is missing and what is undefined are one.
+ * Reads options. An undefined option counts as missing. Refuses if a required one is missing.
  *
  * @param {unknown} value
- * @param {string} what
+ * @param {string} what the call, for messages
  * @param {readonly string[]} names
  * @param {readonly string[]} required
  */
@@ -185,10 +193,13 @@ function readRequired(value, what, names, required) {
 }
 
 /**
+ * The seed, or a random one.
+ *
  * @param {unknown} seed
- * @param {string} what
+ * @param {string} what the call, for messages
  */
 function readSeed(seed, what) {
-  if (seed === undefined) return Math.floor(Math.random() * 2 ** 32); // crypto takes Node 3 ms to load
+  // Node would need 3 ms to load crypto
+  if (seed === undefined) return Math.floor(Math.random() * 2 ** 32);
   return integer(seed, `${what}: seed`, 0, 2 ** 32 - 1);
 }

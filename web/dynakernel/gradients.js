@@ -1,18 +1,18 @@
-/** Where the gradients of a module's parameters add up. */
+/** The gradients of a module's own parameters. */
 import { sizeOf } from './shape.js';
 import { Tensor, emptyTensor, pointerOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./module.js').Module} Module */
 
-/** Floats for the struct of pointers with which C is told of the arrays; arrays begin at multiples. */
+/** Arrays begin at multiples of this many floats. The first unit is the C struct of pointers to them. */
 const UNIT = 16;
 
 /**
- * One array for each parameter, all in one piece of memory that is made when first needed.
+ * One array for each parameter, all in one piece of memory, which the first use allocates.
  *
- * An array that nothing was added to since the beginning, or since zero(), is not set: PyTorch's
- * gradient of None, which optimizers pass over.
+ * An array is set once something is added to it, until zero(). An array that is not set is PyTorch's
+ * gradient of None: optimizers skip its parameter.
  */
 export class Gradients {
   #heap;
@@ -36,7 +36,7 @@ export class Gradients {
     });
   }
 
-  /** Names and shapes of the parameters, in their order. */
+  /** Names and shapes of the parameters, in the constructor's order. */
   get parameters() {
     return this.#arrays.map(({ name, shape }) => ({ name, shape }));
   }
@@ -52,9 +52,9 @@ export class Gradients {
   }
 
   /**
-   * The arrays as tensors, by the parameters' names.
+   * The arrays as tensors, by the parameters' names. A write into a tensor sets its array.
    *
-   * @param {Module} owner
+   * @param {Module} owner the module that keeps the memory
    * @returns {{ [name: string]: Tensor }}
    */
   tensors(owner) {
@@ -68,20 +68,21 @@ export class Gradients {
   }
 
   /**
-   * Where the gradient of a parameter lies, or 0 where it is not set.
+   * The pointer to a parameter's gradient, or 0 if it is not set.
    *
    * @param {string} name
    */
   pointerIfSet(name) {
-    const array = this.#arrays.find((other) => other.name === name);
+    const array = this.#arrays.find((candidate) => candidate.name === name);
     return array?.isSet ? this.struct + 4 * array.offset : 0;
   }
 
-  /** C has added to all arrays. */
+  /** Records that C has added to all arrays. */
   noteAdded() {
     for (const array of this.#arrays) array.isSet = true;
   }
 
+  /** Clears the arrays that are set. */
   zero() {
     for (const array of this.#arrays) {
       if (array.isSet) this.#heap.floats(this.struct + 4 * array.offset, array.length).fill(0);
@@ -89,6 +90,7 @@ export class Gradients {
     }
   }
 
+  /** Frees the memory. */
   dispose() {
     this.#memory?.dispose();
     this.#memory = null;
@@ -98,6 +100,7 @@ export class Gradients {
     const memory = emptyTensor(this.#heap, [this.#floats], 'the gradients');
     const pointer = pointerOf(this.#heap, memory, 'the gradients');
     this.#heap.floats(pointer, this.#floats).fill(0);
+    // fill the struct of pointers
     this.#heap.words(pointer, UNIT).set(this.#arrays.map(({ offset }) => pointer + 4 * offset));
     return memory;
   }

@@ -1,26 +1,29 @@
 /**
- * The WebAssembly heap. Nothing else in the wrapper makes views on the memory or calls the allocator,
- * but for threads.js, which makes the memory that threads share, and takes their stacks from it.
+ * The WebAssembly heap. Only this file and threads.js make views on the memory or call the allocator.
  *
- * Two rules keep it sound. Views are made afresh for each use, because memory that grows detaches
- * the old ones; a tensor alone keeps the view that it handed out, until it finds it detached. What is
- * allocated has one owner from its first moment: a scope or a finally that frees it, the scratch, an
- * object that guards it, or the heap, with which it ends.
+ * Growing memory detaches views, so each use makes a new one. (Tensor.data keeps one and checks it.)
+ * Each allocation always has one owner: a scope, a finally, the scratch, a guard, or the heap.
  */
 import { readAlgorithms } from './abi.js';
 import { DynakernelError, byteText } from './errors.js';
 
 /** @typedef {import('./abi.js').Exports} Exports */
-/** @typedef {Float32Array<ArrayBuffer>} Floats a view on the heap, or a copy */
+/** @typedef {Float32Array<ArrayBuffer>} Floats a view on the heap, or a copy of one */
 
 /** Frees a C object by its pointer.
  * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy'} Destructor */
 
-/** @param {ArrayBufferLike} buffer also of another realm */
+/**
+ * Whether a buffer is shared. It works for buffers of other realms too.
+ *
+ * @param {ArrayBufferLike} buffer
+ */
 const isShared = (buffer) => Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
 
+/** The memory of one runtime, and the C functions that work on it. */
 export class Heap {
-  /** @type {Exports | null} */
+  /** null once the heap is closed.
+   * @type {Exports | null} */
   #exports;
   #context = 0;
   #scratch = { pointer: 0, bytes: 0 };
@@ -28,25 +31,24 @@ export class Heap {
   /** Why workers were lost, in words.
    * @type {string | null} */
   #lostThreads = null;
-  /** What is not freed yet: a worker that was lost in the middle of a call may still use it.
+  /** Objects that must not be freed yet, because a lost worker may still use them.
    * @type {{ pointer: number, destroy: Destructor }[]} */
-  #kept = [];
+  #postponed = [];
   #onClose = () => {};
 
-  /** Gives back the memory of guarded objects that were forgotten without dispose(). Some hosts have no
-   * such registry: there, only dispose() gives memory back. */
+  /** Frees guarded objects that were forgotten without dispose(). In a host without this registry only
+   * dispose() frees them. */
   #forgotten = globalThis.FinalizationRegistry && new FinalizationRegistry(
     (/** @type {{ pointer: number, destroy: Destructor }} */ { pointer, destroy }) => {
       if (this.#exports) this.#destroy(pointer, destroy);
     });
 
-  /** Memory that nothing uses, half as much as owners have on a shared heap. Engines collect garbage as it
-   * grows, and do not see that heap: a loop that forgets its tensors would run out of it before they did.
-   * V8 now does at some 130 MiB of them.
+  /** Ballast. The garbage collector cannot see memory on a shared heap, so each owner holds an unused
+   * ArrayBuffer of half its size to create pressure. V8 then collects at about 130 MiB of forgotten tensors.
    *
    * @type {WeakMap<object, ArrayBuffer>}
    */
-  #weights = new WeakMap();
+  #ballast = new WeakMap();
 
   /** @param {Exports} exports */
   constructor(exports) {
@@ -63,38 +65,39 @@ export class Heap {
     throw new DynakernelError('ERR_DISPOSED', 'the runtime can no longer be used: it is disposed');
   }
 
-  /** Refuses a closed heap, where a call would do something else before it needs the memory. */
+  /** Refuses a closed heap. A call uses it if its first step does not need the memory. */
   checkOpen() {
     void this.c;
   }
 
-  /** The workspace that all forward passes of this runtime share. */
+  /** The C context: the workspace and the threads that all passes of this runtime share. */
   get context() {
     return this.#context;
   }
 
+  /** Whether the runtime is disposed. */
   get closed() {
     return this.#exports === null;
   }
 
-  /** Bytes of memory, used or not. */
+  /** All bytes of memory, both used and free. */
   get size() {
     return this.c.memory.buffer.byteLength;
   }
 
-  /** Whether the memory is shared between threads: much of the platform takes no views on such. */
+  /** Whether threads share the memory. Many platform functions refuse views on shared memory. */
   get shared() {
     return !(this.c.memory.buffer instanceof ArrayBuffer);
   }
 
-  /** Guarded objects and allocations of open scopes: 0 once everything is disposed. */
+  /** The number of guarded objects and of allocations of open scopes. 0 once everything is disposed. */
   get live() {
     return this.#live;
   }
 
   /**
-   * Why the runtime computes on one thread although it began with more, in words; else null. For runtimes
-   * that began with more only.
+   * Why the runtime computes on one thread although it began with more, in words, or null if it still has
+   * them. Only for runtimes that began with more.
    */
   get lostThreads() {
     const c = /** @type {import('./abi.js').ThreadedExports} */ (this.c);
@@ -102,13 +105,17 @@ export class Heap {
     return this.#lostThreads;
   }
 
-  /** @param {string} reason in words; the first one stays */
+  /**
+   * Records that the workers were lost. The first reason stays.
+   *
+   * @param {string} reason in words
+   */
   loseThreads(reason) {
     this.#lostThreads ??= reason;
   }
 
   /**
-   * What else ends when the heap does.
+   * Sets an action for close().
    *
    * @param {() => void} action
    */
@@ -116,7 +123,7 @@ export class Heap {
     this.#onClose = action;
   }
 
-  /** Lets go of the memory as a whole. */
+  /** Releases all memory. */
   close() {
     if (this.closed) return;
     this.#onClose();
@@ -157,29 +164,29 @@ export class Heap {
   }
 
   /**
-   * Bytes as pictures have them.
+   * Bytes for a picture, as ImageData takes them.
    *
    * @param {number} pointer
-   * @param {number} length
+   * @param {number} length in bytes
    */
   clampedBytes(pointer, length) {
     return new Uint8ClampedArray(this.c.memory.buffer, pointer, length);
   }
 
   /**
-   * Copies floats from one place to another.
+   * Copies floats within the heap.
    *
-   * @param {number} to
-   * @param {number} from
-   * @param {number} length
+   * @param {number} target
+   * @param {number} source
+   * @param {number} length in floats
    */
-  copy(to, from, length) {
-    this.floats(to, length).set(this.floats(from, length));
+  copy(target, source, length) {
+    this.floats(target, length).set(this.floats(source, length));
   }
 
   /**
-   * A view that no allocation detaches. Memory that threads share has another buffer object after each
-   * growth, so that a view on any shared buffer may be one on the heap.
+   * The view itself, or a copy if an allocation might detach it. Shared memory has another buffer object
+   * after each growth, so any view on a shared buffer is copied.
    *
    * @template {ArrayBufferView & { slice(): any }} View
    * @param {View} view
@@ -191,10 +198,10 @@ export class Heap {
   }
 
   /**
-   * Uninitialised memory; the caller guards it or frees it.
+   * Allocates uninitialised memory. The caller guards it or frees it.
    *
    * @param {number} bytes
-   * @param {string} what for the message where memory is short
+   * @param {string} what the memory, for the message if there is too little
    */
   allocate(bytes, what) {
     const pointer = bytes < 2 ** 32 ? this.c.dk_alloc(bytes) >>> 0 : 0;
@@ -203,6 +210,8 @@ export class Heap {
   }
 
   /**
+   * Throws ERR_MEMORY.
+   *
    * @param {number} bytes
    * @param {string} what
    * @returns {never}
@@ -213,27 +222,26 @@ export class Heap {
   }
 
   /**
-   * Makes an object the owner of what a pointer points to, until release(), or until the object is
-   * garbage.
+   * Makes an object the owner of memory. release() frees it, and so does the garbage collector with its owner.
    *
    * @param {object} owner
    * @param {number} pointer
    * @param {Destructor} destroy
-   * @param {number} bytes that the owner has
+   * @param {number} bytes size of the memory
    */
   guard(owner, pointer, destroy, bytes) {
     this.#live++;
     this.#forgotten?.register(owner, { pointer, destroy }, owner);
     if (!this.shared) return;
     try {
-      this.#weights.set(owner, new ArrayBuffer(bytes >>> 1));
+      this.#ballast.set(owner, new ArrayBuffer(bytes >>> 1));
     } catch {
-      // There is little memory. The owner can do without.
+      // memory is short: the owner works without ballast
     }
   }
 
   /**
-   * Ends a guard. Does nothing once the heap is closed.
+   * Ends a guard and frees the memory. A closed heap frees nothing.
    *
    * @param {object} owner
    * @param {number} pointer
@@ -241,15 +249,15 @@ export class Heap {
    */
   release(owner, pointer, destroy) {
     this.#forgotten?.unregister(owner);
-    this.#weights.delete(owner);
+    this.#ballast.delete(owner);
     if (this.#exports) this.#destroy(pointer, destroy);
   }
 
   /**
-   * Runs work with allocations that end with it.
+   * Runs work, and then frees all memory that it took.
    *
    * @template Result
-   * @param {(take: (bytes: number) => number) => Result} work
+   * @param {(take: (bytes: number) => number) => Result} work take allocates
    * @returns {Result}
    */
   scope(work) {
@@ -268,7 +276,7 @@ export class Heap {
   }
 
   /**
-   * Memory that the next caller of scratch() overwrites: kept, so that a steady loop over frames
+   * Memory that is valid until the next call of scratch(). The heap keeps it, so a steady loop over frames
    * allocates nothing.
    *
    * @param {number} bytes
@@ -283,10 +291,9 @@ export class Heap {
   }
 
   /**
-   * Gives back what is kept only to be used again: the scratch, and the workspace of forward and backward
-   * passes.
+   * Frees the scratch and the workspace of forward and backward passes.
    *
-   * @returns {number} bytes
+   * @returns {number} bytes that were freed
    */
   trim() {
     const { pointer, bytes } = this.#scratch;
@@ -297,28 +304,31 @@ export class Heap {
   }
 
   /**
+   * Frees an object, or postpones that while a lost worker may use it.
+   *
    * @param {number} pointer
    * @param {Destructor} destroy
    */
   #destroy(pointer, destroy) {
     this.#live--;
-    if (this.#lostThreads !== null && this.#waitsForLost(pointer, destroy)) return;
+    if (this.#lostThreads !== null && this.#postpones(pointer, destroy)) return;
     this.c[destroy](pointer);
   }
 
   /**
-   * Keeps memory from being freed while a lost worker may use it, and frees what was kept once it does not.
+   * Postpones freeing an object while a lost worker may use it, and returns true. Otherwise frees all
+   * postponed objects, and returns false.
    *
    * @param {number} pointer
    * @param {Destructor} destroy
    */
-  #waitsForLost(pointer, destroy) {
+  #postpones(pointer, destroy) {
     const c = /** @type {import('./abi.js').ThreadedExports} */ (this.c);
     if (c.dk_context_lost(this.#context)) {
-      this.#kept.push({ pointer, destroy });
+      this.#postponed.push({ pointer, destroy });
       return true;
     }
-    for (const kept of this.#kept.splice(0)) c[kept.destroy](kept.pointer);
+    for (const object of this.#postponed.splice(0)) c[object.destroy](object.pointer);
     return false;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * dynakernel: dynamic-kernel convolution in WebAssembly. A small attention branch looks at an image
- * and mixes K convolution kernels into the one that the image is convolved with.
+ * and mixes K convolution kernels into one. The image is convolved with that kernel.
  *
  * @example
  * import { load } from 'dynakernel';

@@ -1,4 +1,4 @@
-/** Losses over tensors: the number, and its gradient, to begin a backward pass with. */
+/** Losses of tensors, with the gradients that a backward pass begins with. */
 import { readOptions, real } from './check.js';
 import { DynakernelError } from './errors.js';
 import { sameShape, shapeText, sizeOf } from './shape.js';
@@ -9,16 +9,16 @@ import { pointerOf, produceInto, shapeOf } from './tensor.js';
 
 /**
  * @typedef {object} LossOptions
- * @property {Tensor | undefined} [out] a tensor of y's shape that the gradient is written into,
- *   instead of a new one; y itself is allowed, where it is not needed any more
+ * @property {Tensor | undefined} [out] a tensor of y's shape. The gradient is written into it instead
+ *   of a new tensor. It may be y itself, if you no longer need y
  */
 
-/** @typedef {LossOptions & { delta?: number }} HuberOptions delta: where it turns linear (1) */
+/** @typedef {LossOptions & { delta?: number }} HuberOptions delta: the loss is linear beyond it (1) */
 
 /**
  * @typedef {object} LossResult
  * @property {number} loss the mean over all elements
- * @property {Tensor} gradient dloss / dy, of y's shape: what backward takes
+ * @property {Tensor} gradient dloss / dy, of y's shape. Pass it to backward()
  */
 
 /**
@@ -51,36 +51,38 @@ export function l1Loss(heap, y, target, options) {
  */
 export function huberLoss(heap, y, target, options) {
   const { delta = 1, out } = readOptions(options, 'huberLoss', ['delta', 'out']);
-  const bend = real(delta, 'huberLoss: delta', 'more than 0', (value) => value > 0);
+  const limit = real(delta, 'huberLoss: delta', 'more than 0', (value) => value > 0);
   return compute(heap, 'huberLoss', y, target, out, (prediction, goal, count, gradient) =>
-    heap.c.dk_loss_huber(prediction, goal, count, bend, gradient));
+    heap.c.dk_loss_huber(prediction, goal, count, limit, gradient));
 }
 
 /**
+ * Checks the arguments, and computes a loss and its gradient.
+ *
  * @param {Heap} heap
- * @param {string} name
+ * @param {string} name the loss, for messages
  * @param {unknown} y
  * @param {unknown} target
  * @param {Tensor | undefined} out
- * @param {(y: number, target: number, count: number, gradient: number) => number} measure
+ * @param {(y: number, target: number, count: number, gradient: number) => number} measure takes pointers
  * @returns {LossResult}
  */
 function compute(heap, name, y, target, out, measure) {
   const prediction = pointerOf(heap, y, `${name}: y`);
   const goal = pointerOf(heap, target, `${name}: target`);
   const shape = shapeOf(/** @type {Tensor} */ (y));
-  const other = /** @type {Tensor} */ (target);
-  const otherShape = shapeOf(other);
-  if (!sameShape(shape, otherShape)) {
+  const targetTensor = /** @type {Tensor} */ (target);
+  const targetShape = shapeOf(targetTensor);
+  if (!sameShape(shape, targetShape)) {
     throw new DynakernelError('ERR_SHAPE', `${name}: y and target must have the same shape; ` +
-      `got ${shapeText(shape)} and ${shapeText(otherShape)}`);
+      `got ${shapeText(shape)} and ${shapeText(targetShape)}`);
   }
   if (shape.includes(0)) {
     throw new DynakernelError('ERR_SHAPE',
-      `${name}: there must be at least one element to take the mean of; got ${shapeText(shape)}`);
+      `${name}: y must have at least one element; got ${shapeText(shape)}`);
   }
   let loss = 0;
-  const gradient = produceInto(heap, shape, out, [other], (pointer) => {
+  const gradient = produceInto(heap, shape, out, [targetTensor], (pointer) => {
     loss = measure(prediction, goal, sizeOf(shape), pointer);
   }, 'the gradient of y');
   return { loss, gradient };

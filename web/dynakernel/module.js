@@ -1,5 +1,5 @@
 /**
- * What the three modules have in common: training mode, state dict, parameters and their gradients,
+ * The base class of the three modules: training mode, state dict, parameters and their gradients,
  * disposal.
  */
 import { guardClass, rememberSelf } from './boundary.js';
@@ -21,55 +21,15 @@ import { DISPOSE } from './tensor.js';
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
 /**
- * What a module is made of: an object in C, or other modules.
+ * The parts of a module: an object in C, or other modules.
  *
  * @typedef {object} Parts
  * @property {string} kind the class, for messages
- * @property {number} [pointer]
- * @property {Destructor} [destroy]
- * @property {StateEntry[]} [state] its own entries
+ * @property {number} [pointer] the object in C
+ * @property {Destructor} [destroy] frees that object
+ * @property {StateEntry[]} [state] the module's own entries, without its children's
  * @property {{ [name: string]: Module }} [children]
  */
-
-/**
- * The C object of a module that is still in use.
- *
- * @type {(module: Module) => number}
- */
-export let handleOf;
-
-/**
- * A module's modes, without the boundary that `training` and `requiresGrad` pass through.
- *
- * @type {(module: Module) => boolean}
- */
-export let isTraining;
-
-/** @type {(module: Module) => boolean} */
-export let wantsGradients;
-
-/**
- * Where the latest forward pass of a module that requires gradients is kept.
- *
- * @type {(module: Module) => ForwardRecord}
- */
-export let recordOf;
-
-/**
- * Where the gradients of a module's own parameters add up, without those of modules in it. Refuses a
- * module that is disposed.
- *
- * @type {(module: Module) => Gradients}
- */
-export let gradientsOf;
-
-/**
- * The modules that have parameters of their own: a module itself, or those in it. Refuses what is
- * disposed, and modules of another runtime.
- *
- * @type {(module: Module, heap: Heap, what: string) => Module[]}
- */
-export let leavesOf;
 
 /** The base class of KernelAttention, KernelAggregation and DynamicKernelAggregation. */
 export class Module {
@@ -87,26 +47,78 @@ export class Module {
 
   static {
     guardClass(this, 'Module');
-    handleOf = (module) => {
-      module.#check();
-      return module.#pointer;
-    };
-    isTraining = (module) => module.#training;
-    wantsGradients = (module) => module.#requiresGrad;
-    recordOf = (module) => module.#record;
-    gradientsOf = (module) => {
-      module.#check();
-      return module.#gradients;
-    };
-    leavesOf = (module, heap, what) => {
-      module.#check();
-      if (module.#heap !== heap) {
-        throw new DynakernelError('ERR_CONFIG', `${what}: the ${module.#kind} belongs to another ` +
-          'runtime; modules can only be used with the runtime that made them');
-      }
-      const children = Object.values(module.#children);
-      return children.length > 0 ? children.flatMap((child) => leavesOf(child, heap, what)) : [module];
-    };
+  }
+
+  /**
+   * The C object of a module. Refuses a disposed module.
+   *
+   * @internal
+   * @param {Module} module
+   */
+  static handleOf(module) {
+    module.#check();
+    return module.#pointer;
+  }
+
+  /**
+   * `training` without the boundary.
+   *
+   * @internal
+   * @param {Module} module
+   */
+  static isTraining(module) {
+    return module.#training;
+  }
+
+  /**
+   * `requiresGrad` without the boundary.
+   *
+   * @internal
+   * @param {Module} module
+   */
+  static wantsGradients(module) {
+    return module.#requiresGrad;
+  }
+
+  /**
+   * The record of the latest forward pass, if the module requires gradients.
+   *
+   * @internal
+   * @param {Module} module
+   */
+  static recordOf(module) {
+    return module.#record;
+  }
+
+  /**
+   * The gradients of a module's own parameters, without its children's. Refuses a disposed module.
+   *
+   * @internal
+   * @param {Module} module
+   */
+  static gradientsOf(module) {
+    module.#check();
+    return module.#gradients;
+  }
+
+  /**
+   * The modules that have parameters of their own: the module itself, or its children. Refuses a disposed
+   * module and a module of another runtime.
+   *
+   * @internal
+   * @param {Module} module
+   * @param {Heap} heap
+   * @param {string} what the call, for messages
+   * @returns {Module[]}
+   */
+  static leavesOf(module, heap, what) {
+    module.#check();
+    if (module.#heap !== heap) {
+      throw new DynakernelError('ERR_CONFIG', `${what}: the ${module.#kind} belongs to another ` +
+        'runtime; modules can only be used with the runtime that made them');
+    }
+    const children = Object.values(module.#children);
+    return children.length > 0 ? children.flatMap((child) => Module.leavesOf(child, heap, what)) : [module];
   }
 
   /**
@@ -129,20 +141,21 @@ export class Module {
   }
 
   /**
-   * Whether batch norm uses the batch's own statistics, and moves the running ones. False at first,
-   * as befits a runtime; in PyTorch a new module starts in training mode.
+   * Whether batch norm uses the statistics of the batch and moves the running ones. False at first:
+   * most modules only run. A new module in PyTorch starts in training mode.
    */
   get training() {
     return this.#training;
   }
 
   /**
-   * Training mode, for this module and those in it: batch norm normalises with the statistics of
-   * the batch, which must then have at least 2 images, and moves the running ones towards them.
+   * Sets training mode, for this module and the modules in it. Batch norm then normalises with the
+   * statistics of the batch and moves the running statistics towards them. The batch must have at
+   * least 2 images.
    *
-   * @param {boolean} [mode] false is eval()
+   * @param {boolean} [mode] true by default; false is eval()
    * @returns {this}
-   * @throws {DynakernelError} ERR_CONFIG where mode is no boolean; ERR_DISPOSED
+   * @throws {DynakernelError} ERR_CONFIG if mode is not a boolean; ERR_DISPOSED
    * @example
    * const optimizer = dk.adam(block.train(), { lr: 1e-3 });
    */
@@ -154,28 +167,32 @@ export class Module {
   }
 
   /**
-   * Evaluation mode, for this module and those in it: batch norm uses its running statistics.
+   * Sets evaluation mode, for this module and the modules in it. Batch norm then uses its running
+   * statistics.
    *
    * @returns {this}
    * @throws {DynakernelError} ERR_DISPOSED
+   * @example
+   * const y = block.eval().forward(x);
    */
   eval() {
     return this.train(false);
   }
 
   /**
-   * Whether each forward pass keeps what backward() needs. False at first: nothing is kept. Setting
-   * it on a block sets it on both parts; a part where it is then set to false is frozen: the block's
-   * backward pass computes no gradients of that part's parameters. Setting it to false forgets the
-   * latest forward pass and gives its memory back; gradients stay.
+   * Whether each forward pass records the data that backward() needs. False at first.
    *
-   * What it costs, in bytes: 4 * N * C * H * W for a copy of the input and 8 * (N * (C + 2 * M + K)
-   * + M) for the attention, as much as the largest pass so far needed; 4 for each parameter for the
-   * gradients, from the first backward() on. An optimizer's first step unpacks the kernels, another
-   * 4 * K * O * C/G * R * R, and adds its own state: twice as much as the gradients for Adam, once
-   * for SGD with momentum.
+   * Setting it on a block sets it on both parts. Set it to false on one part to freeze that part: the
+   * block's backward pass then computes no gradients of its parameters. Setting it to false forgets the
+   * latest forward pass and frees its memory. The gradients stay.
    *
-   * @throws {DynakernelError} ERR_CONFIG where it is set to what is no boolean; ERR_DISPOSED
+   * A recorded pass takes 4 * N * C * H * W bytes for a copy of the input and
+   * 8 * (N * (C + 2 * M + K) + M) bytes for the attention. This memory stays as large as the largest pass
+   * so far needed. The first backward() allocates the gradients, 4 bytes for each parameter. The first
+   * step of an optimizer unpacks the kernels, 4 * K * O * C/G * R * R bytes, and allocates its state: twice
+   * the size of the gradients for Adam, once for SGD with momentum.
+   *
+   * @throws {DynakernelError} ERR_CONFIG if the value is not a boolean; ERR_DISPOSED
    * @example
    * block.requiresGrad = true;
    * const y = block.forward(x);
@@ -194,9 +211,9 @@ export class Module {
   }
 
   /**
-   * Copies of all parameters and running statistics by PyTorch's names, such as
-   * 'attention.conv1.weight'. toSafetensors writes it to a file that PyTorch reads. It needs no memory
-   * of the heap, so that a trained block can be saved when the heap is full.
+   * Copies all parameters and running statistics, under PyTorch's names, such as
+   * 'attention.conv1.weight'. toSafetensors writes the result to a file that PyTorch reads. The call
+   * needs no memory of the heap: you can save a trained block when the heap is full.
    *
    * @returns {StateDict}
    * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
@@ -208,18 +225,18 @@ export class Module {
   }
 
   /**
-   * Takes over parameters and running statistics: from the bytes of a .safetensors file, or from an
-   * object like stateDict()'s, whose values may also be tensors. F64, F16, BF16, F8_E4M3, F8_E5M2 and
-   * whole numbers are converted. Of a file only the names that begin with the prefix are read. As in
-   * PyTorch, `num_batches_tracked` may be missing; it then stays as it is. A source that is refused
-   * changes nothing.
+   * Loads parameters and running statistics from the bytes of a .safetensors file, or from an object
+   * like the one that stateDict() returns. The object's values may also be tensors. F64, F16, BF16,
+   * F8_E4M3, F8_E5M2 and whole numbers are converted. Only names that begin with the prefix are read. As
+   * in PyTorch, `num_batches_tracked` may be missing; it then keeps its value. If the call throws, nothing
+   * has changed.
    *
    * @param {StateSource} source
    * @param {LoadStateOptions} [options]
-   * @returns {LoadResult} the names that were missing and unexpected; none if strict
-   * @throws {DynakernelError} ERR_STATE lists names that are missing, unexpected or of another shape,
-   *   and names a value of a type that cannot be converted; ERR_SAFETENSORS if the bytes are no such
-   *   file; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @returns {LoadResult} the missing and the unexpected names; none if strict
+   * @throws {DynakernelError} ERR_STATE if names are missing, unexpected or of another shape, or a value
+   *   has a type that cannot be converted; ERR_SAFETENSORS if the bytes are not such a file;
+   *   ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.loadStateDict(bytes, { prefix: 'backbone.stage2.0.' });
    * const { missing } = block.loadStateDict(bytes, { strict: false }); // [] if nothing is missing
@@ -229,10 +246,9 @@ export class Module {
   }
 
   /**
-   * The parameters themselves, not copies, by name: what is written into a tensor's `data` takes
-   * effect at the next forward pass. An aggregation's `weight` is a second, unpacked copy of the
-   * kernels that is kept from the first call on; to set kernels once, loadStateDict needs less
-   * memory.
+   * The parameters by name. They are live: a write into a tensor's `data` takes effect at the next
+   * forward pass. The `weight` of an aggregation is an unpacked second copy of the kernels. The first
+   * call allocates it, and it stays. loadStateDict needs less memory if you set the kernels only once.
    *
    * @returns {{ [name: string]: Tensor }}
    * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
@@ -249,10 +265,10 @@ export class Module {
   }
 
   /**
-   * What backward() has added up for each parameter, by the names that parameters() has: live
-   * tensors, which the next backward() adds to and zeroGrad() clears; zeros before the first. What is
-   * written into one, a clipped gradient for example, is what an optimizer's step() takes. Fetching
-   * `data` counts as writing, also where there is no gradient yet: to look, take toArray().
+   * The gradients of the parameters, under the names that parameters() uses. They are live tensors: each
+   * backward() adds to them, and zeroGrad() clears them. They are zero before the first backward(). You
+   * may change them, for example to clip them, before an optimizer's step(). Reading `data` counts as
+   * writing, even if there is no gradient yet. Use toArray() to look at the numbers only.
    *
    * @returns {{ [name: string]: Tensor }}
    * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
@@ -272,8 +288,8 @@ export class Module {
   }
 
   /**
-   * Clears the gradients. Until the next backward() an optimizer leaves the parameters alone, as
-   * PyTorch's do after zero_grad().
+   * Clears the gradients. Until the next backward(), an optimizer changes no parameters, as in PyTorch
+   * after zero_grad().
    *
    * @throws {DynakernelError} ERR_DISPOSED
    * @example
@@ -285,11 +301,12 @@ export class Module {
     for (const child of Object.values(this.#children)) child.zeroGrad();
   }
 
+  /** Whether the module or its runtime is disposed. */
   get disposed() {
     return this.#disposed || this.#heap.closed;
   }
 
-  /** Gives the memory back. Further calls do nothing; any other use is then an error. */
+  /** Frees the memory. Further calls do nothing. Any other use of the module then throws ERR_DISPOSED. */
   dispose() {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -310,7 +327,7 @@ export class Module {
   }
 
   /**
-   * An entry whose memory is reached only while the module has it: getters of a state dict may dispose it.
+   * An entry that checks the module before each access, since a getter of a state dict may dispose it.
    *
    * @param {StateEntry} entry
    * @returns {StateEntry}
@@ -333,13 +350,17 @@ export class Module {
     };
   }
 
-  /** Refuses before anything is changed. */
+  /** Refuses if this module or one in it is disposed. */
   #checkAll() {
     this.#check();
     for (const child of Object.values(this.#children)) child.#checkAll();
   }
 
-  /** @returns {StateEntry[]} its own, and those of the modules in it under their names */
+  /**
+   * The module's own entries, and its children's with their names as prefix.
+   *
+   * @returns {StateEntry[]}
+   */
   #entries() {
     this.#check();
     const nested = Object.entries(this.#children).flatMap(([prefix, child]) =>
@@ -347,3 +368,6 @@ export class Module {
     return [...this.#state.map((entry) => ({ ...entry, owner: this })), ...nested];
   }
 }
+
+/** The internal methods, as functions. */
+export const { handleOf, isTraining, wantsGradients, recordOf, gradientsOf, leavesOf } = Module;

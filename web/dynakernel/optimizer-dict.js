@@ -1,4 +1,4 @@
-/** An optimizer's state dict as PyTorch lays it out, and flat, as a safetensors file holds it. */
+/** The two layouts of an optimizer's state dict: PyTorch's nested one, and a flat one for safetensors files. */
 import { isArray, isObject, readList } from './check.js';
 import { DynakernelError, given, nameText } from './errors.js';
 
@@ -6,14 +6,16 @@ import { DynakernelError, given, nameText } from './errors.js';
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
 /**
- * Parameters that share their settings: `params` are their numbers, in the order of parameters().
+ * The settings of some parameters. `params` are the numbers of these parameters, in the order of
+ * parameters().
  *
  * @typedef {{ lr: number, params: number[], [option: string]: unknown }} OptimizerGroup
  */
 
 /**
- * What an optimizer remembers: of each parameter by its number `step`, `exp_avg` and `exp_avg_sq`
- * (Adam) or `momentum_buffer` (SGD with momentum), and its settings by PyTorch's names.
+ * The state of an optimizer, as PyTorch lays it out. `state` has one object for each parameter, by its
+ * number: `step`, `exp_avg` and `exp_avg_sq` (Adam) or `momentum_buffer` (SGD with momentum).
+ * `param_groups` has the settings by PyTorch's names.
  *
  * @typedef {object} OptimizerStateDict
  * @property {{ [parameter: string]: { [name: string]: StateValue } }} state
@@ -21,8 +23,8 @@ import { DynakernelError, given, nameText } from './errors.js';
  */
 
 /**
- * What an optimizer's loadStateDict reads: the bytes of a safetensors file, a state dict as PyTorch
- * lays it out, or a flat one.
+ * A source for an optimizer's loadStateDict: the bytes of a safetensors file, a state dict in PyTorch's
+ * layout, or a flat one.
  *
  * @typedef {ArrayBuffer | ArrayBufferView | OptimizerStateDict
  *   | { readonly [name: string]: StateValue | Tensor }} OptimizerSource
@@ -31,6 +33,8 @@ import { DynakernelError, given, nameText } from './errors.js';
 /** @typedef {{ [index: string]: { [name: string]: any } }} ByIndex */
 
 /**
+ * Whether a dict has PyTorch's layout.
+ *
  * @param {any} dict
  * @returns {dict is OptimizerStateDict}
  */
@@ -38,19 +42,21 @@ export const isOptimizerState = (dict) =>
   Object.hasOwn(dict, 'param_groups') && isArray(dict.param_groups) && Object.hasOwn(dict, 'state');
 
 /**
- * Whether a flat name is of a setting or a number of steps: as a half, 0.999 would be 1.
+ * Whether a flat name belongs to a setting or a number of steps. These need full precision: as a float16,
+ * 0.9999 would be 1.
  *
  * @param {string} name
  */
 export const isSetting = (name) => /^(param_groups\.\d+\.\w+|state\.\d+\.step)$/.test(name);
 
 /**
- * The same with one level of names: 'state.0.exp_avg', 'param_groups.0.lr'. Numbers become arrays of
- * 64-bit floats, `params` one of 64-bit integers; what is null is left out.
+ * Converts PyTorch's layout to the flat one, with names such as 'state.0.exp_avg' and 'param_groups.0.lr'.
+ * Numbers become arrays of 64-bit floats, and `params` an array of 64-bit integers. Values of null are
+ * left out.
  *
  * @param {OptimizerStateDict} dict
  * @returns {{ [name: string]: StateValue }}
- * @throws {DynakernelError} ERR_SAFETENSORS if a value is no number, truth value or array
+ * @throws {DynakernelError} ERR_SAFETENSORS if a value is not a number, a boolean or an array
  */
 export function flattenOptimizerState(dict) {
   const { state, param_groups: groups } = dict;
@@ -67,10 +73,12 @@ export function flattenOptimizerState(dict) {
   return Object.fromEntries(flat);
 }
 
-/** Numbers of a list, such as those of a group's parameters. */
-export const MOST_NUMBERS = 2 ** 20;
+/** The length limit of lists of numbers, such as those of a group's parameters. */
+export const MAX_NUMBERS = 2 ** 20;
 
 /**
+ * A value of the state dict as an array.
+ *
  * @param {string} name
  * @param {string} field
  * @param {unknown} value
@@ -79,7 +87,7 @@ export const MOST_NUMBERS = 2 ** 20;
 function arrayOf(name, field, value) {
   if (typeof value === 'number') return { shape: [], data: Float64Array.of(value) };
   if (typeof value === 'boolean') return { shape: [], data: Uint8Array.of(Number(value)), dtype: 'BOOL' };
-  const list = readList(value, (item) => typeof item === 'number', MOST_NUMBERS);
+  const list = readList(value, (item) => typeof item === 'number', MAX_NUMBERS);
   if (list) {
     const data = field === 'params' && list.every(Number.isSafeInteger)
       ? BigInt64Array.from(list, BigInt) : Float64Array.from(list);
@@ -87,15 +95,15 @@ function arrayOf(name, field, value) {
   }
   if (typeof value === 'object') return /** @type {StateValue} */ (value);
   throw new DynakernelError('ERR_SAFETENSORS',
-    `${nameText(name)} must be a number, a truth value or an array; got ${given(value)}`);
+    `${nameText(name)} must be a number, a boolean or an array; got ${given(value)}`);
 }
 
 /**
- * Groups and states by their numbers, from either layout.
+ * Reads groups and states from either layout, by their numbers.
  *
  * @param {{ readonly [name: string]: any }} values
  * @returns {{ state: ByIndex, groups: ByIndex }}
- * @throws {DynakernelError} ERR_STATE if the source is no optimizer's
+ * @throws {DynakernelError} ERR_STATE if the values have neither layout
  */
 export function readLayout(values) {
   if (isOptimizerState(values)) {
@@ -110,6 +118,7 @@ export function readLayout(values) {
   }
   if (Object.keys(kinds.param_groups).length > 0) return { state: kinds.state, groups: kinds.param_groups };
 
+  // neither layout: perhaps the optimizer's dict is one level down
   const nested = ['optimizer', 'optimizer_state_dict', 'optim'].find((name) => Object.hasOwn(values, name));
   throw new DynakernelError('ERR_STATE', "an optimizer's state dict has state and param_groups, or names " +
     `such as state.0.exp_avg and param_groups.0.lr; got ${given(values)}` +
@@ -117,7 +126,9 @@ export function readLayout(values) {
 }
 
 /**
- * @param {string} kind
+ * Copies of the objects in a list or an object.
+ *
+ * @param {string} kind 'state' or 'param_groups'
  * @param {any} items
  * @returns {ByIndex}
  */

@@ -1,4 +1,4 @@
-/** The update rules of torch.optim's SGD and Adam, and how their settings are read and named. */
+/** The update rules of torch.optim's SGD and Adam, with their settings and names. */
 import { isArray, real } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { readRate } from './schedules.js';
@@ -9,40 +9,41 @@ import { readRate } from './schedules.js';
  * @typedef {object} SgdOptions
  * @property {number} [lr] learning rate, 0 or more (1e-3)
  * @property {number} [momentum] 0 or more (0)
- * @property {number} [weightDecay] 0 or more: this part of each parameter is added to its gradient (0)
+ * @property {number} [weightDecay] 0 or more; weightDecay times the parameter is added to its gradient (0)
  */
 
 /**
  * @typedef {object} AdamOptions
  * @property {number} [lr] learning rate, 0 or more (1e-3)
- * @property {readonly [number, number]} [betas] decay of the averages of the gradient and of its
+ * @property {readonly [number, number]} [betas] the decay of two averages, of the gradient and of its
  *   square, each from 0 to below 1 ([0.9, 0.999])
  * @property {number} [eps] added to the divisor, 0 or more (1e-8)
- * @property {number} [weightDecay] 0 or more: this part of each parameter is added to its gradient (0)
+ * @property {number} [weightDecay] 0 or more; weightDecay times the parameter is added to its gradient (0)
  */
 
 /** @typedef {{ lr: number, weightDecay: number, momentum?: any, betas?: any, eps?: any }} Settings */
 
 /**
- * What sets one optimizer apart from another.
+ * The part of an optimizer that differs between SGD and Adam.
  *
  * @typedef {object} Rule
  * @property {string} name
- * @property {boolean} counts whether its state has the number of steps
+ * @property {boolean} counts whether the state has the number of steps
  * @property {(options: { [name: string]: any }) => Settings} read checks options
- * @property {(settings: Settings) => string[]} arrays of state, by PyTorch's names, each as long as the
- *   parameter
- * @property {(settings: Settings) => { lr: number, [option: string]: unknown }} toGroup settings by
- *   PyTorch's names
- * @property {(group: { [option: string]: unknown }) => { [name: string]: unknown }} fromGroup the reverse
- * @property {{ readonly [option: string]: number | boolean }} fixed PyTorch's options that have one
+ * @property {(settings: Settings) => string[]} arrays PyTorch's names of the state's arrays. Each array is
+ *   as long as the parameter
+ * @property {(settings: Settings) => { lr: number, [option: string]: unknown }} toGroup converts settings
+ *   to PyTorch's names
+ * @property {(group: { [option: string]: unknown }) => { [name: string]: unknown }} fromGroup converts
+ *   PyTorch's names to settings
+ * @property {{ readonly [option: string]: number | boolean }} fixed PyTorch's options that have only one
  *   value here
  * @property {readonly string[]} strangers options that only other optimizers have
- * @property {(c: Exports, update: Update, settings: Settings) => void} update
+ * @property {(c: Exports, update: Update, settings: Settings) => void} update changes one parameter
  */
 
 /**
- * Pointers, and the number of this step from 1.
+ * One step of one parameter: pointers, the number of elements, and the number of the step from 1.
  *
  * @typedef {{ parameter: number, gradient: number, state: number, count: number, step: number }} Update
  */
@@ -90,22 +91,26 @@ export const ADAM = {
 };
 
 /**
- * The options that a group has, by their names here.
+ * The options that a group has, renamed.
  *
  * @param {{ [option: string]: unknown }} group
- * @param {{ [option: string]: string }} names
+ * @param {{ [option: string]: string }} names our name of each of PyTorch's options
  */
 const present = (group, names) => Object.fromEntries(Object.entries(names)
   .filter(([option]) => group[option] !== undefined && group[option] !== null)
   .map(([option, name]) => [name, group[option]]));
 
 /**
+ * Checks a number that must be 0 or more.
+ *
  * @param {unknown} value
- * @param {string} what
+ * @param {string} what the number, for messages
  */
 const notNegative = (value, what) => real(value, what, '0 or more', (number) => number >= 0);
 
 /**
+ * Checks Adam's two decays.
+ *
  * @param {unknown} betas
  * @returns {number[]}
  */

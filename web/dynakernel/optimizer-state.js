@@ -1,9 +1,9 @@
-/** Reading an optimizer's state dict: everything is checked before anything of the optimizer changes. */
+/** Reads an optimizer's state dict and checks all of it. The optimizer changes only afterwards. */
 import { readList } from './check.js';
 import { DynakernelError, given, listText, nameText } from './errors.js';
 import { isSmallFloat } from './float-formats.js';
 import { className, toFloats } from './numbers.js';
-import { MOST_NUMBERS, readLayout } from './optimizer-dict.js';
+import { MAX_NUMBERS, readLayout } from './optimizer-dict.js';
 import { shapeText } from './shape.js';
 import { readSource } from './state.js';
 import { checkValue, fits, readValue, withMemory } from './state-value.js';
@@ -15,48 +15,56 @@ import { checkValue, fits, readValue, withMemory } from './state-value.js';
 /** @typedef {{ name: string, shape: readonly number[] }} Parameter */
 
 /**
- * What an optimizer is to remember of one parameter.
+ * The state of one parameter, as a state dict holds it.
  *
- * @typedef {{ steps: number, arrays: Float32Array[] }} Memory
+ * @typedef {{ steps: number, arrays: Float32Array[] }} ParameterState
  */
 
-/** Steps that C counts. */
-const MOST_STEPS = 2 ** 31 - 2;
+/** C counts steps up to this number. */
+const MAX_STEPS = 2 ** 31 - 2;
 
 /**
+ * Reads the settings and the state of all parameters from a source.
+ *
  * @param {Rule} rule
- * @param {Settings} settings of the optimizer, for those that the source lacks
+ * @param {Settings} settings the optimizer's. They replace settings that the source lacks
  * @param {readonly Parameter[]} parameters
  * @param {OptimizerSource} source
- * @returns {{ settings: Settings, memories: (Memory | null)[] }} null: nothing is remembered
+ * @returns {{ settings: Settings, states: (ParameterState | null)[] }} null for a parameter without state
  * @throws {DynakernelError} ERR_STATE, ERR_SAFETENSORS, ERR_MEMORY
  */
 export function readOptimizerState(rule, settings, parameters, source) {
   return withMemory("the numbers of the optimizer's state", () => {
     const { state, groups } = readLayout(readSource(source).values);
     const options = Object.values(groups).map((group, index) => readGroup(group, index));
+    // the groups must name as many parameters as the optimizer has
     const numbers = options.flatMap(({ params }) => params);
     if (numbers.length !== parameters.length || new Set(numbers).size !== numbers.length) {
-      throw refusal(`it is of ${numbers.length} parameters, this optimizer has ${parameters.length}: ` +
+      throw refusal(`it has ${numbers.length} parameters, this optimizer has ${parameters.length}: ` +
         listText(parameters.map(({ name }) => name)));
     }
+    // each state must belong to a parameter of a group
     const known = new Set(numbers.map(String));
     const strange = Object.keys(state).filter((index) => !known.has(index));
-    if (strange.length > 0) throw refusal(`no group of it has the parameter ${listText(strange, 4)}`);
+    if (strange.length > 0) throw refusal(`none of its groups has the parameter ${listText(strange, 4)}`);
 
-    const read = readSettings(rule, settings, options);
-    const names = rule.arrays(read);
-    const memories = numbers.map((number, i) =>
-      readMemory(rule, names, `state.${number}`, state[number], parameters[i]));
-    return { settings: read, memories };
+    const newSettings = readSettings(rule, settings, options);
+    const names = rule.arrays(newSettings);
+    const states = numbers.map((number, i) =>
+      readParameterState(rule, names, `state.${number}`, state[number], parameters[i]));
+    return { settings: newSettings, states };
   });
 }
 
-/** @param {string} message */
+/**
+ * An error for a state dict that does not fit.
+ *
+ * @param {string} message
+ */
 const refusal = (message) => new DynakernelError('ERR_STATE', `the optimizer's state dict does not fit: ${message}`);
 
 /**
- * A group's options as plain numbers, lists and truth values.
+ * A group's options as plain numbers, lists and booleans.
  *
  * @param {{ [name: string]: unknown }} group
  * @param {number} index
@@ -76,24 +84,26 @@ function readGroup(group, index) {
 }
 
 /**
+ * An option as a plain value.
+ *
  * @param {string} name
  * @param {any} value
  * @returns {unknown} a number, a list of numbers, or the value itself
  */
 function optionOf(name, value) {
-  const list = readList(value, (item) => item !== undefined, MOST_NUMBERS); // ends at the first hole
+  const list = readList(value, (item) => item !== undefined, MAX_NUMBERS); // ends at the first hole
   if (list) return list.map((item, i) => optionOf(`${name}.${i}`, item));
   if (typeof value !== 'object' || value === null) return value;
   const read = readValue(name, value, () => true);
   checkValue(name, read);
-  // All but the bits of small floats stay as they are: the double of a rate must not become a float32.
+  // convert small floats only: a rate's double must not become a float32
   const isSmall = read.dtype !== undefined && isSmallFloat(read.dtype, className(read.data));
   const numbers = Array.from(isSmall ? toFloats(read.data, read.dtype) : read.data, Number);
   return read.shape.length === 0 ? numbers[0] : numbers;
 }
 
 /**
- * The settings of all groups, which must be the same, checked as the optimizer's own options are.
+ * The settings of the groups, which must all be the same. The checks are those of the optimizer's options.
  *
  * @param {Rule} rule
  * @param {Settings} settings
@@ -107,11 +117,11 @@ function readSettings(rule, settings, groups) {
     for (const [option, expected] of Object.entries(rule.fixed)) {
       const value = group[option] ?? expected;
       if (Number(value) !== Number(expected)) {
-        throw refusal(`${option} is ${given(value)}; ${rule.name} here only does ${expected}`);
+        throw refusal(`${option} is ${given(value)}; ${rule.name} here supports only ${expected}`);
       }
     }
   }
-  const read = groups.map((group) => {
+  const candidates = groups.map((group) => {
     try {
       return rule.read({ ...settings, ...rule.fromGroup(group) });
     } catch (error) {
@@ -119,23 +129,26 @@ function readSettings(rule, settings, groups) {
       throw error;
     }
   });
-  const differs = read.find((other) => JSON.stringify(other) !== JSON.stringify(read[0]));
-  if (differs) {
+  const [first, ...others] = candidates;
+  if (others.some((other) => JSON.stringify(other) !== JSON.stringify(first))) {
     throw refusal(`its ${groups.length} groups have different settings, this optimizer has one group; ` +
       'make an optimizer for each');
   }
-  return read[0];
+  return first;
 }
 
 /**
+ * The state of one parameter, or null if the source has none.
+ *
  * @param {Rule} rule
- * @param {readonly string[]} names of the arrays that the rule keeps
- * @param {string} path
+ * @param {readonly string[]} names the arrays of the rule's state
+ * @param {string} path the state, for messages
  * @param {{ [name: string]: any } | undefined} fields
  * @param {Parameter} parameter
- * @returns {Memory | null}
+ * @returns {ParameterState | null}
  */
-function readMemory(rule, names, path, fields = {}, parameter) {
+function readParameterState(rule, names, path, fields = {}, parameter) {
+  // all arrays must be present, or none
   const present = names.filter((name) => fields[name] !== null && fields[name] !== undefined);
   if (present.length === 0 && (!rule.counts || readSteps(path, fields.step) === 0)) return null;
   if (present.length < names.length) {
@@ -153,17 +166,19 @@ function readMemory(rule, names, path, fields = {}, parameter) {
     const floats = toFloats(value.data, value.dtype);
     return floats === value.data ? floats.slice() : floats;
   });
-  // A momentum that exists is not that of a first step.
+  // SGD's state has no number of steps, but if a momentum exists, the first step is done
   return { steps: rule.counts ? readSteps(path, fields.step) : 1, arrays };
 }
 
 /**
- * @param {string} path
- * @param {unknown} value absent if there was none
+ * The number of steps, 0 if it is absent.
+ *
+ * @param {string} path the state, for messages
+ * @param {unknown} value
  */
 function readSteps(path, value) {
   const read = optionOf(`${path}.step`, value ?? 0);
   const steps = Array.isArray(read) && read.length === 1 ? read[0] : read;
-  if (typeof steps === 'number' && Number.isInteger(steps) && steps >= 0 && steps <= MOST_STEPS) return steps;
-  throw refusal(`${path}.step must be a whole number, 0 to ${MOST_STEPS}; got ${given(steps)}`);
+  if (typeof steps === 'number' && Number.isInteger(steps) && steps >= 0 && steps <= MAX_STEPS) return steps;
+  throw refusal(`${path}.step must be a whole number, 0 to ${MAX_STEPS}; got ${given(steps)}`);
 }

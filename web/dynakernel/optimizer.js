@@ -18,24 +18,24 @@ import { DISPOSE, emptyTensor, noteWritten, pointerOf } from './tensor.js';
 /** @typedef {import('./optimizer-rules.js').Rule} Rule */
 /** @typedef {import('./optimizer-rules.js').Settings} Settings */
 /** @typedef {import('./optimizer-rules.js').SgdOptions} SgdOptions */
-/** @typedef {import('./optimizer-state.js').Memory} Memory */
+/** @typedef {import('./optimizer-state.js').ParameterState} ParameterState */
 /** @typedef {import('./state.js').StateValue} StateValue */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
 /**
- * One parameter, and what the optimizer remembers of it.
+ * One parameter and its state.
  *
  * @typedef {object} Slot
- * @property {Module} leaf
+ * @property {Module} leaf the module that has the parameter
  * @property {string} name
  * @property {readonly number[]} shape
- * @property {Tensor | null} parameter taken at its first step
- * @property {Tensor | null} state
+ * @property {Tensor | null} parameter null before its first step
+ * @property {Tensor | null} state the rule's arrays, one after the other
  * @property {number} steps
  */
 
 /**
- * Changes the parameters of modules by their gradients. Made by dk.sgd and dk.adam.
+ * Changes the parameters of modules by their gradients. dk.sgd and dk.adam make one.
  */
 export class Optimizer {
   #heap;
@@ -68,9 +68,9 @@ export class Optimizer {
   }
 
   /**
-   * The learning rate, 0 or more. What is set here counts from the next step on.
+   * The learning rate, 0 or more. The next step uses a new value.
    *
-   * @throws {DynakernelError} ERR_CONFIG if it is set to what is no such number; ERR_DISPOSED
+   * @throws {DynakernelError} ERR_CONFIG if the value is not a number of 0 or more; ERR_DISPOSED
    * @example
    * const schedule = cosineSchedule({ lr: 1e-2, steps: 1000 });
    * optimizer.lr = schedule(step); // before each step
@@ -85,12 +85,11 @@ export class Optimizer {
   }
 
   /**
-   * Changes each parameter by what its gradient has added up to. As in PyTorch, a parameter whose
-   * gradient was not computed since the beginning, or since zeroGrad(), is left alone: no decay, no
-   * momentum. The first step takes memory: the state, and an aggregation's unpacked kernels.
+   * Changes each parameter by its gradient. As in PyTorch, a parameter does not change if no gradient was
+   * computed for it since zeroGrad(), neither by decay nor by momentum. The first step allocates memory
+   * for the state and for an aggregation's unpacked kernels. If the call throws, no parameter has changed.
    *
-   * @throws {DynakernelError} ERR_DISPOSED where one of the modules is; ERR_MEMORY. No parameter
-   *   has changed then.
+   * @throws {DynakernelError} ERR_DISPOSED if one of the modules is disposed; ERR_MEMORY
    * @example
    * optimizer.zeroGrad();
    * block.backward(gradient, { input: false });
@@ -98,11 +97,13 @@ export class Optimizer {
    */
   step() {
     this.#check();
+    // find the parameters that have gradients
     const due = [];
     for (const slot of this.#slots) {
       const gradient = gradientsOf(slot.leaf).pointerIfSet(slot.name);
       if (gradient) due.push({ slot, gradient });
     }
+    // allocate everything before the first parameter changes
     const updates = due.map(({ slot, gradient }) => this.#prepare(slot, gradient));
     for (const { slot, tensor, ...update } of updates) {
       noteWritten(tensor);
@@ -112,11 +113,11 @@ export class Optimizer {
   }
 
   /**
-   * zeroGrad() of all its modules.
+   * Clears the gradients of all modules.
    *
    * @throws {DynakernelError} ERR_DISPOSED
    * @example
-   * optimizer.zeroGrad(); // else the next backward() adds to what is there
+   * optimizer.zeroGrad(); // otherwise the next backward() adds to the old gradients
    */
   zeroGrad() {
     this.#checkAll();
@@ -124,9 +125,9 @@ export class Optimizer {
   }
 
   /**
-   * Copies of what the optimizer remembers, and its settings, as PyTorch lays them out: parameters are
-   * numbered in the order of parameters(). toSafetensors writes it, or the flat form, whose names are
-   * like 'state.0.exp_avg' and 'param_groups.0.lr'. It needs no memory of the heap.
+   * Copies the optimizer's state and settings, in PyTorch's layout. Parameters have numbers, in the order
+   * of parameters(). toSafetensors writes the result, or the flat form with names such as
+   * 'state.0.exp_avg' and 'param_groups.0.lr'. The call needs no memory of the heap.
    *
    * @overload
    * @param {{ flat?: false | undefined }} [options]
@@ -134,11 +135,11 @@ export class Optimizer {
    * @throws {DynakernelError} ERR_DISPOSED; ERR_MEMORY; ERR_CONFIG for other options
    * @example
    * const { state, param_groups: [group] } = optimizer.stateDict();
-   * state[0].exp_avg.shape; // that of the first parameter
+   * state[0].exp_avg.shape; // the shape of the first parameter
    * group.lr;               // 0.001
    */
   /**
-   * The same with one level of names, to go into one file with others.
+   * Does the same with one level of names, which can go into one file with others.
    *
    * @overload
    * @param {{ flat: true }} options
@@ -165,15 +166,15 @@ export class Optimizer {
   }
 
   /**
-   * Takes over what an optimizer of the same kind and over the same parameters remembered, with its
-   * settings, as PyTorch does: from the bytes of a safetensors file, from stateDict()'s object, or
-   * from a flat one; other names in these are passed over. Training then goes on as if it had not
-   * been interrupted. A source that is refused changes nothing.
+   * Loads the state and the settings of an optimizer of the same kind with the same parameters, as PyTorch
+   * does. Training then continues as if it had not been interrupted. The source is the bytes of a
+   * safetensors file, the object that stateDict() returns, or a flat one. Other names in a file or a flat
+   * object are ignored. If the call throws, nothing has changed.
    *
    * @param {OptimizerSource} source
-   * @throws {DynakernelError} ERR_STATE if the number or a shape of the parameters is another, or it is
-   *   of another optimizer, or has a setting that is not supported, such as amsgrad; ERR_SAFETENSORS;
-   *   ERR_MEMORY; ERR_DISPOSED
+   * @throws {DynakernelError} ERR_STATE if the parameters have another number or shape, the source is of
+   *   another kind of optimizer, or it has a setting that is not supported, such as amsgrad;
+   *   ERR_SAFETENSORS; ERR_MEMORY; ERR_DISPOSED
    * @example
    * const file = new Blob([toSafetensors(optimizer.stateDict())]);
    * // later, with a new module that has loaded the module's state dict
@@ -182,26 +183,28 @@ export class Optimizer {
    */
   loadStateDict(source) {
     this.#checkAll();
-    const { settings, memories } = readOptimizerState(this.#rule, this.#settings, this.#slots, source);
+    const { settings, states } = readOptimizerState(this.#rule, this.#settings, this.#slots, source);
     this.#checkAll(); // getters of the source may have disposed something
-    const states = this.#makeStates(memories);
-    // Nothing below can fail.
+    const tensors = this.#stateTensors(states);
+    // nothing below can fail
     this.#settings = settings;
     for (const [i, slot] of this.#slots.entries()) {
-      if (slot.state !== states[i]) slot.state?.dispose();
-      slot.state = states[i];
-      slot.steps = memories[i]?.steps ?? 0;
-      memories[i]?.arrays.forEach((array, k) => this.#arrayOf(slot, /** @type {Tensor} */ (slot.state), k).set(array));
+      const tensor = tensors[i];
+      if (slot.state !== tensor) slot.state?.dispose();
+      slot.state = tensor;
+      slot.steps = states[i]?.steps ?? 0;
+      if (tensor) states[i]?.arrays.forEach((array, index) => this.#arrayOf(slot, tensor, index).set(array));
     }
   }
 
+  /** Whether the optimizer or its runtime is disposed. */
   get disposed() {
     return this.#disposed || this.#heap.closed;
   }
 
   /**
-   * Gives the state's memory back; the modules stay. Further calls do nothing; any other use is then
-   * an error.
+   * Frees the memory of the state. The modules stay. Further calls do nothing. Any other use of the
+   * optimizer then throws ERR_DISPOSED.
    */
   dispose() {
     if (this.#disposed) return;
@@ -219,48 +222,50 @@ export class Optimizer {
       `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
   }
 
-  /** Refuses before anything has changed. */
+  /** Refuses if the optimizer or one of its modules is disposed. */
   #checkAll() {
     this.#check();
     for (const leaf of this.#leaves) gradientsOf(leaf);
   }
 
   /**
-   * One array of a slot's state in the heap.
+   * A view on one array of a slot's state.
    *
    * @param {Slot} slot
    * @param {Tensor} state
-   * @param {number} k
+   * @param {number} index
    */
-  #arrayOf({ shape }, state, k) {
+  #arrayOf({ shape }, state, index) {
     const count = sizeOf(shape);
-    return this.#heap.floats(pointerOf(this.#heap, state, 'the state') + 4 * k * count, count);
+    return this.#heap.floats(pointerOf(this.#heap, state, 'the state') + 4 * index * count, count);
   }
 
   /**
+   * A copy of a slot's state, for a state dict.
+   *
    * @param {Slot} slot
    * @param {Tensor} state
    * @returns {{ [name: string]: StateValue }}
    */
   #copyState(slot, state) {
-    const arrays = this.#rule.arrays(this.#settings).map((name, k) =>
-      [name, { shape: [...slot.shape], data: this.#arrayOf(slot, state, k).slice() }]);
+    const arrays = this.#rule.arrays(this.#settings).map((name, index) =>
+      [name, { shape: [...slot.shape], data: this.#arrayOf(slot, state, index).slice() }]);
     const step = this.#rule.counts ? { step: { shape: [], data: Float32Array.of(slot.steps) } } : {};
     return { ...step, ...Object.fromEntries(arrays) };
   }
 
   /**
-   * Memory for what slots are to remember: their own, if it is of that size.
+   * Tensors for the slots' new states. A slot's own tensor serves again if its size fits.
    *
-   * @param {readonly (Memory | null)[]} memories
+   * @param {readonly (ParameterState | null)[]} states
    * @returns {(Tensor | null)[]}
    */
-  #makeStates(memories) {
+  #stateTensors(states) {
     /** @type {Tensor[]} */
     const made = [];
     try {
       return this.#slots.map(({ state, shape }, i) => {
-        const arrays = memories[i]?.arrays.length ?? 0;
+        const arrays = states[i]?.arrays.length ?? 0;
         if (arrays === 0) return null;
         if (state?.shape[0] === arrays) return state;
         const tensor = emptyTensor(this.#heap, [arrays, sizeOf(shape)], `the state of ${this.#rule.name}`);
@@ -274,7 +279,7 @@ export class Optimizer {
   }
 
   /**
-   * All that a step may lack memory for.
+   * Allocates the memory that a slot's step needs, and returns the pointers.
    *
    * @param {Slot} slot
    * @param {number} gradient
@@ -291,7 +296,9 @@ export class Optimizer {
   }
 
   /**
-   * @param {number} count
+   * A new state of zeros, or null if the rule has no arrays.
+   *
+   * @param {number} count elements of the parameter
    * @returns {Tensor | null}
    */
   #makeState(count) {
@@ -305,6 +312,8 @@ export class Optimizer {
 }
 
 /**
+ * dk.sgd
+ *
  * @param {Heap} heap
  * @param {unknown} modules
  * @param {SgdOptions} [options]
@@ -315,6 +324,8 @@ export function sgd(heap, modules, options) {
 }
 
 /**
+ * dk.adam
+ *
  * @param {Heap} heap
  * @param {unknown} modules
  * @param {AdamOptions} [options]
@@ -324,15 +335,15 @@ export function adam(heap, modules, options) {
   return new Optimizer(heap, modules, settings, ADAM);
 }
 
-/** Modules of one optimizer. */
-const MOST_MODULES = 65536;
+/** The modules of one optimizer are at most this many. */
+const MAX_MODULES = 65536;
 
 /**
- * The modules that have parameters, each once, however often it was named or lies within another.
+ * The modules that have parameters. Each counts once, even if it was named twice or is also part of another.
  *
  * @param {Heap} heap
  * @param {unknown} modules
- * @param {string} what
+ * @param {string} what the call, for messages
  */
 function readModules(heap, modules, what) {
   const list = isArray(modules) ? modules : [modules];
@@ -340,8 +351,8 @@ function readModules(heap, modules, what) {
   if (length === 0) {
     throw new DynakernelError('ERR_CONFIG', `${what} needs at least one module; got []`);
   }
-  if (length > MOST_MODULES) {
-    throw new DynakernelError('ERR_CONFIG', `${what} takes at most ${MOST_MODULES} modules; got ${length}`);
+  if (length > MAX_MODULES) {
+    throw new DynakernelError('ERR_CONFIG', `${what} takes at most ${MAX_MODULES} modules; got ${length}`);
   }
   /** @type {Set<Module>} */
   const leaves = new Set();

@@ -1,4 +1,4 @@
-/** The kernels of an aggregation in state dicts and parameters(). */
+/** The kernels of an aggregation, as state dicts and parameters() show them. */
 import { toFloats } from './numbers.js';
 import { sizeOf } from './shape.js';
 import { Tensor } from './tensor.js';
@@ -6,11 +6,11 @@ import { Tensor } from './tensor.js';
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./state.js').StateEntry} StateEntry */
 
-/** Bytes of unpacked kernels that are read or written at a time. */
+/** The kernels are read and written in slices of at most this many bytes. */
 const SLICE = 2 ** 18;
 
 /**
- * How many output channels of one kernel are read or written at a time.
+ * The slices that kernels are read and written in: some output channels of one kernel.
  *
  * @param {readonly number[]} shape [K, O, C/G, R, R]
  */
@@ -22,13 +22,13 @@ export function sliceOf(shape) {
 }
 
 /**
- * The kernels, which C keeps packed: they go in and out a few output channels at a time, so that the
+ * The state entry of the kernels. C keeps them packed. They are read and written slice by slice, and the
  * heap never holds them twice.
  *
  * @param {Heap} heap
  * @param {number} aggregation
  * @param {number[]} shape [K, O, C/G, R, R]
- * @param {WeakRef<Tensor>[]} watched gets each tensor of the kernels that a view is made of
+ * @param {WeakRef<Tensor>[]} watched a tensor of the kernels is added to it when a view on it is made
  * @returns {StateEntry}
  */
 export function packedEntry(heap, aggregation, shape, watched) {
@@ -79,7 +79,8 @@ export function packedEntry(heap, aggregation, shape, watched) {
 }
 
 /**
- * A WeakRef. If the engine has none, a strong reference, which costs packing as long as the module lives.
+ * A WeakRef to a tensor. An engine without WeakRef gets a strong reference: each pass then packs the
+ * kernels as long as the module exists.
  *
  * @param {Tensor} tensor
  */

@@ -1,4 +1,4 @@
-/** What a forward pass leaves for the backward pass that may follow. */
+/** The record that a forward pass leaves for a backward pass. */
 import { DynakernelError } from './errors.js';
 import { emptyTensor, pointerOf, shapeOf } from './tensor.js';
 
@@ -8,18 +8,18 @@ import { emptyTensor, pointerOf, shapeOf } from './tensor.js';
 /**
  * @typedef {object} Pass
  * @property {readonly number[]} input the shape of x, [N, C, H, W]
- * @property {readonly number[]} output the shape of the answer
+ * @property {readonly number[]} output the shape of the output
  * @property {boolean} training whether batch norm used the batch's statistics
  */
 
-/** @typedef {Pass & { parts: readonly number[] }} RecordedPass parts: pointers to what was kept */
+/** @typedef {Pass & { parts: readonly number[] }} RecordedPass parts: pointers to the parts of the record */
 
-/** Bytes between the beginnings of a record's parts are a multiple of this, as dk_alloc aligns. */
+/** Each part of a record begins at a multiple of this many bytes, as dk_alloc's memory does. */
 const ALIGNMENT = 64;
 
 /**
- * The latest forward pass of a module. Its memory grows to the largest pass so far and stays, so
- * that a steady training loop allocates nothing.
+ * The latest forward pass of a module. Its memory grows to the largest pass so far and stays. A steady
+ * training loop then allocates nothing.
  */
 export class ForwardRecord {
   #heap;
@@ -34,12 +34,12 @@ export class ForwardRecord {
   }
 
   /**
-   * Records a pass. If work throws, the pass before stays: work may throw only before it writes, but for
-   * ERR_LOAD, after which there is no pass.
+   * Runs a pass and records it. If work throws, the pass before it stays recorded. Work may therefore throw
+   * only before it writes. ERR_LOAD is the exception: it leaves no recorded pass.
    *
    * @param {Pass} pass
-   * @param {readonly number[]} sizes of the record's parts, in bytes
-   * @param {(...parts: number[]) => void} work runs the pass, and fills the parts at these pointers
+   * @param {readonly number[]} sizes bytes of each part of the record
+   * @param {(...parts: number[]) => void} work runs the pass and fills the parts, given their pointers
    */
   write(pass, sizes, work) {
     const rounded = sizes.map((bytes) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
@@ -47,13 +47,18 @@ export class ForwardRecord {
     const fits = this.#memory !== null && shapeOf(this.#memory)[0] >= floats;
     const memory = fits && this.#memory
       || emptyTensor(this.#heap, [floats], 'the record for backward');
-    let end = pointerOf(this.#heap, memory, 'the record');
-    const parts = rounded.map((bytes) => (end += bytes) - bytes);
+    // place the parts one after the other
+    let next = pointerOf(this.#heap, memory, 'the record');
+    const parts = rounded.map((bytes) => {
+      const part = next;
+      next += bytes;
+      return part;
+    });
     try {
       work(...parts);
     } catch (error) {
       if (!fits) memory.dispose();
-      // A worker that stopped left the record half written.
+      // a worker that stopped left the record half written
       else if (error instanceof DynakernelError && error.code === 'ERR_LOAD') this.#latest = null;
       throw error;
     }
@@ -63,19 +68,19 @@ export class ForwardRecord {
   }
 
   /**
-   * The latest pass.
+   * The latest pass. Refuses if there is none.
    *
    * @param {string} what the call, for messages
-   * @param {boolean} requiresGrad
+   * @param {boolean} requiresGrad the module's
    */
   read(what, requiresGrad) {
     if (this.#latest) return this.#latest;
     throw new DynakernelError('ERR_MODE', `${what} needs a forward pass of the same module before it, ` +
-      `with requiresGrad = true; ${requiresGrad ? 'there was none since that was set'
-        : 'requiresGrad is false, so none was kept'}`);
+      `with requiresGrad = true; ${requiresGrad ? 'there was none since requiresGrad was set'
+        : 'requiresGrad is false, so no pass was recorded'}`);
   }
 
-  /** Forgets the pass and gives the memory back. */
+  /** Forgets the pass and frees the memory. */
   dispose() {
     this.#memory?.dispose();
     this.#memory = null;

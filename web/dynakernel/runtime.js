@@ -1,4 +1,4 @@
-/** The runtime: one WebAssembly module at work, and all that is made with it. */
+/** The runtime: one instance of the WebAssembly module, and everything made with it. */
 import { KernelAggregation } from './aggregation.js';
 import { KernelAttention } from './attention.js';
 import { DynamicKernelAggregation } from './block.js';
@@ -27,29 +27,22 @@ import { DISPOSE, tensorFrom, zeros } from './tensor.js';
 /** @typedef {import('./source.js').ImageSource} ImageSource */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
-/** The package's version; a test holds it to package.json's. */
+/** The package's version. A test compares it with package.json's. */
 export const VERSION = '0.1.0';
 
 /**
- * What is really running.
+ * The state of a runtime.
  *
  * @typedef {object} Info
  * @property {string} version
  * @property {'baseline' | 'relaxed' | 'unknown'} simd 'unknown' for a module of the caller's own
- * @property {number} threads 1: none beside the caller's, or no longer
- * @property {string | null} threadsReason why there is one thread although load() might have started
- *   more, or did until a worker was lost; null if there are more, or if load() was asked for one
- * @property {number} heapBytes memory of the WebAssembly module, which grows and never shrinks
+ * @property {number} threads 1 if only the caller's thread computes
+ * @property {string | null} threadsReason why the runtime computes on one thread although load() tried to
+ *   start more, or a worker was lost. null if there are more threads, or load() was asked for one
+ * @property {number} heapBytes memory of the WebAssembly module. It grows and never shrinks
  */
 
-/**
- * The heap of a runtime, for tests.
- *
- * @type {(runtime: Runtime) => Heap}
- */
-export let heapOf;
-
-/** Makes tensors and modules, which belong to it. Made by load(). */
+/** Makes tensors and modules, which belong to it. load() makes one. */
 export class Runtime {
   #heap;
   #build;
@@ -57,7 +50,16 @@ export class Runtime {
 
   static {
     guardClass(this, 'Runtime');
-    heapOf = (runtime) => runtime.#heap;
+  }
+
+  /**
+   * The heap of a runtime, for tests.
+   *
+   * @internal
+   * @param {Runtime} runtime
+   */
+  static heapOf(runtime) {
+    return runtime.#heap;
   }
 
   /**
@@ -72,7 +74,7 @@ export class Runtime {
   }
 
   /**
-   * What is really running, and how much memory it takes.
+   * The build and the threads that are running, and the memory that they take.
    *
    * @returns {Readonly<Info>}
    * @throws {import('./errors.js').DynakernelError} ERR_DISPOSED
@@ -90,13 +92,13 @@ export class Runtime {
   }
 
   /**
-   * A tensor with these numbers, copied.
+   * Makes a tensor with a copy of these numbers.
    *
    * @param {TypedArray | NestedNumbers} data flat, or nested as the shape says
-   * @param {readonly number[]} shape images are [N, C, H, W]
+   * @param {readonly number[]} shape [N, C, H, W] for images
    * @returns {Tensor}
-   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE where they do not agree; ERR_CONFIG
-   *   for what is no number; ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE if data and shape do not agree; ERR_CONFIG
+   *   if data holds anything but numbers; ERR_MEMORY; ERR_DISPOSED
    * @example
    * const x = dk.tensor(new Float32Array(3 * 8 * 8), [1, 3, 8, 8]);
    */
@@ -105,11 +107,11 @@ export class Runtime {
   }
 
   /**
-   * A tensor of zeros.
+   * Makes a tensor of zeros.
    *
-   * @param {readonly number[]} shape of any number of dimensions; [] is one number
+   * @param {readonly number[]} shape any number of dimensions; [] is a single number
    * @returns {Tensor}
-   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE, ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE, ERR_MEMORY, ERR_DISPOSED
    * @example
    * const x = dk.zeros([1, 3, 224, 224]); // for fromImage(video, { out: x })
    */
@@ -118,20 +120,20 @@ export class Runtime {
   }
 
   /**
-   * A picture as a tensor [1, channels, H, W] of (v / 255 - mean) / std for each channel. With width
-   * or height it is resized, antialiased and as a whole. Alpha is ignored, so that transparent pixels,
-   * which canvases keep without a colour, read as black. Colours of wider spaces are converted to sRGB.
+   * Converts a picture to a tensor [1, channels, H, W] of (v / 255 - mean) / std for each channel. With
+   * width or height, the whole picture is resized, with antialiasing. Alpha is ignored: transparent pixels
+   * read as black, since canvases store no colour for them. Colours of wider spaces are converted to sRGB.
    *
-   * An img has its natural size, which counts CSS pixels: half the file's with srcset="photo.png 2x".
-   * The browser scales it to that; an ImageBitmap of the file has all its pixels.
-   * A WebGL canvas without preserveDrawingBuffer reads as zeros once the task that drew it has ended.
-   * With Firefox's resistFingerprinting, what pages read of canvases has noise.
+   * An img has its natural size in CSS pixels. With srcset="photo.png 2x" that is half the file's size, and
+   * the browser scales the picture. An ImageBitmap of the file has all its pixels. A WebGL canvas without
+   * preserveDrawingBuffer reads as zeros once the task that drew it has ended. With Firefox's
+   * resistFingerprinting, pages read noise from canvases.
    *
    * @param {ImageSource} source ImageData or any { data, width, height } of RGBA bytes, canvas,
    *   OffscreenCanvas, img, ImageBitmap, video or VideoFrame
    * @param {ImageOptions} [options]
-   * @returns {Tensor} out, where the options have one
-   * @throws {import('./errors.js').DynakernelError} ERR_IMAGE if the picture is not there yet, may not
+   * @returns {Tensor} the option `out`, if there is one, or else a new tensor
+   * @throws {import('./errors.js').DynakernelError} ERR_IMAGE if the picture is not loaded yet, may not
    *   be read, or has more pixels than the option maxPixels allows; ERR_CONFIG, ERR_SHAPE, ERR_MEMORY,
    *   ERR_DISPOSED
    * @example
@@ -145,11 +147,11 @@ export class Runtime {
   }
 
   /**
-   * The whole block: attention, and the aggregation it steers.
+   * Makes a whole block: the attention branch, and the aggregation that it controls.
    *
    * @param {BlockOptions} options
    * @returns {DynamicKernelAggregation}
-   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * const block = dk.dynamicKernelAggregation({
    *   inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1,
@@ -160,11 +162,11 @@ export class Runtime {
   }
 
   /**
-   * The attention branch alone.
+   * Makes an attention branch alone.
    *
    * @param {AttentionOptions} options
    * @returns {KernelAttention}
-   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * const attention = dk.kernelAttention({ channels: 64, numKernels: 2 });
    */
@@ -173,12 +175,12 @@ export class Runtime {
   }
 
   /**
-   * The mixing and the convolution alone, for an attention from elsewhere. With one kernel and an
+   * Makes the mixing and the convolution alone, for an attention of your own. With one kernel and an
    * attention of 1 it is an ordinary convolution.
    *
    * @param {AggregationOptions} options
    * @returns {KernelAggregation}
-   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * const conv = dk.kernelAggregation({ inChannels: 3, outChannels: 1, kernelSize: 5, numKernels: 1 });
    * const y = conv.forward(x, dk.tensor([1], [1, 1]));
@@ -194,8 +196,8 @@ export class Runtime {
    * @param {Tensor} target of the same shape
    * @param {LossOptions} [options]
    * @returns {LossResult}
-   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE where the shapes differ or are empty;
-   *   ERR_CONFIG, ERR_MEMORY
+   * @throws {import('./errors.js').DynakernelError} ERR_SHAPE if the shapes differ or are empty;
+   *   ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * const { loss, gradient } = dk.mseLoss(block.forward(x), target);
    * block.backward(gradient);
@@ -205,8 +207,8 @@ export class Runtime {
   }
 
   /**
-   * Mean absolute error: the mean of |y - target| over all elements. Its gradient is 0 where they
-   * are equal.
+   * Mean absolute error: the mean of |y - target| over all elements. The gradient of an element is 0 if
+   * y equals target.
    *
    * @param {Tensor} y a prediction of any shape
    * @param {Tensor} target of the same shape
@@ -221,15 +223,14 @@ export class Runtime {
   }
 
   /**
-   * Huber's loss: with d = y - target, the mean of d^2 / 2 where |d| <= delta, and of
-   * delta * (|d| - delta / 2) elsewhere, so that outliers count less than in mseLoss.
+   * Huber's loss. With d = y - target, it is the mean over all elements of d^2 / 2 if |d| <= delta, or
+   * else of delta * (|d| - delta / 2). Outliers count less than in mseLoss.
    *
    * @param {Tensor} y a prediction of any shape
    * @param {Tensor} target of the same shape
    * @param {HuberOptions} [options]
    * @returns {LossResult}
-   * @throws {import('./errors.js').DynakernelError} as mseLoss; ERR_CONFIG where delta is not
-   *   positive
+   * @throws {import('./errors.js').DynakernelError} as mseLoss; ERR_CONFIG if delta is not positive
    * @example
    * const { loss, gradient } = dk.huberLoss(y, target, { delta: 0.1 });
    */
@@ -238,10 +239,10 @@ export class Runtime {
   }
 
   /**
-   * Stochastic gradient descent with momentum, as torch.optim.SGD.
+   * Makes an optimizer: stochastic gradient descent with momentum, as torch.optim.SGD.
    *
-   * @param {Module | readonly Module[]} modules whose parameters to train; one that is named twice,
-   *   or as a part of another, counts once
+   * @param {Module | readonly Module[]} modules the modules to train. A module that is named twice, or
+   *   also as a part of another, counts once
    * @param {SgdOptions} [options]
    * @returns {Optimizer}
    * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_DISPOSED
@@ -254,10 +255,10 @@ export class Runtime {
   }
 
   /**
-   * Adam (Kingma & Ba, ICLR 2015), as torch.optim.Adam.
+   * Makes an optimizer: Adam (Kingma & Ba, ICLR 2015), as torch.optim.Adam.
    *
-   * @param {Module | readonly Module[]} modules whose parameters to train; one that is named twice,
-   *   or as a part of another, counts once
+   * @param {Module | readonly Module[]} modules the modules to train. A module that is named twice, or
+   *   also as a part of another, counts once
    * @param {AdamOptions} [options]
    * @returns {Optimizer}
    * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_DISPOSED
@@ -279,13 +280,15 @@ export class Runtime {
   }
 
   /**
-   * Gives back the memory that is kept only to be used again: the workspace that forward and backward
-   * passes compute in, which stays as large as the largest of them needed, and what pictures are read with.
-   * The next call that needs it takes it again. Call it after the last large image, or when ERR_MEMORY says
-   * that the heap is full. Tensors, modules and what backward() needs stay. `info.heapBytes` stays too,
-   * since WebAssembly's memory never shrinks: what is given back is there for other tensors and modules.
+   * Frees the memory that is kept only for reuse: the workspace of forward and backward passes, which stays
+   * as large as the largest pass needed, and the memory that pictures are read with. The next call that
+   * needs such memory allocates it again. Call it after the last large image, or if ERR_MEMORY says that
+   * the heap is full. Tensors, modules and the data for backward() stay.
    *
-   * @returns {number} bytes of the heap that were given back
+   * `info.heapBytes` does not change, since the memory of WebAssembly never shrinks. Other tensors and
+   * modules can use the freed memory.
+   *
+   * @returns {number} bytes of the heap that were freed
    * @throws {import('./errors.js').DynakernelError} ERR_DISPOSED
    * @example
    * const y = block.forward(photograph); // of 4000 x 3000 pixels
@@ -297,11 +300,12 @@ export class Runtime {
     return bytes;
   }
 
+  /** Whether the runtime is disposed. */
   get disposed() {
     return this.#heap.closed;
   }
 
-  /** Gives all memory back, tensors' and modules' too. Any use of them is then an error. */
+  /** Frees all memory, also of tensors and modules. Any use of them then throws ERR_DISPOSED. */
   dispose() {
     this.#heap.close();
     this.#reader.close();
@@ -311,3 +315,6 @@ export class Runtime {
     this.dispose();
   }
 }
+
+/** The internal method, as a function. */
+export const { heapOf } = Runtime;

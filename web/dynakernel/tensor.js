@@ -15,7 +15,7 @@ import { checkSize, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 
-/** The symbol of `using`, also where the engine has none yet.
+/** The symbol of `using`, with a substitute for engines that have none yet.
  * @type {typeof Symbol.dispose} */
 export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.dispose'));
 
@@ -23,21 +23,21 @@ export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.
  * Memory that a tensor shows but does not own.
  *
  * @typedef {object} Loan
- * @property {{ readonly disposed: boolean }} owner kept alive by the tensor
- * @property {string} [name] what messages call the owner ('its module')
- * @property {() => void} [written] called when somebody may write
- * @property {(tensor: Tensor) => void} [handedOut] called when a view is made, into which anybody may write
+ * @property {{ readonly disposed: boolean }} owner the tensor keeps it alive
+ * @property {string} [name] the owner, for messages ('its module')
+ * @property {() => void} [written] called if the caller may now write
+ * @property {(tensor: Tensor) => void} [handedOut] called when a view is made. The caller may write into it
  *   at any time
  */
 
-/** Tensors by the views that were handed out, so that a view alone keeps its memory.
+/** The tensor of each view that was handed out. A view alone thereby keeps its memory.
  * @type {WeakMap<Float32Array, Tensor>} */
 const keepers = new WeakMap();
 
 /**
- * Makes a view keep its tensor, and all parts of it that subarray() makes. It gives the view a method of its
- * own. A subclass would no longer equal a Float32Array, and it would slow slice() and map() of all typed
- * arrays of the page: V8 gives up a shortcut once a subclass says how to make parts.
+ * Makes a view, and all its subarrays, keep their tensor. The view gets a subarray() method of its own. A
+ * subclass would not equal a Float32Array. It would also slow slice() and map() of all typed arrays of the
+ * page, since V8 then gives up a shortcut.
  *
  * @param {Floats} view
  * @param {Tensor} tensor
@@ -60,43 +60,13 @@ const SUBARRAY = {
 };
 
 /**
- * The tensor's place in the heap, once it is known to be usable there.
+ * Float32 numbers in the WebAssembly heap. They are contiguous, with the last dimension innermost. Images
+ * are [N, C, H, W]. dk.tensor, dk.zeros, dk.fromImage and forward passes make tensors.
  *
- * @type {(heap: Heap, tensor: Tensor, what: string) => number}
- */
-let locate;
-
-/**
- * A tensor's shape, without the boundary that `shape` passes through.
- *
- * @type {(tensor: Tensor) => readonly number[]}
- */
-export let shapeOf;
-
-/** @type {(tensor: Tensor) => boolean} */
-let isOnLoan;
-
-/**
- * Whether a view of the tensor was handed out that still reaches its memory.
- *
- * @type {(tensor: Tensor) => boolean}
- */
-export let hasView;
-
-/**
- * Tells the owner of a tensor's memory that it is about to change, by other means than `data`.
- *
- * @type {(tensor: Tensor) => void}
- */
-export let noteWritten;
-
-/**
- * Float32 numbers in the WebAssembly heap, contiguous, the last dimension innermost: images are
- * [N, C, H, W]. Made by dk.tensor, dk.zeros, dk.fromImage and by forward passes.
- *
- * A tensor's memory is given back by dispose(), at the end of a `using` declaration, or some time
- * after the tensor, its `data` and all subarrays of that became garbage. The last is a safety net:
- * the garbage collector does not see how large tensors are, so a loop should dispose, or reuse one as `out`.
+ * dispose() frees a tensor's memory, and so does the end of a `using` declaration. Forgotten tensors are
+ * freed some time after the tensor, its `data` and all subarrays of it became garbage. This is a safety
+ * net only: the garbage collector does not see how large tensors are. Dispose tensors in a loop, or reuse
+ * one as `out`.
  */
 export class Tensor {
   /** @type {Heap} */
@@ -107,24 +77,69 @@ export class Tensor {
   /** @type {Loan | null} */
   #loan;
   #disposed = false;
-  /** The view of `data`: making one takes half a microsecond, which small layers would show.
+  /** The latest view of `data`. It is kept because making one takes half a microsecond.
    * @type {Floats | null} */
   #handedOut = null;
 
   static {
     guardClass(this, 'Tensor');
-    locate = (heap, tensor, what) => {
-      tensor.#check(what);
-      if (tensor.#heap !== heap) {
-        throw new DynakernelError('ERR_CONFIG', `${what} belongs to another runtime; ` +
-          'tensors can only be used with the runtime that made them');
-      }
-      return tensor.#pointer;
-    };
-    shapeOf = (tensor) => tensor.#shape;
-    isOnLoan = (tensor) => tensor.#loan !== null;
-    hasView = (tensor) => tensor.#handedOut !== null && tensor.#handedOut.length > 0;
-    noteWritten = (tensor) => tensor.#loan?.written?.();
+  }
+
+  /**
+   * The pointer to the numbers. Refuses a disposed tensor and a tensor of another runtime.
+   *
+   * @internal
+   * @param {Heap} heap
+   * @param {Tensor} tensor
+   * @param {string} what the tensor, for messages
+   */
+  static locate(heap, tensor, what) {
+    tensor.#check(what);
+    if (tensor.#heap !== heap) {
+      throw new DynakernelError('ERR_CONFIG', `${what} belongs to another runtime; ` +
+        'tensors can only be used with the runtime that made them');
+    }
+    return tensor.#pointer;
+  }
+
+  /**
+   * `shape` without the boundary.
+   *
+   * @internal
+   * @param {Tensor} tensor
+   */
+  static shapeOf(tensor) {
+    return tensor.#shape;
+  }
+
+  /**
+   * Whether the tensor shows memory that it does not own.
+   *
+   * @internal
+   * @param {Tensor} tensor
+   */
+  static isOnLoan(tensor) {
+    return tensor.#loan !== null;
+  }
+
+  /**
+   * Whether a view was handed out that still reaches the memory.
+   *
+   * @internal
+   * @param {Tensor} tensor
+   */
+  static hasView(tensor) {
+    return tensor.#handedOut !== null && tensor.#handedOut.length > 0;
+  }
+
+  /**
+   * Tells the owner of the memory that the numbers are about to change without `data`.
+   *
+   * @internal
+   * @param {Tensor} tensor
+   */
+  static noteWritten(tensor) {
+    tensor.#loan?.written?.();
   }
 
   /**
@@ -149,16 +164,17 @@ export class Tensor {
   }
 
   /**
-   * The numbers, live and flat: what is written here is what the next call computes with. Any call
-   * that needs memory may move the heap and leave this view empty, so fetch it again after every
-   * other call; keep toArray() instead if a copy will do. On a module's gradient fetching counts as
-   * writing, since a view cannot tell: to look, take toArray(). While a view on an aggregation's
-   * `weight` is kept, each pass packs the kernels again, because they may have changed. With threads the
-   * memory is shared, and much of the platform takes no views on shared memory.
+   * The numbers as a flat, live view: the next call computes with the numbers that you write here. A call
+   * that needs memory may move the heap and leave this view empty. Read `data` again after every other
+   * call, or keep a copy from toArray().
    *
-   * The view, and each view that its subarray() makes, keeps the tensor's memory until dispose() is
-   * called. A view that is made of its `buffer` does not: the buffer is the whole heap. Keep the tensor
-   * then.
+   * Reading `data` of a module's gradient counts as writing, since a view cannot report writes. Use
+   * toArray() to look at the numbers only. While you keep a view on the `weight` of an aggregation, each
+   * pass packs the kernels again, because they may have changed. With threads the memory is shared, and
+   * many platform functions refuse views on shared memory.
+   *
+   * The view and its subarrays keep the tensor's memory until you call dispose(). A view on its `buffer`,
+   * which is the whole heap, does not. Keep the tensor in that case.
    *
    * @returns {Float32Array}
    * @throws {DynakernelError} ERR_DISPOSED
@@ -170,7 +186,8 @@ export class Tensor {
     this.#check('the tensor');
     this.#loan?.written?.();
     let view = this.#handedOut;
-    if (view === null || view.length === 0) { // the first, or memory has grown and detached the last
+    // make a view at the first call, and again if the memory has grown and detached the last view
+    if (view === null || view.length === 0) {
       view = this.#view();
       keep(view, this);
       this.#handedOut = view;
@@ -180,7 +197,7 @@ export class Tensor {
   }
 
   /**
-   * A copy of the numbers, flat, which no other call changes.
+   * A flat copy of the numbers. No other call changes it.
    *
    * @returns {Floats}
    * @throws {DynakernelError} ERR_DISPOSED
@@ -192,13 +209,13 @@ export class Tensor {
   }
 
   /**
-   * One map as a picture: RGBA, 8 bits a channel, as large as the map. An ImageData where the
-   * platform has that class, else an object with the same fields.
+   * Converts one map to a picture of the map's size, RGBA with 8 bits a channel. Returns an ImageData if
+   * the platform has that class, or else an object with the same fields.
    *
    * @param {MapOptions} [options]
    * @returns {Picture}
-   * @throws {DynakernelError} ERR_SHAPE where the tensor is not [N, C, H, W], or has no such batch
-   *   or channel; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @throws {DynakernelError} ERR_SHAPE if the tensor is not [N, C, H, W], or has no such batch or
+   *   channel; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
    * context.putImageData(y.toImageData({ channel: 2, colormap: 'coolwarm' }), 0, 0);
    */
@@ -208,13 +225,12 @@ export class Tensor {
   }
 
   /**
-   * Draws one map on a canvas, which is resized to the map where it has another size; CSS may then
-   * scale it. Returns the range that was drawn, [low, high], for a legend.
+   * Draws one map on a canvas. The canvas gets the map's size. CSS may scale it on the page.
    *
    * @param {DrawableCanvas} canvas
    * @param {MapOptions} [options]
-   * @returns {[number, number]}
-   * @throws {DynakernelError} as toImageData; ERR_IMAGE where the canvas cannot be drawn on
+   * @returns {[number, number]} the range [low, high] that the colours span, for a legend
+   * @throws {DynakernelError} as toImageData; ERR_IMAGE if the canvas cannot be drawn on
    * @example
    * const [low, high] = y.drawMap(canvas, { channel: 2, colormap: 'coolwarm' });
    */
@@ -224,12 +240,12 @@ export class Tensor {
   }
 
   /**
-   * Draws all maps of one image as a grid, row by row, on a canvas that is resized to hold it; gaps
-   * and unused cells are transparent. Returns the range of each map.
+   * Draws all maps of one image as a grid, row by row. The canvas gets the grid's size. Gaps and unused
+   * cells are transparent.
    *
    * @param {DrawableCanvas} canvas
    * @param {GridOptions} [options]
-   * @returns {[number, number][]}
+   * @returns {[number, number][]} the range [low, high] of each map
    * @throws {DynakernelError} as drawMap
    * @example
    * y.drawMaps(canvas, { columns: 4, gap: 2, range: 'shared' });
@@ -239,11 +255,12 @@ export class Tensor {
     return drawMaps(this.#heap, () => this.#usable(), this.#shape, canvas, options);
   }
 
+  /** Whether the tensor, its module or its runtime is disposed. */
   get disposed() {
     return this.#disposed || this.#heap.closed || this.#loan?.owner.disposed === true;
   }
 
-  /** Gives the memory back. Further calls do nothing; any other use is then an error. */
+  /** Frees the memory. Further calls do nothing. Any other use of the tensor then throws ERR_DISPOSED. */
   dispose() {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -274,8 +291,12 @@ export class Tensor {
   }
 }
 
+/** The internal methods, as functions. */
+const { isOnLoan, locate } = Tensor;
+export const { hasView, noteWritten, shapeOf } = Tensor;
+
 /**
- * The tensor's place in the heap. Refuses what is no tensor, is disposed or lives elsewhere.
+ * The pointer to a tensor's numbers. Refuses other values, a disposed tensor and a tensor of another runtime.
  *
  * @param {Heap} heap
  * @param {unknown} value
@@ -290,7 +311,7 @@ export function pointerOf(heap, value, what) {
 }
 
 /**
- * The same of a tensor that a result is to be written into: not one that shows a module's memory.
+ * The pointer of a tensor that a result is written into. Refuses a tensor that shows a module's memory.
  *
  * @param {Heap} heap
  * @param {unknown} out
@@ -299,13 +320,13 @@ export function outPointerOf(heap, out) {
   const pointer = pointerOf(heap, out, 'out');
   if (isOnLoan(/** @type {Tensor} */ (out))) {
     throw new DynakernelError('ERR_CONFIG',
-      "out must be a tensor of its own, not a view on a module's parameters or gradients");
+      "out must own its memory; got a view on a module's parameters or gradients");
   }
   return pointer;
 }
 
 /**
- * A tensor that nothing is written in yet.
+ * A tensor with uninitialised numbers.
  *
  * @param {Heap} heap
  * @param {readonly number[]} shape
@@ -318,11 +339,11 @@ export function emptyTensor(heap, shape, what) {
 }
 
 /**
- * A new tensor for a result, filled by work; given back where work throws.
+ * A new tensor that work fills. If work throws, the tensor is disposed.
  *
  * @param {Heap} heap
  * @param {readonly number[]} shape
- * @param {string} what
+ * @param {string} what the tensor, for messages
  * @param {(pointer: number) => void} work
  */
 export function produce(heap, shape, what, work) {
@@ -337,14 +358,14 @@ export function produce(heap, shape, what, work) {
 }
 
 /**
- * The result of a pass: in out, if the caller gave one, else in a new tensor.
+ * The result of a pass. It is written into out if the caller gave one, or else into a new tensor.
  *
  * @param {Heap} heap
  * @param {readonly number[]} shape
  * @param {Tensor | undefined} out
- * @param {readonly Tensor[]} inputs tensors that out may not be
- * @param {(pointer: number) => void} work
- * @param {string} [what] whose shape it is
+ * @param {readonly Tensor[]} inputs out must be none of these
+ * @param {(pointer: number) => void} work writes the result
+ * @param {string} [what] the result, for messages
  */
 export function produceInto(heap, shape, out, inputs, work, what = 'the output') {
   if (out === undefined) return produce(heap, shape, what, work);
@@ -354,13 +375,15 @@ export function produceInto(heap, shape, out, inputs, work, what = 'the output')
       `out must have the shape of ${what}, ${shapeText(shape)}; got ${shapeText(out.shape)}`);
   }
   if (inputs.includes(out)) {
-    throw new DynakernelError('ERR_CONFIG', 'out must be another tensor than the input of this call');
+    throw new DynakernelError('ERR_CONFIG', 'out must not be an input of this call');
   }
   work(pointer);
   return out;
 }
 
 /**
+ * dk.tensor: a tensor with a copy of these numbers.
+ *
  * @param {Heap} heap
  * @param {unknown} data
  * @param {unknown} shape
@@ -385,6 +408,8 @@ export function tensorFrom(heap, data, shape) {
 }
 
 /**
+ * dk.zeros: a tensor of zeros.
+ *
  * @param {Heap} heap
  * @param {unknown} shape
  */

@@ -1,26 +1,28 @@
 /**
- * Warming up. Engines compile WebAssembly twice: at once and plainly, and again, three to four times
- * faster, when a function has been called often (in V8 some 130 times). So that the first real image
- * runs the second code, a new kind of convolution is run on a few pixels, and the attention with it, as
- * soon as a module needs it; the engine compiles in the background meanwhile.
+ * Warms up new modules: the first real image then runs fast code. Engines compile WebAssembly twice, at
+ * first quickly, and with optimisation once a function has been called often (about 130 times in V8). The
+ * optimised code is three to four times as fast. The engine compiles it in the background.
  */
 import { DynakernelError } from './errors.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
 
-const CALLS = 250;
-/** At most: enough for engines to notice what runs. More delays the first image by what it saves. */
-const MILLISECONDS = 1.5;
-const CHANNELS = 8; // of a group, or groups, that are run at most: more take the same functions
-const LARGEST_REACH = 32; // kernels beyond take so long that a call is no longer quick
+const MAX_CALLS = 250;
+/** Engines notice within this time which functions run. More would delay the first image by as much as it saves. */
+const MAX_MILLISECONDS = 1.5;
+/** Channels of a group, or groups. More run the same functions. */
+const MAX_CHANNELS = 8;
+/** Calls with larger kernels or strides take too long. */
+const MAX_REACH = 32;
 
-/** The kinds that a heap's module has run. @type {WeakMap<Heap, Set<string>>} */
+/** The kinds of convolution that each heap's module has run.
+ * @type {WeakMap<Heap, Set<string>>} */
 const warmed = new WeakMap();
 
 /**
- * Runs what a module's forward pass would, on large images and, of many channels, on small ones, unless
- * that has been done, or there is no memory for it: the module can do without.
+ * Warms up the functions that a module's forward pass calls: for large images and, if it has many
+ * channels, for small ones. Does nothing if they are warm or memory is short.
  *
  * @param {Heap} heap
  * @param {AggregationConfig} config
@@ -29,20 +31,24 @@ const warmed = new WeakMap();
  */
 export function warmUp(heap, config, aggregation, create) {
   const reach = config.dilation * (config.kernelSize - 1) + 1;
-  if (reach > LARGEST_REACH || config.stride > LARGEST_REACH) return;
+  if (reach > MAX_REACH || config.stride > MAX_REACH) return;
   try {
     const large = reach + 64, small = reach + 6;
-    const ofPictures = config.inChannels < CHANNELS; // which are large
-    for (const image of ofPictures ? [large] : [large, small]) {
-      const algorithm = plannedAlgorithm(heap, aggregation, image);
+    // inputs of few channels are pictures, which are large
+    const sizes = config.inChannels < MAX_CHANNELS ? [large] : [large, small];
+    for (const size of sizes) {
+      const algorithm = plannedAlgorithm(heap, aggregation, size);
       if (algorithm !== 'reference') warmUpKind(heap, { ...config, algorithm }, reach, create);
     }
   } catch (error) {
+    // a module works without warm-up
     if (!(error instanceof DynakernelError && error.code === 'ERR_MEMORY')) throw error;
   }
 }
 
 /**
+ * Runs a small convolution of the same kind, once for each heap.
+ *
  * @param {Heap} heap
  * @param {AggregationConfig} config
  * @param {number} reach pixels that a kernel spans
@@ -50,22 +56,26 @@ export function warmUp(heap, config, aggregation, create) {
  */
 function warmUpKind(heap, config, reach, create) {
   const { algorithm, kernelSize, stride } = config;
+  // choose a few channels
   const depthwise = config.groups === config.inChannels && config.groups > 1;
-  const groups = depthwise ? CHANNELS : 1;
-  const inChannels = depthwise ? CHANNELS : Math.min(config.inChannels / config.groups, CHANNELS);
-  const outChannels = depthwise ? CHANNELS : Math.min(config.outChannels / config.groups, CHANNELS);
+  const groups = depthwise ? MAX_CHANNELS : 1;
+  const inChannels = depthwise ? MAX_CHANNELS : Math.min(config.inChannels / config.groups, MAX_CHANNELS);
+  const outChannels = depthwise ? MAX_CHANNELS : Math.min(config.outChannels / config.groups, MAX_CHANNELS);
+
+  // some algorithms have separate inner loops for each kernel size and stride
   const specialised = heap.c.dk_algorithm_specialised(heap.algorithms.indexOf(algorithm)) === 1;
-  const loops = specialised ? [kernelSize, stride] : []; // which inner loops run, of several
+  const loops = specialised ? [kernelSize, stride] : [];
   const kind = [algorithm, groups, inChannels, outChannels, ...loops].join(' ');
   const kinds = warmed.get(heap) ?? new Set();
   warmed.set(heap, kinds);
   if (kinds.has(kind)) return;
   kinds.add(kind);
+
   const small = create(heap, {
     ...config, inChannels, outChannels, groups, numKernels: 2, padding: 0, bias: false,
   });
   try {
-    // Nine output columns or more, which every algorithm covers.
+    // every algorithm supports nine output columns or more
     runOften(heap, small, inChannels, outChannels, reach + 4 + 8 * Math.min(stride, 2));
   } finally {
     heap.c.dk_aggregation_destroy(small);
@@ -73,7 +83,7 @@ function warmUpKind(heap, config, reach, create) {
 }
 
 /**
- * Runs an aggregation of two kernels, steered by some attention, on a square image.
+ * Runs the forward pass of a block with two kernels on a square image, again and again.
  *
  * @param {Heap} heap
  * @param {number} aggregation
@@ -88,19 +98,20 @@ function runOften(heap, aggregation, inChannels, outChannels, size) {
     heap.floats(x, inputs).fill(0.5);
     const attention = heap.c.dk_attention_create(inChannels, 1, 2);
     if (!attention) return;
-    const end = performance.now() + MILLISECONDS;
-    for (let call = 0, status = 0; call < CALLS && status === 0 && performance.now() < end; call++) {
-      status = heap.c.dk_block_forward_taped(
-        heap.context, attention, aggregation, 0, x, 1, size, size, a, y, 0);
+    const end = performance.now() + MAX_MILLISECONDS;
+    for (let call = 0, status = 0; call < MAX_CALLS && status === 0 && performance.now() < end; call++) {
+      status = heap.c.dk_block_forward(heap.context, attention, aggregation, 0, x, 1, size, size, a, y);
     }
     heap.c.dk_attention_destroy(attention);
   });
 }
 
 /**
+ * The planner's choice for a square image, or 'reference' if there is no plan.
+ *
  * @param {Heap} heap
  * @param {number} aggregation
- * @param {number} size of a square image
+ * @param {number} size pixels on a side
  */
 const plannedAlgorithm = (heap, aggregation, size) => heap.scope((take) => {
   const plan = take(20); // struct dk_plan

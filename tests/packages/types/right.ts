@@ -17,7 +17,7 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   const dk: Runtime = await load({ simd: 'auto', threads: 2, signal, wasm: undefined });
   const block = dk.dynamicKernelAggregation({
     inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1, stride: undefined, seed: undefined,
-    algorithm: 'winograd4',
+    algorithm: 'winograd',
   });
   const { missing }: LoadResult = block.loadStateDict(bytes, { prefix: 'stem.', strict: false });
   block.loadStateDict(new Uint8Array(bytes));

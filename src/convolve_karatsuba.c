@@ -194,9 +194,9 @@ static bool covers(const geometry *s) {
 
 SMALL static double cost(const geometry *s) {
   const double C = s->C / s->G, pairs = (s->Ho - 1) / 2 + 1, vectors = (s->Wo - 1) / 4 + 1;
-  const double sums = round_up_i32(s->Wo, COLUMNS) / 4 * round_up_i32(s->O / s->G, CHANNELS);
+  const double additions = round_up_i32(s->Wo, COLUMNS) / 4 * round_up_i32(s->O / s->G, CHANNELS);
   const double inputs = 70 * C * vectors;
-  return pairs * (inputs + sums * (TAPS * C + 4));
+  return pairs * (inputs + additions * (TAPS * C + 4));
 }
 
 const algorithm karatsuba_algorithm = {DK_ALGORITHM_TOOMCOOK, 2, covers, cost, workspace, convolve, false};

@@ -52,7 +52,7 @@ static void pool_part(const void *argument, int32_t index, int32_t thread) {
 }
 
 void pool_means(dk_context *context, const float *x, int32_t planes, size_t plane, double *mean) {
-  const bool divided = parallel_pays(context, (double)WORK * planes * plane);
+  const bool divided = parallel_pays(context, (double)WORK * planes * (double)plane);
   const int32_t threads = divided ? parallel_threads(context) : 1;
   const pooling p = {x, planes, planes < threads ? planes : threads, plane, mean};
   parallel_for(context, p.parts, pool_part, &p);

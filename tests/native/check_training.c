@@ -69,8 +69,8 @@ static bool optimizers_agree(random_state *random, bool adam, size_t n) {
       adam_step_reference(want[PARAMETER], gradient, want[M], want[V], n, lr, 0.9, 0.999, 1e-8,
                           decay, step);
     } else {
-      dk_sgd_step(got[PARAMETER], gradient, momentum ? got[M] : NULL, n, lr, momentum, decay, step);
-      sgd_step_reference(want[PARAMETER], gradient, momentum ? want[M] : NULL, n, lr, momentum,
+      dk_sgd_step(got[PARAMETER], gradient, momentum != 0 ? got[M] : NULL, n, lr, momentum, decay, step);
+      sgd_step_reference(want[PARAMETER], gradient, momentum != 0 ? want[M] : NULL, n, lr, momentum,
                          decay, step);
     }
   }

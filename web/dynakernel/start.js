@@ -246,17 +246,17 @@ async function instantiate(module, name, imports, imported) {
  * its threads stay.
  *
  * @param {AbortSignal | undefined} signal
- * @param {() => Promise<Runtime>} start
+ * @param {() => Promise<Runtime>} begin
  * @returns {Promise<Runtime>}
  */
-function abortable(signal, start) {
-  if (!signal) return start();
+function abortable(signal, begin) {
+  if (!signal) return begin();
   return new Promise((settle, refuse) => {
     const abort = () => refuse(
       new DynakernelError('ERR_LOAD', 'loading was aborted', { cause: signal.reason }));
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
-    return start().then((runtime) => (signal.aborted ? runtime.dispose() : settle(runtime)), refuse)
+    return begin().then((runtime) => (signal.aborted ? runtime.dispose() : settle(runtime)), refuse)
       .finally(() => signal.removeEventListener('abort', abort));
   });
 }

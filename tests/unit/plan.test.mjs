@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { ALGORITHMS } from '../../web/dynakernel/abi.js';
 import { Random } from '../../web/shared/random.js';
 import { assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
+import { seedTitle, seedsOf } from '../seeds.mjs';
 
 let dk;
 before(async () => {
@@ -62,6 +63,39 @@ for (const [algorithm, config] of [
     assert.equal(block.config.algorithm, algorithm);
     assertClose(y.toArray(), reference.forward(x).toArray(), `${algorithm} ${JSON.stringify(config)}`);
   });
+}
+
+for (const seed of seedsOf(30)) {
+  test(`random configurations: what the planner chooses answers what the reference does, ${seedTitle(seed)}`, () => {
+    const random = new Random(seed);
+    for (let count = 0; count < 60; count++) {
+      const { config, shape } = drawn(random);
+      const x = randomTensor(dk, shape, seed + count);
+      const [block, reference] = ['auto', 'reference'].map((algorithm) =>
+        dk.dynamicKernelAggregation({ ...config, seed: count, algorithm }));
+      const [y, expected] = [block, reference].map((made) => made.forward(x));
+      const what = `${count}: ${block.plan.algorithm}, ${JSON.stringify({ ...config, shape })}`;
+      assert.deepEqual(y.shape, expected.shape, what);
+      assertClose(y.toArray(), expected.toArray(), what);
+      for (const thing of [x, block, reference, y, expected]) thing.dispose();
+    }
+  });
+}
+
+/** A configuration, and the shape of images that are large enough for it. */
+function drawn(random) {
+  const pick = (...values) => values[random.below(values.length)];
+  const groups = pick(1, 1, 1, 2, 4);
+  const depthwise = random.below(4) === 0;
+  const channels = depthwise ? 1 + random.below(24) : groups * (1 + random.below(12));
+  const kernelSize = pick(1, 2, 3, 3, 3, 5, 7), dilation = pick(1, 1, 1, 2), padding = random.below(kernelSize + 1);
+  const config = {
+    inChannels: channels, outChannels: depthwise ? channels : groups * (1 + random.below(12)),
+    groups: depthwise ? channels : groups, kernelSize, stride: pick(1, 1, 2, 3), padding, dilation,
+    numKernels: 1 + random.below(5), bias: random.below(2) === 0,
+  };
+  const side = () => dilation * (kernelSize - 1) + 1 + random.below(24);
+  return { config, shape: [1 + random.below(3), channels, side(), side()] };
 }
 
 // Larger than the random configurations of the native checks: several strips of tile rows, several

@@ -128,11 +128,12 @@ function startsShell(file) {
 
 /** The files that git keeps or would keep. */
 function filesOfGit() {
-  const { stdout, status } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate'],
+  // In a container the checkout may belong to another user, whom git would not trust.
+  const list = (...kinds) => spawnSync('git', ['-c', 'safe.directory=*', 'ls-files', '--exclude-standard', ...kinds],
     { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 });
+  const { stdout, status } = list('--cached', '--others', '--deduplicate');
   if (status !== 0) fail('npm run lint needs git and a checkout: it checks the files that git keeps.');
-  const { stdout: deleted } = spawnSync('git', ['ls-files', '--deleted'], { cwd: root, encoding: 'utf8' });
-  const gone = new Set(deleted.split('\n'));
+  const gone = new Set(list('--deleted').stdout.split('\n'));
   return stdout.split('\n').filter((file) => file !== '' && !gone.has(file));
 }
 

@@ -25,7 +25,7 @@ SMALL void sgd_step_reference(float *parameter, const float *gradient, float *ve
     if (momentum != 0) {
       /* The analyser believes that momentum is 0 in the caller and not 0 here. */
       g = step == 1 ? g : momentum * velocity[i] + g; /* NOLINT(clang-analyzer-core.NullDereference) */
-      velocity[i] = (float)g; /* NOLINT(clang-analyzer-core.NullDereference) */
+      velocity[i] = (float)g;                         /* NOLINT(clang-analyzer-core.NullDereference) */
     }
     parameter[i] = (float)(parameter[i] - lr * g);
   }

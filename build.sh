@@ -19,6 +19,7 @@ usage: ./build.sh [--force] [TARGET...]
   check     tests/native/*.c with the library, as WASI programs, in build/check/
   native    the same programs for this machine under AddressSanitizer and UBSan, and one with threads under
             ThreadSanitizer, all with assertions, in build/native/
+  measured  the same programs for this machine with counters for clang's coverage, in build/measured/ (npm run coverage)
   fit       baseline with the planner's constants as variables, for `npm run bench -- --planner --fit`, in build/fit/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
   peak      the loop that the benchmark measures the processor's peak with, in dist/bench/; wasm builds it too, packages
@@ -28,8 +29,8 @@ usage: ./build.sh [--force] [TARGET...]
   --help    prints this
 
 Emscripten: install emsdk, then `emcc` on PATH or $EMSDK. Without it, Debian machines get a private copy in .toolchain/.
-The native target takes $CC, else clang, else gcc, and SIMDe (scripts/simde.sh).
-The exit status is 1 for a failure, 2 where the native target lacks a tool.
+The native target takes $CC, else clang, else gcc, and SIMDe (scripts/simde.sh); measured takes clang and SIMDe.
+The exit status is 1 for a failure, 2 if the native or the measured target lacks a tool.
 EOF
 }
 
@@ -48,6 +49,16 @@ common=(
   -std=c11                # the language of the sources, with attributes and pragmas that clang and gcc know
   -ffp-contract=off       # a*b+c is fused only where the source says so: the same numbers from every compiler
   -Wall -Wextra -Werror   # a warning is an error
+  -Wshadow                # an inner name that hides an outer one is read as the wrong one
+  -Wpointer-arith         # arithmetic on void pointers is an extension of gcc
+  -Wstrict-prototypes     # f() takes any arguments in C11; f(void) takes none
+  -Wmissing-prototypes    # a function is static, or a header declares it
+  -Wundef                 # a misspelt macro in #if counts as 0
+  -Wvla                   # a workspace is allocated, never an array on the stack as long as the caller says
+  -Wconversion            # a narrower number is cast where it is made narrower
+  -Wno-sign-conversion    # but sizes multiply an int32_t with a size_t in 500 places, all checked for overflow before
+  -Wno-shorten-64-to-32   # and sizes are uint64_t until they are known to fit (round_up in sizes.h)
+  -Wno-enum-float-conversion # and constants are enums, of costs too
   -Wno-unknown-pragmas    # gcc does not know the loop pragmas, which are for LLVM's WebAssembly
   -Isrc                   # includes name the folder: "convolution/mixing.h"
   "-ffile-prefix-map=$PWD=." # no path of this machine in the output
@@ -73,6 +84,7 @@ standalone=(
   -sPURE_WASI             # and imports nothing but WASI (the library itself: nothing at all)
   -sMAXIMUM_MEMORY=2GB    # every address fits a signed 32-bit integer
 )
+# shellcheck disable=SC2054
 threaded=(
   -matomics               # the threads of src/base/parallel.c
   -mbulk-memory           # shared memory is filled once, by whichever instance is first
@@ -116,6 +128,10 @@ watched=(
   -O1 -g -pthread
   -fsanitize=thread       # data races
 )
+measured=(
+  -O1 -g                              # quick enough
+  -fprofile-instr-generate -fcoverage-mapping # counts how often each region of the source runs
+)
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
 
@@ -126,7 +142,51 @@ up_to_date() {
 remember() { mkdir -p build/stamps && printf '%s\n' "$2" > "build/stamps/${1//\//_}"; }
 key() { sha256sum build.sh "$@" | sha256sum | cut -d ' ' -f 1; }
 
-need_sources() { [ -f "${sources[0]}" ] || fail "there are no sources in src/ yet."; }
+# each FUNCTION ITEM...: calls FUNCTION with every ITEM, on all processors; fails if one call fails.
+each() {
+  local function=$1 processors worker status=0 workers=()
+  shift
+  processors=$(getconf _NPROCESSORS_ONLN)
+  for ((worker = 1; worker <= processors && worker <= $#; worker++)); do
+    # Each worker takes every so-manieth item and goes on after a failure, so that all errors are shown.
+    {
+      local item failed=0
+      for ((item = worker; item <= $#; item += processors)); do "$function" "${!item}" || failed=1; done
+      exit "$failed"
+    } &
+    workers+=($!)
+  done
+  for worker in ${workers[@]+"${workers[@]}"}; do wait "$worker" || status=1; done
+  return "$status"
+}
+
+# compile_all FOLDER COMMAND...: compiles the library and what the test programs share, once for all programs, and
+# leaves the names of the objects in $objects.
+compile_all() {
+  local folder=$1 inputs=(${shared[@]+"${shared[@]}"} "${sources[@]}") compiler=("${@:2}") included input
+  included=$(sha256sum "${headers[@]}" tests/native/*.h | sha256sum)
+  objects=()
+  for input in "${inputs[@]}"; do objects+=("$(object_of "$input")"); done
+  mkdir -p "$folder"
+  each compile_one "${inputs[@]}"
+}
+
+# An object's name holds its source's folders: there may be two files of one name.
+object_of() {
+  local name=${1%.c}
+  echo "$folder/${name//\//-}.o"
+}
+
+# compile_one SOURCE: inside compile_all, whose variables it reads.
+compile_one() {
+  local object key
+  object=$(object_of "$1")
+  key=$(key "$1")" ${included%% *} ${compiler[0]}"
+  if up_to_date "$object" "$key"; then return; fi
+  "${compiler[@]}" -c "$1" -o "$object.new" && mv "$object.new" "$object" && remember "$object" "$key"
+}
+
+need_sources() { [ -f "${sources[0]:-}" ] || fail "there are no sources in src/ yet."; }
 
 find_emcc() {
   [ -n "${emcc:-}" ] || emcc=$(scripts/emscripten.sh) || exit 1
@@ -191,10 +251,29 @@ build_debug() {
 
 build_check() {
   need_sources
-  for file in ${programs[@]+"${programs[@]}"}; do
-    wasm_pair "build/check/$(basename "$file" .c)" "" "$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])" \
-      "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${program[@]}" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}"
+  local key file output variant objects
+  key=$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])
+  for variant in baseline relaxed; do
+    local pending=()
+    for file in ${programs[@]+"${programs[@]}"}; do
+      output=build/check/$(basename "$file" .c)-$variant.wasm
+      up_to_date "$output" "$key" || pending+=("$output")
+    done
+    [ ${#pending[@]} -gt 0 ] || continue
+    find_emcc
+    local -n simd=simd_$variant
+    echo "compiling the library for build/check/*-$variant.wasm"
+    compile_all "build/check/objects-$variant" "$emcc" "${common[@]}" "${simd[@]}" "${optimised[@]}" ||
+      fail "check: compilation failed."
+    each link_check "${pending[@]}" || fail "check: linking failed."
   done
+}
+
+# link_check OUTPUT: inside build_check, whose variables it reads.
+link_check() {
+  local name=${1##*/}
+  emscripten "$1" "${common[@]}" "${simd[@]}" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${program[@]}" \
+    "tests/native/${name%-*}.c" "${objects[@]}" && remember "$1" "$key"
 }
 
 build_fit() {
@@ -203,14 +282,16 @@ build_fit() {
   key=$(key "${sources[@]}" "${headers[@]}" bench/planner/fit.c)
   if up_to_date "$output" "$key"; then return; fi
   find_emcc
-  emscripten "$output" "${common[@]}" "${simd_baseline[@]}" -DDK_FIT "${optimised[@]}" "${module[@]}" "${standalone[@]}" \
-    "${library[@]}" bench/planner/fit.c "${sources[@]}" || fail "fit: compilation failed."
+  emscripten "$output" "${common[@]}" "${simd_baseline[@]}" -DDK_FIT "${optimised[@]}" -Wno-missing-prototypes \
+    "${module[@]}" "${standalone[@]}" "${library[@]}" bench/planner/fit.c "${sources[@]}" ||
+    fail "fit: compilation failed."
   remember "$output" "$key"
 }
 
+# Only JavaScript calls its functions, so no header declares them.
 build_peak() {
   wasm_pair dist/bench/peak "" "$(key web/bench/peak.c)" \
-    "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" web/bench/peak.c
+    "${optimised[@]}" -Wno-missing-prototypes "${module[@]}" "${standalone[@]}" "${library[@]}" web/bench/peak.c
 }
 
 # find_cc: the first compiler that can link sanitized programs; clang's runtimes may be a package of their own.
@@ -230,25 +311,46 @@ links() {
 }
 
 build_native() {
-  need_sources
-  local cc simde key output flags pids=() status=0
+  local cc
   mkdir -p build/native
   find_cc
-  simde=$(scripts/simde.sh) || exit 2
+  native_programs build/native "${sanitized[*]}" ${programs[@]+"${programs[@]}"}
+  native_programs build/native "${watched[*]}" "$threads"
+}
+
+build_measured() {
+  local cc=${CC:-clang}
+  mkdir -p build/native
+  links "$cc" "${measured[@]}" || missing "no clang with its profiling runtime: apt-get install clang, or set CC."
+  native_programs build/measured "${measured[*]}" ${programs[@]+"${programs[@]}"} "$threads"
+}
+
+# native_programs FOLDER FLAGS PROGRAM...: compiles the library with FLAGS once, and links it with each PROGRAM.
+native_programs() {
+  need_sources
+  local folder=$1 simde key file flags objects pending=()
+  read -ra flags <<< "$2"
+  shift 2
   key=$(key "${sources[@]}" "${headers[@]}" tests/native/*.[ch])
-  for file in ${programs[@]+"${programs[@]}"} "$threads"; do
-    output=build/native/$(basename "$file" .c)
-    if up_to_date "$output" "$key"; then continue; fi
-    echo "building $output"
-    if [ "$file" = "$threads" ]; then flags=("${watched[@]}"); else flags=("${sanitized[@]}"); fi
-    # SIMDe stands in for wasm_simd128.h; -isystem keeps our warnings off its headers.
-    { "$cc" "${common[@]}" "${asserting[@]}" "${flags[@]}" -isystem "$simde" "$file" ${shared[@]+"${shared[@]}"} "${sources[@]}" \
-      -lm -o "$output.new" &&
-      mv "$output.new" "$output" && remember "$output" "$key"; } &
-    pids+=($!)
+  for file in "$@"; do
+    up_to_date "$folder/$(basename "$file" .c)" "$key" || pending+=("$file")
   done
-  for pid in ${pids[@]+"${pids[@]}"}; do wait "$pid" || status=1; done
-  [ "$status" = 0 ] || fail "native: compilation failed."
+  [ ${#pending[@]} -gt 0 ] || return 0
+  simde=$(scripts/simde.sh) || exit 2
+  echo "compiling the library for $folder: ${flags[*]}"
+  # SIMDe stands in for wasm_simd128.h; -isystem keeps our warnings off its headers.
+  compile_all "$folder/objects-$(sha256sum <<< "${flags[*]}" | cut -c 1-8)" \
+    "$cc" "${common[@]}" "${asserting[@]}" "${flags[@]}" -isystem "$simde" || fail "${folder#build/}: compilation failed."
+  each link_native "${pending[@]}" || fail "${folder#build/}: linking failed."
+}
+
+# link_native PROGRAM: inside native_programs, whose variables it reads.
+link_native() {
+  local output
+  output=$folder/$(basename "$1" .c)
+  echo "building $output"
+  "$cc" "${common[@]}" "${asserting[@]}" "${flags[@]}" -isystem "$simde" "$1" "${objects[@]}" -lm -o "$output.new" &&
+    mv "$output.new" "$output" && remember "$output" "$key"
 }
 
 need_packages() {
@@ -261,7 +363,7 @@ need_packages() {
 build_bundle() {
   local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
   mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)
-  [ -f "${wasm[0]}" ] && [ -f "${wasm[1]}" ] || build_wasm
+  if [ ! -f "${wasm[0]}" ] || [ ! -f "${wasm[1]}" ]; then build_wasm; fi
   key=$(key package-lock.json scripts/bundle.mjs scripts/pack_lzma.py "${scripts[@]}" "${wasm[@]}")
   if up_to_date dist/index.js "$key"; then return; fi
   need_packages
@@ -289,7 +391,7 @@ force=
 targets=()
 for argument in "$@"; do
   case $argument in
-    release | wasm | bundle | types | peak | debug | check | native | fit | clean) targets+=("$argument") ;;
+    release | wasm | bundle | types | peak | debug | check | native | measured | fit | clean) targets+=("$argument") ;;
     --force) force=1 ;;
     --help | -h) usage; exit ;;
     *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;

@@ -35,11 +35,11 @@ export async function measurePlanner({ workloads, simd, threads: [threads], quic
   }
   dk.dispose();
 
-  const planned = [...new Set(data.rows.map(({ algorithm }) => algorithm))].sort();
+  const names = [...new Set(data.rows.map(({ algorithm }) => algorithm))].sort();
   const table = {
     columns: ['planned', 'shapes', 'the fastest', 'mean excess', 'most'],
     rows: [
-      ...planned.map((name) => summary(name, data.rows.filter(({ algorithm }) => algorithm === name))),
+      ...names.map((name) => summary(name, data.rows.filter(({ algorithm }) => algorithm === name))),
       summary('all', data.rows),
     ],
   };

@@ -57,7 +57,7 @@ static void pool_part(const void *argument, int32_t index, int32_t thread) {
 
 void pool_means(dk_context *context, const float *x, int32_t planes, size_t pixels, double *mean) {
   DK_ASSERT(x && mean && planes >= 1 && pixels >= 1);
-  const bool divided = parallel_pays(context, (double)WORK * planes * pixels);
+  const bool divided = parallel_pays(context, (double)WORK * planes * (double)pixels);
   const int32_t threads = divided ? parallel_threads(context) : 1;
   const pool_work work = {x, planes, planes < threads ? planes : threads, pixels, mean};
   parallel_for(context, work.parts, pool_part, &work);

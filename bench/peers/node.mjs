@@ -7,10 +7,12 @@ const require = createRequire(import.meta.url);
 const requireNative = createRequire(new URL('../native/package.json', import.meta.url));
 
 const loaders = {
+  // @ts-ignore -- bench/ installs it
   'onnxruntime-web': async (options) => onnxruntimeWeb(await import('onnxruntime-web'), options),
   'onnxruntime-node': async (options) => onnxruntimeNode(requireNative('onnxruntime-node'), options),
   // TensorFlow.js has no threads in Node.
   async 'tfjs-wasm'() {
+    // @ts-ignore -- bench/ installs it
     const tf = require('@tensorflow/tfjs-core');
     require('@tensorflow/tfjs-backend-wasm');
     return tfjsWasm(tf, { threads: 1 });

@@ -10,8 +10,8 @@ export function nonNegativeLeastSquares(A, b) {
   const n = A[0].length;
   // Columns of length one: their numbers may be of very different size.
   const lengths = Array.from({ length: n }, (_, j) => Math.hypot(...A.map((row) => row[j])) || 1);
-  const gram = Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) =>
-    A.reduce((sum, row) => sum + row[i] * row[j], 0) / lengths[i] / lengths[j]));
+  const gram = lengths.map((length, i) => lengths.map((other, j) =>
+    A.reduce((sum, row) => sum + row[i] * row[j], 0) / length / other));
   const right = lengths.map((length, j) => A.reduce((sum, row, i) => sum + row[j] * b[i], 0) / length);
   const x = new Float64Array(n);
   for (let round = 0, moved = 1; moved > 1e-9 && round < 1e6; round++) {

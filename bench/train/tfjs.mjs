@@ -72,7 +72,7 @@ const hasGradients = (workload) =>
  * @param {{ [name: string]: any }} tensors
  */
 function forward(tf, workload, x, tensors) {
-  const { C, O, K, R, stride, padding } = workload;
+  const { C, O, R, stride, padding } = workload;
   const { conv1, scale, offset, mean, variance, conv2, conv2Bias, kernels, biases } = tensors;
   const hidden = tf.matMul(tf.mean(x, [1, 2]), conv1);
   const rectified = tf.relu(tf.batchNorm2d(hidden, mean, variance, offset, scale, 1e-5));
@@ -89,7 +89,7 @@ function forward(tf, workload, x, tensors) {
  * @param {import('../../web/bench/workload.js').Workload} workload
  * @param {import('../../web/bench/workload.js').State} state
  */
-function upload(tf, { C, O, K, M }, state) {
+function upload(tf, { C, K, M }, state) {
   const tensor = (/** @type {string} */ name) => tf.tensor(state[name].data, state[name].shape);
   const columns = (/** @type {string} */ name, /** @type {number[]} */ shape) =>
     tf.transpose(tf.reshape(tensor(name), shape));

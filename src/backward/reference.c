@@ -84,5 +84,6 @@ SMALL void convolution_reference_packed(const geometry *s, const packed_kernels 
   convolution_reference_backward(s, wide_x, w, wide_gy, wide_gx, wide_gw);
   for (size_t i = 0; gx && i < inputs; i++) gx[i] = (float)wide_gx[i];
   for (size_t i = 0; i < kernel; i++)
+    /* depth is not 0. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
     kernels_channel(gw, 0, (int32_t)(i / depth))[i % depth * LANES] = (float)wide_gw[i];
 }

@@ -46,16 +46,19 @@ void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t
       int32_t top, bottom, left, right;
       triangle_bounds(y, src_H, H, &top, &bottom);
       triangle_bounds(x, src_W, W, &left, &right);
-      double sum[3] = {0.0, 0.0, 0.0}, share = 0.0;
+      double sum[3] = {0.0, 0.0, 0.0}, share = 0.0; /* channels is 1 or 3, which the analyser cannot know */
       for (int32_t v = top; v < bottom; v++)
         for (int32_t u = left; u < right; u++) {
           double weight = triangle(v, y, src_H, H) * triangle(u, x, src_W, W);
           const uint8_t *pixel = rgba + 4 * ((size_t)v * (size_t)src_W + (size_t)u);
           share += weight;
-          for (int32_t c = 0; c < channels; c++) sum[c] += weight * channel_value(pixel, channels, c);
+          for (int32_t c = 0; c < channels; c++)
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
+            sum[c] += weight * channel_value(pixel, channels, c);
         }
       for (int32_t c = 0; c < channels; c++)
         planes[((size_t)c * (size_t)H + (size_t)y) * (size_t)W + (size_t)x] =
+            /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
             (float)((sum[c] / share / 255.0 - mean[c]) / std[c]);
     }
 }

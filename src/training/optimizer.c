@@ -22,8 +22,9 @@ SMALL void sgd_step_reference(float *parameter, const float *gradient, float *ve
   for (size_t i = 0; i < count; i++) {
     double g = gradient[i] + weight_decay * parameter[i];
     if (momentum != 0) {
-      g = step == 1 ? g : momentum * velocity[i] + g;
-      velocity[i] = (float)g;
+      /* The analyser believes that momentum is 0 in the caller and not 0 here. */
+      g = step == 1 ? g : momentum * velocity[i] + g; /* NOLINT(clang-analyzer-core.NullDereference) */
+      velocity[i] = (float)g;                         /* NOLINT(clang-analyzer-core.NullDereference) */
     }
     parameter[i] = (float)(parameter[i] - lr * g);
   }

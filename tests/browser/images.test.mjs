@@ -354,7 +354,7 @@ test('pixels in display-p3 and of 16 bits become sRGB as the browser converts th
         plainHalves: bytes(dk.fromImage({ data: halves, width: 1, height: 1, pixelFormat: 'rgba-float16' })),
         colour: colour.join(),
         imageData: wide?.colorSpace === 'display-p3' ? bytes(dk.fromImage(wide)) : null,
-        browser: wide?.colorSpace === 'display-p3' ? [...made.getImageData(0, 0, 1, 1).data.slice(0, 3)].join() : null,
+        browser: wide?.colorSpace === 'display-p3' ? made.getImageData(0, 0, 1, 1).data.slice(0, 3).join() : null,
       });
     }
     return found;

@@ -30,16 +30,16 @@ test('two threads return the numbers of one', async () => {
   await open();
   const { threads, differences, warnings } = await page.evaluate(async () => {
     const outputs = [];
-    const threads = [];
+    const counts = [];
     for (const count of [1, 2]) {
       const dk = await load({ threads: count });
       const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3, seed: 1 });
       const x = dk.tensor(Float32Array.from({ length: 3 * 200 * 200 }, (_, i) => Math.sin(i)), [1, 3, 200, 200]);
       outputs.push(block.forward(x).toArray());
-      threads.push(dk.info.threads);
+      counts.push(dk.info.threads);
       dk.dispose();
     }
-    return { threads, differences: outputs[0].filter((value, i) => value !== outputs[1][i]).length, warnings };
+    return { threads: counts, differences: outputs[0].filter((value, i) => value !== outputs[1][i]).length, warnings };
   });
   assert.deepEqual({ threads, differences, warnings }, { threads: [1, 2], differences: 0, warnings: [] });
 });

@@ -29,7 +29,7 @@ static statistics any_statistics(check *c) {
 }
 
 static double tolerance_of(const statistics *s, size_t channel) {
-  return 1e-6 * (1.0 + fabs(s->mean[channel])) / s->std[channel];
+  return 1e-6 * (1.0 + fabsf(s->mean[channel])) / s->std[channel];
 }
 
 static void check_rgba_to_planes(check *c, size_t pixels, int32_t channels, statistics s) {

@@ -1,5 +1,5 @@
 /* See check_pointers.h. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* for MAP_FIXED_NOREPLACE. NOLINT(bugprone-reserved-identifier) */
 #include "check_pointers.h"
 
 #if defined(__wasm__)
@@ -26,9 +26,10 @@ static long lowest_address(void) {
 
 /* bytes of zeros at that address. */
 static void *low_memory(long address, size_t bytes) {
+  /* The address is the matter. NOLINTNEXTLINE(performance-no-int-to-ptr) */
   void *memory = mmap((void *)address, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (memory == (void *)address) return memory;
+  if ((long)memory == address) return memory;
   fprintf(stderr, "no memory at the lowest address, %#lx\n", (unsigned long)address);
   abort();
 }

@@ -66,8 +66,9 @@ static bool optimizers_agree(random_state *random, bool adam, size_t n) {
       dk_adam_step(got[PARAMETER], gradient, got[M], got[V], n, lr, 0.9, 0.999, 1e-8, decay, step);
       adam_step_reference(want[PARAMETER], gradient, want[M], want[V], n, lr, 0.9, 0.999, 1e-8, decay, step);
     } else {
-      dk_sgd_step(got[PARAMETER], gradient, momentum ? got[M] : NULL, n, lr, momentum, decay, step);
-      sgd_step_reference(want[PARAMETER], gradient, momentum ? want[M] : NULL, n, lr, momentum, decay, step);
+      dk_sgd_step(got[PARAMETER], gradient, momentum != 0 ? got[M] : NULL, n, lr, momentum, decay, step);
+      sgd_step_reference(want[PARAMETER], gradient, momentum != 0 ? want[M] : NULL, n, lr, momentum, decay,
+                         step);
     }
   }
   for (int i = 0; i < ARRAYS; i++) {

@@ -4,7 +4,12 @@ import { fileURLToPath } from 'node:url';
 
 const path = (/** @type {string} */ relative) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
-export const variants = ['native with sanitizers', 'wasm baseline', 'wasm relaxed'];
+/** The folder of the programs for this machine; `npm run coverage` names another, and runs no others. */
+const native = process.env.DYNAKERNEL_NATIVE ?? 'build/native';
+
+export const variants = process.env.DYNAKERNEL_NATIVE
+  ? [`native from ${native}`]
+  : ['native with sanitizers', 'wasm baseline', 'wasm relaxed'];
 
 /**
  * Runs one program until it ends.
@@ -17,7 +22,7 @@ export const variants = ['native with sanitizers', 'wasm baseline', 'wasm relaxe
 export function runProgram(name, variant, { args = [], input = new Uint8Array() } = {}) {
   const [command, ...firstArgs] =
     variant === variants[0]
-      ? [path(`build/native/${name}`)]
+      ? [path(`${native}/${name}`)]
       : [process.execPath, '--no-warnings', path('tests/native/wasi.mjs'),
          path(`build/check/${name}-${variant.split(' ')[1]}.wasm`)];
   const { status, stdout, stderr, error } = spawnSync(command, [...firstArgs, ...args], {

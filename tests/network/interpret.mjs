@@ -61,7 +61,7 @@ export function erf(x) {
 }
 
 /** One image's convolution: x [C,H,W], weight [O,C/G,Rh,Rw] into y [O,Ho,Wo]. */
-function convolve(x, [C, H, W], weight, [O, depth, Rh, Rw], bias, y, [Ho, Wo], { stride, padding, dilation, groups }) {
+function convolve(x, [, H, W], weight, [O, depth, Rh, Rw], bias, y, [Ho, Wo], { stride, padding, dilation, groups }) {
   for (let o = 0; o < O; o++) {
     const first = Math.floor(o / (O / groups)) * depth;
     const sums = new Float64Array(Ho * Wo).fill(bias ? bias[o] : 0);
@@ -116,7 +116,8 @@ function dynamicConv2d([x, a, weight, bias, f, s, q], attributes, [shape]) {
     const mixedBias = bias && new Float64Array(O);
     for (let k = 0; k < K; k++) {
       for (let i = 0; i < size; i++) mixed[i] += a.data[n * K + k] * weight.data[k * size + i];
-      for (let o = 0; bias && o < O; o++) mixedBias[o] += a.data[n * K + k] * bias.data[k * O + o];
+      if (!bias) continue;
+      for (let o = 0; o < O; o++) mixedBias[o] += a.data[n * K + k] * bias.data[k * O + o];
     }
     for (let i = 0; i < size; i++) {
       const [o, c, t] = [Math.floor(i / depth / taps), Math.floor(i / taps) % depth, i % taps];
@@ -384,11 +385,8 @@ export const MEANINGS = {
 };
 
 /**
- * Runs a graph.
- *
- * @param graph
- * @param inputs { name: Float32Array }
- * @returns { outputs: { name: { shape, data } }, kept: the same for graph.keep }
+ * Runs a graph. inputs holds a Float32Array for each name. Returns outputs, which holds { shape, data } for each name,
+ * and kept, which holds the same for the values of graph.keep.
  */
 export function interpret(graph, inputs) {
   const tensors = new Map();

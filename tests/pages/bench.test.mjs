@@ -62,7 +62,7 @@ describe(`benchmark page in ${browserName}`, () => {
       assert.ok(fits, `${name}: nothing sticks out`);
       const inside = await page.$eval('#chart svg', (chart) => {
         const edge = chart.getBoundingClientRect().right + 1;
-        return [...chart.querySelectorAll('text')].every((text) => text.getBoundingClientRect().right <= edge);
+        return [...chart.querySelectorAll('text')].every((label) => label.getBoundingClientRect().right <= edge);
       });
       assert.ok(inside, `${name}: every figure lies inside the chart`);
       if (browserName === 'chromium') { // only Chromium can emulate forced colours

@@ -5,13 +5,9 @@
  *
  * @param {import('puppeteer-core').Page} page
  * @param {{
- *   picture: string,           its address
- *   preset?: string,           the block: a preset of the playground,
- *   seed?: number,
- *   state?: string,            or a state dict, by its address
- *   manual?: number[],
- *   options?: object,          of fromImage
- * }} what
+ *   picture: string, preset?: string, seed?: number, state?: string, manual?: number[], options?: object,
+ * }} what  the address of the picture; the block, a preset of the playground or the address of a state dict; options of
+ *   fromImage
  */
 export function compareWithLibrary(page, what) {
   return page.evaluate(async ({ picture, preset, seed, state, manual, options = {} }) => {

@@ -11,7 +11,9 @@ import { parseCheckpoint } from '../../web/dynakernel/checkpoint/checkpoint.js';
 import {
   cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
 } from '../../web/dynakernel/index.js';
+import { Random } from '../../web/shared/random.js';
 import { assertClose, loadRuntime, randomTensor } from '../helpers.mjs';
+import { seedTitle, seedsOf } from '../seeds.mjs';
 import { assertGradient, assertWithin, copies } from '../training.mjs';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -54,6 +56,29 @@ test('PyTorch loads what examples/train.mjs saves, and computes the same outputs
   assertClose(block.lastAttention, answer.attention.data, 'attention');
   for (const thing of [block, x, y]) thing.dispose();
 });
+
+for (const seed of seedsOf(40)) {
+  test(`random configurations: PyTorch answers the same, ${seedTitle(seed)}`, () => {
+    const random = new Random(seed);
+    const pick = (...values) => values[random.below(values.length)];
+    for (let count = 0; count < 5; count++) {
+      const groups = pick(1, 1, 2, 3), kernelSize = pick(1, 3, 5);
+      const geometry = { stride: pick(1, 2), padding: random.below(kernelSize), dilation: pick(1, 2), groups };
+      const inChannels = groups * (1 + random.below(8)), outChannels = groups * (1 + random.below(8));
+      const config = { inChannels, outChannels, kernelSize, numKernels: 1 + random.below(6), bias: random.below(2) === 0, ...geometry };
+      const shape = [1 + random.below(3), inChannels, 9 + random.below(12), 9 + random.below(12)];
+      const block = dk.dynamicKernelAggregation({ ...config, seed: count });
+      const x = randomTensor(dk, shape, seed + count);
+      const y = block.forward(x);
+      const answer = ask({ task: 'output', geometry }, { ...block.stateDict(), input: x });
+      const what = `${count}: ${JSON.stringify({ ...config, shape })}`;
+      assert.deepEqual(y.shape, answer.output.shape, what);
+      assertClose(y.data, answer.output.data, `output of ${what}`);
+      assertClose(block.lastAttention, answer.attention.data, `attention of ${what}`);
+      for (const thing of [block, x, y]) thing.dispose();
+    }
+  });
+}
 
 const runs = [
   {

@@ -45,7 +45,8 @@ test('thrown values of every kind', () => {
   revoke();
   const long = new Error('m'.repeat(1e6));
   for (const value of [
-    undefined, null, 3, 'text', Symbol('s'), 10n, {}, Object.create(null), proxy, long, { get message() { throw 1; } },
+    undefined, null, 3, 'text', Symbol('s'), 10n, {}, Object.create(null), proxy, long,
+    { get message() { throw 1; } }, // oxlint-disable-line no-throw-literal -- callers may throw anything
     { message: Symbol('m') }, new DOMException('no', 'SecurityError'), Object.create(DynakernelError.prototype),
   ]) {
     const error = errorOf(() => attention.forward(x, thrown(value)));
@@ -84,11 +85,11 @@ test('the call stack is full', () => {
 test('JavaScript has too little memory', () => {
   const x = dk.zeros([4]);
   const { slice } = Float32Array.prototype;
-  Float32Array.prototype.slice = () => { throw new RangeError('Array buffer allocation failed'); };
+  Float32Array.prototype.slice = () => { throw new RangeError('Array buffer allocation failed'); }; // oxlint-disable-line no-extend-native -- put back below
   try {
     assertRefused(() => x.toArray(), 'ERR_MEMORY', 'toArray', 'too little memory', 'Array buffer allocation failed');
   } finally {
-    Float32Array.prototype.slice = slice;
+    Float32Array.prototype.slice = slice; // oxlint-disable-line no-extend-native -- as it was
   }
 });
 

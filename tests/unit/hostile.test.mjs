@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { DynakernelError } from '../../web/dynakernel/index.js';
 import { assertRefused, loadRuntime } from '../helpers.mjs';
 import { config, functionOf, makeWorld, membersOf, table } from '../hostile/api.mjs';
+import { seedTitle, seedsOf } from '../seeds.mjs';
 
-const SEED = 20;
 const MOST_SECONDS = 4; // for one call, on a busy machine
 const MOST_ENDS = 3; // after so many calls that hang, or end their thread, the test of an area stops
 
@@ -50,13 +50,15 @@ test('the table lists every option', async () => {
 });
 
 const areas = groupBy(Object.keys(table), areaOf);
-for (const [area, members] of areas) {
-  test(`hostile values: ${area}`, async () => {
-    const { findings, calls, accepted } = await attack(members);
-    assert.ok(calls > members.length * 20, `${calls} calls of ${members.length} members`);
-    assert.ok(accepted < calls / 2, `${accepted} of ${calls} calls were accepted`);
-    if (findings.length > 0) assert.fail(report(findings));
-  });
+for (const seed of seedsOf(20)) {
+  for (const [area, members] of areas) {
+    test(`hostile values: ${area}, ${seedTitle(seed)}`, async () => {
+      const { findings, calls, accepted } = await attack(members, seed);
+      assert.ok(calls > members.length * 20, `${calls} calls of ${members.length} members`);
+      assert.ok(accepted < calls / 2, `${accepted} of ${calls} calls were accepted`);
+      if (findings.length > 0) assert.fail(report(findings));
+    });
+  }
 }
 
 /** The class of a member. All functions are one area. */
@@ -71,10 +73,10 @@ function groupBy(items, keyOf) {
 }
 
 /** Makes the calls of some members in processes, one process after another. A call that hangs ends its process. */
-async function attack(members) {
+async function attack(members, seed) {
   const findings = [];
   for (let first = 0, ends = 0; ; ends++) {
-    const { stopped, done } = await attackFrom(first, members, findings);
+    const { stopped, done } = await attackFrom(first, members, seed, findings);
     if (done) return { findings, ...done };
     findings.push(`${stopped.name}: ${stopped.why}`);
     first = stopped.index + 1;
@@ -84,10 +86,10 @@ async function attack(members) {
 
 const caller = fileURLToPath(new URL('../hostile/caller.mjs', import.meta.url));
 
-async function attackFrom(first, members, findings) {
+async function attackFrom(first, members, seed, findings) {
   const progress = join(folder, 'progress');
   writeFileSync(progress, '');
-  const child = spawn(process.execPath, ['--max-old-space-size=512', caller, progress, first, SEED, ...members],
+  const child = spawn(process.execPath, ['--max-old-space-size=512', caller, progress, first, seed, ...members],
     { stdio: ['ignore', 'pipe', 'inherit'] });
   let names = [];
   let done;
@@ -122,7 +124,7 @@ function report(findings) {
     kinds.set(kind, [...kinds.get(kind) ?? [], finding]);
   }
   const lines = [...kinds.values()].map(([first, ...rest]) => `- ${first}${rest.length > 0 ? ` (and ${rest.length} like it)` : ''}`);
-  return `${findings.length} findings (seed ${SEED}):\n${lines.join('\n')}`;
+  return `${findings.length} findings:\n${lines.join('\n')}`;
 }
 
 // Arguments that change between a check and its use, or dispose an object that a call works on. Each test has a runtime

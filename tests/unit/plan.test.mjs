@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Random } from '../../web/shared/random.js';
 import { algorithmsOf, assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
+import { seedTitle, seedsOf } from '../seeds.mjs';
 
 let dk;
 before(async () => {
@@ -96,6 +97,39 @@ test("'toomcook' stands for its whole family, and the plan tells which of it run
   assertRefused(() => karatsuba.planFor([1, 3, 21, 18]), 'ERR_CONFIG', 'karatsuba');
 });
 
+for (const seed of seedsOf(30)) {
+  test(`random configurations: the planned algorithm computes what the reference computes, ${seedTitle(seed)}`, () => {
+    const random = new Random(seed);
+    for (let count = 0; count < 60; count++) {
+      const { config, shape } = drawn(random);
+      const x = randomTensor(dk, shape, seed + count);
+      const [block, reference] = ['auto', 'reference'].map((algorithm) =>
+        dk.dynamicKernelAggregation({ ...config, seed: count, algorithm }));
+      const [y, expected] = [block, reference].map((made) => made.forward(x));
+      const what = `${count}: ${block.plan.algorithm}, ${JSON.stringify({ ...config, shape })}`;
+      assert.deepEqual(y.shape, expected.shape, what);
+      assertClose(y.toArray(), expected.toArray(), what);
+      for (const thing of [x, block, reference, y, expected]) thing.dispose();
+    }
+  });
+}
+
+/** A configuration, and the shape of images that are large enough for it. */
+function drawn(random) {
+  const pick = (...values) => values[random.below(values.length)];
+  const groups = pick(1, 1, 1, 2, 4);
+  const depthwise = random.below(4) === 0;
+  const channels = depthwise ? 1 + random.below(24) : groups * (1 + random.below(12));
+  const kernelSize = pick(1, 2, 3, 3, 3, 5, 7), dilation = pick(1, 1, 1, 2), padding = random.below(kernelSize + 1);
+  const config = {
+    inChannels: channels, outChannels: depthwise ? channels : groups * (1 + random.below(12)),
+    groups: depthwise ? channels : groups, kernelSize, stride: pick(1, 1, 2, 3), padding, dilation,
+    numKernels: 1 + random.below(5), bias: random.below(2) === 0,
+  };
+  const side = () => dilation * (kernelSize - 1) + 1 + random.below(24);
+  return { config, shape: [1 + random.below(3), channels, side(), side()] };
+}
+
 // Larger than the random configurations of the native checks: several strips of tile rows, several
 // chunks of input channels or of columns, the last of them ragged, planes far apart, and an output block
 // of few channels.
@@ -153,9 +187,9 @@ test('the planner skips algorithms whose workspace would not fit', () => {
     assert.ok(workspaceBytes <= 2 ** 27, `${title}: ${algorithm} in ${workspaceBytes} bytes`);
     conv.dispose();
     // Forced, an algorithm refuses what it has no room for.
-    const forced = dk.kernelAggregation({ ...config, algorithm: 'winograd' });
-    assertRefused(() => forced.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd');
-    forced.dispose();
+    const other = dk.kernelAggregation({ ...config, algorithm: 'winograd' });
+    assertRefused(() => other.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd');
+    other.dispose();
   }
 });
 

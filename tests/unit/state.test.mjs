@@ -108,29 +108,29 @@ test('numbers of other types are converted', () => {
   const values = [0, -0, 1, -2.5, 0.0999755859375, 65504, Infinity, 2 ** -24];
   const bits = Uint16Array.of(0, 0x8000, 0x3c00, 0xc100, 0x2e66, 0x7bff, 0x7c00, 1);
   const weight = (data, dtype) => ({ weight: { shape: [1, 8, 1, 1, 1], data, dtype } });
-  const load = (source) => {
+  const loaded = (source) => {
     block.loadStateDict(source, { strict: false });
     return [...block.stateDict().weight.data];
   };
-  assert.deepEqual(load(weight(Float64Array.from(values))), values);
-  assert.deepEqual(load(weight(values)), values);
-  assert.deepEqual(load(weight(bits, 'F16')), values);
-  assert.deepEqual(load(toSafetensors(weight(bits, 'F16'))), values);
-  assert.ok(Number.isNaN(load(weight(bits.map(() => 0x7e00), 'F16'))[0]));
+  assert.deepEqual(loaded(weight(Float64Array.from(values))), values);
+  assert.deepEqual(loaded(weight(values)), values);
+  assert.deepEqual(loaded(weight(bits, 'F16')), values);
+  assert.deepEqual(loaded(toSafetensors(weight(bits, 'F16'))), values);
+  assert.ok(Number.isNaN(loaded(weight(bits.map(() => 0x7e00), 'F16'))[0]));
 
   const bfloats = Float32Array.of(0, -0, 1, -2.5, 3.140625, 1e38, -Infinity, 0.0078125);
   const upper = new Uint16Array(bfloats.buffer).filter((_, i) => i % 2 === 1);
   const truncated = bfloats.map((_, i) => new Float32Array(Uint32Array.of(upper[i] << 16).buffer)[0]);
-  assert.deepEqual(load(toSafetensors(weight(upper, 'BF16'))), [...truncated]);
+  assert.deepEqual(loaded(toSafetensors(weight(upper, 'BF16'))), [...truncated]);
 
-  assert.deepEqual(load(weight(BigInt64Array.from([0n, 1n, 2n, 3n, 4n, 5n, 6n, -7n]))), [0, 1, 2, 3, 4, 5, 6, -7]);
+  assert.deepEqual(loaded(weight(BigInt64Array.from([0n, 1n, 2n, 3n, 4n, 5n, 6n, -7n]))), [0, 1, 2, 3, 4, 5, 6, -7]);
   const eight = Uint8Array.of(0, 0x38, 0xc0, 0x7e, 1, 0xb8, 8, 0x40);
-  assert.deepEqual(load(weight(eight, 'F8_E4M3')), [0, 1, -2, 448, 2 ** -9, -1, 2 ** -6, 2]);
-  assert.deepEqual(load(toSafetensors(weight(eight, 'F8_E5M2'))), [0, 0.5, -2, 98304, 2 ** -16, -0.5, 2 ** -13, 2].map(
+  assert.deepEqual(loaded(weight(eight, 'F8_E4M3')), [0, 1, -2, 448, 2 ** -9, -1, 2 ** -6, 2]);
+  assert.deepEqual(loaded(toSafetensors(weight(eight, 'F8_E5M2'))), [0, 0.5, -2, 98304, 2 ** -16, -0.5, 2 ** -13, 2].map(
     (value, i) => (i === 3 ? NaN : value)), '0x7e is a NaN of this type');
-  const kept = load(weight(Float32Array.from(values)));
+  const kept = loaded(weight(Float32Array.from(values)));
   for (const dtype of ['C64', 'F8_E8M0', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'F6_E2M3', 'F4', 'I4']) {
-    assertRefused(() => load(weight(new Uint8Array(8), dtype)), 'ERR_STATE', 'weight', dtype, 'BF16');
+    assertRefused(() => loaded(weight(new Uint8Array(8), dtype)), 'ERR_STATE', 'weight', dtype, 'BF16');
   }
   assert.deepEqual([...block.stateDict().weight.data], kept);
 });
@@ -157,31 +157,31 @@ test('arrays with holes are refused', () => {
 
 test('num_batches_tracked may be [1], of any number type, and is a whole number', () => {
   const block = makeBlock(1);
-  const load = (shape, data, dtype) => {
+  const loaded = (shape, data, dtype) => {
     for (const source of [{ ...block.stateDict(), [TRACKED]: { shape, data, dtype } },
       ArrayBuffer.isView(data) ? toSafetensors({ ...block.stateDict(), [TRACKED]: { shape, data, dtype } }) : {}]) {
       block.loadStateDict(source, { strict: false });
     }
     return block.stateDict()[TRACKED];
   };
-  assert.deepEqual(load([1], BigInt64Array.of(7n)), { shape: [], data: BigInt64Array.of(7n) });
-  assert.deepEqual(load([], [12345678901]), { shape: [], data: BigInt64Array.of(12345678901n) }, 'beyond 32 bits');
+  assert.deepEqual(loaded([1], BigInt64Array.of(7n)), { shape: [], data: BigInt64Array.of(7n) });
+  assert.deepEqual(loaded([], [12345678901]), { shape: [], data: BigInt64Array.of(12345678901n) }, 'beyond 32 bits');
   for (const shape of [[], [1]]) {
     for (const [data, dtype] of [
       [Uint16Array.of(0x63d0), 'F16'], [Uint16Array.of(0x447a), 'BF16'], [Float32Array.of(1000)], [Float64Array.of(1000)],
       [Int32Array.of(1000)], [BigUint64Array.of(1000n)], [Int16Array.of(1000)], [Uint16Array.of(1000)],
     ]) {
-      load([], [1]);
-      assert.equal(load(shape, data, dtype).data[0], 1000n, dtype ?? data.constructor.name);
+      loaded([], [1]);
+      assert.equal(loaded(shape, data, dtype).data[0], 1000n, dtype ?? data.constructor.name);
     }
-    assert.equal(load(shape, Uint8Array.of(0x40), 'F8_E4M3').data[0], 2n);
-    assert.equal(load(shape, Float64Array.of(2 ** 53)).data[0], 2n ** 53n);
-    assert.equal(load(shape, Float64Array.of(2 ** 60)).data[0], 2n ** 60n);
+    assert.equal(loaded(shape, Uint8Array.of(0x40), 'F8_E4M3').data[0], 2n);
+    assert.equal(loaded(shape, Float64Array.of(2 ** 53)).data[0], 2n ** 53n);
+    assert.equal(loaded(shape, Float64Array.of(2 ** 60)).data[0], 2n ** 60n);
   }
-  assertRefused(() => load([], [1.5]), 'ERR_STATE', TRACKED, '1.5');
-  assertRefused(() => load([], Uint16Array.of(0x7c00), 'F16'), 'ERR_STATE', TRACKED, 'Infinity', 'left out');
-  assertRefused(() => load([], BigUint64Array.of(2n ** 63n)), 'ERR_STATE', TRACKED, '64 bits', `${2n ** 63n}n`);
-  assertRefused(() => load([1, 1], [1]), 'ERR_STATE', '[1, 1]');
+  assertRefused(() => loaded([], [1.5]), 'ERR_STATE', TRACKED, '1.5');
+  assertRefused(() => loaded([], Uint16Array.of(0x7c00), 'F16'), 'ERR_STATE', TRACKED, 'Infinity', 'left out');
+  assertRefused(() => loaded([], BigUint64Array.of(2n ** 63n)), 'ERR_STATE', TRACKED, '64 bits', `${2n ** 63n}n`);
+  assertRefused(() => loaded([1, 1], [1]), 'ERR_STATE', '[1, 1]');
 });
 
 test('num_batches_tracked may be missing: it stays, and is not listed', () => {

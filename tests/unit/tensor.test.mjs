@@ -34,7 +34,7 @@ test('from arrays, flat and nested', () => {
   assertRefused(() => dk.tensor([[1, 2], 3], [2, 2]), 'ERR_CONFIG', 'element 2 is 3');
   assertRefused(() => dk.tensor([1, '2'], [2]), 'ERR_CONFIG', 'element 1 is "2"');
   assertRefused(() => dk.tensor([1, undefined], [2]), 'ERR_CONFIG', 'undefined');
-  assertRefused(() => dk.tensor([1, , 3], [3]), 'ERR_CONFIG', 'element 1 is undefined');
+  assertRefused(() => dk.tensor([1, , 3], [3]), 'ERR_CONFIG', 'element 1 is undefined'); // oxlint-disable-line no-sparse-arrays -- a hole is refused
   assertRefused(() => dk.tensor([true], [1]), 'ERR_CONFIG', 'true');
 });
 

@@ -39,10 +39,10 @@ function snapshot() {
 /** The three modules, each with the arguments of its forward pass and the shape of its output. */
 function modules() {
   const a = dk.zeros([2, 4]);
-  const [block, attention, aggregation] =
+  const [whole, attention, aggregation] =
     [dk.dynamicKernelAggregation(config), dk.kernelAttention({ channels: 3 }), dk.kernelAggregation(config)];
   return [
-    { module: block, inputs: [x], shape: [2, 4, 6, 7], name: 'block.backward', dispose: () => block.dispose() },
+    { module: whole, inputs: [x], shape: [2, 4, 6, 7], name: 'block.backward', dispose: () => whole.dispose() },
     { module: attention, inputs: [x], shape: [2, 4], name: 'attention.backward', dispose: () => attention.dispose() },
     {
       module: aggregation, inputs: [x, a], shape: [2, 4, 6, 7], name: 'aggregation.backward',
@@ -289,8 +289,8 @@ function isRefused({ make, work, look, afterwards }, kind, number) {
     if (thing) made.push(thing);
     return thing;
   };
-  const inputs = (x) => (kind === 'block' ? [x] : [x, mixtures[Number(x === things.large)]]);
-  things.forward = (x) => keep(module.forward(...inputs(x)));
+  const inputs = (image) => (kind === 'block' ? [image] : [image, mixtures[Number(image === things.large)]]);
+  things.forward = (image) => keep(module.forward(...inputs(image)));
   module.requiresGrad = true;
   things.made = keep(make(things));
   const before = look(things);

@@ -12,8 +12,8 @@ import { ONE_THREAD } from './engine.js';
 /** Formats milliseconds with about three significant digits. @param {number} ms */
 export const milliseconds = (ms) => ms.toFixed(ms < 0.1 ? 4 : ms < 1 ? 3 : ms < 100 ? 2 : 0);
 
-/** Formats a ratio. @param {number} ratio */
-export const times = (ratio) => (ratio < 100 ? ratio.toFixed(2) : ratio.toFixed(0));
+/** Formats a ratio. @param {number} factor */
+export const times = (factor) => (factor < 100 ? factor.toFixed(2) : factor.toFixed(0));
 
 /** @param {readonly number[]} values */
 const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
@@ -127,7 +127,7 @@ export function markdownTable({ columns, rows }) {
 export function textTable({ columns, rows }) {
   const widths = columns.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
   const line = (/** @type {readonly string[]} */ cells) =>
-    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ').trimEnd();
+    cells.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join('  ').trimEnd();
   return [line(columns), ...rows.map(line)].join('\n');
 }
 

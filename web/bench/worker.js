@@ -25,8 +25,8 @@ import { runSession } from './session.js';
 /** The other engines are part of the repository, not of the page. */
 const PEERS = new URL('../../bench/peers/browser.js', import.meta.url).href;
 
-/** Sends an answer to the page. @param {Answer} answer */
-const answer = (answer) => self.postMessage(answer);
+/** Sends an answer to the page. @param {Answer} message */
+const answer = (message) => self.postMessage(message);
 
 self.addEventListener('message', async (/** @type {MessageEvent<Request>} */ { data }) => {
   try {

@@ -253,17 +253,17 @@ async function instantiate(module, name, imports, imported) {
  * ends its threads.
  *
  * @param {AbortSignal | undefined} signal
- * @param {() => Promise<Runtime>} start
+ * @param {() => Promise<Runtime>} begin
  * @returns {Promise<Runtime>}
  */
-function abortable(signal, start) {
-  if (!signal) return start();
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(
+function abortable(signal, begin) {
+  if (!signal) return begin();
+  return new Promise((settle, refuse) => {
+    const abort = () => refuse(
       new DynakernelError('ERR_LOAD', 'loading was aborted', { cause: signal.reason }));
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
-    return start().then((runtime) => (signal.aborted ? runtime.dispose() : resolve(runtime)), reject)
+    return begin().then((runtime) => (signal.aborted ? runtime.dispose() : settle(runtime)), refuse)
       .finally(() => signal.removeEventListener('abort', abort));
   });
 }

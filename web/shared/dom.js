@@ -7,9 +7,9 @@
  * @returns {T}
  */
 export function byId(id, type) {
-  const element = document.getElementById(id);
-  if (!(element instanceof type)) throw new Error(`#${id} is no ${type.name}`);
-  return element;
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`#${id} is no ${type.name}`);
+  return found;
 }
 
 /**

@@ -27,7 +27,7 @@ export async function readStateFile(file) {
     return readBlocks(new Uint8Array(await file.arrayBuffer()), file.name);
   } catch (error) {
     if (!(error instanceof DynakernelError)) throw error;
-    throw new Error(`“${file.name}” cannot be read. ${sentence(error)}`);
+    throw new Error(`“${file.name}” cannot be read. ${sentence(error)}`, { cause: error });
   }
 }
 

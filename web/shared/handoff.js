@@ -20,7 +20,7 @@ export function leaveState(bytes, file) {
     const reason = isTooLarge
       ? `the block of ${size(bytes.length)} is more than the browser keeps for this site, so it cannot be handed over`
       : 'the browser keeps nothing for this site, so the block cannot be handed over';
-    throw new Error(`${reason}. Save it, and open the file in the playground`);
+    throw new Error(`${reason}. Save it, and open the file in the playground`, { cause: error });
   }
 }
 

@@ -1,6 +1,6 @@
 /** @import { Lesson, Photo } from './types.js' */
+/** @import { Random } from '../shared/random.js' */
 import { LUMA } from '../shared/handmade.js';
-import { Random } from '../shared/random.js';
 
 /**
  * The ranges of the mean luma of dark and bright pictures. The gap between them makes each picture one or the other.

@@ -24,7 +24,7 @@ function check(bytes, seed = 3) {
 }
 
 const dynamicOf = (graph) => graph.nodes.filter((one) => one.op === 'dynamicConv2d');
-const shapesOf = (node) => node.inputs.map((value) => value && value.shape);
+const shapesOf = ({ inputs }) => inputs.map((value) => value && value.shape);
 
 for (const N of [1, 3]) {
   test(`a network like Dite-HRNet, ${N} images`, () => {

@@ -110,5 +110,5 @@ test('constants with long rows are cut, turned and put together', () => {
     inputs: { x: [1] }, outputs: ['y'], constants: { c: tensor([2, 50], data), one: ints([1]), end: ints([41]) },
   }), { x: new Float32Array(1) });
   assert.deepEqual(opsOf(graph), ['add']);
-  assertTensor(outputs.y, [2, 80], [0, 1].flatMap((row) => [0, 1].flatMap(() => data.slice(50 * row + 1, 50 * row + 41))));
+  assertTensor(outputs.y, [2, 80], [0, 1].flatMap((half) => [0, 1].flatMap(() => data.slice(50 * half + 1, 50 * half + 41))));
 });

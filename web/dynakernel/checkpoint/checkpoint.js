@@ -150,4 +150,4 @@ function list(names) {
 
 /** @param {Uint8Array} file */
 const beginning = (file) =>
-  [...file.slice(0, 8)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  Array.from(file.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');

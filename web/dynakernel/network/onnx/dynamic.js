@@ -69,7 +69,7 @@ function foldedBatch(x, weight, groups, r) {
  */
 function makeDynamic(node, { mixture, order }, r) {
   const [x, weight, bias = null] = /** @type {Value[]} */ (node.inputs);
-  const { N, K, L, rest } = mixture;
+  const { N, K, rest } = mixture;
   const { groups } = node.attributes;
   const [B, channels, H, W] = x.shape;
   const [outputs, depth, ...taps] = weight.shape;

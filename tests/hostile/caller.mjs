@@ -18,7 +18,17 @@ const RANDOM_CALLS = 25; // of each member, with hostile values in all places
 const progress = openSync(process.argv[2], 'w');
 const [first, seed] = process.argv.slice(3, 5).map(Number);
 const members = process.argv.slice(5);
-const say = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
+/** Writes a line whole: a full pipe takes a part of it, or none yet. */
+function say(line) {
+  let rest = Buffer.from(`${JSON.stringify(line)}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+    }
+  }
+}
 console.warn = () => {}; // load() warns of threads
 
 let world = await makeWorld();

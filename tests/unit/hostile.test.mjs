@@ -104,13 +104,17 @@ async function attackFrom(first, members, seed, findings) {
       child.kill('SIGKILL');
     }
   }, 100);
-  for await (const line of createInterface(child.stdout)) {
-    const said = JSON.parse(line);
-    if (said.names) names = said.names;
-    if (said.finding) findings.push(said.finding);
-    if (said.done) done = said.done;
+  try {
+    for await (const line of createInterface(child.stdout)) {
+      if (child.killed && !line.endsWith('}')) break; // the process ended in the middle of a line
+      const said = JSON.parse(line);
+      if (said.names) names = said.names;
+      if (said.finding) findings.push(said.finding);
+      if (said.done) done = said.done;
+    }
+  } finally {
+    clearInterval(watch);
   }
-  clearInterval(watch);
   const index = Number(readFileSync(progress, 'utf8'));
   assert.ok(done || index in names, `the calls of ${members} do not begin`);
   return done ? { done } : { stopped: { index, name: names[index], why } };

@@ -11,7 +11,7 @@ const folder = join(root, 'build/coverage');
 if (process.argv.length > 2) {
   console.log(`usage: npm run coverage
 
-  Runs tests/native with clang's counters and tests/unit with Node's, prints the share of lines that ran per folder of
+  Runs tests/native with clang's counters and tests/unit and tests/network with Node's, prints the share of lines that ran per folder of
   src/ and of web/dynakernel/, and writes build/coverage/c/index.html and build/coverage/javascript/index.html.`);
   process.exit(process.argv.includes('--help') ? 0 : 1);
 }
@@ -57,7 +57,7 @@ function coverJavaScript() {
     '--test-reporter=lcov', `--test-reporter-destination=${lcov}`,
   ];
   // Its own report of the files is long: the table below replaces it.
-  const { status, stdout } = spawnSync(process.execPath, [...flags, ...testFiles('tests/unit')],
+  const { status, stdout } = spawnSync(process.execPath, [...flags, ...testFiles('tests/unit'), ...testFiles('tests/network')],
     { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
   if (status !== 0) fail(`${stdout}\nThe unit tests fail.`);
   const files = readLcov(readFileSync(lcov, 'utf8')).filter(({ file }) => file.startsWith('web/dynakernel/'));

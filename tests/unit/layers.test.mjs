@@ -21,8 +21,7 @@ const pageFolders = { 'index.html': 'playground', 'teach.html': 'teach', 'bench.
 
 /** What each folder of src/ may use besides itself; '' is its top. */
 const sourceLayers = {
-  '': ['network', 'convolution', 'backward', 'training', 'pixels', 'inner', 'base'],
-  network: ['convolution', 'backward', 'training', 'pixels', 'inner', 'base'],
+  '': ['convolution', 'backward', 'training', 'pixels', 'inner', 'base'],
   convolution: ['inner', 'base'],
   backward: ['convolution', 'inner', 'base'],
   training: ['inner', 'base'],
@@ -57,6 +56,13 @@ test('each page loads files of its own folder and of shared', () => {
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+test('the tables name each folder', () => {
+  const foldersOf = (folder) => readdirSync(join(root, folder), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
+  assert.deepEqual(foldersOf('src'), Object.keys(sourceLayers).filter(Boolean).sort());
+  assert.deepEqual(foldersOf('web').filter((name) => name !== 'photos'), Object.keys(webLayers).sort());
 });
 
 test('each folder of src/ includes from itself and from lower layers', () => {

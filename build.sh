@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds dynakernel. `./build.sh --help` lists the targets.
 set -euo pipefail
-export LC_ALL=C # one order of files everywhere
+export LC_ALL=C # files sort in the same order on every machine
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -39,27 +39,27 @@ missing() { printf 'build.sh: %s\n' "$*" >&2; exit 2; }
 
 mapfile -t sources < <(find src -name '*.c' | sort)
 mapfile -t headers < <(find src -name '*.h' | sort)
-threads=tests/native/threads.c # WASI has none: for this machine only
+threads=tests/native/threads.c # WASI has no threads: built for this machine only
 mapfile -t programs < <(grep -lE '^int main\(' tests/native/*.c 2>/dev/null | grep -vxF "$threads")
 mapfile -t shared < <(grep -LE '^int main\(' tests/native/*.c 2>/dev/null) # linked into every program
 
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 common=(
-  -std=c11                # the language of the sources, with attributes and pragmas that clang and gcc know
-  -ffp-contract=off       # a*b+c is fused only where the source says so: the same numbers from every compiler
+  -std=c11                # the sources are C11, with attributes and pragmas that clang and gcc know
+  -ffp-contract=off       # a*b+c is fused only if the source says so: every compiler gives the same numbers
   -Wall -Wextra -Werror   # a warning is an error
-  -Wshadow                # an inner name that hides an outer one is read as the wrong one
+  -Wshadow                # readers mistake an inner name for the outer name that it hides
   -Wpointer-arith         # arithmetic on void pointers is an extension of gcc
   -Wstrict-prototypes     # f() takes any arguments in C11; f(void) takes none
-  -Wmissing-prototypes    # a function is static, or a header declares it
-  -Wundef                 # a misspelt macro in #if counts as 0
-  -Wvla                   # a workspace is allocated, never an array on the stack as long as the caller says
-  -Wconversion            # a narrower number is cast where it is made narrower
-  -Wno-sign-conversion    # but sizes multiply an int32_t with a size_t in 500 places, all checked for overflow before
-  -Wno-shorten-64-to-32   # and sizes are uint64_t until they are known to fit (round_up in sizes.h)
-  -Wno-enum-float-conversion # and constants are enums, of costs too
-  -Wno-unknown-pragmas    # gcc does not know the loop pragmas, which are for LLVM's WebAssembly
+  -Wmissing-prototypes    # every function is static, or a header declares it
+  -Wundef                 # #if reads a misspelt macro as 0
+  -Wvla                   # workspaces are allocated: a caller never decides the length of an array on the stack
+  -Wconversion            # a conversion to a narrower number needs a cast
+  -Wno-sign-conversion    # 500 places multiply an int32_t with a size_t; all are checked for overflow before
+  -Wno-shorten-64-to-32   # sizes are uint64_t until a check shows that they fit (round_up in sizes.h)
+  -Wno-enum-float-conversion # constants are enums, including those of costs
+  -Wno-unknown-pragmas    # the loop pragmas are for LLVM's WebAssembly; gcc does not know them
   -Isrc                   # includes name the folder: "convolution/mixing.h"
   "-ffile-prefix-map=$PWD=." # no path of this machine in the output
 )
@@ -70,32 +70,32 @@ simd_baseline=(
 # shellcheck disable=SC2034
 simd_relaxed=(
   -msimd128
-  -mrelaxed-simd          # fused multiply-add where the processor has it
+  -mrelaxed-simd          # fused multiply-add if the processor has it
 )
 module=(
   -sSTRICT                # no deprecated behaviour, no implicit settings
   -sERROR_ON_UNDEFINED_SYMBOLS # a missing function fails here, not in the browser
-  -sALLOW_MEMORY_GROWTH   # memory follows the images
-  -sABORTING_MALLOC=0     # malloc returns NULL when it cannot grow: the caller reports it
+  -sALLOW_MEMORY_GROWTH   # memory grows with the images
+  -sABORTING_MALLOC=0     # malloc returns NULL if memory cannot grow; the caller reports it
   -sMALLOC=emmalloc       # the small allocator: allocations are few and large
 )
 standalone=(
   -sSTANDALONE_WASM       # needs no generated JavaScript: the wrapper is written by hand
-  -sPURE_WASI             # and imports nothing but WASI (the library itself: nothing at all)
+  -sPURE_WASI             # imports only WASI; the library itself imports nothing
   -sMAXIMUM_MEMORY=2GB    # every address fits a signed 32-bit integer
 )
 # shellcheck disable=SC2054
 threaded=(
   -matomics               # the threads of src/base/parallel.c
-  -mbulk-memory           # shared memory is filled once, by whichever instance is first
-  -sSHARED_MEMORY         # one memory for the instances of all workers,
-  -sIMPORTED_MEMORY       # made by the wrapper
-  -sMAXIMUM_MEMORY=1GB    # phones reserve all of it; the wrapper asks for less where that fails
+  -mbulk-memory           # the first instance fills the shared memory, once
+  -sSHARED_MEMORY         # the instances of all workers share one memory
+  -sIMPORTED_MEMORY       # the wrapper makes that memory
+  -sMAXIMUM_MEMORY=1GB    # phones reserve all of it; if that fails, the wrapper asks for less
   --oformat=bare          # the module alone; the wrapper starts it and its workers by hand
-  -Wno-experimental       # so far emcc calls that an experiment
-  -Wno-pthreads-mem-growth # makes views slow in generated JavaScript, of which there is none
-  -Wl,--export=__stack_pointer # each worker is given a stack of its own
-  -Wl,--strip-all         # no names of functions, which emcc drops from the other builds by itself
+  -Wno-experimental       # emcc still calls the bare format experimental
+  -Wno-pthreads-mem-growth # growth slows views in generated JavaScript; this build has none
+  -Wl,--export=__stack_pointer # the wrapper gives each worker its own stack
+  -Wl,--strip-all         # no names of functions; emcc drops them from the other builds by itself
 )
 library=(
   --no-entry              # a library: no main
@@ -103,18 +103,18 @@ library=(
   -sSTACK_SIZE=64KB       # no large arrays live on the stack
 )
 asserting=(
-  -DDK_ASSERTS            # what comments demand of callers is checked (src/base/assert.h)
+  -DDK_ASSERTS            # checks the conditions that comments demand of callers (src/base/assert.h)
 )
 program=(
-  -sINITIAL_MEMORY=64MB   # so that no check waits for memory to grow
+  -sINITIAL_MEMORY=64MB   # no check waits for memory to grow
   -sSTACK_SIZE=1MB        # checks keep their small arrays there
 )
 optimised=(
-  -O2                     # as fast as -O3, which unrolls more and is an eighth larger
-  -fno-vectorize -fno-slp-vectorize # what is hot is vectorised by hand; the rest would only grow, by a fortieth
+  -O2                     # as fast as -O3; -O3 unrolls more and makes the code an eighth larger
+  -fno-vectorize -fno-slp-vectorize # hot code is vectorised by hand; the rest would only grow by a fortieth
 )
 debuggable=(
-  -O1                     # readable, yet the intrinsics are still one instruction each
+  -O1                     # readable, and each intrinsic is still one instruction
   -g                      # names and lines for the browser's debugger
 )
 # shellcheck disable=SC2054
@@ -135,20 +135,20 @@ measured=(
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
 
-# up_to_date OUTPUT KEY: whether OUTPUT was built from the same content; KEY hashes all that goes into it.
+# up_to_date OUTPUT KEY: succeeds if OUTPUT was built from the same content. KEY is a hash of all inputs.
 up_to_date() {
   [ -z "$force" ] && [ -f "$1" ] && [ "$(cat "build/stamps/${1//\//_}" 2>/dev/null)" = "$2" ]
 }
 remember() { mkdir -p build/stamps && printf '%s\n' "$2" > "build/stamps/${1//\//_}"; }
 key() { sha256sum build.sh "$@" | sha256sum | cut -d ' ' -f 1; }
 
-# each FUNCTION ITEM...: calls FUNCTION with every ITEM, on all processors; fails if one call fails.
+# each FUNCTION ITEM...: calls FUNCTION with every ITEM, on all processors. Fails if one call fails.
 each() {
   local function=$1 processors worker status=0 workers=()
   shift
   processors=$(getconf _NPROCESSORS_ONLN)
   for ((worker = 1; worker <= processors && worker <= $#; worker++)); do
-    # Each worker takes every so-manieth item and goes on after a failure, so that all errors are shown.
+    # The workers take the items in turn. A worker continues after a failure, because all errors must be shown.
     {
       local item failed=0
       for ((item = worker; item <= $#; item += processors)); do "$function" "${!item}" || failed=1; done
@@ -160,8 +160,8 @@ each() {
   return "$status"
 }
 
-# compile_all FOLDER COMMAND...: compiles the library and what the test programs share, once for all programs, and
-# leaves the names of the objects in $objects.
+# compile_all FOLDER COMMAND...: compiles the library and the files that the test programs share, once for all programs.
+# Sets $objects to the names of the objects.
 compile_all() {
   local folder=$1 inputs=(${shared[@]+"${shared[@]}"} "${sources[@]}") compiler=("${@:2}") included input
   included=$(sha256sum "${headers[@]}" tests/native/*.h | sha256sum)
@@ -171,13 +171,13 @@ compile_all() {
   each compile_one "${inputs[@]}"
 }
 
-# An object's name holds its source's folders: there may be two files of one name.
+# An object's name contains the folders of its source, because two sources may have the same file name.
 object_of() {
   local name=${1%.c}
   echo "$folder/${name//\//-}.o"
 }
 
-# compile_one SOURCE: inside compile_all, whose variables it reads.
+# compile_one SOURCE: runs inside compile_all and reads its variables.
 compile_one() {
   local object key
   object=$(object_of "$1")
@@ -192,7 +192,7 @@ find_emcc() {
   [ -n "${emcc:-}" ] || emcc=$(scripts/emscripten.sh) || exit 1
 }
 
-# emscripten OUTPUT ARGUMENTS...: compiles in a folder of its own and moves the result, so that OUTPUT is always whole.
+# emscripten OUTPUT ARGUMENTS...: compiles in a separate folder, then moves the result. OUTPUT is never incomplete.
 emscripten() {
   local output=$1 work
   shift
@@ -209,14 +209,14 @@ emscripten() {
   rm -rf "$work"
 }
 
-# sign FILE VARIANT: adds a custom section (0) named "dynakernel" that holds VARIANT: the wrapper's info.simd.
+# sign FILE VARIANT: adds a custom section (0) named "dynakernel" that holds VARIANT. The wrapper shows it as info.simd.
 sign() {
   local size
   size=$(printf '%02x' $((1 + 10 + ${#2})))
   printf '\x00%b\x0adynakernel%s' "\\x$size" "$2" >> "$1"
 }
 
-# wasm_pair STEM SUFFIX KEY ARGUMENTS...: STEM-baselineSUFFIX.wasm and STEM-relaxedSUFFIX.wasm, side by side.
+# wasm_pair STEM SUFFIX KEY ARGUMENTS...: builds STEM-baselineSUFFIX.wasm and STEM-relaxedSUFFIX.wasm in parallel.
 wasm_pair() {
   local stem=$1 suffix=$2 key=$3 status=0 jobs=()
   shift 3
@@ -269,7 +269,7 @@ build_check() {
   done
 }
 
-# link_check OUTPUT: inside build_check, whose variables it reads.
+# link_check OUTPUT: runs inside build_check and reads its variables.
 link_check() {
   local name=${1##*/}
   emscripten "$1" "${common[@]}" "${simd[@]}" "${optimised[@]}" "${module[@]}" "${standalone[@]}" "${program[@]}" \
@@ -294,7 +294,7 @@ build_peak() {
     "${optimised[@]}" -Wno-missing-prototypes "${module[@]}" "${standalone[@]}" "${library[@]}" web/bench/peak.c
 }
 
-# find_cc: the first compiler that can link sanitized programs; clang's runtimes may be a package of their own.
+# find_cc: sets $cc to the first compiler that can link sanitized programs. clang's runtimes may be a separate package.
 find_cc() {
   local candidate
   for candidate in ${CC:-clang gcc}; do
@@ -325,7 +325,7 @@ build_measured() {
   native_programs build/measured "${measured[*]}" ${programs[@]+"${programs[@]}"} "$threads"
 }
 
-# native_programs FOLDER FLAGS PROGRAM...: compiles the library with FLAGS once, and links it with each PROGRAM.
+# native_programs FOLDER FLAGS PROGRAM...: compiles the library with FLAGS once, then links it with each PROGRAM.
 native_programs() {
   need_sources
   local folder=$1 simde key file flags objects pending=()
@@ -338,13 +338,13 @@ native_programs() {
   [ ${#pending[@]} -gt 0 ] || return 0
   simde=$(scripts/simde.sh) || exit 2
   echo "compiling the library for $folder: ${flags[*]}"
-  # SIMDe stands in for wasm_simd128.h; -isystem keeps our warnings off its headers.
+  # SIMDe replaces wasm_simd128.h. -isystem turns off our warnings in its headers.
   compile_all "$folder/objects-$(sha256sum <<< "${flags[*]}" | cut -c 1-8)" \
     "$cc" "${common[@]}" "${asserting[@]}" "${flags[@]}" -isystem "$simde" || fail "${folder#build/}: compilation failed."
   each link_native "${pending[@]}" || fail "${folder#build/}: linking failed."
 }
 
-# link_native PROGRAM: inside native_programs, whose variables it reads.
+# link_native PROGRAM: runs inside native_programs and reads its variables.
 link_native() {
   local output
   output=$folder/$(basename "$1" .c)
@@ -359,7 +359,7 @@ need_packages() {
   npm ci --no-audit --no-fund
 }
 
-# The wrapper as one file, which a page fetches at once instead of thirty one after another, and its two entries.
+# Builds the wrapper as one file, and its two entries. A page fetches one file at once, not thirty one after another.
 build_bundle() {
   local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
   mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)

@@ -1,4 +1,4 @@
-// `npm run bench`: builds and installs what is missing, measures, and prints a table. options.mjs has the usage.
+// `npm run bench`: builds and installs missing parts, measures, and prints a table. options.mjs has the usage.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { newerNode } from '../scripts/newer-node.mjs';
@@ -23,7 +23,7 @@ const measurements = {
 
 requireNode();
 const options = readOptions();
-// The costs' unit is a time with relaxed SIMD, of the thread's own clock.
+// Costs are times with relaxed SIMD, by the thread's own clock.
 if ((options.simd === 'relaxed' && !options.browser) || options.fit) useNewerNode();
 prepare();
 const reports = await measure();
@@ -50,7 +50,7 @@ async function measure() {
     return await measurements[options.mode](options);
   } catch (error) {
     if (['Error', 'DynakernelError'].includes(error.constructor.name)) fail(`The measurement failed: ${error.message}`);
-    throw error; // a bug of the benchmark: its stack is wanted
+    throw error; // a bug of the benchmark: Node prints its stack
   }
 }
 

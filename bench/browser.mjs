@@ -54,7 +54,7 @@ export function callInPage(page, module, name, argument, onProgress = () => {}) 
     const begin = async () => {
       await page.exposeFunction('benchAnswer', answer);
       await page.evaluate(async (path, exported, given) => {
-        const { benchAnswer } = globalThis;
+        const { benchAnswer } = /** @type {any} */ (globalThis);
         try {
           const functions = await import(path);
           functions[exported](given, (progress) => benchAnswer({ progress })).then(

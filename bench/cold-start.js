@@ -14,9 +14,9 @@ import { blockOptions, makeNumbers, stateDict } from '../web/bench/workload.js';
  */
 
 /**
- * Milliseconds from the import to the first output that JavaScript can read. dynakernel's output is read in the
- * module's memory, onnxruntime-web's in the array to which it copies. The input and the weights, in the form that the
- * engine takes, are made before.
+ * Returns the milliseconds from the import to the first output that JavaScript can read. dynakernel's output is read
+ * in the module's memory, onnxruntime-web's in the array that it copies to. The input and the weights are made before,
+ * in the form that the engine takes.
  *
  * @param {StartRequest} request
  */

@@ -27,7 +27,7 @@ export async function measureFrames({ peers, simd, threads, pace }) {
   /** @type {typeof x} */
   let y;
   const frame = () => {
-    picture.advance(); // not timed: a video does this by itself
+    picture.advance(); // not timed, because a video does this by itself
     const times = [performance.now()];
     x = dk.fromImage(picture.canvas, { out: x });
     times.push(performance.now());
@@ -44,7 +44,7 @@ export async function measureFrames({ peers, simd, threads, pace }) {
     const prepared = await engine.prepare(layer, numbers);
     if (prepared) layers.push({ id: engine.id, prepared });
   }
-  // The browser paints after each round; otherwise its work on the canvases piles up.
+  // The browser must paint after each round. Otherwise its work on the canvases piles up.
   const painted = () => new Promise(requestAnimationFrame);
   const [, ...timings] = await timeInTurn([{ run: frame }, ...layers.map(({ prepared }) => prepared)], pace, painted);
   for (const { prepared } of layers) await prepared.dispose();
@@ -61,7 +61,7 @@ export async function measureFrames({ peers, simd, threads, pace }) {
   };
 }
 
-/** A canvas with a photograph that moves as a video does. */
+/** A canvas with a photograph that moves like a video. */
 async function movingPicture() {
   const response = await fetch('/web/photos/astronaut.jpg');
   const photo = await createImageBitmap(await response.blob());
@@ -82,7 +82,7 @@ async function movingPicture() {
 }
 
 /**
- * Runs a frame at each of the browser's paints for three seconds and returns the frames a second.
+ * Runs a frame at each paint of the browser for three seconds. Returns the frames per second.
  *
  * @param {() => void} frame
  * @returns {Promise<number>}

@@ -1,7 +1,7 @@
 // Describes the machine of a measurement.
 import os from 'node:os';
 
-/** Texts for the notes below a table, and the load average, which tells how far to trust the figures. */
+/** Returns texts for the notes below a table, and the load average. A high load makes the figures less reliable. */
 export function machine(engine = `Node ${process.versions.node}`) {
   const cpus = os.cpus();
   const cores = `${cpus.length} ${cpus.length === 1 ? 'core' : 'cores'}`;
@@ -13,7 +13,11 @@ export function machine(engine = `Node ${process.versions.node}`) {
   };
 }
 
-/** A warning if other programs were busy: then even ratios are rough. */
+/**
+ * Returns a warning if other programs were busy. Even ratios are then rough.
+ *
+ * @param {{ [note: string]: any }} environment
+ */
 export function loadNotes({ load: [recent] }) {
   return recent > 0.5 ? [`The machine was busy: its load average was ${recent.toFixed(1)} when this began.`] : [];
 }

@@ -71,7 +71,7 @@ export function readOptions() {
   if ((values.fit || values.refit) && chosen[0] !== 'planner') refuse('--fit and --refit go with --planner');
   if (values.frame && browser !== 'chromium') refuse('--frame runs in Chromium');
 
-  const mode = ['start', 'frame', 'train', 'planner'].find((name) => values[name]) ?? 'compare';
+  const mode = /** @type {const} */ (['start', 'frame', 'train', 'planner']).find((name) => values[name]) ?? 'compare';
   return {
     mode,
     browser,
@@ -96,7 +96,7 @@ function readPeers(values, browser) {
   return names;
 }
 
-/** The peers that a measurement has by default, and all that it can have. */
+/** The default peers of each measurement, and all its possible peers. */
 function peersOf(values, browser) {
   if (values.train) return { usual: trainers, able: trainers };
   if (values.start) return { usual: ['onnxruntime-web'], able: ['onnxruntime-web'] };
@@ -114,11 +114,14 @@ function readThreads(values, mode, browser) {
 }
 
 /**
- * The workloads that match --filter. Without it --start takes the first, --train three, and --planner none, because it
- * draws its own.
+ * Returns the workloads that match --filter. Without --filter, --start takes the first workload, --train takes three,
+ * and --planner takes none, because it draws its own.
+ *
+ * @param {{ [name: string]: any }} values
+ * @param {string} mode
  */
 function chooseWorkloads({ workloads: file, filter }, mode) {
-  // npm runs this in the project's folder; INIT_CWD is the folder in which npm was started.
+  // npm runs this in the project's folder. INIT_CWD is the folder that npm was started in.
   const path = file === undefined ? join(root, 'web/bench/workloads.json') : resolve(process.env.INIT_CWD ?? '.', file);
   let listed;
   try {
@@ -149,6 +152,7 @@ function oneOf(option, value, names) {
   return refuse(`--${option}: expected ${names.filter(Boolean).join(', ')}; got '${value}'`);
 }
 
+/** @param {string} message @returns {never} */
 function refuse(message) {
   return fail(`${message}\n\n${usage}`);
 }

@@ -1,5 +1,5 @@
-// How well the planner chooses: shapes are convolved by every algorithm that covers them, in turn, and the one that is
-// planned is compared with the fastest.
+// Measures how well the planner chooses. Convolves each shape by every algorithm that covers it, in turn, and compares
+// the planned algorithm with the fastest.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { build, fail } from '../scripts/project.mjs';
 import { load } from '../web/dynakernel/index.js';
@@ -11,11 +11,11 @@ import { machine } from './machine.mjs';
 import { CostModel, fitConstants, meanExcess, readConstants, writeConstants } from './planner/fit.mjs';
 import { reportName } from './reports.mjs';
 
-/** All but the reference, which computes in double precision, to be read. */
+/** Leaves out the reference: it computes in double precision and is written for readers. */
 const rivalsOf = (dk) => heapOf(dk).algorithms.filter((name) => !['auto', 'reference'].includes(name));
 
 const pace = { warmUp: 60, budget: 300, rounds: 7 };
-/** What shapes are drawn: those of the fit are larger too, because its costs must hold for them as well. */
+/** The limits of the drawn shapes. The fit also draws larger shapes, because its costs must hold for them too. */
 const draws = {
   choices: { seed: 1, edge: 112, flops: 1e8 },
   fit: { seed: 2, edge: 512, flops: 3e8 },
@@ -55,11 +55,11 @@ export async function measurePlanner({ workloads, simd, threads: [threads], quic
 }
 
 /**
- * Shapes of kernels that are not depthwise, from tiny images and few channels on, whose convolution takes from some
- * microseconds to some ten milliseconds.
+ * Draws shapes of convolutions that are not depthwise, from tiny images and few channels on. A convolution takes from
+ * some microseconds to some ten milliseconds.
  *
  * @param {number} count
- * @param {{ seed: number, edge: number, flops: number }} limits edge: of an output's rows and columns
+ * @param {{ seed: number, edge: number, flops: number }} limits edge: limits an output's rows and columns
  */
 function drawWorkloads(count, { seed, edge, flops }) {
   const random = new Random(seed);
@@ -97,7 +97,7 @@ async function measure(dk, workload) {
 }
 
 /**
- * Runs work on what computes a workload by each algorithm that covers it.
+ * Calls work with the contestants of a workload, one for each algorithm that covers it. Returns the result of work.
  *
  * @template Result
  * @param {import('../web/dynakernel/index.js').Runtime} dk
@@ -115,7 +115,7 @@ async function withContestants(dk, workload, work) {
   const x = fill([N, C, H, W]), a = fill([N, K]), y = dk.zeros([N, O, Ho, Wo]);
   const modules = rivalsOf(dk).map((name) =>
     ({ name, module: dk.kernelAggregation({ ...blockOptions(workload), algorithm: name, seed: 3 }) }));
-  // A name may stand for its family: a contestant is what its plan names.
+  // A name may stand for a family of algorithms. Keep a module only if its plan has the same name.
   const contestants = modules
     .filter(({ name, module }) => planned(module, [N, C, H, W]) === name)
     .map(({ name, module }) => ({ name, run: () => void module.forward(x, a, { out: y }) }));
@@ -124,7 +124,7 @@ async function withContestants(dk, workload, work) {
   return result;
 }
 
-/** The algorithm by which a module convolves such an input; null if the one that is forced cannot. */
+/** Returns the algorithm that a module convolves this shape by, or null if the forced algorithm cannot. */
 function planned(module, shape) {
   try {
     return module.planFor(shape).algorithm;
@@ -140,8 +140,8 @@ const showProgress = (index, count, { name }) =>
 const measurements = new URL('planner/measurements.json', import.meta.url);
 
 /**
- * Measures shapes by each algorithm, unless the measurements that there are will do, fits the constants of
- * src/convolution/costs.h to them and writes both.
+ * Measures shapes by each algorithm and writes the measurements, or reads the stored ones if `refit` is true. Then fits
+ * the constants of src/convolution/costs.h to the measurements and writes the constants.
  *
  * @param {import('./options.mjs').Options} options
  */
@@ -149,7 +149,7 @@ export async function fitPlanner({ simd, quick, refit }) {
   if (build('fit') !== 0) fail('The cost functions cannot be built: see the message above.');
   if (!refit) {
     const { shapes, ...rest } = await measureShapes(simd, quick ? most.quick : most.full);
-    const lines = shapes.map((shape) => `\n${JSON.stringify(shape)}`); // one shape a line
+    const lines = shapes.map((shape) => `\n${JSON.stringify(shape)}`); // one shape per line
     writeFileSync(measurements, `${JSON.stringify(rest).slice(0, -1)},"shapes":[${lines}\n]}\n`);
   }
   const { environment, simd: measured, shapes } = JSON.parse(readFileSync(measurements, 'utf8'));
@@ -159,13 +159,13 @@ export async function fitPlanner({ simd, quick, refit }) {
   const present = readConstants(), names = Object.keys(present);
   const samples = shapes.map(({ shape, importance, nanoseconds }) => {
     const workload = readWorkload('a shape', shape);
-    const counted = Object.keys(nanoseconds).map((name) => [name, model.counts(workload, name)])
+    const counted = Object.keys(nanoseconds).map((name) => /** @type {const} */ ([name, model.counts(workload, name)]))
       .filter(([, counts]) => counts?.some((count) => count > 0));
     const { N, C, O, G, R } = workload;
     return { nanoseconds, counts: Object.fromEntries(counted), weights: N * O * (C / G) * R * R, importance };
   }).filter(({ counts }) => Object.keys(counts).length > 0);
 
-  // By halves: how well constants choose for shapes that they were not fitted to.
+  // Fit on each half and test on the other. This shows how well constants choose for shapes outside the fit.
   const halves = [0, 1].map((half) => samples.filter((_, i) => i % 2 === half));
   const crossed = halves.map((half, i) =>
     meanExcess(half, Object.values(fitConstants(halves[1 - i], names).constants)));
@@ -187,10 +187,10 @@ export async function fitPlanner({ simd, quick, refit }) {
 }
 
 /**
- * The bench's own workloads, and shapes that are drawn.
+ * Measures the benchmark's own workloads and drawn shapes.
  *
  * @param {import('./options.mjs').Options['simd']} simd
- * @param {number} count of those that are drawn
+ * @param {number} count of the drawn shapes
  */
 async function measureShapes(simd, count) {
   const dk = await load({ simd, threads: 1 });
@@ -210,15 +210,15 @@ async function measureShapes(simd, count) {
   return data;
 }
 
-/** Nanoseconds that this process has computed: other programs that take the processor meanwhile do not count. */
+/** Returns this process's processor time in nanoseconds. The time of other programs does not count. */
 const clock = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1e3;
 };
 
 /**
- * Nanoseconds of a run of each contestant, in turn: a low quantile, since what other programs do to the caches and the
- * memory that all share only makes it longer.
+ * Times the contestants in turn and returns the nanoseconds of one run of each. Returns a low quantile, because other
+ * programs use the same caches and memory and only make runs longer.
  *
  * @param {{ name: string, run: () => void }[]} contestants
  */

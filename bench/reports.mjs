@@ -18,7 +18,7 @@ import { TOLERANCE, wrongEngines } from '../web/bench/session.js';
 const folder = 'build/bench';
 
 /**
- * The name of a report's files: the measurement, then the options that are not the defaults.
+ * Returns the name of a report's files: the measurement, then the options that differ from the defaults.
  *
  * @param {string} measurement
  * @param {{ threads: number, simd: string }} options

@@ -67,6 +67,7 @@ async function measure({ browser, workloads, peers, simd, threads: [threads], qu
 
 function startInProcess(request) {
   const child = fileURLToPath(new URL('start-child.mjs', import.meta.url));
+  /** @type {import('node:child_process').SpawnSyncOptionsWithStringEncoding} */
   const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] };
   const { status, stdout } = spawnSync(process.execPath, [child, JSON.stringify(request)], options);
   if (status !== 0) throw new Error(`the process that starts ${request.engine} failed`);

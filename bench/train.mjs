@@ -35,7 +35,7 @@ export async function measureTraining({ workloads, peers, threads: [threads], si
   return [{ name: reportName('train', { threads, simd }), table: table(data), notes: notes(data), failures, data }];
 }
 
-/** @returns {import('../web/bench/report.js').Table} */
+/** @param {{ [name: string]: any }} data @returns {import('../web/bench/report.js').Table} */
 function table({ engines: [first, ...others], rows }) {
   const body = rows.map((row) => [
     row.name, milliseconds(row.timings[first.id].ms),

@@ -25,8 +25,8 @@ for (let batch = 0; batch < 4; batch++) {
 const config = { inChannels: 3, outChannels: 2, kernelSize: 3, padding: 1 };
 const sobel = dk.kernelAggregation({ ...config, numKernels: 1, bias: false });
 const [across, along] = [[1, 0, -1, 2, 0, -2, 1, 0, -1], [1, 2, 1, 0, 0, 0, -1, -2, -1]];
-const taps = [across, across, across, along, along, along].flat().map((tap) => tap / 12);
-sobel.loadStateDict({ weight: { shape: [1, 2, 3, 3, 3], data: taps } });
+const taps = [across, across, across, along, along, along].flat();
+sobel.loadStateDict({ weight: { shape: [1, 2, 3, 3, 3], data: Float32Array.from(taps, (tap) => tap / 12) } });
 const target = sobel.forward(x, dk.tensor([1, 1, 1, 1], [4, 1]));
 
 const block = dk.dynamicKernelAggregation({ ...config, seed: 1 }).train();

@@ -9,6 +9,7 @@ import { root } from './project.mjs';
 const sources = join(root, 'web/dynakernel');
 const dist = join(root, 'dist');
 
+/** @type {import('esbuild').BuildOptions} */
 const options = {
   outdir: dist,
   bundle: true,
@@ -20,6 +21,7 @@ const options = {
 };
 
 /** In dist/ all files lie beside the code. The worker gets a name that no file of an application has. */
+/** @type {import('esbuild').Plugin} */
 const besideTheCode = {
   name: 'beside-the-code',
   setup({ onLoad }) {
@@ -46,7 +48,7 @@ function packedFiles() {
   };
 }
 
-// The code that both entries need becomes a file of its own, so that the package contains nothing twice.
+// The code that both entries need becomes a separate file, so the package contains nothing twice.
 const entryPoints = { index: join(sources, 'index.js'), inline: join(sources, 'inline/index.js') };
 await build({
   ...options,
@@ -58,7 +60,7 @@ await build({
 });
 await build({ ...options, entryPoints: { 'dynakernel-worker': join(sources, 'worker.js') } });
 
-// What require() returns for either entry.
+// The value that require() returns for either entry.
 for (const entry of ['index', 'inline']) {
   const text = readFileSync(join(sources, 'index.cjs'), 'utf8');
   writeFileSync(join(dist, `${entry}.cjs`), text.replace("require('./index.js')", `require('./${entry}.js')`));

@@ -56,7 +56,7 @@ function coverJavaScript() {
     '--test', '--experimental-test-coverage', '--test-reporter=spec', '--test-reporter-destination=stdout',
     '--test-reporter=lcov', `--test-reporter-destination=${lcov}`,
   ];
-  // Its own report of the files is long: the table below replaces it.
+  // Node's own report of the files is long. The table below replaces it.
   const { status, stdout } = spawnSync(process.execPath, [...flags, ...testFiles('tests/unit'), ...testFiles('tests/network')],
     { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
   if (status !== 0) fail(`${stdout}\nThe unit tests fail.`);
@@ -65,7 +65,7 @@ function coverJavaScript() {
   return files;
 }
 
-/** The files of an lcov report, their paths from the project's folder, with the lines that did not run. */
+/** Returns the files of an lcov report with paths from the project's folder, and the lines that did not run. */
 function readLcov(text) {
   return text.split('end_of_record').filter((record) => record.includes('SF:')).map((record) => {
     const file = /^SF:(.*)$/m.exec(record)[1].replace(root, '').replace(/^\.\//, '');
@@ -116,10 +116,11 @@ function share({ lines, covered }) {
   return `${(100 * covered / Math.max(1, lines)).toFixed(1)} %`;
 }
 
-/** A tool of LLVM, of the version of clang if it says so. */
+/** Returns the command of an LLVM tool, with clang's version in its name if there is one. */
 function findTool(name) {
   const version = /version (\d+)/.exec(spawnSync(process.env.CC ?? 'clang', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1];
-  const found = [`${name}-${version}`, name].find((command) => !spawnSync(command, ['--version']).error); // llvm-profdata fails at it
+  // llvm-profdata fails with --version, so only an error to start it counts.
+  const found = [`${name}-${version}`, name].find((command) => !spawnSync(command, ['--version']).error);
   return found ?? fail(`${name} is missing: apt-get install clang llvm`);
 }
 

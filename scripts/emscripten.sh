@@ -71,7 +71,7 @@ write_wrappers() (
   loader=$(echo root/usr/lib/*-linux-gnu*/ld-linux*.so.*)
   llvm=$(echo root/usr/lib/llvm-*)
   mkdir -p bin llvm/bin binaryen/bin
-  # Under a loader, clang cannot find itself by /proc/self/exe: it must use argv[0], and be told where its headers are.
+  # Under a loader, clang cannot find itself by /proc/self/exe. It must use argv[0], and needs the path of its headers.
   clang_options="-no-canonical-prefixes -resource-dir \"\$top/$(echo "$llvm"/lib/clang/*)\""
   for tool in clang clang++; do
     write_wrapper "llvm/bin/$tool" "$llvm/bin/$tool" "$llvm/bin/$tool" "$clang_options"
@@ -82,7 +82,7 @@ write_wrappers() (
   for tool in root/usr/bin/wasm*; do
     write_wrapper "binaryen/bin/${tool##*/}" "$tool" "$tool"
   done
-  # Python finds its library by argv[0] and runs argv[0] for child processes: the wrapper replaces the link.
+  # Python finds its library by argv[0] and runs argv[0] for child processes, so the wrapper replaces the link.
   python=root/usr/bin/$(readlink root/usr/bin/python3)
   rm root/usr/bin/python3
   write_wrapper root/usr/bin/python3 "$python" root/usr/bin/python3
@@ -107,7 +107,7 @@ EOF
   chmod +x bin/emcc
 )
 
-# install_private: makes .toolchain/emscripten. The work is done in another folder, which is renamed when complete: an
+# install_private: makes .toolchain/emscripten. Works in another folder and renames that folder when it is complete. An
 # interrupted run leaves nothing that looks finished.
 install_private() {
   local work names

@@ -7,8 +7,9 @@ const version = '24.21.0';
 const folder = join(root, 'build/node24');
 
 /**
- * The path of a Node that runs relaxed SIMD without a flag: this one if it is new enough, else one that npm installs
- * into build/, or '' if npm cannot. It is no development dependency, because npm would then run its scripts with it.
+ * Returns the path of a Node that runs relaxed SIMD without a flag: this one if it is new enough, else one that npm
+ * installs into build/, or '' if npm cannot. That Node is no development dependency, because npm would then run its
+ * scripts with it.
  */
 export function newerNode() {
   if (Number(process.versions.node.split('.')[0]) >= 22) return process.execPath;

@@ -1,5 +1,5 @@
 # Functions that unpack packages of Debian 13 into .toolchain/. They need no root and change nothing outside it.
-# Scripts that source this file set $root, and $advice: what users can do if this fails.
+# Scripts that source this file set $root and $advice. $advice tells users how to proceed if this fails.
 # shellcheck shell=bash disable=SC2154
 
 toolchain=$root/.toolchain
@@ -20,9 +20,9 @@ publish() {
   mv -T "$1" "$2" 2> /dev/null || [ -d "$2" ] || fail "cannot write $2."
 }
 
-# archives: prints the addresses of the machine's package archives, whatever the format of its source lists. Security
-# archives are left out: they hold no whole suite. --no-release-info also shows archives whose package lists apt has not
-# fetched.
+# archives: prints the addresses of the machine's package archives, for every format of its source lists. Leaves out
+# security archives, because they hold no whole suite. --no-release-info also shows the archives that apt has fetched no
+# package lists from.
 archives() {
   # shellcheck disable=SC2016 # apt's own variables
   apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
@@ -30,7 +30,7 @@ archives() {
 }
 
 # private_apt DIR COMMAND...: runs apt-get with lists, cache and status in DIR; the system's do not change. The status
-# file is empty, so that apt resolves all dependencies. Signatures are always verified.
+# file is empty, so apt resolves all dependencies. Signatures are always verified.
 private_apt() {
   local dir=$1
   shift

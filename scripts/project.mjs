@@ -1,4 +1,4 @@
-// What the scripts share: the project's folder, its Node version, command lines, packages and the build.
+// Shared by the scripts: the project's folder, its Node version, command lines, packages and the build.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const minimumNode = '20.16';
 
-/** Prints a message and ends the process with status 1. */
+/** Prints a message and ends the process with status 1. @param {string} message @returns {never} */
 export function fail(message) {
   console.error(message);
   process.exit(1);
@@ -23,10 +23,11 @@ export function run(command, args, options = {}) {
 }
 
 /**
- * The options and other arguments of the command line. --help prints the usage; wrong options end the process.
+ * Returns the options and other arguments of the command line. --help prints the usage; wrong options end the process.
  *
  * @param {string} usage
- * @param {import('node:util').ParseArgsConfig['options']} options
+ * @param {{ [name: string]: any }} options as those of parseArgs
+ * @returns {{ values: { [name: string]: any }, positionals: string[] }}
  */
 export function readArguments(usage, options, allowPositionals = false) {
   try {
@@ -47,7 +48,7 @@ export function requireNode() {
   }
 }
 
-/** Installs the development packages if they are missing or older than the lock file. False if npm fails. */
+/** Installs the development packages if they are missing or older than the lock file. Returns false if npm fails. */
 export function installPackages() {
   const installed = join(root, 'node_modules/.package-lock.json');
   const lock = join(root, 'package-lock.json');
@@ -56,7 +57,7 @@ export function installPackages() {
   return run('npm', ['ci', '--no-audit', '--no-fund']) === 0;
 }
 
-/** Runs build.sh, which builds only what has changed, and returns its exit status: 2 if a tool is missing. */
+/** Runs build.sh for the outputs that have changed. Returns its exit status: 2 if a tool is missing. */
 export function build(...targets) {
   return run('./build.sh', targets);
 }

@@ -15,7 +15,7 @@ if (git('status', '--porcelain') !== '') fail('There are changes that are not co
 if (git('branch', '--show-current') !== 'main') fail('A release is made on the branch main.');
 if (git('tag', '--list', `v${version}`) !== '') fail(`There is a tag v${version} already.`);
 
-// 2. CHANGELOG.md must say what is new; its heading gets the version and the date.
+// 2. CHANGELOG.md must list the changes. Its heading gets the version and the date.
 const changelogPath = join(root, 'CHANGELOG.md');
 const changelog = readFileSync(changelogPath, 'utf8');
 const unreleased = /^## \[Unreleased\]\n([\s\S]*?)(?=^## |\s*$(?![\s\S]))/m.exec(changelog);

@@ -5,7 +5,7 @@ import sirv from 'sirv';
 import { root } from './project.mjs';
 
 const headers = {
-  'Cross-Origin-Opener-Policy': 'same-origin', // these two isolate the page, which gives it SharedArrayBuffer
+  'Cross-Origin-Opener-Policy': 'same-origin', // these two isolate the page: it gets SharedArrayBuffer
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
@@ -23,15 +23,17 @@ export async function serve({ port = 0, folders = ['web', 'dist', 'bench'] } = {
   const server = createServer((request, response) => {
     const [, folder, rest] = /^\/([^/?]*)(.*)$/.exec(request.url) ?? [];
     if (folder === '') return response.writeHead(302, { Location: '/web/' }).end();
-    const refuse = () => response.writeHead(404, headers).end('404\n');
+    const refuse = () => void response.writeHead(404, headers).end('404\n');
     if (!mounts.has(folder)) return refuse();
     // Without its slash, relative links of the folder's page would lead one level too high.
     if (!rest.startsWith('/')) return response.writeHead(302, { Location: `/${folder}/${rest}` }).end();
     request.url = rest;
     return mounts.get(folder)(request, response, refuse);
   });
-  await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
-  const { port: actual } = server.address();
+  await new Promise((resolve, reject) => {
+    server.once('error', reject).listen(port, '127.0.0.1', () => resolve(undefined));
+  });
+  const { port: actual } = /** @type {import('node:net').AddressInfo} */ (server.address());
   const close = () => new Promise((resolve) => {
     server.close(resolve);
     server.closeAllConnections();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints an include folder with SIMDe (simde/wasm/simd128.h), which compiles WebAssembly's intrinsics for this machine.
-# The system's comes first; without it, libsimde-dev of Debian 13 is unpacked once into .toolchain/.
+# Prints an include folder with SIMDe (simde/wasm/simd128.h). SIMDe compiles WebAssembly's intrinsics for this machine.
+# The system's SIMDe comes first. Without it, this unpacks libsimde-dev of Debian 13 into .toolchain/, once.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

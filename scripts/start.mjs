@@ -1,4 +1,4 @@
-// `npm start`: installs and builds what is missing, then serves the demo pages.
+// `npm start`: installs and builds missing parts, then serves the demo pages.
 import { build, fail, installPackages, readArguments, requireNode } from './project.mjs';
 
 const usage = `usage: npm start [-- --port N]

@@ -1,4 +1,4 @@
-// `npm test`: builds what has changed, runs each suite with `node --test`, and prints the counts.
+// `npm test`: builds changed parts, runs each suite with `node --test`, and prints the counts.
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findBrowser } from './browsers.mjs';
@@ -6,8 +6,9 @@ import { newerNode } from './newer-node.mjs';
 import { build, fail, installPackages, readArguments, requireNode, root, run } from './project.mjs';
 import { findPyTorch } from './python.mjs';
 
-const tests = (folder) => readdirSync(join(root, folder), { recursive: true })
-  .filter((name) => name.endsWith('.test.mjs') && !name.includes('node_modules')).sort().map((name) => `${folder}/${name}`);
+const tests = (folder) => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.mjs') && !name.includes('node_modules'))
+  .sort().map((name) => `${folder}/${name}`);
 // A file at the top of tests/pages opens a page in a browser; a file in its folders tests a module in Node.
 const opensPage = (file) => file.split('/').length === 3;
 const unit = [
@@ -76,7 +77,7 @@ process.exitCode = sum.failed > 0 ? 1 : 0;
 
 /** Runs a suite's files and reads the counts from the last lines of Node's TAP report. */
 function runFiles(name, { files, env = {}, newer = false, oneByOne = false }) {
-  if (!files) return { passed: 1, failed: 0, skipped: 0 }; // all its work was to prepare
+  if (!files) return { passed: 1, failed: 0, skipped: 0 }; // the suite only prepares
   if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 };
   const report = join(root, `build/test/${name}.tap`);
   mkdirSync(join(root, 'build/test'), { recursive: true });

@@ -1,5 +1,5 @@
-// Writes the published declarations: tsc emits one file for each file of the wrapper; this cleans them and rolls them
-// up into one.
+// Writes the published declarations. tsc emits one file for each file of the wrapper. This script cleans the files and
+// joins them into one.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rollup } from 'rollup';
@@ -49,7 +49,7 @@ function cleanAll() {
 }
 
 /**
- * The text of a file, with corrections to what tsc declares for JavaScript.
+ * Returns the text of a file, with corrections to tsc's declarations for JavaScript.
  *
  * @param {ts.SourceFile} file
  * @param {Set<string | undefined>} bases names of classes that others extend

@@ -1,4 +1,4 @@
-// What the unit tests share: the build under test, seeded numbers, comparisons of numbers, refusals.
+// Helpers of the unit tests: the build under test, seeded numbers, comparisons of numbers, refusals.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { DynakernelError, load, parseSafetensors } from '../web/dynakernel/index.js';
@@ -40,7 +40,7 @@ export function assertRefused(work, code, ...words) {
   assert.throws(work, (error) => isRefusal(error, code, words));
 }
 
-/** Does the same for a promise. */
+/** Like assertRefused(), for a promise. */
 export async function assertRejected(work, code, ...words) {
   await assert.rejects(work, (error) => isRefusal(error, code, words));
 }

@@ -1,5 +1,5 @@
-// The seeds of random tests. The fixed seed gives the same configurations every time; a fresh one, in CI, finds new ones.
-// A failure is run again with the seed that the test's name holds: DYNAKERNEL_SEED=123 node --test FILE.
+// The seeds of random tests. A fixed seed always gives the same configurations. In CI a fresh seed gives new ones.
+// The test's name holds the seed. To repeat a failure: DYNAKERNEL_SEED=123 node --test FILE.
 import { randomInt } from 'node:crypto';
 
 /**
@@ -22,5 +22,5 @@ export function seedsOf(fixed, environment = process.env) {
   return isSet(fresh) || isSet(CI) ? [fixed, randomInt(1, 2 ** 32)] : [fixed];
 }
 
-/** What the name of a test says of its seed. @param {number} seed */
+/** The part of a test's name that holds the seed. @param {number} seed */
 export const seedTitle = (seed) => `DYNAKERNEL_SEED=${seed}`;

@@ -1,4 +1,4 @@
-// What the tests of training share: PyTorch's gradients and training runs, comparisons, a block with its loss.
+// Helpers of the training tests: PyTorch's gradients and training runs, comparisons, a block with its loss.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parseSafetensors } from '../web/dynakernel/index.js';

@@ -1,6 +1,6 @@
 /**
  * The block as an ONNX model, as torch.onnx.export would write it: the attention branch, two matrix products that mix
- * kernels and biases, and a convolution whose weight is computed. A batch becomes groups of one image, as in the
+ * kernels and biases, and a convolution with a computed weight. A batch becomes groups of one image, as in the
  * reference.
  */
 import { ATTRIBUTE, DATA, encodeModel } from './onnx-proto.js';

@@ -22,7 +22,7 @@ export async function tfjsWasm(tf, { threads }) {
     async prepare(workload, numbers) {
       const { N, C, O, G } = workload;
       const depthwise = G === C && G > 1;
-      if (N > 1 || (G > 1 && !depthwise)) return null; // it has one kernel for a batch, and no groups but depthwise
+      if (N > 1 || (G > 1 && !depthwise)) return null; // one kernel for a batch, no groups except depthwise
       const { H, W, Ho, Wo } = workload;
       const image = transpose(numbers.input, C, H * W);
       const constants = uploadState(tf, workload, numbers, depthwise);
@@ -56,7 +56,7 @@ function forward(tf, { C, O, K, R, stride, padding, dilation }, x, constants, de
   const rectified = tf.relu(tf.batchNorm2d(hidden, mean, variance, offset, scale, 1e-5));
   const attention = tf.sigmoid(tf.add(tf.matMul(rectified, conv2), conv2Bias));
   const filter = tf.reshape(tf.matMul(attention, kernels), depthwise ? [R, R, C, O / C] : [R, R, C, O]);
-  // The fused convolutions refuse the result of matMul as a bias, whatever its shape.
+  // The fused convolutions refuse the result of matMul as a bias, in any shape.
   const bias = biases && tf.sum(tf.mul(tf.reshape(attention, [K, 1]), biases), 0);
   const convolve = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
   return convolve({ x, filter, bias, strides: stride, pad: padding, dilations: dilation, dimRoundingMode: 'floor' });

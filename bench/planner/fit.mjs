@@ -1,4 +1,4 @@
-// The planner's constants (src/convolution/costs.h), fitted to measurements.
+// Fits the planner's constants (src/convolution/costs.h) to measurements.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../scripts/project.mjs';
@@ -7,7 +7,7 @@ import { nonNegativeLeastSquares } from './least-squares.mjs';
 const header = join(root, 'src/convolution/costs.h');
 const constantLine = /^COST\((\w+), ([\d.e+-]+)\)/gm;
 
-/** The names and values of the constants. */
+/** Returns the names and values of the constants. */
 export function readConstants() {
   const text = readFileSync(header, 'utf8');
   const lines = [...text.matchAll(constantLine)];
@@ -24,8 +24,9 @@ export function writeConstants(constants) {
   writeFileSync(header, text.replace(constantLine, (_, name) => `COST(${name}, ${rounded(constants[name])})`));
 }
 
-/** The C library's cost functions, for any constants: build/fit/dynakernel.wasm, see fit.c. */
+/** Calls the C library's cost functions with any constants, in build/fit/dynakernel.wasm; see fit.c. */
 export class CostModel {
+  /** @type {any} the module's exports */
   #c;
   #names;
   #algorithms;
@@ -40,8 +41,8 @@ export class CostModel {
   }
 
   /**
-   * What an algorithm's cost function counts, for the whole batch: the cost is the sum of each constant's count times
-   * its value. null if the planner never chooses the algorithm for the shape.
+   * Returns how often an algorithm's cost function counts each constant, for the whole batch. The cost is the sum of
+   * each constant's count times its value. Returns null if the planner never chooses the algorithm for the shape.
    *
    * @param {import('../../web/bench/workload.js').Workload} workload
    * @param {string} algorithm
@@ -76,24 +77,24 @@ export class CostModel {
 }
 
 /**
- * What was measured of a shape: nanoseconds of a forward pass by each algorithm that covers it, and what the cost
- * functions count, for those that count anything.
+ * The measurements of a shape: the nanoseconds of a forward pass by each algorithm that covers it, and the counts of
+ * each cost function that counts anything.
  *
  * @typedef {object} Sample
  * @property {{ [algorithm: string]: number }} nanoseconds
  * @property {{ [algorithm: string]: number[] }} counts
  * @property {number} importance how much its errors count
- * @property {number} weights of one kernel, for each sample: every algorithm mixes them
+ * @property {number} weights of one kernel, times the samples of the batch; every algorithm mixes them
  */
 
 /**
- * The constants with which costs come closest to the times, by the sum of squared relative errors. What all algorithms
- * take, a call and the mixing of a weight, is fitted as well, and left out of the constants.
+ * Returns the constants that bring the costs closest to the times, by the sum of squared relative errors. All
+ * algorithms take time for a call and for the mixing of a weight. Both times are fitted too, but are no constants.
  *
  * @param {Sample[]} samples
  * @param {readonly string[]} names
  * @returns {{ constants: { [name: string]: number }, call: number, mixing: number, error: number }} error: the mean
- *   relative one
+ *   relative error
  */
 export function fitConstants(samples, names) {
   const rows = samples.flatMap(({ nanoseconds, counts, weights, importance }) =>
@@ -113,7 +114,7 @@ export function fitConstants(samples, names) {
 }
 
 /**
- * How much longer the choices by these constants take than the fastest algorithms, as a geometric mean.
+ * Returns how much longer the choices by these constants take than the fastest algorithms, as a geometric mean.
  *
  * @param {Sample[]} samples
  * @param {readonly number[]} values of the constants

@@ -1,14 +1,14 @@
-// Least squares whose solution has no negative number.
+// Least squares without negative numbers in the solution.
 
 /**
- * The x >= 0 of least |A x - b|, one coordinate after the other until none moves.
+ * Returns the x >= 0 with the least |A x - b|. Moves one coordinate after the other until none moves any more.
  *
  * @param {readonly (readonly number[])[]} A rows
  * @param {readonly number[]} b
  */
 export function nonNegativeLeastSquares(A, b) {
   const n = A[0].length;
-  // Columns of length one: their numbers may be of very different size.
+  // Scale the columns to length one, because their numbers may differ greatly in size.
   const lengths = Array.from({ length: n }, (_, j) => Math.hypot(...A.map((row) => row[j])) || 1);
   const gram = lengths.map((length, i) => lengths.map((other, j) =>
     A.reduce((sum, row) => sum + row[i] * row[j], 0) / length / other));

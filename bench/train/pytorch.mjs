@@ -25,7 +25,7 @@ export async function pytorch({ threads }) {
   const child = spawn(python, [program, String(threads)], {
     stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...keepMemory },
   });
-  child.stdin.on('error', () => {}); // the process has ended: answer() reports it
+  child.stdin.on('error', () => {}); // the process has ended, and answer() reports that
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async () => {
     const { value, done } = await answers.next();

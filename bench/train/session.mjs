@@ -37,7 +37,7 @@ import { timeBursts } from './timing.mjs';
  * @property {number} change relative change of the first engine's loss over these steps
  */
 
-/** Steps whose losses are compared. The first loss is that of the initial parameters. */
+/** The number of steps with compared losses. The first loss is that of the initial parameters. */
 export const STEPS = 3;
 /** The relative difference above which losses are wrong. Rounding stays well below. */
 export const TOLERANCE = 1e-4;
@@ -83,12 +83,12 @@ export async function trainWorkload(workload, trainers, pace) {
   }
 }
 
-/** The largest relative difference; NaN if a loss is NaN. */
+/** Returns the largest relative difference, or NaN if a loss is NaN. */
 const difference = (actual, expected) =>
   Math.max(...expected.map((loss, i) => Math.abs(actual[i] - loss) / Math.abs(loss)));
 
 /**
- * The faults of a row, as sentences.
+ * Returns the faults of a row, as sentences.
  *
  * @param {Row} row
  */

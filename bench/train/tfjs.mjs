@@ -47,7 +47,7 @@ export async function tfjsCpu() {
   };
 }
 
-/** Bundles tfjs-core with its gradients. Node cannot import the file that registers them: it is no "type": "module". */
+/** Bundles tfjs-core with its gradients. Node cannot import the file that registers them: it is no ES module. */
 async function bundle() {
   const outfile = join(root, 'build/bench/tfjs-core.cjs');
   await build({
@@ -59,12 +59,12 @@ async function bundle() {
 
 const isDepthwise = ({ C, G }) => G === C && G > 1;
 
-/** It has one kernel for a batch, no groups but depthwise, and no gradient of a dilated convolution. */
+/** TensorFlow.js has one kernel for a batch, no groups except depthwise, and no gradient of a dilated convolution. */
 const hasGradients = (workload) =>
   workload.N === 1 && (workload.G === 1 || isDepthwise(workload)) && workload.dilation === 1;
 
 /**
- * Uses no fused convolutions: their gradient also computes the gradient of the input, which is not needed.
+ * Uses no fused convolutions: their gradient also computes the input's gradient, but training does not need it.
  *
  * @param {any} tf
  * @param {import('../../web/bench/workload.js').Workload} workload

@@ -1,5 +1,5 @@
-// Times training steps. web/bench/timing.js does not fit: an engine in another process times its steps itself, so that
-// the messages do not count, and an engine whose step takes seconds cannot warm up with hundreds of steps.
+// Times training steps. web/bench/timing.js does not fit for two reasons. An engine in another process times its steps
+// itself, because the messages must not count. An engine with steps of seconds cannot warm up with hundreds of steps.
 import { median } from '../../web/bench/timing.js';
 
 /**
@@ -24,7 +24,7 @@ import { median } from '../../web/bench/timing.js';
 /** The shortest time of a sample, in milliseconds. */
 const SAMPLE = 50;
 const MOST_ROUNDS = 200;
-/** An engine whose step takes more milliseconds is not warmed up and takes part in every third round only. */
+/** If a step takes more milliseconds, its engine has no warm-up and takes part in every third round only. */
 const SLOW = 500;
 const SLOW_ROUNDS = 3;
 
@@ -58,7 +58,7 @@ export async function timeBursts(started, { warmUp, budget, rounds }) {
   for (let round = 0; round < rounds || (round < MOST_ROUNDS && performance.now() < end); round++) {
     for (const { run, slow, burst, samples } of order) {
       if (slow && round % SLOW_ROUNDS !== 0) continue;
-      if (!slow) await run(1); // not counted: the caches hold another engine's numbers
+      if (!slow) await run(1); // not counted, because the caches hold another engine's numbers
       samples.push((await run(burst)).ms);
     }
     order.reverse();
@@ -69,7 +69,7 @@ export async function timeBursts(started, { warmUp, budget, rounds }) {
 }
 
 /**
- * Runs ever longer bursts until the time is over; returns the milliseconds of a step in the last one.
+ * Runs longer and longer bursts until the time is over. Returns the milliseconds of a step in the last one.
  *
  * @param {RunBurst} run
  * @param {number} milliseconds

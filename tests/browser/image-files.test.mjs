@@ -1,4 +1,4 @@
-// Photographs and drawings as pages show them: densities, orientation, sizes, SVG. Always the whole picture.
+// Photographs and drawings in a page: densities, orientation, sizes, SVG. fromImage always reads the whole picture.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { createCanvas } from '@napi-rs/canvas';
@@ -35,7 +35,7 @@ before(async () => {
     const dk = await load({ threads: 1 });
     const canvas = (width, height) => Object.assign(document.createElement('canvas'), { width, height });
 
-    /** Quarters: yellow, green / red, black. */
+    /** A canvas of four quarters: yellow, green / red, black. */
     const quarters = (width, height) => {
       const made = canvas(width, height);
       const context = made.getContext('2d');
@@ -70,11 +70,11 @@ before(async () => {
       image.style.cssText = style;
       document.body.append(image);
       await image.decode();
-      void image.offsetWidth; // the style counts now
+      void image.offsetWidth; // makes the browser apply the style
       return image;
     };
 
-    /** A JPEG that says how a camera was held. */
+    /** A JPEG with an orientation in its metadata. */
     const photo = async (width, height, orientation) => {
       const jpeg = new Uint8Array(await (await fetch(url(quarters(width, height), 'image/jpeg'))).arrayBuffer());
       const exif = Uint8Array.of(0xff, 0xe1, 0, 34, ...[...'Exif\0\0MM\0*'].map((letter) => letter.charCodeAt(0)),
@@ -156,7 +156,7 @@ test('photographs of a turned camera', async () => {
     const upright = orientation < 5;
     assert.equal(results[orientation], `${upright ? '64x32' : '32x64'} ${colours}`);
     assert.equal(results[`${orientation} 2x`], `${upright ? '32x16' : '16x32'} ${colours}`);
-    // Browsers differ in whether this style counts for a canvas. The picture is whole in any case.
+    // Some browsers apply this style to a canvas, others do not. All must read the whole picture.
     assert.ok([`64x32 ${UPRIGHT}`, results[orientation]].includes(results[`${orientation} none`]), results[`${orientation} none`]);
   }
 });
@@ -166,7 +166,7 @@ test('large photographs, which are drawn in bands', async () => {
     const [width, height] = [3000, 4500];
     const large = quarters(width, height);
     const context = large.getContext('2d');
-    for (let y = 0; y < height; y += 3) { // a row of its own colour, across
+    for (let y = 0; y < height; y += 3) { // each strip of rows has its own colour
       context.fillStyle = `rgb(${y % 256}, ${y >> 8}, 99)`;
       context.fillRect(1000, y, 1000, 3);
     }

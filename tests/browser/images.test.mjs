@@ -21,7 +21,7 @@ before(async () => {
     const { load } = await import('/web/dynakernel/index.js');
     const dk = await load();
     const canvas = (width, height) => Object.assign(document.createElement('canvas'), { width, height });
-    // Four columns of known colours, drawn on any 2d context.
+    // Draws four columns of known colours on any 2d context.
     const paint = (context) => {
       ['#ff0000', '#00ff00', '#0000ff', '#336699'].forEach((colour, i) => {
         context.fillStyle = colour;

@@ -1,4 +1,4 @@
-// load() in a page: under a strict policy, from a partial or foreign deployment, and with nothing on the console.
+// load() in a page: under a strict policy, from a partial or foreign deployment, and without console messages.
 import assert from 'node:assert/strict';
 import { readFileSync, existsSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,4 +1,4 @@
-/** What the tests put on the page before they use it there. */
+/** The globals that the tests set on the page and use there. */
 declare const Float16Array: any;
 declare const canvas: any;
 declare const columns: any;

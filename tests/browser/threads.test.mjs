@@ -47,7 +47,7 @@ test('two threads return the numbers of one', async () => {
 test('a worker that fails: one thread, and a warning with its message', async () => {
   await open();
   const { threads, warnings } = await page.evaluate(async () => {
-    // an empty module, whose missing exports make the worker fail
+    // an empty module: the missing exports make the worker fail
     const module = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     window.Worker = class extends Worker {
       postMessage(task) {

@@ -1,5 +1,5 @@
-// The public API as the hostile tests see it: all members, found in the exports and the prototypes, and for each of
-// them a valid call, whose receiver, arguments and options the tests then replace one by one.
+// The public API for the hostile tests: all members, found in the exports and the prototypes, and a valid call of each.
+// The tests replace the receiver, the arguments and the options of a call one by one.
 import { createCanvas } from '@napi-rs/canvas';
 import * as exports from '../../web/dynakernel/index.js';
 import { loadRuntime } from '../helpers.mjs';
@@ -8,7 +8,7 @@ const { DynakernelError, cosineSchedule, load, parseSafetensors, stepSchedule, t
 
 export const config = { inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 };
 
-/** A runtime with one object of each class, all memory that calls take later taken. */
+/** A runtime with one object of each class. It has already taken the memory that later calls need. */
 export async function makeWorld() {
   const dk = await loadRuntime();
   const foreign = await loadRuntime();
@@ -38,7 +38,7 @@ export async function makeWorld() {
   return world;
 }
 
-/** Takes the memory that is kept: for the backward pass, gradients, the optimizer's state, scratch. */
+/** Takes the memory that the runtime keeps: for the backward pass, gradients, the optimizer's state, scratch. */
 function warm({ block, untouched, attention, aggregation, x, a, target, attentionOut, optimizer, dk, out, canvas, picture, pixels }) {
   for (let turn = 0; turn < 2; turn++) {
     for (const module of [block, untouched]) module.forward(x, { out });
@@ -57,7 +57,7 @@ function warm({ block, untouched, attention, aggregation, x, a, target, attentio
 
 /**
  * A valid call: the receiver, the arguments, and which argument is the options, with a valid value for each option.
- * `slots` build the arguments around a value that lies deeper. `run` is for what is no method of the receiver.
+ * `slots` build the arguments around a value that lies deeper. `run` makes calls that are not methods of the receiver.
  */
 const call = (on, args = () => [], more = {}) => ({ on, args, ...more });
 
@@ -130,7 +130,7 @@ export const table = {
 
   'Runtime.get info': call((w) => w.dk),
   'Runtime.get disposed': call((w) => w.dk),
-  // Trimmed before, so that each call returns 0.
+  // The memory is trimmed before, so each call returns 0.
   'Runtime.trim': call((w) => { w.dk.trim(); return w.dk; }),
   'Runtime.tensor': call((w) => w.dk, () => [Float32Array.of(1, 2, 3, 4), [2, 2]], {
     slots: {
@@ -261,12 +261,12 @@ export const table = {
   ...disposes('Optimizer'), ...endsUsing('Optimizer'),
 };
 
-/** A context as odd packages have it: as many pixels as asked for, whatever the size is. */
+/** A context like those of odd packages: it always returns 16 pixels and repeats the size that it is given. */
 const pixelsContext = (width, height) => ({
   getImageData: () => ({ data: new Uint8ClampedArray(64), width, height }),
 });
 
-/** The classes of the objects in a world, base classes too, by name. */
+/** The classes of the objects in a world, with their base classes, by name. */
 function classesOf(world) {
   const classes = new Map();
   for (const object of [world.dk, world.x, world.attention, world.aggregation, world.block, world.optimizer]) {

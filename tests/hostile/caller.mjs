@@ -1,6 +1,6 @@
-// Makes the hostile calls of one area, in a process of its own that the test can end where a call hangs, even within the
-// engine. usage: node caller.mjs PROGRESS FIRST SEED MEMBER... It writes the number of each call to the file PROGRESS
-// before it makes it, and lines of JSON to its output, at once: the names of all calls, and what it finds.
+// Makes the hostile calls of one area in its own process. The test ends the process if a call hangs, even inside the
+// engine. Usage: node caller.mjs PROGRESS FIRST SEED MEMBER... Before each call it writes the call's number to the file
+// PROGRESS. It writes lines of JSON to its output without delay: the names of all calls, and the findings.
 import { openSync, writeSync } from 'node:fs';
 import { DynakernelError } from '../../web/dynakernel/index.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -13,12 +13,12 @@ const CODES = [
   'ERR_MEMORY', 'ERR_DISPOSED', 'ERR_MODE',
 ];
 const LONGEST_MESSAGE = 1500;
-const RANDOM_CALLS = 25; // of each member, with hostile values in all places
+const RANDOM_CALLS = 25; // for each member, with hostile values in all places
 
 const progress = openSync(process.argv[2], 'w');
 const [first, seed] = process.argv.slice(3, 5).map(Number);
 const members = process.argv.slice(5);
-/** Writes a line whole: a full pipe takes a part of it, or none yet. */
+/** Writes a whole line, in several attempts if the pipe is full. */
 function say(line) {
   let rest = Buffer.from(`${JSON.stringify(line)}\n`);
   while (rest.length > 0) {
@@ -72,7 +72,7 @@ function validCall(entry) {
   return { on: entry.on?.(world), args: entry.args(world) };
 }
 
-/** The places in a call where a value goes. */
+/** The places in a call that take a value. */
 function placesOf(entry) {
   const { options, slots = {} } = entry;
   const count = Math.max(entry.args(world).length, options ? options.at + 1 : 0);
@@ -106,7 +106,7 @@ function placesOf(entry) {
   return places;
 }
 
-/** What is wrong after one call. */
+/** Makes one call and returns the findings: everything that is wrong after it. */
 async function findingsOf({ member, fill: make }) {
   const entry = table[member];
   const given = make();
@@ -121,7 +121,7 @@ async function findingsOf({ member, fill: make }) {
     const findings = findingsOfError(error);
     if (heap.closed) return [...findings, 'harm: the runtime is closed'];
     if (!isUnchanged()) findings.push('harm: a refused call has changed something');
-    // Fewer are fine: what was forgotten before may be collected now.
+    // Fewer live objects are fine: the engine may collect earlier objects now.
     if (heap.live > live) findings.push(`harm: a refused call keeps ${heap.live - live} objects`);
     if (heap.size !== size) findings.push('harm: the heap has grown in a refused call');
     return findings;
@@ -144,7 +144,7 @@ function findingsOfError(error) {
   return findings;
 }
 
-/** A tensor that a call returned must show memory of its own shape. */
+/** If a call returned a tensor, its data must have as many numbers as its shape. */
 function findingsOfResult(result) {
   if (result?.constructor !== world.x.constructor) return [];
   const { shape, data } = result;
@@ -161,7 +161,7 @@ function isUnchanged() {
   }
 }
 
-/** Disposes what a call made. */
+/** Disposes the objects that a call made. */
 function giveBack(result) {
   const parts = [result, ...(Array.isArray(result) ? result : []), ...(isPlain(result) ? Object.values(result) : [])];
   const blocks = [world.block, world.untouched, world.foreignBlock];
@@ -182,7 +182,7 @@ async function needsNewWorld(entry) {
   return entry.ends || objects.some((object) => object.disposed);
 }
 
-/** After harm, and after calls that end what others need. */
+/** Makes a new world, after harm and after calls that dispose objects of the world. */
 async function renew() {
   world.dk.dispose();
   world.foreign.dispose();
@@ -193,7 +193,7 @@ async function renew() {
   answer = again;
 }
 
-/** What a refused call must leave as it was, bit for bit. */
+/** The state that a refused call must not change, bit for bit. */
 function snapshot() {
   const modules = [world.block, world.untouched, world.attention, world.aggregation];
   const arrays = modules.flatMap((module) => Object.values(module.stateDict()).map(({ data }) => data));
@@ -212,7 +212,7 @@ function bytesOf({ buffer, byteOffset, byteLength }) {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** What a fresh block answers, which shows that the C code's own memory is whole. */
+/** The outputs of a fresh block. If they are right, the C code's own memory is intact. */
 function answerOf({ dk, x }) {
   const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 4, kernelSize: 3, seed: 9 });
   const y = block.forward(x);

@@ -1,5 +1,5 @@
-// Values that no caller means: of wrong types, behind Proxies, changing while they are read, or throwing when touched.
-// Each is made anew for every call, from a value that would be valid.
+// Hostile values: of wrong types, behind Proxies, changing while they are read, or throwing when touched.
+// Each call gets a new one, made from a valid value.
 
 /** @typedef {{ name: string, make: (valid: any, world: any) => any }} HostileValue */
 
@@ -125,7 +125,7 @@ const ofTheLibrary = {
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
 
-/** Made from the value that is right in its place. */
+/** Hostile values that are made from the valid value of their place. */
 const derived = {
   'a revoked Proxy': (valid) => revoked(isObject(valid) ? valid : {}),
   'a revoked Proxy of an array': () => revoked([]),

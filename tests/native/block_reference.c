@@ -1,4 +1,4 @@
-/* See block_reference.h. Written to be read against the formulas in dynakernel.h. */
+/* See block_reference.h. Follows the formulas in dynakernel.h. */
 #include "block_reference.h"
 
 #include <math.h>
@@ -53,8 +53,8 @@ void attention_reference_forward(const block_reference *block, const double *x, 
     }
 }
 
-/* gz [N, M]: of batch norm's output -> of its input, by the chain rule over every pair of samples:
- * dz^[i]/dz[n] = inverse * ([i = n] - 1/N - z^[i] * z^[n] / N). */
+/* gz [N, M]: gradient of batch norm's output -> gradient of its input, by the chain rule over every pair of
+ * samples: dz^[i]/dz[n] = inverse * ([i = n] - 1/N - z^[i] * z^[n] / N). */
 static void normalise_backward(const block_reference *block, const attention_tape *t, int32_t m, double *gz) {
   const int32_t N = block->shape.N, M = block->M;
   const double *z = t->normalised + m, scale = block->parameters.bn_weight[m] * t->inverse[m];

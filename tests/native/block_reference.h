@@ -1,12 +1,12 @@
-/* The block and its gradients by their definitions, in double precision throughout, so that central
- * differences can judge the gradients and the gradients the fast paths. Gradients are added to. */
+/* Computes the block and its gradients by their definitions, all in double precision. Central differences
+ * check these gradients. These gradients check the fast paths. The functions add to the gradients. */
 #ifndef DK_BLOCK_REFERENCE_H
 #define DK_BLOCK_REFERENCE_H
 
 #include "attention.h"
 #include "convolution/convolution.h"
 
-/* One array per parameter: the values, or the gradients. */
+/* One array per parameter: its values or its gradient. */
 typedef struct block_parameters {
   double *conv1_weight;        /* [M, C] */
   double *bn_weight, *bn_bias; /* [M] */
@@ -20,10 +20,10 @@ typedef struct block_reference {
   geometry shape;
   int32_t M, training;
   block_parameters parameters;
-  const double *running_mean, *running_var; /* [M]; not moved */
+  const double *running_mean, *running_var; /* [M]; not updated */
 } block_reference;
 
-/* x [N, C, H, W] -> tape, the attention's values step by step. */
+/* x [N, C, H, W] -> tape: the attention's values after each step. */
 void attention_reference_forward(const block_reference *block, const double *x, const attention_tape *tape);
 
 /* ga [N, K] -> gx [N, C, H, W], gradients. scratch holds N * M doubles. */
@@ -34,8 +34,8 @@ void attention_reference_backward(const block_reference *block, const attention_
 void aggregation_reference_forward(const block_reference *block, const double *x, const double *a, double *y,
                                    double *scratch);
 
-/* gy [N, O, Ho, Wo] -> gx [N, C, H, W], ga [N, K], gradients. scratch holds twice what the forward
- * pass takes. */
+/* gy [N, O, Ho, Wo] -> gx [N, C, H, W], ga [N, K], gradients. scratch holds twice as many doubles
+ * as in the forward pass. */
 void aggregation_reference_backward(const block_reference *block, const double *x, const double *a,
                                     const double *gy, double *gx, double *ga,
                                     const block_parameters *gradients, double *scratch);

@@ -1,6 +1,6 @@
-/* Holds every fast path against its portable reference.
+/* Compares every fast path with its portable reference.
  *
- * usage: check [SEED [COUNT]]    COUNT random configurations, 2,000 unless told */
+ * usage: check [SEED [COUNT]]    COUNT random configurations, by default 2,000 */
 #include <stdio.h>
 #include <stdlib.h>
 

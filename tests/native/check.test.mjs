@@ -1,4 +1,4 @@
-// Every fast path of the C library against its portable reference, on seeded random configurations.
+// Compares every fast path of the C library with its portable reference, on seeded random configurations.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,6 +1,6 @@
-/* See check_convolution.h. Configurations are drawn around the edges of the algorithms' blocks:
- * channels around 4 and 8 lanes and around the chunks of Winograd, widths around 4 and 8 columns,
- * strips and panels of several, and parts that one thread after another computes. */
+/* See check_convolution.h. Draws configurations around the edges of the algorithms' blocks: channels around
+ * 4 and 8 lanes and around Winograd's chunks, widths around 4 and 8 columns, and several strips and panels.
+ * The caller computes the parts of all threads, one part after another. */
 #include "check_convolution.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ typedef struct problem {
   int32_t N, H, W;
 } problem;
 
-/* More than there are. */
+/* More than the number of algorithms. */
 enum { MOST_ALGORITHMS = 32 };
 
 static int32_t algorithm_count(void) {
@@ -50,7 +50,7 @@ static problem random_problem(random_state *random, int index) {
   c->groups = 1;
   c->in_channels = random_of(random, channels, COUNT(channels));
   c->out_channels = random_of(random, channels, COUNT(channels));
-  if (kind <= 2) { /* depthwise, with a multiplier now and then */
+  if (kind <= 2) { /* depthwise, sometimes with a multiplier */
     c->groups = c->in_channels;
     c->out_channels = c->in_channels * (kind == 0 ? random_between(random, 1, 3) : 1);
   } else if (kind == 3) { /* grouped */
@@ -59,7 +59,7 @@ static problem random_problem(random_state *random, int index) {
     c->out_channels = c->groups * random_between(random, 1, 9);
   }
   c->kernel_size = random_of(random, kernel_sizes, COUNT(kernel_sizes));
-  if (index % 100 == 50) { /* several chunks of channels, and of those whose kernels are mixed at a time */
+  if (index % 100 == 50) { /* several chunks of channels, and several steps of mixing their kernels */
     c->groups = 1, c->kernel_size = 3;
     c->in_channels = index % 500 == 50 ? random_between(random, 513, 521) : random_between(random, 65, 70);
   }
@@ -99,7 +99,7 @@ static data random_data(random_state *random, const problem *p) {
   random_fill(random, d.bias, d.biases);
   random_fill(random, d.x, d.inputs);
   for (int32_t i = 0; i < p->N * c->num_kernels; i++) d.a[i] = 0.5f + 0.5f * random_float(random);
-  if (random_between(random, 0, 15) == 0) { /* one value that is not finite, or close to it */
+  if (random_between(random, 0, 15) == 0) { /* one value that is NaN, infinite or very large */
     static const float odd[] = {NAN, INFINITY, -INFINITY, 1e38f};
     d.x[random_u32(random) % d.inputs] = odd[random_between(random, 0, 3)];
   }
@@ -120,7 +120,8 @@ static dk_aggregation *make(const problem *p, const data *d, dk_algorithm id) {
   return aggregation;
 }
 
-/* Leaves subnormal numbers in the workspace, as another convolution's offsets are. */
+/* Leaves subnormal numbers in the workspace. Offsets that another convolution leaves there are subnormal
+ * numbers if they are read as floats. */
 static void plant_in_workspace(dk_context *context, const dk_aggregation *aggregation, const problem *p) {
   geometry shape;
   const algorithm *chosen;
@@ -130,8 +131,8 @@ static void plant_in_workspace(dk_context *context, const dk_aggregation *aggreg
   if (workspace) plant_subnormals(workspace, bytes);
 }
 
-/* y of the given algorithm, guarded; NULL if it does not cover the problem. *ran: the algorithm that the plan
- * names. */
+/* Returns y of the given algorithm, between guards, or NULL if the algorithm does not cover the problem. Sets
+ * *ran to the algorithm that the plan names. */
 static float *run(dk_context *context, const problem *p, const data *d, dk_algorithm id, size_t *count,
                   int32_t *ran, bool *ok) {
   dk_plan plan;
@@ -178,8 +179,8 @@ static bool check_mixing(random_state *random, const problem *p, const data *d) 
   return ok;
 }
 
-/* Every algorithm on one problem, with random data; returns how many failed, and counts those that were
- * compared: of those that are forced the one that ran. */
+/* Runs every algorithm on one problem, with random data. Returns how many failed. Counts the comparisons of
+ * each algorithm in `compared`. If an algorithm is forced, counts the algorithm that ran. */
 static int check_problem(dk_context *context, random_state *random, const problem *p, uint32_t seed,
                          int index, int compared[MOST_ALGORITHMS]) {
   data d = random_data(random, p);
@@ -214,7 +215,7 @@ static int check_problem(dk_context *context, random_state *random, const proble
   return failures;
 }
 
-/* Numbers beside those of the table are refused. */
+/* Checks that algorithm numbers outside the table are refused. */
 static int check_numbers(void) {
   dk_aggregation_config config = {.in_channels = 1,
                                   .out_channels = 1,
@@ -243,7 +244,7 @@ int check_convolution(uint32_t seed, int count) {
   dk_context *context = dk_context_create();
   for (int i = 0; i < count; i++) {
     const problem p = random_problem(&random, i);
-    dk_context_set_threads(context, 1 + i % 4); /* without workers: the caller computes all parts */
+    dk_context_set_threads(context, 1 + i % 4); /* no workers: the caller computes all parts */
     failures += check_problem(context, &random, &p, seed, i, compared);
   }
   dk_context_destroy(context);

@@ -12,12 +12,12 @@
 #include "base/workspace.h"
 #include "gradient_problem.h"
 
-static const double TOLERANCE = 1e-4; /* of the library, times 1 + max|answer| */
+static const double TOLERANCE = 1e-4; /* of the library, times 1 + max|reference| */
 
-enum { PLANTED = 1 << 20 }; /* bytes of the workspace at most that begin as subnormal numbers */
+enum { PLANTED = 1 << 20 }; /* the most bytes of the workspace that begin as subnormal numbers */
 
-/* ReLU's kink and batch norm's near-constant channels are no place for differences, nor to compare
- * float32 with double precision. */
+/* Whether no value is near ReLU's kink and no channel is nearly constant before batch norm. Otherwise central
+ * differences are inaccurate, and so is a comparison of float32 with double precision. */
 static bool well_conditioned(const reference_problem *r) {
   const geometry *s = &r->block.shape;
   const block_parameters *p = &r->block.parameters;
@@ -29,8 +29,7 @@ static bool well_conditioned(const reference_problem *r) {
   return true;
 }
 
-/* Whether values that are not finite reach the same gradients of the kernels as in the reference.
- */
+/* Whether non-finite values reach the same gradients of the kernels as in the reference. */
 static bool non_finite_agree(dk_context *context, random_state *random, const gradient_problem *p,
                              gradient_data *d) {
   static const float odd[] = {NAN, INFINITY, -INFINITY};
@@ -84,7 +83,8 @@ static void discard(drawn *d) {
   free_reference(&d->reference);
 }
 
-/* Library's gradients, which began at start, within tolerance * (unit + max|reference|). */
+/* Whether the library's gradients are within tolerance * (unit + max|reference|) of the reference's. The
+ * gradients of parameters were `start` before. */
 static bool agree(const drawn *d, float *const *got, float start, double unit, double tolerance) {
   bool ok = true;
   for (int i = 0; i < TENSORS; i++) {
@@ -111,9 +111,9 @@ int check_gradients(uint32_t seed, int count) {
     drawn d = draw(&random, i % 250 ? MIDDLE : LARGE);
     winograd += weight_gradient_winograd_pays(&d.reference.block.shape);
     const dk_algorithm ids[] = {DK_ALGORITHM_AUTO, DK_ALGORITHM_REFERENCE};
-    dk_context_set_threads(context, 1 + i % 3); /* this thread does all the parts */
+    dk_context_set_threads(context, 1 + i % 3); /* no workers: this thread computes all parts */
     for (int j = 0; j < 2; j++) {
-      const float start = i % 2 ? 0.5f : 0; /* gradients add up */
+      const float start = i % 2 ? 0.5f : 0; /* the library adds to the gradients */
       plant_subnormals(workspace_reserve(context, 1),
                        min_i32((int32_t)dk_context_workspace(context), PLANTED));
       float **got = library_gradients(context, &d.problem, &d.data, ids[j], start);
@@ -133,21 +133,20 @@ int check_gradients(uint32_t seed, int count) {
   dk_context_destroy(context);
   printf("gradients  compared with the reference on %d configurations, %d of them by Winograd\n", count,
          winograd);
-  if (count >= 250 && !winograd) failures++; /* a check that met nothing is none */
+  if (count >= 250 && !winograd) failures++; /* the draws must include Winograd */
   return failures;
 }
 
 static const double STEP = 3e-4; /* of a central difference */
 
-/* What rounding of the loss leaves in a central difference. */
+/* The error of a central difference that comes from rounding the loss. */
 static double rounding(const reference_problem *r, size_t outputs) {
   double sum = 0;
   for (size_t i = 0; i < outputs; i++) sum += fabs(r->y[i] * r->grad_y[i]);
   return 4 * DBL_EPSILON * sum / STEP;
 }
 
-/* The derivative of the loss along direction of one tensor, by central differences of fourth order.
- */
+/* Returns the derivative of the loss along direction of one tensor, by fourth-order central differences. */
 static double difference(reference_problem *r, int tensor, size_t count, const double *direction) {
   static const double at[] = {1, -1, 2, -2}, weight[] = {8, -8, -1, 1};
   double *values = r->values[tensor], sum = 0;
@@ -163,7 +162,8 @@ static double difference(reference_problem *r, int tensor, size_t count, const d
   return sum / (12 * STEP);
 }
 
-/* Along a few single values and along one direction through all of them, of length 1. */
+/* Compares the gradient with central differences along a few single values, and along one direction of
+ * length 1 through all values. */
 static bool differences_agree(random_state *random, drawn *d, int tensor) {
   enum { SINGLE = 3 };
   const size_t count = d->problem.sizes[tensor];

@@ -1,11 +1,10 @@
-/* Gradients against the double-precision reference, and the reference against central differences.
- */
+/* Compares gradients with the double-precision reference, and the reference with central differences. */
 #ifndef CHECK_GRADIENTS_H
 #define CHECK_GRADIENTS_H
 
 #include <stdint.h>
 
-/* Each returns how many of count seeded configurations failed, having printed them. */
+/* Each runs count seeded configurations, prints the failures and returns how many failed. */
 int check_gradients(uint32_t seed, int count);
 int check_differences(uint32_t seed, int count);
 

@@ -1,4 +1,5 @@
-/* See check_pixels.h. Sizes around the edges of vectors, at any alignment, with every special value. */
+/* See check_pixels.h. Sizes lie around the edges of vectors. Arrays have any alignment. Values include every
+ * special value. */
 #include "check_pixels.h"
 
 #include <float.h>
@@ -56,9 +57,11 @@ static void check_rgba_to_planes(check *c, size_t pixels, int32_t channels, stat
 
 /* ------------------------------------------------------------------------------------- resize */
 
-/* Leaves subnormal numbers in the workspace, as a convolution's offsets are. */
+/* Leaves subnormal numbers in the workspace. Offsets that a convolution leaves there are subnormal numbers if
+ * they are read as floats. */
 static void plant_in_workspace(dk_context *context, int32_t src_W, int32_t W) {
-  /* 64 bytes for a source column, 256 and 16 rows' padding for a target column, and the weights. */
+  /* A source column takes 64 bytes, a target column 256 bytes, and the padding of 16 rows 28 * 64 bytes. The
+   * rest is for the weights. */
   size_t bytes = 64 * (2 * (size_t)src_W + 5 * (size_t)W + 28);
   void *workspace = workspace_reserve(context, bytes);
   if (workspace) plant_subnormals(workspace, bytes);
@@ -89,8 +92,8 @@ static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int3
     parts += (rows + 15) / 16;
   }
   resize_reference(rgba.data, src_H, src_W, channels, s.mean, s.std, expected, H, W);
-  /* An output row sums about 2 * parts / H of them: a random walk in steps of 2^-25, allowed four
-   * standard deviations. */
+  /* An output row is the sum of about 2 * parts / H blocks. Its rounding error is a random walk in steps of
+   * 2^-25. Four standard deviations are allowed. */
   double walk = 1.0 + 4.0 * sqrt(2.0 * parts / H) * 0.03; /* in millionths, like the tolerance */
   for (size_t i = 0; i < count; i++)
     expect_float(c, "planes", i, got[i], expected[i], walk * tolerance_of(&s, i / plane_size));
@@ -119,14 +122,14 @@ typedef struct refusal {
   dk_status expected;
 } refusal;
 
-/* What is refused leaves the planes as they were. */
+/* Checks that refused calls leave the planes unchanged. */
 static void check_resize_refused(check *c) {
   static const refusal cases[] = {
       {0, 1, 0, 1, 3, 1, 1, DK_ERROR_SHAPE},        {0, 1, 1, 0, 3, 1, 1, DK_ERROR_SHAPE},
       {0, 1, 1, 1, 3, 0, 1, DK_ERROR_SHAPE},        {0, 1, 1, 1, 3, 1, 0, DK_ERROR_SHAPE},
       {0, 0, 1, 1, 3, 1, 1, DK_ERROR_SHAPE},        {0, 1, 1, 1, 2, 1, 1, DK_ERROR_SHAPE},
       {-1, 1, 2, 1, 3, 1, 1, DK_ERROR_SHAPE},       {1, 2, 2, 1, 3, 1, 1, DK_ERROR_SHAPE},
-      {0, 1, 1, 1 << 28, 3, 1, 1, DK_ERROR_MEMORY}, /* 16 GB of workspace: for 32 bits only */
+      {0, 1, 1, 1 << 28, 3, 1, 1, DK_ERROR_MEMORY}, /* 16 GB of workspace: refused on 32 bits only */
   };
   const float mean[3] = {0, 0, 0}, std[3] = {1, 1, 1};
   const uint8_t rgba[16] = {0};
@@ -186,7 +189,7 @@ static float any_value(check *c, float low, float high) {
   int choice = below(c, 24);
   if (choice < 8) return any_special(c);
   if (choice < 10) return choice == 8 ? low : high;
-  double share = choice < 14 ? below(c, 511) / 510.0 : uniform(c, -0.2, 1.2); /* ties, too */
+  double share = choice < 14 ? below(c, 511) / 510.0 : uniform(c, -0.2, 1.2); /* includes ties */
   return (float)(low + share * ((double)high - low));
 }
 
@@ -199,7 +202,7 @@ static array any_values(check *c, size_t count, float low, float high) {
   return a;
 }
 
-/* Half-way between two levels, SIMD may take the other one. */
+/* Whether a level is correct. If a value is half-way between two levels, SIMD may take either level. */
 static int level_fits(float value, float low, float high, uint8_t got, uint8_t expected) {
   double level = level_reference(value, low, high);
   double from_tie = fabs(level - floor(level) - 0.5);
@@ -212,7 +215,7 @@ static void check_map_to_rgba(check *c, size_t pixels) {
   size_t offset = (size_t)below(c, 16);
   begin(c, "map_to_rgba pixels=%zu offset=%zu range=%g..%g", pixels, offset, low, high);
   array palette = input_make(4 * 256, offset);
-  int gray = below(c, 2); /* computed without the palette, unless one byte differs */
+  int gray = below(c, 2); /* colours are computed without the palette, unless one byte differs */
   int other = below(c, 2) ? below(c, 4 * 256) : -1;
   for (int i = 0; i < 256; i++) { /* the first byte is the index */
     uint8_t index = (uint8_t)i;
@@ -237,7 +240,7 @@ static void check_map_to_rgba(check *c, size_t pixels) {
   free(palette.memory), free(map.memory), free(rgba.memory), free(expected);
 }
 
-/* Each row as dk_map_to_rgba has it, the gap cleared, and nothing else written. */
+/* Checks that each row matches dk_map_to_rgba, that the gap is 0, and that nothing else is written. */
 static void check_map_to_rgba_rows(check *c, size_t rows, size_t width) {
   float low, high;
   any_bounds(c, &low, &high);
@@ -291,7 +294,7 @@ int check_pixels(uint32_t seed, int count) {
     check_map_to_rgba(&c, pixels);
     check_planes_to_rgba(&c, pixels);
   }
-  check_rgba_to_planes(&c, 33, 3, (statistics){{0, 0, 0}, {0, 0, 0}}); /* infinity and NaN */
+  check_rgba_to_planes(&c, 33, 3, (statistics){{0, 0, 0}, {0, 0, 0}}); /* outputs are infinity and NaN */
   check_resize(&c, 1, 1, 1, 1, 3, 1);
   check_resize(&c, 1, 1, 7, 9, 3, 1);
   check_resize(&c, 9, 7, 1, 1, 3, 4);

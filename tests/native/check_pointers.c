@@ -15,7 +15,7 @@ int check_pointers(void) { return 0; }
 
 enum { CHANNELS = 4, HEIGHT = 7, LEAST_WIDTH = 3000 };
 
-/* The lowest address that a program may use; 0 if it cannot be read. */
+/* Returns the lowest address that a program may use, or 0 if it cannot be read. */
 static long lowest_address(void) {
   long address = 0;
   FILE *file = fopen("/proc/sys/vm/mmap_min_addr", "r");
@@ -24,9 +24,9 @@ static long lowest_address(void) {
   return address;
 }
 
-/* bytes of zeros at that address. */
+/* Returns memory of zeros at the given address. */
 static void *low_memory(long address, size_t bytes) {
-  /* The address is the matter. NOLINTNEXTLINE(performance-no-int-to-ptr) */
+  /* The check needs this address. NOLINTNEXTLINE(performance-no-int-to-ptr) */
   void *memory = mmap((void *)address, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if ((long)memory == address) return memory;
@@ -34,8 +34,8 @@ static void *low_memory(long address, size_t bytes) {
   abort();
 }
 
-/* The passes of one layer with `low` as its input, its output and their gradients in turn. Returns false for
- * a layer that the algorithm does not cover. */
+/* Runs the passes of one layer. `low` is in turn its input, its output and their gradients. Returns false if
+ * the algorithm does not cover the layer. */
 static bool run(const dk_aggregation_config *config, int32_t W, float *low, float *other, float *third) {
   static const float a[1] = {1};
   static float weight[CHANNELS * CHANNELS * 81];
@@ -56,7 +56,7 @@ static bool run(const dk_aggregation_config *config, int32_t W, float *low, floa
 
 int check_pointers(void) {
   const long lowest = lowest_address();
-  /* A row, or a row of taps, is longer than there is room below the arrays. */
+  /* A row, or a row of taps, is longer than the room below the arrays. */
   const int32_t row = (int32_t)(lowest / 4) + 64, W = row < LEAST_WIDTH ? LEAST_WIDTH : row;
   const int32_t R = (int32_t)(lowest / (4 * LANES)) + 8;
   const size_t plane = sizeof(float) * CHANNELS * (HEIGHT + 8) * (W + 8),
@@ -79,7 +79,7 @@ int check_pointers(void) {
                                                  .algorithm = algorithm},
                         W, low, other, third);
 
-  /* The kernels of one output channel, which otherwise lie in the workspace. */
+  /* Puts the kernels of one output channel at the low address. In a pass they lie in the workspace. */
   const size_t input_row = (size_t)R + DEPTHWISE_COLUMNS;
   float *input = calloc(input_row * (R + DEPTHWISE_ROWS), sizeof(float));
   float y[DEPTHWISE_ROWS * DEPTHWISE_COLUMNS];

@@ -1,9 +1,10 @@
-/* No pointer is formed before the array that it is for. */
+/* Checks that the library forms no pointer that lies before its array. */
 #ifndef CHECK_POINTERS_H
 #define CHECK_POINTERS_H
 
-/* Puts arrays at the lowest address that the system gives, where such a pointer overflows, which UBSan
- * reports. Returns how many layers failed. As WebAssembly, which has no such reports, it does nothing. */
+/* Puts arrays at the lowest address that the system gives. Such a pointer overflows there, and UBSan reports
+ * it. Returns 1 if too few layers were covered, else 0. It does nothing in WebAssembly: UBSan reports nothing
+ * there. */
 int check_pointers(void);
 
 #endif

@@ -47,7 +47,7 @@ int check_losses(uint32_t seed, int count) {
   return failures;
 }
 
-/* State of an optimizer twice over: the library's and the reference's. */
+/* Whether the library and the reference update an optimizer's state in the same way. */
 static bool optimizers_agree(random_state *random, bool adam, size_t n) {
   enum { PARAMETER, M, V, ARRAYS, STEPS = 4 };
   float *got[ARRAYS], *want[ARRAYS], *gradient = guarded_alloc(sizeof(float) * n);
@@ -129,7 +129,7 @@ int check_correlate(uint32_t seed, int count) {
   return failures;
 }
 
-/* Within four units in the last place. */
+/* Whether two values are within four units in the last place. */
 static bool same_double(double got, double want) {
   return got == want || (isnan(got) && isnan(want)) || fabs(got - want) <= 1e-15 * fabs(want);
 }

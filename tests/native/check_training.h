@@ -1,11 +1,11 @@
-/* The parts of training against their references: losses, optimizers, the sums of a kernel's
- * gradient, exp and log. */
+/* Compares the parts of training with their references: losses, optimizers, the sums of a kernel's gradient,
+ * exp and log. */
 #ifndef CHECK_TRAINING_H
 #define CHECK_TRAINING_H
 
 #include <stdint.h>
 
-/* Each returns how many of count seeded draws failed, having printed them. */
+/* Each runs count seeded draws, prints the failures and returns how many failed. */
 int check_losses(uint32_t seed, int count);
 int check_optimizers(uint32_t seed, int count);
 int check_correlate(uint32_t seed, int count);

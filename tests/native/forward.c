@@ -1,13 +1,13 @@
-/* Answers forward passes, so that tests in another language can hold this build against PyTorch.
+/* Runs forward passes, so that tests in another language can compare this build with PyTorch.
  *
- * Standard input is requests without end, standard output an answer to each; int32 and float32 of
- * this machine's byte order, sizes as in dynakernel.h:
+ * It reads any number of requests from standard input. It writes an answer to each on standard output.
+ * Numbers are int32 and float32 in this machine's byte order. Sizes are as in dynakernel.h:
  *
  *   request  C O R stride padding dilation G K bias algorithm M N H W training        15 int32
  *            conv1_weight bn_weight bn_bias bn_running_mean bn_running_var
  *            conv2_weight conv2_bias weight [bias] x
  *   answer   status                                                                    1 int32
- *            and where it is 0: Ho Wo (int32), a, y, bn_running_mean, bn_running_var */
+ *            and if it is 0: Ho Wo (int32), a, y, bn_running_mean, bn_running_var */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +42,7 @@ static void get_weight(dk_aggregation *aggregation, const dk_aggregation_config 
   free(weight);
 }
 
-/* False at the end of the input. */
+/* Returns 0 at the end of the input, else 1. */
 static int answer(dk_context *context) {
   int32_t integers[INTEGERS];
   if (fread(integers, sizeof *integers, INTEGERS, stdin) != INTEGERS) return 0;

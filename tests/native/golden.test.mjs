@@ -1,4 +1,4 @@
-// The C library against PyTorch's results (tests/fixtures/golden), without the JavaScript wrapper.
+// Compares the C library with PyTorch's results (tests/fixtures/golden), without the JavaScript wrapper.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';

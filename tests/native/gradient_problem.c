@@ -18,14 +18,14 @@ static void draw_channels(random_state *random, dk_aggregation_config *c, proble
   c->groups = 1;
   c->in_channels = random_of(random, channels, most);
   c->out_channels = random_of(random, channels, most);
-  if (kind <= 2) { /* depthwise, with a multiplier now and then */
+  if (kind <= 2) { /* depthwise, sometimes with a multiplier */
     c->groups = c->in_channels;
     c->out_channels = c->in_channels * (kind == 0 ? random_between(random, 1, 3) : 1);
   } else if (kind == 3) {
     c->groups = random_between(random, 2, 4);
     c->in_channels = c->groups * random_between(random, 1, small ? 2 : 9);
     c->out_channels = c->groups * random_between(random, 1, small ? 2 : 9);
-  } else if (kind == 4 && size != SMALL) { /* enough for Winograd */
+  } else if (kind == 4 && size != SMALL) { /* enough channels for Winograd */
     c->groups = random_between(random, 1, 2);
     c->in_channels = c->groups * random_between(random, 16, 20);
     c->out_channels = c->groups * random_between(random, 8, 18);
@@ -77,7 +77,7 @@ gradient_problem random_gradient_problem(random_state *random, problem_size size
     const double products =
         (double)p.outputs * (double)p.sizes[WEIGHT] / p.config.num_kernels / p.config.out_channels;
     if (products < (size == SMALL ? 4e4 : size == MIDDLE ? 4e6 : 1e8))
-      return p; /* the references take them one by one */
+      return p; /* few enough: the references compute them one by one */
   }
 }
 
@@ -101,12 +101,12 @@ gradient_data random_gradient_data(random_state *random, const gradient_problem 
     d.values[i] = floats(p->sizes[i]);
     random_fill(random, d.values[i], p->sizes[i]);
   }
-  /* Kernels as large as an initialisation makes them, lest the gradient of a be a small difference of
-   * large numbers. */
+  /* Scales the kernels as an initialisation does. Otherwise the gradient of a is a small difference of large
+   * numbers. */
   const size_t channels = (size_t)p->config.num_kernels * p->config.out_channels;
   const float bound = sqrtf(6.0f * (float)channels / (float)p->sizes[WEIGHT]);
   for (size_t i = 0; i < p->sizes[WEIGHT]; i++) d.values[WEIGHT][i] *= bound;
-  /* Channel means that differ, lest batch norm divide by almost nothing. */
+  /* Gives the channels different means. Otherwise batch norm divides by almost 0. */
   const size_t plane = (size_t)p->H * p->W;
   float mean = 0;
   for (size_t i = 0; i < p->sizes[INPUT]; i++) {
@@ -268,7 +268,7 @@ double reference_loss(reference_problem *r) {
 void reference_gradients(reference_problem *r) {
   const geometry *s = &r->block.shape;
   const block_parameters gradients = parameters_of(r->gradients, r->block.parameters.bias != NULL);
-  double *ga = r->tape.a + (size_t)s->N * s->K; /* room behind a */
+  double *ga = r->tape.a + (size_t)s->N * s->K; /* the room behind a */
   for (int32_t i = 0; i < s->N * s->K; i++) ga[i] = 0;
   aggregation_reference_backward(&r->block, r->values[INPUT], r->tape.a, r->grad_y, r->gradients[INPUT], ga,
                                  &gradients, r->scratch);

@@ -1,4 +1,4 @@
-/* One random block with its data, and its gradients by the library and by the reference. */
+/* A random block with its data, and its gradients by the library and by the reference. */
 #ifndef GRADIENT_PROBLEM_H
 #define GRADIENT_PROBLEM_H
 
@@ -6,7 +6,7 @@
 #include "dynakernel.h"
 #include "support.h"
 
-/* What there are gradients of. */
+/* The tensors that have gradients. */
 enum { CONV1_WEIGHT, BN_WEIGHT, BN_BIAS, CONV2_WEIGHT, CONV2_BIAS, WEIGHT, BIAS, INPUT, TENSORS };
 
 extern const char *const tensor_names[TENSORS];
@@ -15,8 +15,8 @@ typedef struct gradient_problem {
   dk_aggregation_config config;
   int32_t N, H, W, M, training;
   int32_t Ho, Wo;
-  size_t sizes[TENSORS]; /* 0 for BIAS where there is none */
-  size_t outputs;        /* values of y */
+  size_t sizes[TENSORS]; /* 0 for BIAS if there is none */
+  size_t outputs;        /* number of values of y */
 } gradient_problem;
 
 typedef enum problem_size {
@@ -38,14 +38,14 @@ void free_gradient_data(gradient_data *d);
 
 dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data *d, dk_algorithm id);
 
-/* The library: forward and backward passes of the block by the algorithm given; start [TENSORS] are
- * what the parameters' gradients hold before. Returns gradients between guards that held, or NULL
- * having said why. Free with free_gradients. */
+/* Runs the library's forward and backward passes of the block by the given algorithm. The parameters'
+ * gradients are `start` before. Returns gradients between guards. If a pass fails or a guard is overwritten,
+ * it prints why and returns NULL. Free the gradients with free_gradients. */
 float **library_gradients(dk_context *context, const gradient_problem *p, const gradient_data *d,
                           dk_algorithm id, float start);
 void free_gradients(float **gradients);
 
-/* The reference: values and gradients in double precision. */
+/* The reference's values and gradients, in double precision. */
 typedef struct reference_problem {
   block_reference block;
   double *values[TENSORS], *gradients[TENSORS];
@@ -55,7 +55,7 @@ typedef struct reference_problem {
 
 reference_problem make_reference(const gradient_problem *p, const gradient_data *d);
 void free_reference(reference_problem *r);
-double reference_loss(reference_problem *r);    /* forward: sum of y * grad_y */
-void reference_gradients(reference_problem *r); /* after reference_loss */
+double reference_loss(reference_problem *r);    /* runs forward; returns the sum of y * grad_y */
+void reference_gradients(reference_problem *r); /* call it after reference_loss */
 
 #endif

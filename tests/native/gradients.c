@@ -1,8 +1,8 @@
-/* Answers backward passes and training runs, so that tests in another language can hold this build
- * against PyTorch.
+/* Runs backward passes and training runs, so that tests in another language can compare this build with
+ * PyTorch.
  *
- * Standard input is requests without end, standard output an answer to each; numbers of this
- * machine's byte order, sizes as in dynakernel.h:
+ * It reads any number of requests from standard input. It writes an answer to each on standard output.
+ * Numbers are in this machine's byte order. Sizes are as in dynakernel.h:
  *
  *   request  C O R stride padding dilation G K bias algorithm M N H W training steps adam  17 int32
  *            lr momentum weight_decay beta1 beta2 eps                                     6 float64
@@ -25,7 +25,7 @@ typedef struct request {
   double lr, momentum, weight_decay, beta1, beta2, eps;
 } request;
 
-/* The modules with, for each parameter, its values, gradient and the optimizer's state. */
+/* The modules, and the values, gradient and optimizer state of each parameter. */
 typedef struct state {
   dk_attention *attention;
   dk_aggregation *aggregation;
@@ -50,7 +50,7 @@ static float *zeros(size_t count) {
   return made;
 }
 
-/* False at the end of the input. */
+/* Returns 0 at the end of the input, else 1. */
 static int get_request(request *r) {
   int32_t i[INTEGERS];
   double d[OPTIONS];
@@ -101,7 +101,7 @@ static void free_state(state *s) {
   dk_aggregation_destroy(s->aggregation);
 }
 
-/* One batch, and what its passes leave. */
+/* One batch and the results of its passes. */
 typedef struct batch {
   float *x, *goal, *a, *y, *grad_y, *grad_x; /* goal: grad_y, or the target */
   size_t inputs, outputs;

@@ -1,4 +1,5 @@
-// The C library against PyTorch's gradients (tests/fixtures/golden) and training runs (tests/fixtures/training).
+// Compares the C library with PyTorch's gradients (tests/fixtures/golden) and training runs
+// (tests/fixtures/training).
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';

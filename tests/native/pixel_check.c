@@ -88,7 +88,7 @@ void expect_float(check *c, const char *name, size_t index, float got, float exp
 
 array random_bytes(check *c, size_t bytes, size_t offset) {
   array a = input_make(bytes, offset);
-  int mode = below(c, 4); /* mostly noise; sometimes all 255, the extremes */
+  int mode = below(c, 4); /* 0: all 255; 1: 0 or 255; 2 and 3: noise */
   for (size_t i = 0; i < bytes; i++)
     a.data[i] = (uint8_t)(mode == 0 ? 255 : mode == 1 ? 255 * below(c, 2) : below(c, 256));
   return a;

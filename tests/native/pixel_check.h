@@ -1,5 +1,5 @@
-/* What the checks of pixels share: a check that remembers its configuration, arrays between guard bytes
- * at any alignment, and comparison. */
+/* Helpers of the checks of pixels: a check that remembers its configuration, arrays between guard bytes at
+ * any alignment, and comparison. */
 #ifndef PIXEL_CHECK_H
 #define PIXEL_CHECK_H
 
@@ -14,21 +14,21 @@ typedef struct check {
 int32_t below(check *c, int32_t bound);
 float uniform(check *c, double low, double high);
 
-/* NaN of any sign and payload, the infinities, and the extremes of what is finite. */
+/* Returns NaN of any sign and payload, an infinity, or a finite extreme. */
 float any_special(check *c);
 
-/* Around the tiles of 4 and 16 pixels and the groups of 4 and blocks of 16 rows. */
+/* Returns a size, often around the tiles of 4 and 16 pixels and the groups of 4 and blocks of 16 rows. */
 int32_t any_size(check *c);
 
-/* begin() begins a check of a configuration, given as to printf. mismatch() says what does not match,
- * likewise: a check's first mismatches are printed below its configuration. */
+/* begin() begins a check. Its arguments describe the configuration, as in printf. mismatch() reports a
+ * mismatch, with arguments as in printf. A check's first mismatches are printed below its configuration. */
 void begin(check *c, const char *format, ...);
 void mismatch(check *c, const char *format, ...);
 
-void *allocate(size_t bytes); /* or ends the program */
+void *allocate(size_t bytes); /* ends the program if there is no memory */
 
-/* An array that may be unaligned. It ends where its allocation does, so that the address sanitizer
- * sees a read past it; outputs are surrounded by guard bytes, which read as NaN. */
+/* An array that may be unaligned. An input ends at the end of its allocation, so that the address sanitizer
+ * reports a read past it. An output lies between guard bytes. Guard bytes read as NaN. */
 typedef struct array {
   uint8_t *memory, *data;
   size_t bytes;
@@ -37,7 +37,7 @@ typedef struct array {
 array input_make(size_t bytes, size_t offset);
 array output_make(size_t bytes, size_t offset);
 
-/* Bytes for an input: noise, or extremes. */
+/* Returns an input of noise or of extreme bytes. */
 array random_bytes(check *c, size_t bytes, size_t offset);
 
 void expect_guards(check *c, const array *a, const char *name);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const path = (/** @type {string} */ relative) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
-/** The folder of the programs for this machine; `npm run coverage` names another, and runs no others. */
+/** The folder of the programs for this machine. `npm run coverage` names another folder and runs only its programs. */
 const native = process.env.DYNAKERNEL_NATIVE ?? 'build/native';
 
 export const variants = process.env.DYNAKERNEL_NATIVE

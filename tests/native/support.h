@@ -1,4 +1,4 @@
-/* What the native checks share: seeded random numbers, buffers between guard bytes, comparison. */
+/* Helpers of the native checks: seeded random numbers, buffers between guard bytes, comparison. */
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
@@ -15,23 +15,23 @@ int32_t random_between(random_state *random, int32_t least, int32_t most); /* bo
 float random_float(random_state *random);                                  /* (-1, 1) */
 void random_fill(random_state *random, float *x, size_t count);
 
-/* One of count values. */
+/* Returns one of count values. */
 int32_t random_of(random_state *random, const int32_t *values, int32_t count);
 
-/* bytes of memory, which as floats read as NaN, between two runs of guard bytes. */
+/* Returns memory between two runs of guard bytes. Its floats read as NaN. */
 void *guarded_alloc(size_t bytes);
-/* Whether the guards are whole; says so where not. */
+/* Whether the guards are unchanged. Prints a message if they are not. */
 bool guards_hold(const void *memory, size_t bytes, const char *what);
 void guarded_free(void *memory);
 
-/* Fills memory with subnormal numbers; whether none of them was computed with since, on processors that
- * take note of it; says so where not. They slow processors down a hundredfold, even where no result
- * depends on them. */
+/* plant_subnormals fills memory with subnormal numbers. met_no_subnormal returns whether no computation used
+ * one since, and prints a message if one did. It returns true on processors that do not record it. Subnormal
+ * numbers slow processors down a hundredfold, even if no result depends on them. */
 void plant_subnormals(void *memory, size_t bytes);
 bool met_no_subnormal(const char *what);
 
-/* Whether |got - want| <= tolerance * (1 + max|want|) everywhere, NaN and infinities in the same
- * places; prints the first mismatches where not. */
+/* Whether |got - want| <= tolerance * (1 + max|want|) everywhere, with NaN and infinities in the same places.
+ * Prints the first mismatches. */
 bool close_to(const float *got, const float *want, size_t count, double tolerance, const char *what);
 
 #endif

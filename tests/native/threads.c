@@ -1,5 +1,5 @@
-/* Threads that divide forward and backward passes, for ThreadSanitizer to watch; answers are those of
- * one thread.
+/* Divides forward and backward passes among threads, so that ThreadSanitizer can watch them. Checks that the
+ * results are those of one thread.
  *
  * usage: threads [SEED] */
 #include <pthread.h>
@@ -19,7 +19,7 @@ typedef struct layer {
   int32_t N, C, O, G, R, stride, padding, H, W;
 } layer;
 
-/* Large enough to be divided, in each of the ways of src/convolution/batch.c. */
+/* Layers that are large enough to be divided. They cover each division of src/convolution/batch.c. */
 static const layer layers[] = {
     {1, 3, 5, 1, 3, 1, 1, 130, 131},   {1, 32, 40, 1, 3, 1, 1, 41, 43},  {1, 64, 72, 1, 3, 1, 1, 13, 13},
     {1, 24, 24, 24, 5, 1, 2, 60, 61},  {3, 24, 24, 3, 3, 2, 1, 60, 61},  {5, 48, 50, 1, 1, 1, 0, 33, 31},
@@ -87,7 +87,7 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   return all;
 }
 
-/* A job of two tasks, of which a worker takes one and does not get on with it. */
+/* A job of two tasks. A worker takes one task and does not finish it until it is released. */
 typedef struct stuck_job {
   atomic_bool taken, released;
   atomic_int done;
@@ -106,7 +106,7 @@ static int expect(bool holds, const char *what) {
   return !holds;
 }
 
-/* The status of a forward pass of one pixel. */
+/* Returns the status of a forward pass of one pixel. */
 static dk_status forward_pixel(dk_context *context) {
   const dk_aggregation_config config = {.in_channels = 1,
                                         .out_channels = 1,
@@ -131,7 +131,7 @@ static bool same_answers(dk_context *context, dk_context *alone, uint32_t seed) 
   return same;
 }
 
-/* A worker that is paused in its task and goes on later. */
+/* Checks a worker that pauses in its task and continues later. */
 static int check_paused_worker(dk_context *alone, uint32_t seed) {
   dk_context *context = dk_context_create();
   stuck_job job = {false, false, 0};
@@ -150,15 +150,15 @@ static int check_paused_worker(dk_context *alone, uint32_t seed) {
   failures += expect(dk_context_trim(context) == 0 && dk_context_workspace(context) > 0, "nor is it freed");
 
   atomic_store(&job.released, true);
-  pthread_join(thread, NULL); /* it was sent away */
+  pthread_join(thread, NULL); /* the context told it to stop */
   failures += expect(dk_context_lost(context) == 0, "it is out of its task");
   failures += expect(same_answers(context, alone, seed), "answers are those of one thread");
   dk_context_destroy(context);
   return failures;
 }
 
-/* A worker that ended while it looked for tasks: the call has all answers, and the next ones do without it.
- */
+/* Checks a worker that ended while it looked for tasks. The call has all results. The next calls run without
+ * the worker. */
 static int check_ended_worker(dk_context *alone, uint32_t seed) {
   dk_context *context = dk_context_create();
   context->patience = 100;
@@ -185,7 +185,7 @@ int main(int argc, char **argv) {
   pthread_t threads[THREADS];
   worker workers[THREADS];
   int failures = 0;
-  shared->patience = 600000; /* however busy the machine is */
+  shared->patience = 600000; /* enough for a busy machine */
   dk_context_set_threads(shared, THREADS);
   for (int32_t i = 1; i < THREADS; i++) {
     workers[i] = (worker){shared, i};
@@ -194,9 +194,9 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     const answers want = compute(alone, &layers[i], seed);
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-      dk_context_set_threads(shared, repeat == 1 ? THREADS - 1 : THREADS); /* one may have nothing to do */
+      dk_context_set_threads(shared, repeat == 1 ? THREADS - 1 : THREADS); /* one thread may have no work */
       const answers got = compute(shared, &layers[i], seed);
-      /* Not to the last bit: the gradient of the attention is a sum over parts. */
+      /* The last bits may differ: the gradient of the attention is a sum over parts. */
       if (!close_to(got.values, want.values, want.count, 1e-6, "answer")) {
         printf("FAILED layer %zu (seed %u)\n", i, seed);
         failures++;

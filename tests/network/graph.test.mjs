@@ -1,4 +1,4 @@
-// The graph that all doors make: shapes of every op, names, numbers of values.
+// The graph that every door makes: shapes of every op, names, numbers of values.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GraphBuilder } from '../../web/dynakernel/network/graph.js';

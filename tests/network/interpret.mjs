@@ -1,4 +1,4 @@
-// A slow, plain interpreter of a network's graph: what each op means. Storage is float32, sums are double.
+// A slow, plain interpreter of a network's graph. It defines each op. Storage is float32, sums are double.
 // Tensors are { shape, data }; every op has a function of (inputs, attributes, output shapes) -> outputs.
 
 const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
@@ -16,7 +16,7 @@ function* positions(shape) {
   }
 }
 
-/** A tensor whose elements are those of x at the places that `place(index)` gives; value where that is null. */
+/** Gathers elements of x: each is at the place that `place(index)` returns, or is `value` if that is null. */
 function gathered(x, shape, place, value = 0) {
   const data = new Float32Array(sizeOf(shape));
   const strides = stridesOf(x.shape);
@@ -85,7 +85,7 @@ function convolve(x, [, H, W], weight, [O, depth, Rh, Rw], bias, y, [Ho, Wo], { 
   }
 }
 
-/** A convolution of a batch; kernels(n) gives the weight and bias of a sample. */
+/** A convolution of a batch. kernels(n) returns the weight and bias of a sample. */
 function convolveBatch(x, kernelShape, kernels, attributes, shape) {
   const data = new Float32Array(sizeOf(shape));
   const [N, C, H, W] = x.shape;
@@ -214,7 +214,7 @@ const pooling = (isMax) => ([x], { kernel, stride, padding, dilation, countInclu
     for (const [v, h] of positions(kernel)) {
       const row = i * stride[0] + v * dilation[0] - padding[0];
       const column = j * stride[1] + h * dilation[1] - padding[1];
-      // the padding counts if it is asked for; what lies beyond it never does
+      // the padding counts if countIncludePad is set; places beyond it never count
       if (countIncludePad && row < H + padding[2] && column < W + padding[3]) count++;
       if (row < 0 || row >= H || column < 0 || column >= W) continue;
       const value = x.data[((n * x.shape[1] + c) * H + row) * W + column];
@@ -283,7 +283,7 @@ function pad([x], { before, mode, value }, [shape]) {
   }, value)];
 }
 
-/** Where a place of a resized axis lies in the one before. */
+/** The coordinate in the input axis of a place in the resized axis. */
 function coordinate(at, scale, length, target, coordinates) {
   if (coordinates === 'asymmetric') return at / scale;
   if (coordinates === 'align_corners') return target === 1 ? 0 : at * (length - 1) / (target - 1);
@@ -385,8 +385,8 @@ export const MEANINGS = {
 };
 
 /**
- * Runs a graph. inputs holds a Float32Array for each name. Returns outputs, which holds { shape, data } for each name,
- * and kept, which holds the same for the values of graph.keep.
+ * Runs a graph. inputs holds a Float32Array for each name. Returns { outputs, kept }: outputs holds { shape, data } for
+ * each name, and kept holds the same for the values of graph.keep.
  */
 export function interpret(graph, inputs) {
   const tensors = new Map();
@@ -402,7 +402,7 @@ export function interpret(graph, inputs) {
     if (!tensor) throw new Error(`${value.name} is used before it is made`);
     return tensor;
   };
-  // a tensor is let go after its last use
+  // finds the last use of each tensor, because it is released after that
   const last = new Map();
   graph.nodes.forEach((node, i) => node.inputs.forEach((value) => last.set(value, i)));
   for (const { value } of [...graph.outputs, ...graph.keep]) last.set(value, Infinity);

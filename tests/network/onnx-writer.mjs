@@ -1,6 +1,6 @@
 // Writes ONNX files by hand: just enough protobuf for the tests.
 
-/** A number of 64 bits, seven bits a byte; negative ones as two's complement. */
+/** A varint: a number of 64 bits, seven bits a byte. Negative numbers are in two's complement. */
 export function varint(value) {
   let rest = BigInt.asUintN(64, BigInt(value));
   const bytes = [];
@@ -39,7 +39,7 @@ const ARRAYS = {
   int32: Int32Array, uint32: Uint32Array, bool: Uint8Array, float16: Uint16Array, bfloat16: Uint16Array,
 };
 
-/** A TensorProto with raw data; float16 and bfloat16 take bits. */
+/** A TensorProto with raw data. For float16 and bfloat16 the data are bits. */
 export function tensor(shape, data, { name = '', type = 'float' } = {}) {
   const array = type === 'int64' || type === 'uint64' ? BigInt64Array.from(data, BigInt) : ARRAYS[type].from(data);
   return Buffer.concat([...shape.map((length) => int(1, length)), int(2, TYPES[type]), field(8, name), field(9, bytesOf(array))]);
@@ -47,7 +47,7 @@ export function tensor(shape, data, { name = '', type = 'float' } = {}) {
 
 export const ints = (values, name = '') => tensor([values.length], values, { name, type: 'int64' });
 
-/** An attribute of the type that its value has: { f: 1.5 } says FLOAT, a whole number is an INT, an array INTS. */
+/** An attribute. Its type follows from its value: { f: 1.5 } is a FLOAT, a whole number an INT, an array INTS. */
 export function attribute(name, value) {
   const head = field(1, name);
   if (Buffer.isBuffer(value)) return Buffer.concat([head, field(5, value), int(20, 4)]);
@@ -67,7 +67,7 @@ export function node(op, inputs, outputs, attributes = {}, { name = '', domain =
   ]);
 }
 
-/** A ValueInfoProto; lengths that are strings are open. */
+/** A ValueInfoProto. Lengths that are strings are open. */
 export function valueInfo(name, shape, type = 'float') {
   const dims = shape?.map((length) => field(1, typeof length === 'string' ? field(2, length) : int(1, length)));
   const tensorType = Buffer.concat([int(1, TYPES[type]), ...(dims ? [field(2, dims)] : [])]);

@@ -1,4 +1,4 @@
-// Installs the tools that the suite needs; the exit status is 1 if they cannot be had.
+// Installs the tools that the suite needs. The exit status is 1 if the installation fails.
 import { installTools } from './lib/project.mjs';
 
 try {

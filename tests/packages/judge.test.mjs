@@ -1,4 +1,4 @@
-// How the matrix judges what browsers and tools gave.
+// How the matrix judges the results of browsers and tools.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertQuiet, judgeEngine, judgePage, judgeWorkers, printedResult, wrongness } from './lib/judge.mjs';

@@ -1,4 +1,4 @@
-// `npm run matrix`: runs the package in every tool, browser and engine, and prints what README shows.
+// `npm run matrix`: runs the package in every tool, browser and engine, and prints README's tables.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -36,7 +36,7 @@ if (values.list) {
 }
 if (rows.length + engines.length + errors.length === 0) fail(`no row is named ${positionals.join(' or ')}`);
 
-/** Cells that are not as README says. */
+/** Cells that differ from README. */
 const different = [];
 const results = [];
 const browsers = rows.length + errors.length > 0 ? await openBrowsers(['chromium', 'firefox']) : undefined;
@@ -93,7 +93,7 @@ function report({ title }, column, { text, why }) {
   }
 }
 
-/** When and with what the rows were run. */
+/** The date of the run, and the versions that it used. */
 async function caption() {
   const date = new Date().toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
   const newer = (await runCommand(newerNode(), ['--version'], {})).trim().slice(1);

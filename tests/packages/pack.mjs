@@ -1,4 +1,4 @@
-// The package as npm publishes it: packed once a process, and installed where a test wants it.
+// The package as npm publishes it. Each process packs it once, and tests install it in a folder of their choice.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let tarball;
 
-/** Builds what has changed, packs it, and returns the tarball's path. */
+/** Builds the changed files, packs the package, and returns the tarball's path. */
 export function packed() {
   if (tarball) return tarball;
   const folder = temporaryFolder();
@@ -27,14 +27,14 @@ export function installed() {
   return folder;
 }
 
-/** A folder that ends with the process. */
+/** A temporary folder. It is removed when the process ends. */
 export function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'dynakernel-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A program's output; its failure is the test's. */
+/** Returns a program's output. If the program fails, the test fails. */
 export function run(command, args, options) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
   assert.equal(status, 0, `${command} ${args.join(' ')}\n${error ?? ''}${stdout}${stderr}`);

@@ -1,4 +1,4 @@
-// The packed package, installed and built as its readers do. What is expected of each tool is what README says of it.
+// The packed package, installed and built as users do. README's table has the expected result of each tool.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The published declarations under old and new versions of TypeScript, and the package as its checkers see it.
+// The published declarations under old and new versions of TypeScript, and the package under package checkers.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const STRICT = {
 const DOM = { lib: ['es2022', 'dom'] };
 const BUNDLER = { module: 'esnext', moduleResolution: 'bundler' };
 
-// A name without ending stands for the file as an ES module and as CommonJS; a number is the version to begin with.
+// A name without an extension means the file as an ES module and as CommonJS. A number is the oldest version.
 const PROJECTS = [
   ['for the browser, node16', { ...DOM, module: 'node16' }, ['right', 'wrong', 'dom', 'wrong-dom']],
   ['for the browser, a bundler', { ...DOM, ...BUNDLER }, ['right.ts', 'wrong.ts', 'dom.ts', 'wrong-dom.ts',
@@ -43,7 +43,7 @@ before(() => {
   run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: sources });
 });
 
-/** What the compiler of a version says about the named files in a project with these options. */
+/** The output of a version's compiler for the named files, in a project with these options. */
 async function compile(version, options, names) {
   const folder = installed();
   symlinkSync(join(sources, 'node_modules/@types'), join(folder, 'node_modules/@types'));

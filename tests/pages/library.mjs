@@ -1,4 +1,4 @@
-// The library's own answer to what the playground shows, computed beside it in the same page.
+// Computes with the library, in the same page, the results that the playground shows.
 
 /**
  * Runs the library over the picture on screen and compares every canvas with toImageData.

@@ -90,7 +90,7 @@ describe(`access in ${browserName}`, () => {
     );
     await press('#automatic', 'Enter');
     assert.equal(await text(page, '#mode'), 'The attention decides');
-    // The focus must move on from the button, which is now disabled.
+    // The button is now disabled, so the focus must move on from it.
     assert.equal(await page.evaluate(() => document.activeElement.id), 'weight-0');
     await press('#roll', 'Enter');
     await press('#stride', 'ArrowUp', 'Tab');

@@ -1,4 +1,4 @@
-// What fails in the playground: it is said where it was asked for, and all else goes on.
+// Failures in the playground. The message is beside the control that caused the failure, and the page keeps working.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -90,12 +90,12 @@ describe(`failures in ${browserName}`, () => {
 
     await fill(page, 'padding', 0);
     await fill(page, 'dilation', 64);
-    await select(page, 'size', '128'); // which the kernel does not fit into
+    await select(page, 'size', '128'); // the kernel does not fit
     const reason = await shownError(page, 'block-error');
     await page.click('#save-map');
     const said = await shownError(page, 'save-error');
     assert.equal(said, 'There is no map to save: the latest frame failed, and the page shows an earlier one.');
-    await select(page, 'colormap', 'turbo'); // no frame follows from it that could take the reason away
+    await select(page, 'colormap', 'turbo'); // computes no frame, so the reason must stay
     assert.equal(await shownError(page, 'block-error'), reason);
     await downloaded(page, session.downloads, '#save-state');
     assert.equal(await text(page, '#block-error'), reason);

@@ -1,4 +1,4 @@
-// The code on the page, run as a person would run it: in a page of its own, with its files beside it.
+// The code on the page, run as a person runs it: in its own page, with its files beside it.
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ describe(`code in ${browserName}`, () => {
     return code;
   }
 
-  /** Runs it beside the block and these files, and gives by how much it draws a map otherwise than the page. */
+  /** Runs it beside the block and these files. Returns the difference between its map and the page's. */
   async function difference(page, channel, files) {
     const folder = join(root, 'build/test', `snippet-${browserName}`);
     mkdirSync(folder, { recursive: true });

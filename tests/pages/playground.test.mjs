@@ -1,4 +1,4 @@
-// The playground shows what the library computes.
+// The playground shows the library's results.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { serve } from '../../scripts/serve.mjs';

@@ -15,7 +15,7 @@ export const browserName = process.env.BROWSER || 'chromium';
 export const screenshots = join(root, 'build/screenshots');
 export const fixture = (name) => join(root, 'tests/fixtures/golden', `${name}.safetensors`);
 
-/** Settings for a fake webcam that is allowed, a webcam that is refused, and no webcam. */
+/** Browser settings for an allowed fake webcam, a refused webcam, and no webcam. */
 const chromiumWebcam = {
   fake: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
   denied: ['--use-fake-device-for-media-stream', '--deny-permission-prompts'],

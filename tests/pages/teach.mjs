@@ -102,7 +102,7 @@ export function distance(actual, expected) {
   return actual.reduce((sum, value, i) => sum + Math.abs(value - expected[i]), 0) / actual.length;
 }
 
-/** Waits until the browser has composed what was drawn, which screenshots need. */
+/** Waits until the browser has composed the drawing. Screenshots need it. */
 export async function composed(page) {
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   await sleep(400);

@@ -23,7 +23,7 @@ describe(`Teach it in ${browserName}`, () => {
     assert.deepEqual((await samples(page)).map(({ name }) => name), ['Astronaut', 'Cat', 'Coffee', 'Rocket']);
     assert.equal(await text(page, '#steps'), '0 of 2000');
     assert.match(await text(page, '#build'), /^\d+\.\d+\.\d+ · (baseline|relaxed) SIMD · \d+ threads?$/);
-    // In a worker of Firefox the library starts no workers, because that may block it.
+    // In a worker of Firefox the library starts no workers, because starting them may block it.
     const processors = await page.evaluate(() => navigator.hardwareConcurrency);
     const threads = browserName === 'firefox' ? 1 : Math.min(processors, 4);
     assert.match(await text(page, '#build'), new RegExp(` ${threads} threads?$`));

@@ -30,7 +30,7 @@ after(() => {
   if (folder) rmSync(folder, { recursive: true });
 });
 
-/** The answer of answer.py to a request. Tensors may be the runtime's or { shape, data }. */
+/** The response of answer.py to a request. Tensors may be the runtime's or { shape, data }. */
 function ask(request, tensors = {}) {
   const [question, answer] = ['question', 'answer'].map((name) => join(folder, `${name}.safetensors`));
   const values = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data, dtype }]) => [name, { shape, data, dtype }]));

@@ -66,7 +66,7 @@ test('each algorithm is accepted, and no other number', async () => {
   });
   const numbers = Array.from({ length: 40 }, (_, i) => i - 20);
   assert.deepEqual(numbers.filter((number) => statusOf(number) === 0), [...algorithmsOf(dk).keys()]);
-  // Only the planner's table lists the algorithms, so a new row is accepted at once.
+  // Only the planner's table lists the algorithms, so a new row needs no other change.
   assert.doesNotMatch(readFileSync(new URL('../../src/aggregation.c', import.meta.url), 'utf8'),
     /DK_ALGORITHM_(?!AUTO|REFERENCE)/);
   dk.dispose();

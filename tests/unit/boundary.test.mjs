@@ -1,4 +1,4 @@
-// Foreign errors at the boundary: each becomes a DynakernelError with a code, and is its cause.
+// Foreign errors at the boundary. Each becomes the cause of a DynakernelError with a code.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import {

@@ -1,4 +1,5 @@
-// What the package exports: the wrapper in one file, which finds its WebAssembly and its workers, and the inline entry.
+// The exports of the package: the wrapper and the inline entry. The wrapper is one file, and finds its WebAssembly and
+// its workers.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -73,7 +74,7 @@ test('dynakernel/inline has one thread, and says why', async (t) => {
   assert.equal(warn.mock.callCount(), 1);
 });
 
-/** Runs an app in a process of its own, and returns what it prints. */
+/** Runs an app in its own process, and returns its output. */
 const runNode = (...args) => execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 120_000 }).trim();
 
 const PRINT = `(dk) => {

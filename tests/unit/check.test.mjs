@@ -1,4 +1,4 @@
-// Lists of callers: the length is checked first, each item is read once, holes are items.
+// Lists that callers pass. The length is checked first, each item is read once, and holes count as items.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { isListOf, readList } from '../../web/dynakernel/check.js';

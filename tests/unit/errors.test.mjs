@@ -1,5 +1,5 @@
-// Every refused argument: the code, and the given and expected values in the message. A refused call changes
-// nothing: the modules return the same numbers afterwards, and the heap does not grow.
+// Every refused argument: the code, and the given and expected values in the message. A refused call changes nothing:
+// the modules return the same numbers afterwards, and the heap does not grow.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { DynakernelError } from '../../web/dynakernel/index.js';

@@ -24,7 +24,7 @@ test('least squares without negative numbers', () => {
   const exact = nonNegativeLeastSquares(A, A.map(([a, b, c]) => 3 * a + 0.5 * b + 200 * c));
   for (const [i, expected] of [3, 0.5, 200].entries()) assert.ok(Math.abs(exact[i] / expected - 1) < 1e-4, `${exact}`);
 
-  // One that would be negative is zero, and the others then fit best.
+  // If the best coefficient would be negative, it is zero, and the others fit best with it at zero.
   const [first, second] = nonNegativeLeastSquares([[1, 0], [0, 1], [1, 1]], [2, -1, 2]);
   assert.ok(Math.abs(first - 2) < 1e-6 && second === 0, `${first}, ${second}`);
 });

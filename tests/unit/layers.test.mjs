@@ -1,4 +1,4 @@
-// Imports and includes go one way only: from pages to what they share to the wrapper, and down the layers of the C code.
+// Imports and includes go one way only: from pages to shared files to the wrapper, and down the layers of the C code.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What each folder of web/ may use besides itself. */
+/** The folders that each folder of web/ may use besides itself. */
 const webLayers = {
   playground: ['shared', 'dynakernel'],
   teach: ['shared', 'dynakernel'],
@@ -19,7 +19,7 @@ const webLayers = {
 /** The pages' addresses, and the folder that each page may use besides shared. */
 const pageFolders = { 'index.html': 'playground', 'teach.html': 'teach', 'bench.html': 'bench' };
 
-/** What each folder of src/ may use besides itself; '' is its top. */
+/** The folders that each folder of src/ may use besides itself. '' is its top. */
 const sourceLayers = {
   '': ['convolution', 'backward', 'training', 'pixels', 'inner', 'base'],
   convolution: ['inner', 'base'],
@@ -30,7 +30,7 @@ const sourceLayers = {
   base: [],
 };
 
-/** The public header holds the types that every layer speaks of. */
+/** The public header holds the types that every layer uses. */
 const publicHeader = 'dynakernel.h';
 
 test('each folder of web/ imports from itself and from lower layers', () => {

@@ -31,7 +31,7 @@ before(async () => {
     '/other.wasm': [200, 'application/wasm', emptyModule],
   };
   server = createServer(({ url }, response) => {
-    if (url === '/never.wasm') return; // until the client gives up
+    if (url === '/never.wasm') return; // sends no response, so the client gives up
     const [status, type, body] = responses[url] ?? [404, 'text/plain', 'nothing here'];
     response.writeHead(status, { 'content-type': type }).end(body);
   });
@@ -90,7 +90,8 @@ test('a module from every kind of source', async () => {
 });
 
 test('info.simd of a given module', async () => {
-  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, 'baseline'], [bytes, simd], [new WebAssembly.Module(bytes), simd],
+  // The module says it, whatever its address says.
+  const cases = [[wasmUrl, simd], [`${origin}/dynakernel-baseline.wasm`, simd], [bytes, simd], [new WebAssembly.Module(bytes), simd],
     [bytes.subarray(0, -20 - (simd === 'baseline')), 'unknown']];
   for (const [wasm, expected] of cases) {
     const dk = await load({ wasm });
@@ -209,7 +210,7 @@ test('a Windows path is a path', async (t) => {
     process.chdir(before);
     rmSync(folder, { recursive: true });
   });
-  process.chdir(folder); // in which these names are paths
+  process.chdir(folder); // here these names are paths
   const paths = ['C:\\Users\\me\\dynakernel.wasm', 'd:\\x.wasm'];
   for (const path of paths) {
     writeFileSync(path, bytes);

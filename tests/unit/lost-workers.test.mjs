@@ -15,7 +15,7 @@ after(() => {
 });
 
 /**
- * A runtime with threads, and its workers; start(url, options) makes each of them.
+ * A runtime with threads, and its workers. start(url, options) makes each worker.
  */
 async function loadWith(threads, start = (url, options) => new Worker(url, options)) {
   const workers = [];
@@ -34,7 +34,7 @@ async function loadWith(threads, start = (url, options) => new Worker(url, optio
 
 const config = { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1, seed: 4 };
 
-/** Work for several threads, with what one thread makes of it. */
+/** Work for several threads, with the outputs that one thread computes. */
 async function workFor(dk) {
   const single = await load({ simd, threads: 1 });
   const [expected, block] = [single, dk].map((runtime) => {
@@ -78,7 +78,7 @@ test('dispose() is no loss', async () => {
 });
 
 test('a worker that dies in the middle of its task: ERR_LOAD in time, then one thread', async () => {
-  // Without a stack in memory the first function that needs one traps: the task, not the waiting.
+  // The stack is outside the memory, so the first function that needs it traps: the task, not the wait.
   const { dk } = await loadWith(2, (url, { workerData, ...options }) =>
     new Worker(url, { ...options, workerData: { ...workerData, stack: 2 ** 31 - 64 } }));
   const { block, x, expected } = await workFor(dk);
@@ -88,7 +88,7 @@ test('a worker that dies in the middle of its task: ERR_LOAD in time, then one t
 
   let begin;
   assertRefused(() => {
-    for (let call = 0; call < 1000; call++) { // the caller may be through before the worker has begun
+    for (let call = 0; call < 1000; call++) { // the caller may finish before the worker begins
       begin = performance.now();
       block.forward(x).dispose();
     }
@@ -98,7 +98,7 @@ test('a worker that dies in the middle of its task: ERR_LOAD in time, then one t
   assert.equal(dk.info.threads, 1);
   assert.match(dk.info.threadsReason, /did not finish/);
 
-  // The page does not know yet that the worker is dead: what it may write to must not be used.
+  // The runtime does not know yet that the worker is dead, so it must not use memory that the worker may write.
   assertRefused(() => block.forward(x), 'ERR_LOAD', 'worker', 'stateDict()', 'load()');
   assertRefused(() => block.backward(x), 'ERR_MODE');
   assert.deepEqual(block.stateDict(), state);
@@ -109,7 +109,7 @@ test('a worker that dies in the middle of its task: ERR_LOAD in time, then one t
   const { c, context } = heapOf(dk);
   await until(() => c.dk_context_lost(context) === 0, 'Node tells that the worker has ended');
   for (let i = 0; i < 3; i++) assert.deepEqual(block.forward(x).toArray(), expected);
-  // What was disposed meanwhile, and kept, is freed.
+  // Memory of objects that were disposed meanwhile was kept, and is freed now.
   const { live } = heapOf(dk);
   dk.zeros([16, 96, 90]).dispose();
   const before = dk.info.heapBytes;
@@ -121,7 +121,7 @@ test('a worker that dies in the middle of its task: ERR_LOAD in time, then one t
   dk.dispose();
 });
 
-/** Where a field of a context lies, in 32-bit words: src/base/context.h has none of another size before it. */
+/** The offset of a context's field, in 32-bit words. In src/base/context.h all fields before it have 32 bits. */
 function fieldOf(name) {
   const header = readFileSync(new URL('../../src/base/context.h', import.meta.url), 'utf8');
   const [, body] = header.match(/struct dk_context \{(.*?)\n\};/s);
@@ -135,7 +135,7 @@ function fieldOf(name) {
 }
 
 test('a worker that is paused in its task, and goes on later', async () => {
-  // Takes one task as src/base/parallel.c's workers do, and does not get on with it.
+  // Takes one task as the workers of src/base/parallel.c do, and then pauses.
   const paused = `
     const { parentPort, workerData: { memory, context, pause, fields } } = require('node:worker_threads');
     const words = () => new Int32Array(memory.buffer);
@@ -152,7 +152,7 @@ test('a worker that is paused in its task, and goes on later', async () => {
     Atomics.wait(pause, 0, 0);
     Atomics.add(words(), at('finished'), 1);
     Atomics.sub(words(), at('inside'), 1);`;
-  const pause = new Int32Array(new SharedArrayBuffer(12)); // goes on, has a task, may begin
+  const pause = new Int32Array(new SharedArrayBuffer(12)); // flags: may go on, has a task, may begin
   const fields = Object.fromEntries(['inside', 'next', 'count', 'finished'].map((name) => [name, fieldOf(name)]));
   const { dk } = await loadWith(2, (url, { workerData, ...options }) =>
     new Worker(paused, { ...options, eval: true, workerData: { ...workerData, pause, fields } }));
@@ -165,7 +165,7 @@ test('a worker that is paused in its task, and goes on later', async () => {
   Atomics.notify(pause, 2);
   for (let i = 0; i < 1000 && pause[1] === 0; i++) {
     try {
-      block.forward(x, { out: y }); // the caller may be through before the worker has begun
+      block.forward(x, { out: y }); // the caller may finish before the worker begins
     } catch (error) {
       assert.equal(error.code, 'ERR_LOAD', error.stack);
       assert.equal(pause[1], 1);

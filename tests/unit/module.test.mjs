@@ -1,4 +1,4 @@
-// The base of the three modules: which C functions a forward pass calls, and what the classes show.
+// The base of the three modules: the C functions that a forward pass calls, and the public members of the classes.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';

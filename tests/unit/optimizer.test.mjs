@@ -1,5 +1,5 @@
-// Compares steps with PyTorch's update rules, which are written out here. Tests which parameters a step changes,
-// arguments and memory.
+// Compares steps with PyTorch's update rules, written out here. Tests the choice of parameters that a step changes, the
+// arguments and the memory.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -139,7 +139,7 @@ test('a parameter without a gradient does not change, neither by decay nor by mo
   optimizer.step();
   assert.deepEqual(now(), moved);
 
-  // a gradient that is written counts as computed, each by its name
+  // a gradient counts as computed if it is written; the others still do not
   idle.gradients()['conv2.bias'].data.fill(1);
   optimizer.step();
   for (const [name, values] of Object.entries(now())) {

@@ -1,4 +1,4 @@
-// The planner's choices, and algorithms that are forced.
+// The planner's choices, and forced algorithms.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Random } from '../../web/shared/random.js';
@@ -31,7 +31,7 @@ test('plan describes the latest forward pass, planFor any', () => {
   assert.deepEqual(block.plan, block.aggregation.planFor(shapes[0]));
 });
 
-/** Shapes of which each algorithm covers one at least; a new algorithm that covers none needs one of its own. */
+/** Each algorithm covers at least one of these shapes. A new algorithm that covers none needs a new shape. */
 const SHAPES = [
   { inChannels: 6, outChannels: 10, kernelSize: 3, stride: 2, padding: 2, dilation: 2, groups: 2 },
   { inChannels: 16, outChannels: 24, kernelSize: 3, padding: 1 },
@@ -44,7 +44,7 @@ const SHAPES = [
   { inChannels: 10, outChannels: 10, kernelSize: 5, padding: 2, groups: 10 },
 ];
 
-/** The algorithms, but for 'auto', that cover a shape. */
+/** The algorithms that cover a shape, without 'auto'. */
 const covering = (config, image) => algorithmsOf(dk).slice(1).filter((algorithm) => {
   const module = dk.kernelAggregation({ ...config, algorithm });
   try {
@@ -92,7 +92,7 @@ test("'toomcook' stands for its whole family, and the plan tells which of it run
       assert.equal(module.planFor([1, config.inChannels, 21, 18]).algorithm, algorithm);
     }
   }
-  // A member of the family stands for itself only.
+  // The name of one member of a family means that member only.
   const karatsuba = dk.kernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 7, algorithm: 'karatsuba' });
   assertRefused(() => karatsuba.planFor([1, 3, 21, 18]), 'ERR_CONFIG', 'karatsuba');
 });
@@ -186,7 +186,7 @@ test('the planner skips algorithms whose workspace would not fit', () => {
     const { algorithm, workspaceBytes } = conv.planFor([1, inChannels, height, width]);
     assert.ok(workspaceBytes <= 2 ** 27, `${title}: ${algorithm} in ${workspaceBytes} bytes`);
     conv.dispose();
-    // Forced, an algorithm refuses what it has no room for.
+    // A forced algorithm refuses a shape that does not fit its workspace.
     const other = dk.kernelAggregation({ ...config, algorithm: 'winograd' });
     assertRefused(() => other.planFor([1, inChannels, height, width]), 'ERR_MEMORY', 'winograd');
     other.dispose();

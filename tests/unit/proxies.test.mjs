@@ -1,6 +1,6 @@
-// The library's objects behind Proxies, as Vue, Alpine, valtio and others make them. Every member works through a Proxy
-// as it does without, and so do arguments and options that are Proxies. If a Proxy hides its object, the error says how
-// to pass the object itself.
+// The library's objects behind Proxies, as Vue, Alpine, valtio and others make them. Every member works the same
+// through a Proxy. So do arguments and options that are Proxies. If a Proxy hides its object, the error says how to
+// pass the object itself.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DynakernelError, toSafetensors } from '../../web/dynakernel/index.js';
@@ -74,7 +74,7 @@ function plain(value) {
 
 const isOfTheLibrary = (value) => typeof value?.dispose === 'function';
 
-/** An argument in which each of the library's objects is behind a Proxy. */
+/** A copy of an argument. Each of the library's objects in it is behind a Proxy. */
 function behind(wrap, value) {
   if (isOfTheLibrary(value)) return wrap(value);
   if (Array.isArray(value)) return value.map((item) => behind(wrap, item));

@@ -112,7 +112,7 @@ test('dtype: floats of every kind become halves, other types stay', () => {
 });
 
 test('doubles are rounded once', () => {
-  // above the middle of two halves by less than a float32 can show
+  // above the middle of two 16-bit floats, by less than a float32 can represent
   const double = 1 + 2 ** -11 + 2 ** -40;
   const { a, b } = parseSafetensors(toSafetensors({
     a: { shape: [1], data: Float64Array.of(double) }, b: { shape: [1], data: Float32Array.of(double) },

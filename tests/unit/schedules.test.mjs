@@ -1,4 +1,4 @@
-// Learning-rate schedules: at their corners and between them, composed with others, and with options that are refused.
+// Learning-rate schedules: at their corners and between them, composed with others, and with refused options.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cosineSchedule, stepSchedule, warmupSchedule } from '../../web/dynakernel/index.js';

@@ -1,4 +1,4 @@
-// Which seeds the random tests take.
+// The choice of the random tests' seeds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seedTitle, seedsOf } from '../seeds.mjs';

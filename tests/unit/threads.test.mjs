@@ -6,8 +6,8 @@ import { promisify } from 'node:util';
 import { load } from '../../web/dynakernel/index.js';
 import { algorithmsOf, assertClose, assertRejected, assertRefused, randomTensor, simd } from '../helpers.mjs';
 
-// Large enough to be divided, in each of the ways of src/convolution/batch.c, two of them only while all threads are awake; each
-// algorithm among them.
+// Shapes that are large enough to be divided. They cover each algorithm, and each way of dividing in
+// src/convolution/batch.c. Two of the ways are used only while all threads are awake.
 const LAYERS = [
   { inChannels: 3, outChannels: 5, kernelSize: 3, padding: 1, image: [1, 3, 130, 131] },
   { inChannels: 3, outChannels: 4, kernelSize: 7, padding: 3, image: [1, 3, 70, 90] },

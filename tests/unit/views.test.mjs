@@ -1,4 +1,4 @@
-// Live views: how they keep their memory, and how writes into kept views take effect.
+// Live views: they keep their memory, and writes into kept views take effect.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -18,7 +18,7 @@ after(() => dk?.dispose());
 
 const live = () => heapOf(dk).live;
 
-/** Collects garbage until the finalizers, which run later, have run. */
+/** Collects garbage until the finalizers have run. They run later than the collection. */
 async function collected(done) {
   for (let i = 0; i < 50 && !done(); i++) {
     collectGarbage();
@@ -28,7 +28,7 @@ async function collected(done) {
 }
 
 test('a subarray keeps the memory, and so does a subarray of it', async () => {
-  dk.zeros([2 ** 20]).dispose(); // now nothing below grows the heap, which would detach views
+  dk.zeros([2 ** 20]).dispose(); // now nothing below grows the heap: growth would detach views
   const before = live();
   const parts = (() => {
     const x = dk.tensor(Float32Array.from({ length: 3000 }, (_, i) => i), [1, 3, 10, 100]);

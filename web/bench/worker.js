@@ -1,4 +1,4 @@
-/** The worker that runs a comparison, so that the page stays responsive and can end it. */
+/** The worker that runs a comparison. The page stays responsive and can end it. */
 import { messageOf } from '../shared/errors.js';
 import { ownEngines } from './engine.js';
 import { runSession } from './session.js';

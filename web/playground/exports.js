@@ -36,7 +36,7 @@ export function saveMap(model, source, y, view) {
 }
 
 /**
- * Saves all maps as a contact sheet, each in the range in which the page draws it.
+ * Saves all maps as a contact sheet, each in the range that the page draws it with.
  *
  * @param {Model} model
  * @param {Source} source

@@ -26,7 +26,7 @@ export class Pipeline {
     /** The longest side of the block's input. Smaller images are not enlarged. */
     this.size = 384;
     this.normalisation = UNCHANGED;
-    /** @type {Float32Array | null} weights [K] set by hand, which replace the attention's; or null */
+    /** @type {Float32Array | null} weights [K] set by hand, instead of the attention's; or null */
     this.manual = null;
     /** The attention's weights [K], applied or not. */
     this.automatic = new Float32Array(0);

@@ -169,7 +169,7 @@ export class Playground {
    * old block then stays.
    *
    * @param {Definition} definition
-   * @param {boolean} fresh  true for a new block, to which weights set by hand and the chosen channel do not apply
+   * @param {boolean} fresh  true for a new block: it ignores weights set by hand and the chosen channel
    */
   #use(definition, fresh) {
     // Make the block, and check that it can read the picture.

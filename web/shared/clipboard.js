@@ -1,6 +1,6 @@
 import { setText } from './dom.js';
 
-/** Milliseconds for which a button says that it copied. */
+/** A button says for this many milliseconds that it copied. */
 const CONFIRMATION = 2000;
 
 /**
@@ -11,8 +11,8 @@ const CONFIRMATION = 2000;
 const confirmed = new WeakMap();
 
 /**
- * Copies text and says so on the button for a while. If the browser refuses, selects the text on the page, so that a
- * person can copy it.
+ * Copies text and says so on the button for a while. If the browser refuses, selects the text on the page. A
+ * person can then copy it.
  *
  * @param {HTMLButtonElement} button
  * @param {string} text

@@ -32,7 +32,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /**
- * Sets the text only if it differs, so that a frame without changes causes no layout.
+ * Sets the text only if it differs. A frame without changes then causes no layout.
  *
  * @param {Element} target
  * @param {string} text
@@ -55,8 +55,8 @@ export function showError(target, message) {
 /** @typedef {HTMLButtonElement | HTMLInputElement | HTMLSelectElement} Control */
 
 /**
- * Enables and disables the controls of a group. A control that is disabled would lose the keyboard's focus, so the
- * first enabled control of the group receives it, or else the substitute.
+ * Enables and disables the controls of a group. A disabled control would lose the keyboard's focus, so the first
+ * enabled control of the group receives the focus. If there is none, the substitute receives it.
  *
  * @param {readonly (readonly [control: Control, enabled: boolean])[]} group
  * @param {HTMLElement} [substitute]
@@ -110,7 +110,7 @@ export function tab(name, { id, title }, checked) {
 }
 
 /**
- * Copies one canvas to another, which takes its size.
+ * Copies one canvas to another, and its size too.
  *
  * @param {HTMLCanvasElement} source
  * @param {HTMLCanvasElement} target

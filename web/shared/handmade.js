@@ -1,6 +1,6 @@
 /**
- * Parameters written by hand instead of learnt: classic kernels, Gabor filters, and an attention whose hidden units are
- * ramps over the picture's mean colour.
+ * Parameters written by hand instead of learnt: classic kernels, Gabor filters, and an attention. The hidden
+ * units of the attention are ramps over the picture's mean colour.
  */
 
 /** The shares of red, green and blue in luma (ITU-R BT.601). */

@@ -1,4 +1,4 @@
-/** Hands a state dict over to the playground, which may be open in another tab. */
+/** Hands a state dict over to the playground. The playground may be open in another tab. */
 
 import { bytes as size } from '../shared/format.js';
 

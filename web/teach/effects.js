@@ -1,4 +1,4 @@
-/** The effects that a lesson can teach: linear filters, each of which one convolution kernel computes exactly. */
+/** The effects that a lesson can teach: linear filters. One kernel computes each of them exactly. */
 
 import { CLASSIC, LUMA } from '../shared/handmade.js';
 
@@ -65,7 +65,7 @@ export const EFFECTS = [
     summary: 'A colour grade: no neighbour counts, only how red, green and blue mix.',
     filter: (R) => ({
       weight: flatten(SEPIA.map((row) => row.flatMap((share) => centred(R, [0, 0, 0, 0, 1, 0, 0, 0, 0], share)))),
-      // The matrix is for pixels u from 0 to 1. The block's pixels are 2u − 1, which needs this bias.
+      // The matrix is for pixels u from 0 to 1. The block's pixels are 2u − 1, so the filter needs this bias.
       bias: Float32Array.from(SEPIA, (row) => row.reduce((sum, share) => sum + share, 0) - 1),
     }),
   },

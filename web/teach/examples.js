@@ -78,7 +78,7 @@ function randomCrop({ data, side }, random) {
 }
 
 /**
- * Changes a picture's mean luma by a gamma curve, which keeps black and white.
+ * Changes a picture's mean luma by a gamma curve. The curve keeps black and white.
  *
  * @param {Omit<Photo, 'name'>} photo
  * @param {number} wanted
@@ -87,7 +87,7 @@ function exposed(photo, wanted) {
   let low = 0.05;
   let high = 20;
   let result = photo;
-  // Search for the gamma by bisection, which is precise enough after twelve rounds.
+  // Search for the gamma by bisection. Twelve rounds are precise enough.
   for (let round = 0; round < 12; round++) {
     const gamma = Math.sqrt(low * high);
     result = mapped(photo, (value) => 255 * (value / 255) ** gamma);

@@ -48,7 +48,7 @@ export class Gallery {
     }
     /** The largest magnitude in the targets; NaN or infinite if one of their values is. */
     this.peak = this.target.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    /** The greatest value on screen. Effects reach ±1, where pixels end; another block may reach any value. */
+    /** The greatest value on screen. Effects reach ±1, like pixels; another block may reach any value. */
     this.range = teacher.model && this.peak > 0 ? this.peak : 1;
   }
 

@@ -1,7 +1,7 @@
 /** @import { Kernels } from './types.js' */
 import { heatCanvases } from '../shared/dom.js';
 
-/** Kernels as heat maps: a canvas of R×R pixels for each output channel, which the style sheet enlarges. */
+/** Kernels as heat maps: a canvas of R×R pixels for each output channel. The style sheet enlarges it. */
 
 const OUTPUTS = ['red', 'green', 'blue'];
 

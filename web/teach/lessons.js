@@ -11,7 +11,7 @@ import { EFFECTS } from './effects.js';
  * @property {string} summary
  */
 
-/** Lessons with different targets for different pictures, which need more than one kernel. @type {Offer[]} */
+/** Lessons with different targets for different pictures. They need more than one kernel. @type {Offer[]} */
 export const DYNAMIC_OFFERS = [
   {
     id: 'picture',

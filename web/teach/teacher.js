@@ -3,8 +3,8 @@
 import { effect } from './effects.js';
 
 /**
- * Computes the targets. For effects it is a kernel aggregation with a kernel per effect, and attention weights that are
- * 1 for the effect of the picture. For a model it is that block.
+ * Computes the targets. For effects it is a kernel aggregation with a kernel per effect. The attention weight is 1 for
+ * the effect of the picture. For a model it is that block.
  */
 export class Teacher {
   /**

@@ -34,7 +34,7 @@
  * @property {number} numKernels
  * @property {number} kernelSize  unused for the kind 'model'
  * @property {number} seed  decides the learners' first parameters
- * @property {number} channel  the output channel on screen; unused if there are three, which are red, green and blue
+ * @property {number} channel  the output channel on screen; unused if there are three: red, green and blue
  */
 
 /**
@@ -69,7 +69,7 @@
 /** @typedef {{ width: number, height: number, data: Uint8ClampedArray<ArrayBuffer> }} Pixels */
 
 /**
- * A picture on screen and its target, which stay the same during a lesson.
+ * A picture on screen and its target. Both stay the same during a lesson.
  *
  * @typedef {object} Sample
  * @property {string} name

@@ -1,4 +1,4 @@
-/** The worker that trains, so that the page never waits for a step. */
+/** The worker that trains. The page never waits for a step. */
 
 /** @import { Runtime } from '../dynakernel/index.js' */
 /** @import { Answer, Kernels, Progress, Request, Snapshot, Tuning } from './types.js' */
@@ -22,7 +22,7 @@ let trainer = null;
 /** @type {Tuning} */
 let tuning = { optimizer: 'adam', lr: 0.02, schedule: 'cosine', steps: 2000 };
 let running = false;
-/** The id of the current lesson, which every answer holds. @type {number | undefined} */
+/** The id of the current lesson. Every answer holds it. @type {number | undefined} */
 let lesson;
 /** Milliseconds between snapshots. */
 let interval = 100;
@@ -48,7 +48,7 @@ self.addEventListener('message', (/** @type {MessageEvent<Request>} */ { data })
   queue = queue.then(() => handle(data));
 });
 
-/** Runs a request, and answers with its error if it fails. @param {Request} request */
+/** Runs a request. Sends its error if it fails. @param {Request} request */
 async function handle(request) {
   try {
     dk ??= await load();
@@ -143,7 +143,7 @@ function slice() {
   }
 }
 
-/** Runs a step. @returns {boolean} false if the loss is no longer finite, which ends the run */
+/** Runs a step. @returns {boolean} false if the loss is no longer finite; the run then ends */
 function advance() {
   if (!trainer) return false;
   const finite = trainer.advance();

@@ -1,11 +1,11 @@
-// Constants, casts, conditions, and everything else that folds; what cannot run is named, all at once.
+// Constants, casts, conditions, and everything else that folds. One error names all nodes that cannot run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { graph as graphProto, ints, model, node, tensor } from '../onnx-writer.mjs';
 import { assertRefused, assertTensor, graphOf, opsOf, run, runModel, t } from './support.mjs';
 
-/** The numbers that nodes make of constants: added to an input of zeros. */
+/** The numbers that nodes compute from constants. They are added to an input of zeros. */
 function numbersOf(nodes, output, constants = {}, opset = 17) {
   const all = [...nodes, node('Cast', [output], ['float32'], { to: 1 }), node('Add', ['x', 'float32'], ['y'])];
   const { graph, outputs } =
@@ -50,7 +50,7 @@ test('constants that are too large are refused before memory is asked for', () =
   refuse('Tile', [t([1], [1]), ints([1e12])], 'Tile', 'at most');
   refuse('Expand', [ints([1]), ints([1e6, 1e3])], 'too large to fold');
   refuse('Pad', [t([1, 1], [1]), ints([0, 0, 1e6, 1e6])], 'at most');
-  // many that are allowed each
+  // each is small enough, but all together are too large
   const nodes = Array.from({ length: 6 }, (_, i) => node('ConstantOfShape', ['s'], [`c${i}`]));
   nodes.push(node('Sum', ['x', ...nodes.map((_, i) => `c${i}`)], ['y']));
   assertRefused(() => readOnnx(model({ nodes, inputs: { x: [1] }, outputs: ['y'], constants: { s: ints([1e5, 500]) } })), 'ERR_ONNX',
@@ -103,7 +103,7 @@ test('If: the branch of a condition that folds; names of the graph around it', (
   const computed = model({ nodes: [node('If', ['c'], ['y'], { then_branch: branch('Relu'), else_branch: branch('Tanh') })],
     inputs: { x: [2], c: { shape: [1], type: 'bool' } }, outputs: ['y'] });
   assertRefused(() => readOnnx(computed), 'ERR_ONNX', 'If (a computed condition)');
-  // a name that only the branch has is none of the graph around it
+  // the graph around a branch cannot use a name that only the branch has
   const leak = model({
     nodes: [node('If', ['one'], ['z'], { then_branch: branch('Relu'), else_branch: branch('Tanh') }), node('Relu', ['b'], ['y'])],
       inputs: { x: [2] }, outputs: ['y', 'z'],

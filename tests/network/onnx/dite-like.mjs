@@ -1,5 +1,5 @@
-// Small models in the words of torch.onnx: the blocks of Dite-HRNet, DyConv, CondConv and ODConv as the exporter writes
-// them, with a batch that is folded into groups.
+// Small models with the nodes that torch.onnx writes: the blocks of Dite-HRNet, DyConv, CondConv and ODConv. The batch
+// is folded into groups.
 import { Random } from '../../../web/shared/random.js';
 import { ints, model, node, tensor } from '../onnx-writer.mjs';
 import { sizeOf } from './support.mjs';
@@ -24,12 +24,12 @@ export class Writer {
     return this.add('Constant', [], { value: ints(values) });
   }
 
-  /** A whole number without dimensions. */
+  /** A scalar whole number. */
   scalar(value) {
     return this.add('Constant', [], { value: tensor([], [value], { type: 'int64' }) });
   }
 
-  /** A node with one output, which is returned. */
+  /** Adds a node with one output and returns that output. */
   add(op, inputs, attributes = {}, path = '') {
     const output = `${path || 'onnx::'}${op}_output_${this.count++}`;
     this.nodes.push(node(op, inputs, [output], attributes, { name: path ? `${path}/${op}` : '' }));
@@ -51,7 +51,7 @@ export class Writer {
   }
 }
 
-/** The shape that a weight of a dynamic convolution has: [N*O, C/G, R, R], and x [1, N*C, H, W]. */
+/** A dynamic convolution: reshapes the weight to [N*O, C/G, R, R] and x to [1, N*C, H, W]. */
 export function aggregate(w, x, mixed, { N, C, O, R, G = 1, H, W, bias, stride = 1 }, path) {
   const weight = w.add('Reshape', [mixed, w.ints(N * O, C / G, R, R)], {}, path);
   const folded = w.add('Reshape', [x, w.ints(1, N * C, H, W)], {}, path);
@@ -62,8 +62,8 @@ export function aggregate(w, x, mixed, { N, C, O, R, G = 1, H, W, bias, stride =
 }
 
 /**
- * The block of Dite-HRNet; `folded`: whether the exporter folded the attention's batch norm, `biased`: whether its first
- * convolution has a bias.
+ * The block of Dite-HRNet. `folded`: whether the exporter folded the attention's batch norm. `biased`: whether the
+ * attention's first convolution has a bias.
  */
 export function diteBlock(w, x, path, { N, C, K = 4, folded = true, biased = folded, bias = false, ...sizes }) {
   const { O, R, G = 1 } = sizes;
@@ -76,7 +76,7 @@ export function diteBlock(w, x, path, { N, C, K = 4, folded = true, biased = fol
   const relu = w.add('Relu', [z], {}, `${path}/attention/relu`);
   const second = w.conv(relu, w.parameter(`${name}.attention.conv2.weight`, [K, mid, 1, 1]),
     w.parameter(`${name}.attention.conv2.bias`, [K]), {}, `${path}/attention/conv2`);
-  // x.view(N, -1): from the shape, as an exporter that knows no sizes writes it
+  // x.view(N, -1), computed from the shape: exporters write it so if the sizes are unknown
   const length = w.add('Gather', [w.add('Shape', [relu]), w.scalar(0)], { axis: 0 });
   const shape = w.add('Concat', [w.add('Unsqueeze', [length, w.ints(0)]), w.ints(-1)], { axis: 0 });
   const a = w.add('Sigmoid', [w.add('Reshape', [second, shape], {}, `${path}/attention`)], {}, `${path}/attention/sigmoid`);
@@ -89,8 +89,8 @@ export function diteBlock(w, x, path, { N, C, K = 4, folded = true, biased = fol
 }
 
 /**
- * A stem like that of Dite-HRNet: halves by slices whose ends come from the shape, dynamic blocks, context by a softmax over
- * positions, concat and channel shuffle, and a resize to a shape that is computed.
+ * A stem like that of Dite-HRNet: halves by slices with ends computed from the shape, dynamic blocks, context by a
+ * softmax over positions, concat and channel shuffle, and a resize to a computed shape.
  */
 export function diteLike(N = 1) {
   const w = new Writer(7);

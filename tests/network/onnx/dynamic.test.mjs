@@ -1,4 +1,5 @@
-// Dynamic convolutions as exporters write them: recognised, named, and with the same numbers as the nodes of the file.
+// Dynamic convolutions as exporters write them. They are recognised and named, and compute the same numbers as the
+// file's nodes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layerNames } from '../../../web/dynakernel/network/onnx/layer-names.js';
@@ -8,7 +9,7 @@ import { node, tensor } from '../onnx-writer.mjs';
 import { Writer, aggregate, diteBlock, diteLike } from './dite-like.mjs';
 import { assertClose, opsOf, random } from './support.mjs';
 
-/** Reads a model, and holds its outputs against those of its nodes as they stand in the file. */
+/** Reads a model, and compares its outputs with those of the file's unchanged nodes. */
 function check(bytes, seed = 3) {
   const plain = traceOnnx(bytes).graph();
   const graph = readOnnx(bytes);
@@ -43,14 +44,14 @@ for (const N of [1, 3]) {
     assert.deepEqual(attentions.map(({ name }) => name), ['stem.branch1.0.conv.attention', 'stem.branch2.2.conv.attention']);
     assert.deepEqual(attentions.map(({ attributes }) => Math.fround(attributes.eps)), [0, Math.fround(1e-5)]);
     assert.deepEqual(attentions[1].inputs[1].stateName, 'stem.branch2.2.conv.attention.conv1.weight');
-    // nothing is left of folded batches, shapes and transposes
+    // no nodes of folded batches, shapes and transposes remain
     assert.equal(ops.filter((op) => op === 'channelShuffle').length, 1);
     for (const op of ['linear', 'transpose', 'sigmoid2', 'reduceMean', 'expand']) assert.ok(!ops.includes(op), op);
     assert.equal(ops.filter((op) => op === 'resize').length, 1);
   });
 }
 
-/** mean, two 1x1 convolutions and a softmax over K kernels, as DyConv has it. */
+/** DyConv's attention: mean, two 1x1 convolutions and a softmax over K kernels. */
 function softAttention(w, x, { N, C, K }, path) {
   const relu = w.add('Relu',
     [w.conv(w.add('GlobalAveragePool', [x]), w.parameter('layer.attention.fc1.weight', [3, C, 1, 1]), '', {}, path)]);
@@ -126,7 +127,7 @@ for (const N of [1, 2]) {
     const w = new Writer();
     const [C, O, K, R] = [3, 4, 5, 3];
     const L = O * C * R * R;
-    // stored as [K, R, R, C, O], as TensorFlow has it
+    // stored as [K, R, R, C, O], TensorFlow's order
     const a = w.add('Softmax',
       [w.add('Reshape', [w.conv(w.add('GlobalAveragePool', ['x']), w.parameter('fc', [K, C, 1, 1]), '', {}, '/fc'), w.ints(N, K)])],
       { axis: 1 });

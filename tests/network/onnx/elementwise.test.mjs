@@ -5,7 +5,7 @@ import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { model, node, tensor } from '../onnx-writer.mjs';
 import { assertRefused, assertTensor, graphOf, opsOf, run, runModel, single, t } from './support.mjs';
 
-/** Runs a node on constants: its result is added to an input of zeros, so that it has to fold. */
+/** Runs a node on constants. Its result is added to an input of zeros, so the reader must fold the node. */
 function folded(op, constants, attributes = {}, { opset = 17, type = 'float' } = {}) {
   const names = constants.map((_, i) => `c${i}`);
   const nodes = [node(op, names, ['z'], attributes), node('Cast', ['z'], ['f'], { to: 1 }), node('Add', ['x', 'f'], ['y'])];
@@ -115,7 +115,7 @@ test('Where', () => {
   assertTensor(run('Where', [bits, x, fixed]), [4], [1, -Infinity, -Infinity, -4]);
   assertTensor(run('Where', [bits, fixed, x]), [4], [-Infinity, Infinity, 3, -Infinity]);
   assertTensor(run('Where', [bits, t([4], [1, 2, 3, 4]), t([1], [9])]), [4], [1, 9, 9, 4]);
-  // all of one side, with the shape of all three
+  // every element comes from one side; the shape comes from all three inputs
   const ones = tensor([2, 1], [1, 1], { type: 'bool' });
   const zeros = tensor([2, 1], [0, 0], { type: 'bool' });
   assertTensor(run('Where', [ones, t([1], [7]), t([1], [9])]), [2, 1], [7, 7]);

@@ -1,4 +1,4 @@
-// The answers of the ONNX project's own test suite, and architectures that other exporters wrote.
+// Compares with the expected outputs of the ONNX project's test suite, and with models that other exporters wrote.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -14,11 +14,11 @@ const cases = new URL('cases/', folder);
 const read = (name, file) => readFileSync(new URL(`${name}/${file}`, cases));
 const tensorOf = (name, file) => readTensor(decodeMessage(read(name, `test_data_set_0/${file}`), TENSOR), file);
 
-// Two cases are large; the fixtures have the part of the input that the checked part of the output is made of:
-// every tenth row and column, as the dilated windows see it, and the first rows of the first image.
+// Two cases are large. The fixtures hold the checked part of the output and the part of the input that it depends on:
+// every tenth row and column, because the windows are dilated, and the first rows of the first image.
 const STEPS = { test_MaxPool2d_stride_padding_dilation: [1, 1, 10, 10] };
 
-/** Runs over the elements of a part of a tensor: their places in the part and in the whole. */
+/** Iterates over the elements of a part of a tensor, with their places in the part and in the whole. */
 function* places(part, whole, steps = part.map(() => 1)) {
   for (let i = 0; i < sizeOf(part); i++) {
     let [rest, place, stride] = [i, 0, 1];

@@ -1,4 +1,4 @@
-// Files that are broken or hostile: refused as ERR_ONNX, at once and without much memory.
+// Files that are broken or hostile. They are refused as ERR_ONNX, fast and without much memory.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -119,7 +119,7 @@ test('nodes with too few or many inputs, attributes of other types, twice, or mi
   refuse(build(double), 'axis twice');
   const reference = Buffer.concat([node('Softmax', ['x'], ['y']), field(5, Buffer.concat([attribute('axis', 1), field(21, 'outer')]))]);
   refuse(build(reference), 'function');
-  // an old file says no types; 0 is left out
+  // an old file has no types, and leaves out the value 0
   const untyped = Buffer.concat([node('Softmax', ['x'], ['y']), field(5, [field(1, 'axis'), int(3, 1)])]);
   assert.equal(readOnnx(build(untyped)).nodes[0].attributes.axis, 1);
   const zero = Buffer.concat([node('Softmax', ['x'], ['y']), field(5, [field(1, 'axis'), int(20, 2)])]);
@@ -133,7 +133,7 @@ test('operators of no name and of the names of object methods', () => {
     outputs: ['constructor'] })).outputs[0].name, 'constructor');
 });
 
-/** Milliseconds of a processor that a call takes, whatever it throws; waiting for others does not count. */
+/** The CPU time of a call in milliseconds, even if the call throws. Time spent waiting does not count. */
 function timeOf(work) {
   const start = process.cpuUsage();
   try {

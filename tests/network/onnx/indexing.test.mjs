@@ -1,4 +1,4 @@
-// Operators that take parts of tensors and put them together.
+// Operators that take parts of tensors, and operators that join tensors.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ints, model, node, tensor } from '../onnx-writer.mjs';

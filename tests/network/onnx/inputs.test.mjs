@@ -1,4 +1,4 @@
-// Shapes of inputs: what the file says, what the caller gives, and what is said if they differ.
+// Shapes of inputs: the file's, the caller's, and the error if they differ.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';

@@ -1,4 +1,4 @@
-// Operators that give tensors other shapes, and the shapes that exporters compute.
+// Operators that change the shape of tensors, and the shapes that exporters compute.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';

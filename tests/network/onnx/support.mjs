@@ -1,4 +1,4 @@
-// What the tests of the ONNX door share: models of one operator, run by the interpreter.
+// Helpers of the tests of the ONNX door: models of one operator, run by the interpreter.
 import assert from 'node:assert/strict';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { Random } from '../../../web/shared/random.js';
@@ -45,7 +45,7 @@ export const graphOf = (op, inputs, attributes, options) => readOnnx(single(op, 
 /** The ops of a graph, in order. */
 export const opsOf = (graph) => graph.nodes.map((one) => one.op);
 
-/** Runs a model with one operator; gives its first output, or all with `all`. */
+/** Runs a model with one operator. Returns its first output, or all outputs with `all`. */
 export function run(op, inputs, attributes = {}, options = {}) {
   const one = single(op, inputs, attributes, options);
   const { outputs } = interpret(readOnnx(one.bytes), one.inputs);
@@ -58,7 +58,7 @@ export function runModel(bytes, inputs, options) {
   return { graph, ...interpret(graph, inputs) };
 }
 
-/** That a tensor has this shape and, within a millionth, these numbers. */
+/** Asserts that a tensor has this shape and, within a millionth, these numbers. */
 export function assertTensor(actual, shape, data, what = '') {
   assert.deepEqual(actual.shape, shape, `${what}: shape`);
   assert.equal(actual.data.length, data.length, `${what}: length`);

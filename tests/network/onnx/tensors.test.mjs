@@ -1,4 +1,4 @@
-// Tensors of every type and encoding, and those that are not whole.
+// Tensors of every type and encoding, and incomplete tensors.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeMessage } from '../../../web/dynakernel/network/onnx/protobuf.js';

@@ -1,4 +1,4 @@
-// Convolutions and pools: padding of every kind, one axis, dilation, sizes that are rounded up.
+// Convolutions and pools: padding of every kind, one axis, dilation, sizes rounded up.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tensor } from '../onnx-writer.mjs';

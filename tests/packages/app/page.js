@@ -1,8 +1,8 @@
-// The page: runs the program here and in a module worker, and leaves both results on the document.
+// The page: runs the program here and in a module worker, and stores both results on the document.
 import { load } from 'dynakernel';
 import { paint, program } from './program.js';
 
-/** What the worker printed and found; its console does not reach every browser's tools. */
+/** The worker's messages and result. Not every browser's tools show a worker's console. */
 function askWorker() {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   const target = document.createElement('canvas').transferControlToOffscreen();

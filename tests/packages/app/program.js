@@ -1,10 +1,11 @@
-// The program that every tool bundles and every engine runs: a block on numbers and on pictures, and the maps drawn.
+// The program that every tool bundles and every engine runs: it runs a block on numbers and on pictures, and draws the
+// maps.
 
 export const WIDTH = 72;
 export const HEIGHT = 64;
 const CELL = 8;
 
-/** The picture: squares of one colour each, so that every canvas holds exactly these bytes. */
+/** The picture: squares of one colour each. Every canvas holds exactly these bytes. */
 const colour = (column, row) => [(column * 29) % 256, (row * 31) % 256, (column * row * 7) % 256];
 
 /** Paints the picture on a canvas. */
@@ -31,7 +32,7 @@ export function pixels() {
 }
 
 /**
- * Runs the block and describes what came out, in a form that JSON can hold.
+ * Runs the block and returns a description of the results that JSON can hold.
  *
  * @param {{ load: Function, options?: object, pictures?: object[], target?: object }} host
  *   options are load()'s; pictures are canvases to read; target is the canvas for the maps, if there is one

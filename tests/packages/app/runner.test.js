@@ -1,4 +1,4 @@
-// The program as a test of Vitest, Jest or Bun; the results are printed.
+// The program as a test of Vitest, Jest or Bun. It prints the results.
 import { load } from 'dynakernel';
 import { program } from './program.js';
 

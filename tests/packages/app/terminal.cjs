@@ -1,4 +1,4 @@
-// The same for require().
+// The program in an engine without a page, loaded by require(): prints its result as one line.
 const { load } = require('dynakernel');
 
 import('./program.js').then(async ({ program }) => {

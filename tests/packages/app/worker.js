@@ -1,4 +1,4 @@
-// The worker: the same program on canvases that no page shows.
+// The worker: the same program on offscreen canvases.
 import { load } from 'dynakernel';
 import { paint, program } from './program.js';
 

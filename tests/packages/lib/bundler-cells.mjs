@@ -1,4 +1,4 @@
-// The rows of bundlers: how each builds the app with its defaults.
+// The rows of bundlers. Each builds the app with its defaults.
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { appOf, builtRow, everyColumn } from './cells.mjs';
@@ -11,12 +11,12 @@ const node = process.execPath;
 /** A tool's own file in its folder of packages. */
 export const inTools = (folder, path) => join(folder, '../../node_modules', path);
 
-/** Runs a build that must say nothing about warnings. */
+/** Runs a build. It must print no warnings. */
 export async function build(folder, args, { env } = {}) {
   assertQuiet(await runCommand(node, args, { cwd: folder, env }));
 }
 
-/** A built site beside a page for it. */
+/** The folder of a built site, with a page for it. */
 function site(folder, script, attributes) {
   const dist = join(folder, 'dist');
   mkdirSync(dist, { recursive: true });
@@ -24,7 +24,7 @@ function site(folder, script, attributes) {
   return dist;
 }
 
-/** What README's line for esbuild, Rollup and Bun copies beside the bundle. */
+/** Copies the same files beside the bundle as README's line for esbuild, Rollup and Bun. */
 function copyFiles(folder) {
   const source = join(folder, 'node_modules/dynakernel/dist');
   for (const name of readdirSync(source).filter((file) => file.startsWith('dynakernel-'))) {
@@ -56,7 +56,7 @@ function webpackRow(place, { tools, tool, name, mode, suite }) {
       await build(folder, ['build.mjs']);
       return site(folder, './main.js', 'defer');
     },
-    // Development builds are made of eval(), which the policy forbids.
+    // Development builds use eval(). The policy forbids it.
     ...mode === 'development' && { columns: everyColumn.filter((column) => column !== 'csp') },
   });
 }
@@ -114,7 +114,7 @@ function parcelRow(place) {
     title: `Parcel ${versionOf('packages', 'parcel')}`,
     suite: ['plain', 'isolated'],
     app: appOf(place, 'packages', 'parcel'),
-    // Parcel writes an import map into the page, which the policy forbids.
+    // Parcel writes an import map into the page. The policy forbids it.
     columns: everyColumn.filter((column) => column !== 'csp'),
     async build(folder, base) {
       const dist = join(folder, base === '/' ? 'dist' : 'dist-sub');

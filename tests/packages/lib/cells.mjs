@@ -1,4 +1,4 @@
-// What a row of the browsers' table is made of: an app that is built once, and hosts that serve it.
+// The parts of a row of the browsers' table: an app that is built once, and hosts that serve it.
 import { makeApp } from './project.mjs';
 import { columns, freePort, proxy, serveFolder } from './servers.mjs';
 import { startServer } from './commands.mjs';
@@ -9,10 +9,10 @@ import { startServer } from './commands.mjs';
  * @typedef {object} Row
  * @property {string} id names it on the command line
  * @property {string} title
- * @property {string} [needs] what the app must do besides `import ... from 'dynakernel'`
- * @property {string[]} [suite] the columns that `npm test -- packages` opens; without it, the row is the matrix's alone
- * @property {string[]} [columns] those that make sense for it
- * @property {RegExp[]} [chatter] what the tool itself prints on the console
+ * @property {string} [needs] the steps that the app needs besides `import ... from 'dynakernel'`
+ * @property {string[]} [suite] the columns that `npm test -- packages` opens; without it, only the matrix has the row
+ * @property {string[]} [columns] the columns that make sense for it
+ * @property {RegExp[]} [chatter] the tool's own messages on the console
  * @property {(column: string) => Promise<{ url: string, close: () => Promise<void> }>} open
  * @property {() => Promise<void>} [close] ends its servers
  */
@@ -21,7 +21,7 @@ import { startServer } from './commands.mjs';
 
 export const everyColumn = Object.keys(columns);
 
-/** Remembers what work gave for each key, its failures too. */
+/** Caches the result of work for each key. Failures are cached too. */
 export function remembering(work) {
   const results = new Map();
   return (key = '') => {
@@ -30,7 +30,7 @@ export function remembering(work) {
   };
 }
 
-/** The folder of an app, made when it is first asked for. */
+/** The folder of an app. The first request makes it. */
 export const appOf = (place, tools, id, options) => remembering(async () =>
   makeApp(await place.toolsFolder(tools), id, place.installed, options));
 
@@ -38,7 +38,8 @@ export const appOf = (place, tools, id, options) => remembering(async () =>
  * A row of a built app, served as files.
  *
  * @param {object} row its fields, and
- *   app: remembering folder; build(folder, base) gives the folder to serve; relocatable: one build is for all bases
+ *   app: a cached function that returns the folder; build(folder, base) returns the folder to serve;
+ *   relocatable: one build is for all bases
  * @returns {Row}
  */
 export function builtRow({ app, build, relocatable = false, ...row }) {
@@ -55,8 +56,8 @@ export function builtRow({ app, build, relocatable = false, ...row }) {
 /**
  * A row of an app that a tool's own server shows.
  *
- * @param {object} row its fields, and app; command(folder, base, port) gives [program, arguments, environment];
- *   prepare(folder, base) goes before it
+ * @param {object} row its fields, and app; command(folder, base, port) returns [program, arguments, environment];
+ *   prepare(folder, base) runs before it
  * @returns {Row}
  */
 export function servedRow({ app, command, prepare, ...row }) {

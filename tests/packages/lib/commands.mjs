@@ -1,9 +1,9 @@
-// Programs that a cell runs: to their end, or as servers, in process groups of their own so that nothing stays behind.
+// Programs that a cell runs, to their end or as servers. Each has its own process group, so no process stays behind.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The environment of a person's terminal, without colours and without what `node --test` adds. */
+/** The environment of a person's terminal, without colours and without the variables that `node --test` adds. */
 function environment(extra) {
   const env = {
     ...process.env, NO_COLOR: '1', NEXT_TELEMETRY_DISABLED: '1', WRANGLER_SEND_METRICS: 'false',
@@ -15,7 +15,7 @@ function environment(extra) {
   return env;
 }
 
-/** Programs that still run; they end with this process. */
+/** Programs that still run. They end with this process. */
 const running = new Set();
 process.on('exit', () => running.forEach(endGroup));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
@@ -35,19 +35,19 @@ function begin(command, args, { cwd, env = {} }) {
   return state;
 }
 
-/** Ends the whole group of a program. */
+/** Ends the whole process group of a program. */
 function endGroup({ pid }) {
   try {
     if (pid) process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // The group has already ended.
   }
 }
 
 /**
  * Runs a program to its end.
  *
- * @returns {Promise<string>} what it printed
+ * @returns {Promise<string>} its output
  * @throws {Error} with the output, if it fails or takes longer than `seconds`
  */
 export async function runCommand(command, args, { seconds = 180, ...options }) {

@@ -18,7 +18,7 @@ import { bundledForNode } from './unconfigured.mjs';
  * @property {string} title
  * @property {string} [needs]
  * @property {boolean} [suite] whether `npm test -- packages` runs it
- * @property {() => Promise<any>} run gives the program's result
+ * @property {() => Promise<any>} run returns the program's result
  */
 
 /** A row that runs one command and reads the result from its output. */
@@ -52,7 +52,7 @@ function nodeRows(place) {
   return rows;
 }
 
-/** The Node that runs this, or the newer one of the tests. */
+/** The Node that runs this process, or the newer one that the tests install. */
 function nodeOf(major) {
   const program = major >= 24 ? newerNode() : process.execPath;
   if (!program) throw new BuildProblem('no', `there is no Node ${major}`);
@@ -118,7 +118,7 @@ function jestRows(place) {
   }));
 }
 
-/** What Cloudflare runs: the module is imported, since its engine compiles no bytes. */
+/** The app for Cloudflare. It imports the WebAssembly module, because the engine does not compile bytes. */
 const cloudflareApp = (wasm) => ({
   'wrangler.json': JSON.stringify({ name: 'app', main: 'src/edge.js', compatibility_date: '2026-06-01' }),
   'src/edge.js': `import { load } from 'dynakernel';
@@ -145,7 +145,7 @@ function cloudflareRow(place) {
       const port = await freePort();
       const args = [inTools(folder, 'wrangler/bin/wrangler.js'), 'dev', '--ip', '127.0.0.1', '--port', String(port),
         '--inspector-port', String(await freePort())];
-      const env = { CLOUDFLARE_CF_FETCH_ENABLED: 'false' }; // it would ask for where the machine is
+      const env = { CLOUDFLARE_CF_FETCH_ENABLED: 'false' }; // else it requests the machine's location
       const server = await startServer(nodeOf(24), args, { cwd: folder, port, env });
       try {
         const answer = await fetch(server.url);

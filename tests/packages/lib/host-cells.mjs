@@ -1,11 +1,11 @@
-// The rows without a bundler: the page imports the package's own files, wherever they lie.
+// The rows without a bundler. The page imports the package's own files from various places.
 import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { makeApp } from './project.mjs';
 import { everyColumn, remembering } from './cells.mjs';
 import { columns, serveCdn, serveFolder } from './servers.mjs';
 
-/** The file of an entry of the package, as its package.json names it: 'dist/...'. */
+/** The path of an entry's file, from the package's package.json: 'dist/...'. */
 export function fileOf(installed, entry = '.') {
   const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   const target = exports[entry];
@@ -17,7 +17,7 @@ function replaceIn(path, found, put) {
   writeFileSync(path, readFileSync(path, 'utf8').replace(found, put));
 }
 
-/** A row of an app that is served as it is. `make(installed)` gives its folder, and the server of another origin. */
+/** A row of an app that needs no build. `make(installed)` returns its folder, and the server of another origin. */
 function plainRow(place, { make, ...row }) {
   const made = remembering(async () => make(await place.packagesFolder()));
   let cdn;
@@ -32,7 +32,7 @@ function plainRow(place, { make, ...row }) {
   };
 }
 
-/** An import map, which is a script inside the page. */
+/** A page with an import map. The map is an inline script. */
 const importMap = (file) => `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>app</title>
@@ -82,13 +82,13 @@ export function hostRows(place) {
     plainRow(place, {
       id: 'import-map',
       title: 'an import map',
-      // The policy forbids scripts inside the page, which an import map is.
+      // The policy forbids inline scripts. An import map is one.
       columns: everyColumn.filter((column) => column !== 'csp'),
       make: (tools) => {
         const folder = makeApp(tools, 'import-map', installed, {
           files: { 'index.html': importMap(main) },
         });
-        // Workers have no import map: theirs is an address.
+        // Workers have no import map, so they import an address.
         replaceIn(join(folder, 'src/worker.js'), "'dynakernel'", `'../node_modules/dynakernel/${main}'`);
         return { folder };
       },

@@ -1,10 +1,10 @@
-// Turns what browsers and engines found into the words of the table.
+// Turns the results of browsers and engines into the words of the table.
 import { availableParallelism } from 'node:os';
 
-/** As load() starts by default. */
+/** The number of threads that load() starts by default. */
 const severalThreads = Math.min(availableParallelism(), 4);
 
-/** A build that failed, or printed something that is wrong; `text` is its word in the table. */
+/** A build that failed, or printed a warning or an error. `text` is its word in the table. */
 export class BuildProblem extends Error {
   constructor(text, message) {
     super(message);
@@ -12,14 +12,14 @@ export class BuildProblem extends Error {
   }
 }
 
-/** Refuses what a tool printed if it speaks of warnings or errors. */
+/** Throws a BuildProblem if a tool's output mentions warnings or errors. */
 export function assertQuiet(output) {
   if (/\b(warn|warnings?|errors?|critical dependency)\b/i.test(output)) {
     throw new BuildProblem('warns', `the tool printed:\n${output.slice(0, 4000)}`);
   }
 }
 
-/** Why a result is not the expected one, or undefined. */
+/** The reason why a result is wrong, or undefined if it is right. */
 export function wrongness(result, expected) {
   if (result?.error) return `${result.error.code ?? result.error.name ?? 'error'}: ${result.error.message}`;
   if (!result?.sums) return 'there is no result';
@@ -35,7 +35,7 @@ export function wrongness(result, expected) {
 const wordOf = (result) => (result.threads > 1 ? 'threads' : '1 thread');
 
 /**
- * A cell: its words for the table, and what is wrong.
+ * A cell: its words for the table, and the reasons if it is wrong.
  *
  * @typedef {{ text: string, why: string[], failed?: boolean }} Cell
  */
@@ -69,7 +69,7 @@ export function judgePage(visits, expected, chatter = []) {
   return { text: together(visits, words), why };
 }
 
-/** The cell of the workers of all columns: they work if they do everywhere. @returns {Cell} */
+/** The cell of the workers of all columns. They work if they work in every column. @returns {Cell} */
 export function judgeWorkers(visits, expected) {
   const why = [];
   const words = visits.map((visit) => {

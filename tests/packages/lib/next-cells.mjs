@@ -5,15 +5,15 @@ import { startServer } from './commands.mjs';
 import { nextFiles, versionOf } from './project.mjs';
 import { freePort } from './servers.mjs';
 
-/** What Next.js and React say for themselves in development. */
+/** The messages that Next.js and React print in development. */
 const chatter = [/\[HMR\]/, /\[Fast Refresh\]/, /React DevTools/];
 
-/** Next.js starts its pages by scripts inside them, which the policy forbids. */
+/** Next.js starts its pages by inline scripts. The policy forbids them. */
 const nextColumns = everyColumn.filter((column) => column !== 'csp');
 
 const program = (folder) => inTools(folder, 'next/dist/bin/next');
 
-/** What an app at a sub-path is told; Next.js takes no slash at the end. */
+/** The environment for an app at a sub-path. Next.js accepts no slash at the end. */
 const settings = (base, out) => ({ APP_BASE: base === '/' ? '' : base.slice(0, -1), APP_OUT: out });
 
 const outOf = (base) => (base === '/' ? '.next' : '.next-sub');

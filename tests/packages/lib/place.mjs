@@ -1,4 +1,4 @@
-// What a run of the matrix stands on: the installed package, the tools it asks for, and all rows.
+// The parts of a run of the matrix: the installed package, the tools that the run needs, and all rows.
 import { bundlerRows } from './bundler-cells.mjs';
 import { remembering } from './cells.mjs';
 import { engineRows } from './engine-cells.mjs';
@@ -8,7 +8,7 @@ import { nextRows } from './next-cells.mjs';
 import { expectedResult, installPackage, installTools } from './project.mjs';
 import { viteRows5to8 } from './vite-cells.mjs';
 
-/** Packs and installs the package; tools follow when a row asks for them. */
+/** Packs and installs the package. A tool is installed when a row first needs it. */
 export async function preparePlace() {
   const installed = await installPackage();
   const toolsFolder = remembering(installTools);
@@ -23,7 +23,7 @@ export async function preparePlace() {
 }
 
 /**
- * Opens a row's app in every browser, as each of these columns.
+ * Opens a row's app in every browser, for each of these columns.
  *
  * @param {import('./cells.mjs').Row} row
  * @param {string[]} names the columns

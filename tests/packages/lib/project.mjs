@@ -1,5 +1,5 @@
-// Where the apps live: build/packages holds the suite's tools, build/matrix the other tools; each app is a folder in it
-// with an installed dynakernel of its own.
+// The folders of the apps. build/packages holds the suite's tools, build/matrix the other tools. Each app is a folder
+// in one of the two, and has its own installed dynakernel.
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,7 +11,7 @@ const quietly = ['--no-audit', '--no-fund', '--loglevel=error'];
 
 /** @typedef {'packages' | 'matrix'} Tools */
 
-/** What is pinned, and where it is installed. */
+/** The folder whose package.json pins the tools, and the folder that they are installed in. */
 const toolFolders = {
   packages: { pinned: here, folder: join(root, 'build/packages') },
   matrix: { pinned: join(here, 'more'), folder: join(root, 'build/matrix') },
@@ -23,7 +23,7 @@ export function versionOf(tools, name) {
   return devDependencies[name].replace(/^npm:.*@/, '');
 }
 
-/** Installs pinned tools, unless they are there; returns their folder. */
+/** Installs pinned tools if they are missing. Returns their folder. */
 export async function installTools(tools) {
   const { pinned, folder } = toolFolders[tools];
   const lock = readFileSync(join(pinned, 'package-lock.json'), 'utf8');
@@ -32,14 +32,14 @@ export async function installTools(tools) {
   mkdirSync(folder, { recursive: true });
   for (const name of ['package.json', 'package-lock.json']) cpSync(join(pinned, name), join(folder, name));
   cpSync(join(root, '.npmrc'), join(folder, '.npmrc'));
-  // Not `npm ci`: it insists on Vite's optional package for Windows, which not every registry has.
+  // `npm ci` requires Vite's optional package for Windows. Some registries lack it.
   await runCommand('npm', ['install', ...quietly], { cwd: folder, seconds: 600 });
   writeFileSync(mark, lock);
   return folder;
 }
 
 /**
- * Packs the package and installs it in an empty project, as a stranger does.
+ * Packs the package and installs it in an empty project, as a user does.
  *
  * @returns {Promise<string>} the folder of the installed package
  */
@@ -55,7 +55,7 @@ export async function installPackage() {
   return join(folder, 'node_modules/dynakernel');
 }
 
-/** What the program gives in this Node, with the installed package. */
+/** The result of the program in this Node, with the installed package. */
 export async function expectedResult(installed) {
   const { load } = await import(pathToFileURL(join(installed, 'dist/bundle/index.js')).href);
   const { program } = await import(pathToFileURL(join(here, 'app/program.js')).href);
@@ -79,7 +79,7 @@ export const html = (script, attributes = 'type="module"') => `<!doctype html>
  * @param {string} id
  * @param {string} installed the folder of the installed package
  * @param {{ entry?: string, files?: { [path: string]: string }, withoutPackage?: boolean }} [options]
- *   entry is what the sources import instead of 'dynakernel'
+ *   entry: the name that the sources import instead of 'dynakernel'
  */
 export function makeApp(tools, id, installed, { entry = 'dynakernel', files = {}, withoutPackage = false } = {}) {
   const folder = join(tools, 'apps', id);

@@ -11,11 +11,11 @@ const isolation = {
 /** The strictest policy that lets WebAssembly run. */
 const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 
-/** What it must allow besides if the package comes from another origin. */
+/** The additions to that policy if the package comes from another origin. */
 const policyFor = (origin) => `default-src 'self' ${origin}; script-src 'self' 'wasm-unsafe-eval' ${origin}; ` +
   `worker-src 'self' blob: ${origin}`;
 
-/** The columns of the matrix: which headers a page comes with, and where it lies. */
+/** The columns of the matrix: the headers of a page, and its path. */
 export const columns = {
   plain: { title: 'plain', isolated: false, base: '/' },
   isolated: { title: 'isolated', isolated: true, base: '/' },
@@ -27,7 +27,7 @@ function headersOf({ isolated, csp }, origin) {
   return { ...isolated && isolation, ...csp && { 'Content-Security-Policy': origin ? policyFor(origin) : policy } };
 }
 
-/** A port that nothing uses. */
+/** A port that no program uses. */
 export async function freePort() {
   const server = await listen(createServer());
   const { port } = server.address();
@@ -53,7 +53,7 @@ function handleOf(server, base, host = 'localhost') {
   };
 }
 
-/** Answers for what browsers ask of every site, and sets the headers; true if the request is done. */
+/** Sets the headers, and serves the icon that browsers request of every site. Returns true if the request is done. */
 function welcome(request, response, headers) {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (!request.url.endsWith('/favicon.ico')) return false;
@@ -61,7 +61,7 @@ function welcome(request, response, headers) {
   return true;
 }
 
-/** Serves a folder as one column says; `origin` is another one that its pages load from. */
+/** Serves a folder with the headers and the path of a column. `origin`: another origin that its pages load from. */
 export async function serveFolder(folder, column, origin) {
   const site = sirv(folder, { dev: true, dotfiles: true });
   const headers = headersOf(column, origin);
@@ -75,7 +75,7 @@ export async function serveFolder(folder, column, origin) {
   return handleOf(server, column.base);
 }
 
-/** Serves a folder from another origin, to pages of any. */
+/** Serves a folder from another origin, to pages of any origin. */
 export async function serveCdn(folder) {
   const site = sirv(folder, { dev: true });
   const headers = { 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' };
@@ -85,7 +85,7 @@ export async function serveCdn(folder) {
   return handleOf(server, '/', '127.0.0.1');
 }
 
-/** Puts the headers of a column before a tool's own server, with its web sockets. */
+/** A proxy for a tool's own server and its web sockets. It adds the headers of a column. */
 export async function proxy(target, column) {
   const { hostname, port } = new URL(target);
   const headers = headersOf(column);

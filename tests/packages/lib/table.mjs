@@ -1,4 +1,4 @@
-// The tables of README's "Runs in", and what they say already.
+// The tables of README's "Runs in": writes them, and reads the present ones.
 import { columns } from './servers.mjs';
 
 const begin = '<!-- npm run matrix -->';
@@ -31,14 +31,14 @@ export function engineTable(rows) {
   ].join('\n');
 }
 
-/** The part of README between the two comments, with new text in it. */
+/** README with new text between the two comments. */
 export function replaceMatrix(readme, text) {
   const [start, stop] = [readme.indexOf(begin), readme.indexOf(end)];
   if (start < 0 || stop < 0) throw new Error(`README.md has no ${begin} ... ${end}`);
   return `${readme.slice(0, start + begin.length)}\n\n${text}\n\n${readme.slice(stop)}`;
 }
 
-/** README's lines by the title of their row: the cells, without the last column, which is advice. */
+/** The cells of README's rows, by title. The last column is left out, because it is advice. */
 export function readMatrix(readme) {
   const part = readme.slice(readme.indexOf(begin), readme.indexOf(end));
   const rows = new Map();
@@ -49,7 +49,7 @@ export function readMatrix(readme) {
   return rows;
 }
 
-/** What README says of one cell of the browsers' table, or of an engine. */
+/** README's text for one cell of the browsers' table, or for an engine. */
 export function saidOf(said, title, column) {
   const cells = said.get(title);
   if (!cells) return undefined;

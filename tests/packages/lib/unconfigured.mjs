@@ -1,4 +1,4 @@
-// Tools with their defaults that leave the package's files behind: load()'s error must say what to do.
+// Tools that do not copy the package's files by default. load()'s error must say what to do.
 import { join } from 'node:path';
 import { bunRow, esbuildRow, inTools, rollupRow } from './bundler-cells.mjs';
 import { appOf } from './cells.mjs';
@@ -6,7 +6,7 @@ import { runCommand } from './commands.mjs';
 import { printedResult } from './judge.mjs';
 
 /**
- * words are what the error must speak of.
+ * The error must contain the words.
  *
  * @typedef {object} Case
  * @property {string} id
@@ -46,7 +46,7 @@ export function unconfigured(place) {
   ];
 }
 
-/** Why a case's errors are not what they should be, or undefined. */
+/** The reason why a case's errors are wrong, or undefined if they are right. */
 export async function whyUnhelpful({ results, words }, browsers) {
   for (const { error } of await results(browsers)) {
     if (error?.name !== 'DynakernelError' || error.code !== 'ERR_LOAD') return `it is ${JSON.stringify(error)}`;

@@ -1,4 +1,4 @@
-// The browsers: each is started once, and every cell is a page of its own in it.
+// The browsers. Each is started once, and opens a new page for every cell.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launchBrowser } from '../../../scripts/browsers.mjs';
 
@@ -25,12 +25,12 @@ async function describe({ name, browser }) {
 }
 
 /**
- * What one browser found at an address.
+ * The results of one browser at an address.
  *
  * @typedef {{ browser: string, page: any, worker: any, messages: string[], problem?: string }} Visit
  */
 
-/** What a person sees on the console by default; React's time stamps are not among them. */
+/** The kinds of console messages that a person sees by default. React's time stamps are not among them. */
 const PRINTED = ['log', 'info', 'warn', 'error', 'assert', 'trace'];
 
 /** @returns {Promise<Visit>} */
@@ -55,7 +55,7 @@ async function visit(name, browser, url, seconds = 45) {
   }
 }
 
-/** Polls by evaluate(), which a policy does not forbid; a development server may load the page again meanwhile. */
+/** Polls by evaluate(), because no policy forbids it. A development server may reload the page meanwhile. */
 async function resultOf(page, seconds) {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(50)) {
     const text = await page.evaluate(() => document.documentElement.dataset.result).catch(() => undefined);

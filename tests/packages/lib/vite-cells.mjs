@@ -4,7 +4,7 @@ import { build, inTools } from './bundler-cells.mjs';
 import { appOf, builtRow, everyColumn, remembering, servedRow } from './cells.mjs';
 import { versionOf } from './project.mjs';
 
-/** What Vite's client says for itself. */
+/** The messages of Vite's client. */
 const chatter = [/^\w+: \[vite\]/];
 
 const outDir = (base) => (base === '/' ? 'dist' : 'dist-sub');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** The tools lie three folders up: next to the folder of all apps. */
+/** The tools are three folders up, next to the folder of all apps. */
 export default {
   turbopack: { root: join(import.meta.dirname, '../..') },
   basePath: process.env.APP_BASE ?? '',

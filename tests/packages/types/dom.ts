@@ -1,4 +1,4 @@
-// What a project with the DOM library may write.
+// Code that must compile in a project with the DOM library.
 import { load, toSafetensors } from 'dynakernel';
 import type { Runtime, Tensor } from 'dynakernel';
 

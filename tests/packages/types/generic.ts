@@ -1,4 +1,4 @@
-// Which buffers arrays lie on, which TypeScript tells since 5.7.
+// The types of the buffers under typed arrays. TypeScript has them since 5.7.
 import { toSafetensors } from 'dynakernel';
 import type { DynamicKernelAggregation, Picture, Tensor } from 'dynakernel';
 

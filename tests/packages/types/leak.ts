@@ -1,4 +1,4 @@
-// What the project's libraries lack does not come with the package.
+// The package must not bring types that the project's libraries lack.
 import { load } from 'dynakernel';
 
 export const loading = load();

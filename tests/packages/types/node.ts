@@ -1,4 +1,4 @@
-// What a project for Node without the DOM library may write, and must not.
+// Code that must compile in a project for Node without the DOM library, and code that must not.
 import { readFileSync } from 'node:fs';
 import { load, parseSafetensors } from 'dynakernel';
 import type { ImageSource, Runtime } from 'dynakernel';

@@ -1,4 +1,4 @@
-// What a project may write, whatever its libraries: it must compile.
+// Code that must compile in every project, whatever its libraries.
 import {
   DynakernelError, cosineSchedule, load, parseSafetensors, stepSchedule, toSafetensors, warmupSchedule,
 } from 'dynakernel';

@@ -1,4 +1,4 @@
-// Buffers that threads share, which TypeScript tells from others since 5.9.
+// Buffers that threads share. TypeScript tells them from other buffers since 5.9.
 import type { Tensor } from 'dynakernel';
 
 export function live(y: Tensor): Float32Array<ArrayBuffer> {

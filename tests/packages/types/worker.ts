@@ -1,4 +1,4 @@
-// What a project with the web worker's library may write: there are canvases, but no elements.
+// Code that must compile in a project with the web worker's library. There are canvases, but no elements.
 import { load } from 'dynakernel';
 import type { Runtime } from 'dynakernel';
 

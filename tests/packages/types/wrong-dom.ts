@@ -1,4 +1,4 @@
-// What a project with the DOM library must not write.
+// Code that must not compile in a project with the DOM library.
 import { load } from 'dynakernel';
 import type { Runtime, Tensor } from 'dynakernel';
 

@@ -1,4 +1,4 @@
-// What a project must not write, whatever its libraries: each line has an error, else the directive above it is one.
+// Code that must not compile in any project. If a line has no error, the directive above it is an error.
 import { DynakernelError, cosineSchedule, load, parseSafetensors, toSafetensors } from 'dynakernel';
 import * as everything from 'dynakernel';
 import type { DynamicKernelAggregation, Runtime, Tensor } from 'dynakernel';

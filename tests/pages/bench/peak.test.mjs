@@ -1,4 +1,4 @@
-// The loop behind the benchmark's peak: it does the work that is counted. How fast it is, is not tested.
+// The loop that measures the benchmark's peak does the counted work. Speed is not tested.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

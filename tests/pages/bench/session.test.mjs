@@ -1,4 +1,4 @@
-// A session notices wrong outputs. How fast anything is, is not tested.
+// A session notices wrong outputs. Speed is not tested.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ownEngines } from '../../../web/bench/engine.js';
@@ -10,7 +10,7 @@ import { small } from './small.mjs';
 const pace = { warmUp: 1, budget: 1, rounds: 3 };
 
 describe('a session', () => {
-  /** Answers what the first engine answers, changed. */
+  /** An engine that returns the first engine's outputs with a change. */
   const copy = (id, change) => ({
     id, version: '1', threads: 1, close() {},
     async prepare(workload, numbers) {

@@ -1,4 +1,4 @@
-// The order in which contestants run. How fast anything is, is not tested.
+// The order in which contestants run. Speed is not tested.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { timeInTurn } from '../../../web/bench/timing.js';
@@ -10,7 +10,7 @@ describe('timing', () => {
     const contestant = (letter) => ({
       run() {
         if (counting) order += letter;
-        const end = performance.now() + 1.5; // longer than a sample must be, so that each is one run
+        const end = performance.now() + 1.5; // longer than the shortest sample, so each sample is one run
         while (performance.now() < end);
       },
     });
@@ -18,7 +18,7 @@ describe('timing', () => {
     const between = () => {
       rounds.push(order);
       order = '';
-      counting = true; // from the second round on: warming up is over
+      counting = true; // from the second round on, after the warm-up
     };
     const timings = await timeInTurn([contestant('a'), contestant('b')], { warmUp: 0, budget: 0, rounds: 5 }, between);
     assert.deepEqual(rounds.slice(1), ['ba', 'ab', 'ba', 'ab']);

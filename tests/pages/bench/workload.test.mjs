@@ -1,4 +1,4 @@
-// The workloads of the benchmark: the list, their sizes, what is refused.
+// The workloads of the benchmark: the list, their sizes, refusals.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';

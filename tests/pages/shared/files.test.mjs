@@ -1,4 +1,4 @@
-// Which of the files that a person gives are pictures.
+// Finds the pictures among the files that a person gives.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readStateFile, sortFiles } from '../../../web/shared/files.js';

@@ -1,4 +1,4 @@
-// The lessons of "Teach it", without the page: what they hold, and what they give back where something fails.
+// The lessons of "Teach it", without the page: their contents, and the memory that they free if a step fails.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../../web/dynakernel/runtime.js';
@@ -24,7 +24,7 @@ function photo(seed) {
 }
 const photos = [photo(1), photo(2)];
 
-/** Does the work with the runtime's nth call of one of its methods failing, for every n at which it then fails. */
+/** Repeats the work. In round n the nth call of a runtime's method fails. Stops when the work succeeds. */
 function failEachTime(runtime, method, work) {
   const original = runtime[method];
   let failures = 0;

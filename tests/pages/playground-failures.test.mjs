@@ -127,7 +127,7 @@ describe(`failures in ${browserName}`, () => {
     assert.equal(await isHidden(page, 'block-error'), true);
 
     await page.select('#prefix', await page.$eval('#prefix option', (option) => option.value));
-    const refusal = /the kernel is 385x385 \(size 7, dilation 64\), the input with padding 0 is 256x384\.$/;
+    const refusal = /^The kernel is 385x385 \(size 7, dilation 64\) and must fit into the input; the input with padding 0 is 256x384\.$/;
     assert.match(await shownError(page, 'block-error'), refusal);
     assert.equal(await chosen(), 'stem');
     assert.match(await text(page, '#block-shape'), /kernels of 3×3/);

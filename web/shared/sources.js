@@ -128,8 +128,8 @@ function drawn(image) {
   const { naturalWidth: width, naturalHeight: height } = image;
   canvas.width = width;
   canvas.height = height;
-  // Both sizes are given, as fromImage gives them.
-  canvas.getContext('2d')?.drawImage(image, 0, 0, width, height, 0, 0, width, height);
+  // No source rectangle: with one, Firefox draws no SVG that has no size.
+  canvas.getContext('2d')?.drawImage(image, 0, 0, width, height);
   return canvas;
 }
 

@@ -1,8 +1,8 @@
 /* What the planner's cost functions count, and how long each takes.
  *
  * The unit is the nanosecond on the reference machine: one thread, relaxed SIMD, in Node. A cost is the time
- * of one group of one sample. Only how costs compare matters, and only what is not the same for all
- * algorithms is counted.
+ * of one group of one sample. The planner only compares costs, so work that all algorithms share is not
+ * counted.
  *
  * `npm run bench -- --planner --fit` measures shapes by each algorithm (bench/planner/measurements.json says
  * on what machine), fits the constants to the times and writes their values here. Vectors are of four floats.
@@ -18,7 +18,7 @@
 #endif
 #endif
 
-/* One constant a line, which the fit rewrites. */
+/* One constant on each line: the fit rewrites these lines. */
 /* clang-format off */
 
 /* Direct convolution, and each row of products of Toom-Cook's with four channels at a time. */

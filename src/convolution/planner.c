@@ -48,7 +48,7 @@ const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced) {
     const algorithm *row = algorithms[i];
     if (forced && row->id != forced && row->family != forced) continue;
 
-    /* Only the reference computes what is extreme. Its workspace is never too large. */
+    /* Only the reference supports extreme shapes. Its workspace always fits. */
     const bool is_reference = row == &reference_algorithm;
     if (!is_reference && (!row->covers(shape) || is_extreme(shape))) continue;
     if (forced) return row;

@@ -287,6 +287,171 @@ DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention, 
                                   int32_t training, const float *x, int32_t N, int32_t H, int32_t W, float *a,
                                   float *y);
 
+/* ----------------------------------------------------------------------------------------------- networks
+ * A network is a graph of layers that runs in one call. The caller describes it by words of 32 bits. The
+ * library checks each of them, so a description may come from a stranger.
+ *
+ *     dk_network *network;
+ *     dk_schedule *schedule;
+ *     dk_network_create(description, words, &network);
+ *     dk_network_write(network, 0, 0, count, weight);               // for each constant
+ *     dk_schedule_create(network, description, words, &schedule);   // for one set of input sizes
+ *     dk_schedule_run(context, schedule, inputs, outputs, 0, dk_schedule_layers(schedule));
+ *
+ * The description
+ *
+ *     DK_DESCRIPTION, then the numbers of values, constants, inputs, outputs, kept values and nodes
+ *     for each value      rank (0 .. 6), then its lengths, each 1 or more
+ *     the constants, the inputs, the outputs and the kept values, as indices of values
+ *     for each node       a dk_op, the numbers of its inputs, outputs and attributes,
+ *                         the inputs (-1: an optional one is left out), the outputs, the attributes
+ *
+ * Values are tensors of float32. Nodes are in the order of execution. Each value is a constant, an input or
+ * an output of one node. No value is two outputs of the network, and each output of the network is made by a
+ * node. A kept value can be read after a run. An attribute is an integer or the bits of a float32. */
+enum { DK_DESCRIPTION = 0x314e4b44 }; /* "DKN1" */
+
+/* The ops. Below, v and h are the vertical and the horizontal of two numbers, and x, a, b are inputs. Shapes
+ * of outputs are in the description, and must be those that the inputs and attributes make.
+ *
+ * A window is these attributes: stride v, h; padding top, left, bottom, right; dilation v, h. */
+typedef enum dk_op {
+  DK_OP_COPY = 0, /* in schedules only: a value is brought into the layout that a layer needs */
+
+  /* x [N, C, H, W], weight [O, C/G, Rh, Rw] or one for each sample [N, O, C/G, Rh, Rw], bias [O] or none;
+   * window, G. The weight may be a constant or computed. */
+  DK_OP_CONV2D = 1,
+  /* x [N, C, H, W], a [N, K], weight [K, O, C/G, Rh, Rw], bias [K, O] or none; window, G. weight and bias are
+   * constants. */
+  DK_OP_DYNAMIC_CONV2D = 2,
+  /* x [N, C, H, W], conv1 weight [M, C], batch norm's weight, bias, mean and variance [M], conv2 weight
+   * [K, M], conv2 bias [K] -> a [N, K]; eps, a float. See dk_attention. */
+  DK_OP_KERNEL_ATTENTION = 3,
+  /* x [N, C, H, W], weight [C, O/G, Rh, Rw], bias [O] or none; window, G. Ho = (H - 1) * stride + dilation *
+   * (Rh - 1) + 1 - top - bottom, or up to stride - 1 more. weight and bias are constants. */
+  DK_OP_CONV_TRANSPOSE2D = 4,
+  /* x [N, C, ...], weight, bias, mean, variance [C]; eps, a float. */
+  DK_OP_BATCH_NORM = 5,
+  DK_OP_LINEAR = 6, /* x [..., I], weight [O, I], bias [O] or none. weight and bias are constants. */
+  DK_OP_MATMUL = 7, /* a [..., I, J], b [..., J, L], broadcast */
+
+  /* a, b, broadcast as in NumPy. */
+  DK_OP_ADD = 8,
+  DK_OP_SUBTRACT = 9,
+  DK_OP_MULTIPLY = 10,
+  DK_OP_DIVIDE = 11,
+  DK_OP_MINIMUM = 12,
+  DK_OP_MAXIMUM = 13,
+  DK_OP_POWER = 14,
+  DK_OP_PRELU = 15, /* x, slope, which is broadcast to x: x < 0 ? slope * x : x */
+
+  /* x, element by element. */
+  DK_OP_RELU = 16,
+  DK_OP_CLIP = 17,         /* low, high: floats, perhaps infinite */
+  DK_OP_LEAKY_RELU = 18,   /* slope, a float */
+  DK_OP_ELU = 19,          /* alpha, a float: x > 0 ? x : alpha * (exp(x) - 1) */
+  DK_OP_HARD_SIGMOID = 20, /* alpha, beta, floats: alpha * x + beta, clipped to 0 .. 1 */
+  DK_OP_HARD_SWISH = 21,   /* x * clip(x / 6 + 1/2, 0, 1) */
+  DK_OP_SIGMOID = 22,
+  DK_OP_TANH = 23,
+  DK_OP_SILU = 24,      /* x * sigmoid(x) */
+  DK_OP_GELU = 25,      /* x * (1 + erf(x / sqrt(2))) / 2 */
+  DK_OP_GELU_TANH = 26, /* x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 */
+  DK_OP_EXP = 27,
+  DK_OP_LOG = 28,
+  DK_OP_SQRT = 29,
+  DK_OP_NEGATE = 30,
+  DK_OP_RECIPROCAL = 31,
+  DK_OP_ABS = 32,
+  DK_OP_ERF = 33,
+
+  DK_OP_SOFTMAX = 34, /* x; axis */
+  DK_OP_REDUCE_MEAN =
+      35, /* x; axes as a set of bits. The output may keep them with length 1, or lack them. */
+  DK_OP_REDUCE_SUM = 36,
+  DK_OP_REDUCE_MAX = 37,
+  /* x [N, C, H, W]; kernel v, h; window; whether padding counts. The last window may be cut off at the lower
+   * and right edge, as with ceil_mode. What is cut off never counts. */
+  DK_OP_AVERAGE_POOL = 38,
+  DK_OP_MAX_POOL = 39, /* x [N, C, H, W]; kernel v, h; window. Padding is never the maximum. */
+
+  DK_OP_CONCAT = 40,          /* one or more; axis */
+  DK_OP_SPLIT = 41,           /* x -> one or more; axis */
+  DK_OP_SLICE = 42,           /* x; start of each axis, then step of each axis, which may be negative */
+  DK_OP_RESHAPE = 43,         /* x */
+  DK_OP_TRANSPOSE = 44,       /* x; for each axis of the output, the axis of x */
+  DK_OP_CHANNEL_SHUFFLE = 45, /* x [N, C, ...]; groups: channel i * (C/groups) + j goes to j * groups + i */
+  DK_OP_EXPAND = 46,          /* x, broadcast to the output's shape */
+  /* x; mode (0 constant, 1 edge, 2 reflect), value, a float, then how many elements come before each axis,
+   * which may be negative. Those behind follow from the output's shape. */
+  DK_OP_PAD = 47,
+  /* x [N, C, H, W]; mode (0 nearest, 1 bilinear); coordinates (0 half pixel, 1 align corners, 2 asymmetric, 3
+   * half pixel, but 0 for an output of length 1); rounding of nearest (0 floor, 1 ceil, 2 half down, 3 half
+   * up); scale v, h, floats: output length / input length */
+  DK_OP_RESIZE = 48,
+  DK_OP_DEPTH_TO_SPACE = 49, /* x [N, C, H, W]; block; mode (0 DCR, 1 CRD), as in ONNX */
+  DK_OP_SPACE_TO_DEPTH = 50, /* x [N, C, H, W]; block */
+  DK_OP_LRN = 51,            /* x [N, C, ...]; size, and alpha, beta, bias, floats, as in ONNX */
+} dk_op;
+
+/* A network owns the constants. It packs the kernels of convolutions, and keeps no other copy of them. */
+typedef struct dk_network dk_network;
+
+/* Makes a network whose constants are all zero. Errors: CONFIG (the description is invalid), SHAPE, MEMORY.
+ * *network is then NULL. */
+DK_API dk_status dk_network_create(const int32_t *description, size_t words, dk_network **network);
+
+/* All schedules of the network must be destroyed before. NULL does nothing. */
+DK_API void dk_network_destroy(dk_network *network);
+
+/* Write and read elements first .. first + count - 1 of a constant, which has the index `constant` among the
+ * constants. A read returns exactly what was written. Errors: CONFIG (there are no such elements). */
+DK_API dk_status dk_network_write(dk_network *network, int32_t constant, size_t first, size_t count,
+                                  const float *elements);
+DK_API dk_status dk_network_read(const dk_network *network, int32_t constant, size_t first, size_t count,
+                                 float *elements);
+
+/* Returns the bytes of constants, of what is computed from them in advance, and of the inner values. */
+DK_API size_t dk_network_bytes(const dk_network *network);
+
+/* A schedule is a network planned for one set of input sizes: the layers after folding and fusing, the
+ * algorithm of each convolution, and the place of each inner value. Schedules of one network share its
+ * constants, and the memory of inner values: a run of one schedule overwrites those of another. */
+typedef struct dk_schedule dk_schedule;
+
+/* The description must have the constants of the network, used in the same way. It may have other sizes.
+ * Errors: CONFIG, SHAPE, MEMORY. *schedule is then NULL. */
+DK_API dk_status dk_schedule_create(dk_network *network, const int32_t *description, size_t words,
+                                    dk_schedule **schedule);
+DK_API void dk_schedule_destroy(dk_schedule *schedule); /* NULL does nothing */
+
+/* Returns how many layers run. */
+DK_API int32_t dk_schedule_layers(const dk_schedule *schedule);
+
+/* A layer of a schedule. */
+typedef struct dk_layer {
+  int32_t op;          /* a dk_op: that of its first node */
+  int32_t first_node;  /* the first node of the description that the layer computes */
+  int32_t last_node;   /* the last node, if others are fused into it */
+  int32_t output;      /* the value that the layer writes; of several the first */
+  int32_t algorithm;   /* a dk_algorithm if the layer is a convolution, else 0 */
+  float multiply_adds; /* multiplications with addition, in all samples */
+} dk_layer;
+
+/* Writes what layer `index` does, 0 <= index < dk_schedule_layers. */
+DK_API void dk_schedule_layer(const dk_schedule *schedule, int32_t index, dk_layer *layer);
+
+/* Runs layers first .. end - 1. A run of all layers computes the outputs. A host that wants the time of each
+ * layer runs them one after the other, in order. inputs and outputs: a pointer for each input and output of
+ * the description, to its elements. They must not change between the layers of one run. Errors: CONFIG (no
+ * such layers), MEMORY, THREADS. */
+DK_API dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const float *const *inputs,
+                                 float *const *outputs, int32_t first, int32_t end);
+
+/* Copies a kept value of the latest run. kept is an index among the kept values. Errors: CONFIG (there is no
+ * such value). */
+DK_API dk_status dk_schedule_read(const dk_schedule *schedule, int32_t kept, float *elements);
+
 /* ----------------------------------------------------------------------------------------------- training
  * Gradients of a loss L. grad_y is dL/dy, and so on. A gradient has the shape of its variable. A backward
  * pass takes grad_y, and the inputs and outputs of the forward pass. For each sample n:

@@ -91,7 +91,7 @@ SMALL static dk_status layer_plan_convolution(dk_schedule *schedule, layer *plan
   return schedule->network->memory.failed ? DK_ERROR_MEMORY : DK_OK;
 }
 
-SMALL dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
+SMALL static dk_status layer_plan(dk_schedule *schedule, layer *planned) {
   if (planned->op == DK_OP_COPY) return DK_OK;
   const value *x = layer_input(schedule, planned, 0), *y = layer_output(schedule, planned);
   const value *weight = layer_input(schedule, planned, 1);
@@ -117,6 +117,16 @@ SMALL dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
     break;
   }
   return DK_OK;
+}
+
+/* Moving an element takes about as long as ten multiply-adds. */
+static const float MOVE_COST = 10;
+
+SMALL dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
+  const dk_status status = layer_plan(schedule, planned);
+  const view *y = &schedule->place[planned->output].layout.view;
+  planned->cost = planned->multiply_adds + MOVE_COST * (float)view_elements(y);
+  return status;
 }
 
 /* ------------------------------------------------------------------------------- steps */

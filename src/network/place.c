@@ -195,22 +195,9 @@ static int32_t place_add(placing *at, const place *where) {
   return at->schedule->places++;
 }
 
-/* The layer uses a place. */
-static void place_touch(placing *at, int32_t index, int32_t layer) {
-  if (index < 0 || at->schedule->place[index].storage < 0) return;
-  storage *used = &at->schedule->storage[at->schedule->place[index].storage];
-  used->first = min_i32(used->first, layer);
-  used->last = max_i32(used->last, layer);
-}
-
 static void place_emit(placing *at, layer *emitted) {
   DK_ASSERT(at->schedule->layers < at->most_layers);
-  const int32_t index = at->schedule->layers++;
-  at->schedule->layer[index] = emitted;
-  for (int32_t i = 0; i < LAYER_INPUTS; i++) place_touch(at, emitted->input[i], index);
-  for (int32_t i = 0; emitted->steps && i < emitted->steps->count; i++)
-    place_touch(at, emitted->step_place[i], index);
-  place_touch(at, emitted->output, index);
+  at->schedule->layer[at->schedule->layers++] = emitted;
 }
 
 /* Emits a layer that copies. `node` needs the copy; value is what is copied. */
@@ -500,8 +487,6 @@ SMALL dk_status place_values(dk_schedule *schedule, layer **layer_ending) {
       else if (is_view(op))
         place_view(&at, i);
     }
-    /* Kept values live until the next run. */
-    for (int32_t i = 0; i < described->kept; i++) place_touch(&at, described->keep[i], INT32_MAX);
   }
   const bool failed = schedule->memory.failed || scratch.failed;
   memory_free_all(&scratch);

@@ -49,8 +49,9 @@ SMALL static dk_status schedule_plan(dk_schedule *made, const int32_t *words, si
   schedule_root_constants(made);
   status = fuse_nodes(&made->memory, described, layer_ending);
   if (!status) status = place_values(made, layer_ending);
-  if (!status) status = arena_assign(made);
   for (int32_t i = 0; !status && i < made->layers; i++) status = schedule_plan_layer(made, made->layer[i]);
+  if (!status) status = waves_order(made);
+  if (!status) status = arena_assign(made);
   if (!status) status = network_reserve(made->network, made->arena_floats * sizeof(float));
   return status;
 }

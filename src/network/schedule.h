@@ -1,6 +1,6 @@
 /* A schedule: the layers of a network for one set of input sizes, and the places of all values. It is made in
- * three steps: fuse.c joins nodes to layers, place.c says where values lie, arena.c shares memory among
- * values that do not live at the same time. Then fold.c and run.c compute. */
+ * four steps: fuse.c joins nodes to layers, place.c says where values lie, waves.c orders layers, arena.c
+ * shares memory among values that do not live at the same time. Then fold.c and run.c compute. */
 #ifndef DK_SCHEDULE_H
 #define DK_SCHEDULE_H
 
@@ -24,7 +24,9 @@ typedef struct layer {
   int32_t input[LAYER_INPUTS]; /* places; -1: none */
   int32_t output;              /* a place */
   int32_t output_value;        /* the value that the layer writes, for dk_layer */
+  int32_t wave;                /* see waves.c */
   float multiply_adds;
+  float cost; /* about how long it takes, in multiply-adds */
 
   /* The nodes that are fused into the layer, and the step that each belongs to. */
   step_planes planes;
@@ -63,7 +65,7 @@ typedef struct place {
 /* A part of the arena. */
 typedef struct storage {
   int32_t floats;
-  int32_t first, last; /* the layers that use it first and last */
+  int32_t first, last; /* the waves that use it first and last */
   int32_t pending;     /* while places are given: the reads that are still to come */
   size_t offset;       /* in floats */
 } storage;
@@ -81,10 +83,16 @@ struct dk_schedule {
   uint32_t version;          /* of the network, when what depends on constants was computed */
   int32_t workspace_threads; /* for which workspace was computed */
   uint64_t workspace;
+  size_t thread_workspace; /* of a thread that computes a layer alone */
 };
 
 /* Gives each value a place, and writes the list of layers with the copies that are needed. Errors: MEMORY. */
 dk_status place_values(dk_schedule *schedule, layer **layer_ending);
+
+/* ------------------------------------------------------------------------------ waves.c */
+
+/* Orders the layers by waves, and writes when each storage is in use. Errors: MEMORY. */
+dk_status waves_order(dk_schedule *schedule);
 
 /* ------------------------------------------------------------------------------ arena.c */
 

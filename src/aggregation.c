@@ -182,7 +182,9 @@ SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation
   DK_ASSERT(x && a && y && shape->K == aggregation->kernels.K && shape->O == aggregation->kernels.O);
   DK_ASSERT((uintptr_t)workspace % WORKSPACE_ALIGNMENT == 0);
   aggregation_pack(aggregation);
-  convolve_batch(context, chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
+  const convolution_call call =
+      contiguous_call(chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
+  convolve_batch(context, &call);
 }
 
 SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,

@@ -217,7 +217,6 @@ SMALL void input_gradient_compute(dk_context *context, const input_gradient *pla
                                   const packed_kernels *kernels, const float *a, const float *gy, float *gx,
                                   void *workspace) {
   input_gradient p = *plan;
-  const float one = 1; /* the attention of a single kernel */
   DK_ASSERT((uintptr_t)workspace % 64 == 0);
   p.kernels.data = workspace;
   float *framed = p.kernels.data + p.kernel_floats, *output = framed + p.frame;
@@ -225,7 +224,8 @@ SMALL void input_gradient_compute(dk_context *context, const input_gradient *pla
   input_gradient_transpose_kernels(&p, kernels, a, scratch);
   if (p.framed) input_gradient_frame_gradient(&p, gy, framed);
   const bool phased = p.forward.stride > 1;
-  convolve_batch(context, p.algorithm, &p.shape, &p.kernels, NULL, p.framed ? framed : gy, &one,
-                 phased ? output : gx, scratch);
+  const convolution_call call = contiguous_call(p.algorithm, &p.shape, &p.kernels, NULL,
+                                                p.framed ? framed : gy, NULL, phased ? output : gx, scratch);
+  convolve_batch(context, &call);
   if (phased) input_gradient_join_phases(&p, output, gx);
 }

@@ -72,28 +72,30 @@ static void depthwise_convolve(const convolution *work) {
     /* Mix the kernels of eight output channels. */
     const channel_block channels = kernels_block(kernels, block);
     float bias[LANES];
-    kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-    kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+    const float *weight = convolution_kernels(work, block, 0, kernels->depth, mixed);
+    convolution_bias(work, block, bias);
 
     /* Convolve each with its input channel. */
     for (int32_t lane = 0; lane < channels.count; lane++) {
       const int32_t o = channels.first + lane;
-      const float *x = work->x + (size_t)(o / multiplier) * shape->H * shape->W;
-      float *y = work->y + (size_t)o * shape->Ho * shape->Wo;
+      const float *x = work->x + (o / multiplier) * work->x_channel;
+      float *y = work->y + o * work->y_channel;
       if (reads_planes)
         depthwise_3x3_convolve(&(depthwise_3x3_plane){.x = x,
                                                       .H = shape->H,
                                                       .W = shape->W,
                                                       .padding = shape->padding,
                                                       .stride = shape->stride,
-                                                      .weight = mixed + lane,
+                                                      .weight = weight + lane,
                                                       .bias = bias[lane],
                                                       .y = y,
                                                       .Wo = shape->Wo,
                                                       .first_row = work->first_row,
                                                       .end_row = work->end_row});
       else
-        depthwise_convolve_strips(work, &layout, x, offset, mixed + lane, bias[lane], y, padded);
+        depthwise_convolve_strips(work, &layout, x, offset, weight + lane, bias[lane], y, padded);
+      convolution_finish(work, o, (size_t)work->first_row * shape->Wo,
+                         (size_t)(work->end_row - work->first_row) * shape->Wo);
     }
   }
 }
@@ -106,6 +108,7 @@ static double depthwise_cost(const geometry *shape) { return shape->G > 1 ? UNLE
 const algorithm depthwise_algorithm = {.id = DK_ALGORITHM_DEPTHWISE,
                                        .name = "depthwise",
                                        .tile = 1,
+                                       .prefix = PREFIX_SCALE,
                                        .specialised = true,
                                        .covers = depthwise_covers,
                                        .cost = depthwise_cost,

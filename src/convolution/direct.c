@@ -46,32 +46,32 @@ static void direct_convolve(const convolution *work) {
   strip_taps(shape, &layout, channels, offset);
 
   for (int32_t g = first_group(work); g < end_group(work); g++) {
-    const float *x = work->x + (size_t)g * channels * shape->H * shape->W;
+    const float *x = work->x + (size_t)g * channels * work->x_channel;
     for (int32_t oy = work->first_row; oy < work->end_row; oy += layout.rows_out) {
       /* Write the strip out with its padding. */
       const int32_t rows = min_i32(layout.rows_out, work->end_row - oy);
       for (int32_t c = 0; c < channels; c++)
-        strip_fill(shape, &layout, x + (size_t)c * shape->H * shape->W, oy, rows, padded + c * layout.plane);
+        strip_fill(shape, &layout, x + c * work->x_channel, oy, rows, padded + c * layout.plane);
 
       rows_direct strip_rows = {.input = padded,
                                 .row_step = (size_t)shape->stride * layout.row,
                                 .taps = kernels->depth,
                                 .offset = offset,
-                                .y_plane = (size_t)shape->Ho * shape->Wo,
+                                .y_plane = work->y_channel,
                                 .rows = rows,
                                 .Wo = shape->Wo};
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         /* Mix the kernels of eight output channels. */
         const channel_block channels_out = kernels_block(kernels, block);
         float bias[LANES];
-        kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+        strip_rows.weight = convolution_kernels(work, block, 0, kernels->depth, mixed);
+        convolution_bias(work, block, bias);
 
         /* Convolve the strip with them. */
-        strip_rows.weight = mixed;
         strip_rows.bias = bias;
-        strip_rows.y = work->y + ((size_t)channels_out.first * shape->Ho + oy) * shape->Wo;
+        strip_rows.y = work->y + channels_out.first * work->y_channel + (size_t)oy * shape->Wo;
         rows_direct_convolve(&strip_rows, channels_out.count);
+        convolution_finish_rows(work, channels_out, oy, rows);
       }
     }
   }
@@ -97,6 +97,7 @@ SMALL static double direct_cost(const geometry *shape) {
 const algorithm direct_algorithm = {.id = DK_ALGORITHM_DIRECT,
                                     .name = "direct",
                                     .tile = 1,
+                                    .prefix = PREFIX_SCALE,
                                     .covers = direct_covers,
                                     .cost = direct_cost,
                                     .workspace = direct_workspace,

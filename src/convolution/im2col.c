@@ -22,6 +22,7 @@ static void im2col_convolve(const convolution *work) { panels_convolve(&im2col_a
 const algorithm im2col_algorithm = {.id = DK_ALGORITHM_IM2COL,
                                     .name = "im2col",
                                     .tile = 1,
+                                    .prefix = PREFIX_SCALE,
                                     .covers = im2col_covers,
                                     .cost = im2col_cost,
                                     .workspace = panels_workspace,

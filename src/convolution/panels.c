@@ -102,10 +102,10 @@ static void panels_gather(const geometry *shape, const float *x, int32_t tap, in
   }
 }
 
-/* Pixels first .. first + count - 1 of every tap of the group x [C/G, H, W] into copy. */
-static void panels_copy(const geometry *shape, const panels_layout *layout, const float *x, int32_t first,
-                        int32_t count, float *copy) {
-  for (int32_t c = 0; c < shape->C / shape->G; c++, x += (size_t)shape->H * shape->W)
+/* Pixels first .. first + count - 1 of every tap of a group, planes x_plane floats apart, into copy. */
+static void panels_copy(const geometry *shape, const panels_layout *layout, const float *x, size_t x_plane,
+                        int32_t first, int32_t count, float *copy) {
+  for (int32_t c = 0; c < shape->C / shape->G; c++, x += x_plane)
     for (int32_t tap = 0; tap < shape->R * shape->R; tap++, copy += layout->row) {
       if (layout->gathered)
         panels_gather(shape, x, tap, first / shape->Wo, count / shape->Wo, copy);
@@ -118,8 +118,8 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
   const geometry *shape = work->shape;
   const packed_kernels *kernels = work->kernels;
   const panels_layout layout = panels_layout_of(shape);
-  const int32_t pixels = shape->Ho * shape->Wo, end = work->end_row * shape->Wo;
-  const size_t x_plane = (size_t)shape->H * shape->W;
+  const int32_t end = work->end_row * shape->Wo;
+  const size_t x_plane = work->x_channel;
   float *mixed = work->workspace, *copy = mixed + panels_mixed_floats(shape);
   assert_work(chosen, work);
 
@@ -134,19 +134,21 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
       const int32_t first = layout.copied ? begin : min_i32(begin, end - COLUMNS);
       const int32_t columns = min_i32(begin + layout.pixels, end) - first;
       const float *x = work->x + (size_t)g * (shape->C / shape->G) * x_plane;
-      if (layout.copied) panels_copy(shape, &layout, x, first, columns, copy);
+      if (layout.copied) panels_copy(shape, &layout, x, x_plane, first, columns, copy);
 
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         /* Mix the kernels of eight output channels. */
         const channel_block channels = kernels_block(kernels, block);
         float bias[LANES];
-        kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+        const float *w = convolution_kernels(work, block, 0, kernels->depth, mixed);
+        convolution_bias(work, block, bias);
 
         /* Multiply the panel by them. */
-        matmul(mixed, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
-               kernels->depth, columns, channels.count, work->y + (size_t)channels.first * pixels + first,
-               (size_t)pixels);
+        matmul(w, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
+               kernels->depth, columns, channels.count, work->y + channels.first * work->y_channel + first,
+               work->y_channel);
+        for (int32_t i = 0; i < channels.count; i++)
+          convolution_finish(work, channels.first + i, (size_t)first, (size_t)columns);
       }
     }
 }

@@ -27,6 +27,7 @@ static void polyphase_convolve(const convolution *work) {
 const algorithm polyphase_algorithm = {.id = DK_ALGORITHM_POLYPHASE,
                                        .name = "polyphase",
                                        .tile = 4,
+                                       .prefix = PREFIX_SCALE,
                                        .shares = true,
                                        .covers = polyphase_covers,
                                        .cost = polyphase_cost,

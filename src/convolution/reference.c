@@ -4,11 +4,16 @@
 
 #include "convolution/convolution.h"
 
+/* The weight of kernel k in the mixture. */
+static double reference_attention(const convolution *work, int32_t k) {
+  return work->a ? (double)work->a[k] : 1;
+}
+
 /* The mixed weight of output channel o and tap i of [C/G, R, R]. */
 static double reference_weight(const convolution *work, int32_t o, int32_t i) {
   double sum = 0;
   for (int32_t k = 0; k < work->shape->K; k++)
-    sum += (double)work->a[k] * (double)kernels_channel(work->kernels, k, o)[(size_t)i * LANES];
+    sum += reference_attention(work, k) * (double)kernels_channel(work->kernels, k, o)[(size_t)i * LANES];
   return sum;
 }
 
@@ -16,14 +21,14 @@ static double reference_bias(const convolution *work, int32_t o) {
   double sum = 0;
   if (work->bias)
     for (int32_t k = 0; k < work->shape->K; k++)
-      sum += (double)work->a[k] * (double)work->bias[(size_t)k * work->shape->O + o];
+      sum += reference_attention(work, k) * (double)work->bias[(size_t)k * work->shape->O + o];
   return sum;
 }
 
 static void reference_convolve(const convolution *work) {
   const geometry *shape = work->shape;
   const int32_t depth = work->kernels->depth, R = shape->R, channels = shape->C / shape->G;
-  const size_t plane = (size_t)shape->H * shape->W;
+  const size_t plane = work->x_channel;
   double *weight = work->workspace; /* [C/G, R, R], of one output channel */
   assert_work(&reference_algorithm, work);
 
@@ -46,8 +51,10 @@ static void reference_convolve(const convolution *work) {
               if (iy < 0 || iy >= shape->H || ix < 0 || ix >= shape->W) continue; /* zero padding */
               sum += weight[(c * R + r) * R + q] * (double)group[c * plane + (size_t)iy * shape->W + ix];
             }
-        work->y[((size_t)o * shape->Ho + oy) * shape->Wo + ox] = (float)sum;
+        work->y[o * work->y_channel + (size_t)oy * shape->Wo + ox] = (float)sum;
       }
+    convolution_finish(work, o, (size_t)work->first_row * shape->Wo,
+                       (size_t)(work->end_row - work->first_row) * shape->Wo);
   }
 }
 

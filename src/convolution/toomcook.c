@@ -93,12 +93,11 @@ static void toomcook_transform_kernels(const convolution *work, const toomcook_l
                                        float *space) {
   const geometry *shape = work->shape;
   const int32_t R = shape->R, channels = shape->C / shape->G;
-  float *mixed = space + layout->mixed;
   for (int32_t i = 0; i < blocks; i++) {
     /* Mix the kernels and biases of eight output channels. */
-    kernels_mix(work->kernels, first_block + i, 0, work->kernels->depth, work->a, mixed);
-    kernels_mix_bias(work->kernels, first_block + i, work->bias, work->a,
-                     space + layout->bias + (size_t)i * LANES);
+    const float *weight =
+        convolution_kernels(work, first_block + i, 0, work->kernels->depth, space + layout->mixed);
+    convolution_bias(work, first_block + i, space + layout->bias + (size_t)i * LANES);
 
     /* Transform each column q of taps of each input channel: phase p has the taps p, p + stride, ... */
     float *u = space + layout->u + i * layout->u_block;
@@ -106,7 +105,7 @@ static void toomcook_transform_kernels(const convolution *work, const toomcook_l
       for (int32_t q = 0; q < R; q++) {
         float *row = u + ((size_t)c * R + q) * LANES;
         for (int32_t phase = 0; phase < shape->stride; phase++) {
-          toomcook_kernels(&toom[phase], mixed + (((size_t)c * R + phase) * R + q) * LANES,
+          toomcook_kernels(&toom[phase], weight + (((size_t)c * R + phase) * R + q) * LANES,
                            (size_t)shape->stride * R * LANES, row, layout->u_row);
           row += toom[phase].n * layout->u_row;
         }
@@ -230,7 +229,7 @@ static void toomcook_convolve(const convolution *work) {
         /* Transform the inputs of a chunk of columns, all channels. */
         v128_t watch = wasm_f32x4_splat(0);
         for (int32_t c = 0; c < channels; c++) {
-          const float *x = work->x + (size_t)(g * channels + c) * shape->H * shape->W;
+          const float *x = work->x + (g * channels + c) * work->x_channel;
           float *padded = space + layout.padded, *v_channel = v + c * layout.v_channel;
           v128_t seen;
           if (shape->stride == 1)
@@ -252,7 +251,7 @@ static void toomcook_convolve(const convolution *work) {
                                .offset = offset,
                                .v = v,
                                .products = space + layout.products,
-                               .y_plane = (size_t)shape->Ho * shape->Wo,
+                               .y_plane = work->y_channel,
                                .y_row = (size_t)shape->Wo};
         /* Compute one or four output channels at a time from them. */
         for (int32_t i = 0; i < blocks; i++) {
@@ -264,6 +263,12 @@ static void toomcook_convolve(const convolution *work) {
             some.y = work->y + (block.first + lane) * some.y_plane + (size_t)oy * shape->Wo + ox;
             toomcook_convolve_lanes(&layout, toom, &some);
           }
+          /* A chunk that is narrower than the image is finished row by row. */
+          const bool whole = some.columns == shape->Wo;
+          for (int32_t lane = 0; lane < block.count; lane++)
+            for (int32_t r = 0; r < (whole ? 1 : some.rows); r++)
+              convolution_finish(work, block.first + lane, (size_t)(oy + r) * shape->Wo + ox,
+                                 (size_t)some.columns * (whole ? some.rows : 1));
         }
       }
     }
@@ -301,6 +306,7 @@ SMALL static double toomcook_cost(const geometry *shape) {
 const algorithm toomcook_algorithm = {.id = DK_ALGORITHM_TOOMCOOK,
                                       .name = "toomcook",
                                       .tile = TOOM_TILE,
+                                      .prefix = PREFIX_SCALE,
                                       .specialised = true,
                                       .covers = toomcook_covers,
                                       .cost = toomcook_cost,

@@ -91,20 +91,22 @@ static void toomcook_depthwise_convolve(const convolution *work) {
     /* Mix the kernels of eight output channels and transform them, one column of taps at a time. */
     const channel_block channels = kernels_block(kernels, block);
     float bias[LANES];
-    kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-    kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+    const float *weight = convolution_kernels(work, block, 0, kernels->depth, mixed);
+    convolution_bias(work, block, bias);
     for (int32_t q = 0; q < shape->R; q++)
-      toomcook_kernels(&toom, mixed + q * LANES, (size_t)shape->R * LANES, u + q * LANES, layout.u_row);
+      toomcook_kernels(&toom, weight + q * LANES, (size_t)shape->R * LANES, u + q * LANES, layout.u_row);
 
     /* Convolve each channel with its input channel. */
     for (int32_t lane = 0; lane < channels.count; lane++) {
       const int32_t o = channels.first + lane;
-      const float *x = work->x + (size_t)(o / multiplier) * shape->H * shape->W;
-      float *y = work->y + (size_t)o * shape->Ho * shape->Wo;
+      const float *x = work->x + (o / multiplier) * work->x_channel;
+      float *y = work->y + o * work->y_channel;
       if (!toomcook_depthwise_convolve_channel(work, &layout, &toom, x, u + lane, bias[lane], y, space)) {
         depthwise_algorithm.convolve(work);
         return;
       }
+      convolution_finish(work, o, (size_t)work->first_row * shape->Wo,
+                         (size_t)(work->end_row - work->first_row) * shape->Wo);
     }
   }
 }
@@ -130,6 +132,7 @@ const algorithm toomcook_depthwise_algorithm = {.id = DK_ALGORITHM_TOOMCOOK_DEPT
                                                 .name = "toomcook_depthwise",
                                                 .family = DK_ALGORITHM_TOOMCOOK,
                                                 .tile = TOOM_TILE,
+                                                .prefix = PREFIX_SCALE,
                                                 .specialised = true,
                                                 .covers = toomcook_depthwise_covers,
                                                 .cost = toomcook_depthwise_cost,

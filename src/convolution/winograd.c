@@ -30,6 +30,7 @@ static void winograd_convolve(const convolution *work) {
 const algorithm winograd_algorithm = {.id = DK_ALGORITHM_WINOGRAD,
                                       .name = "winograd",
                                       .tile = 4,
+                                      .prefix = PREFIX_SCALE,
                                       .shares = true,
                                       .covers = winograd_covers,
                                       .cost = winograd_cost,

@@ -78,14 +78,14 @@ static int32_t batch_separate(const geometry *shape, int32_t blocks) {
 }
 
 /* Whole tiles of rows that a part may begin with. */
-static int32_t batch_row_step(const geometry *shape) { return ROW_STEP * shape->dilation; }
+static int32_t batch_row_step(const geometry *shape) { return ROW_STEP * shape->dilation_h; }
 static int32_t batch_row_steps(const geometry *shape) {
   return max_i32(shape->Ho / batch_row_step(shape), 1);
 }
 
 /* Of the whole batch, by direct convolution. */
 static double batch_multiply_adds(const geometry *shape) {
-  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->R * shape->R;
+  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->Rh * shape->Rw;
 }
 
 static division batch_choose(dk_context *context, const algorithm *chosen, const geometry *shape,
@@ -142,7 +142,7 @@ SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const ge
                           float *y, void *workspace) {
   DK_ASSERT(shape->N >= 1 && shape->Ho >= 1 && shape->Wo >= 1);
   DK_ASSERT(kernels->blocks >= 1 && kernels->K == shape->K && kernels->O == shape->O);
-  DK_ASSERT(kernels->depth == shape->C / shape->G * shape->R * shape->R);
+  DK_ASSERT(kernels->depth == shape->C / shape->G * geometry_taps(shape));
   DK_ASSERT((uintptr_t)workspace % 64 == 0);
 
   const division how = batch_choose(context, chosen, shape, kernels);

@@ -79,14 +79,14 @@ static int32_t batch_separate(const geometry *shape, int32_t blocks) {
 }
 
 /* Whole tiles of rows that a part may begin with. */
-static int32_t batch_row_step(const geometry *shape) { return ROW_STEP * shape->dilation; }
+static int32_t batch_row_step(const geometry *shape) { return ROW_STEP * shape->dilation_h; }
 static int32_t batch_row_steps(const geometry *shape) {
   return max_i32(shape->Ho / batch_row_step(shape), 1);
 }
 
 /* Of the whole batch, by direct convolution. */
 static double batch_multiply_adds(const geometry *shape) {
-  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->R * shape->R;
+  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->Rh * shape->Rw;
 }
 
 static division batch_choose(dk_context *context, const algorithm *chosen, const geometry *shape,
@@ -162,7 +162,7 @@ SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
   const packed_kernels *kernels = call->kernels;
   DK_ASSERT(shape->N >= 1 && shape->Ho >= 1 && shape->Wo >= 1);
   DK_ASSERT(kernels->blocks >= 1 && kernels->K == shape->K && kernels->O == shape->O);
-  DK_ASSERT(kernels->depth == shape->C / shape->G * shape->R * shape->R);
+  DK_ASSERT(kernels->depth == shape->C / shape->G * geometry_taps(shape));
   DK_ASSERT(call->a || shape->K == 1);
   DK_ASSERT(call->x_channel >= (size_t)shape->H * shape->W &&
             call->y_channel >= (size_t)shape->Ho * shape->Wo);

@@ -19,8 +19,8 @@ typedef struct convolution {
   const geometry *shape;
   dk_context *context;            /* whose threads share the work; NULL: only the calling one does it */
   int32_t first_block, end_block; /* of kernels->blocks; never empty */
-  int32_t first_row, end_row; /* of Ho; never empty. first_row is a multiple of ROW_STEP * dilation. There are
-                                 at least eight outputs a channel, unless the whole image has fewer. */
+  int32_t first_row, end_row; /* of Ho; never empty. first_row is a multiple of ROW_STEP * dilation_h. There
+                                 are at least eight outputs a channel, unless the whole image has fewer. */
   const packed_kernels *kernels;
   const void *prepared; /* what the algorithm's prepare wrote, or NULL */
   const float *bias;    /* [K, O] or NULL */
@@ -94,7 +94,7 @@ static inline void assert_work(const algorithm *chosen, const convolution *work)
   DK_ASSERT(work->first_block >= 0 && work->first_block < work->end_block);
   DK_ASSERT(work->end_block <= work->kernels->blocks);
   DK_ASSERT(work->first_row >= 0 && work->first_row < work->end_row && work->end_row <= shape->Ho);
-  DK_ASSERT(work->first_row % (ROW_STEP * shape->dilation) == 0);
+  DK_ASSERT(work->first_row % (ROW_STEP * shape->dilation_h) == 0);
   DK_ASSERT((int64_t)(work->end_row - work->first_row) * shape->Wo >= 8 ||
             work->end_row - work->first_row == shape->Ho);
   DK_ASSERT((uintptr_t)work->workspace % 64 == 0 && work->workspace_bytes % 64 == 0);

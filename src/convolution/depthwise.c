@@ -16,12 +16,12 @@ static strip depthwise_layout_of(const geometry *shape) {
   return strip_layout(shape, 1, DEPTHWISE_COLUMNS, DEPTHWISE_ROWS, STRIP_FLOATS);
 }
 
-/* The workspace: offsets [R*R], mixed [R*R, 8], padded strip. */
+/* The workspace: offsets [Rh*Rw], mixed [Rh*Rw, 8], padded strip. */
 static size_t depthwise_offset_floats(const geometry *shape) {
-  return round_up((size_t)shape->R * shape->R, 16);
+  return round_up((size_t)shape->Rh * shape->Rw, 16);
 }
 static size_t depthwise_mixed_floats(const geometry *shape) {
-  return round_up((size_t)shape->R * shape->R * LANES, 16);
+  return round_up((size_t)shape->Rh * shape->Rw * LANES, 16);
 }
 
 static uint64_t depthwise_workspace(const geometry *shape) {
@@ -31,7 +31,8 @@ static uint64_t depthwise_workspace(const geometry *shape) {
 
 /* Whether inner/plane_depthwise_3x3.h covers the shape. */
 static bool depthwise_reads_planes(const geometry *shape) {
-  return shape->R == 3 && shape->stride <= 2 && shape->dilation == 1 && shape->padding <= 1 && shape->Wo > 4;
+  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h <= 2 && shape->dilation_h == 1 &&
+         shape->top <= 1 && shape->left <= 1 && shape->bottom <= 1 && shape->right <= 1 && shape->Wo > 4;
 }
 
 /* One output channel, strip by strip. */
@@ -44,9 +45,12 @@ static void depthwise_convolve_strips(const convolution *work, const strip *layo
     strip_fill(shape, layout, x, oy, rows, padded);
     plane_depthwise_convolve(&(depthwise_strip){.input = padded,
                                                 .row = layout->row,
-                                                .R = shape->R,
-                                                .stride = shape->stride,
-                                                .dilation = shape->dilation,
+                                                .Rh = shape->Rh,
+                                                .Rw = shape->Rw,
+                                                .stride_h = shape->stride_h,
+                                                .stride_w = shape->stride_w,
+                                                .dilation_h = shape->dilation_h,
+                                                .dilation_w = shape->dilation_w,
                                                 .offset = offset,
                                                 .weight = weight,
                                                 .bias = bias,
@@ -84,8 +88,9 @@ static void depthwise_convolve(const convolution *work) {
         depthwise_3x3_convolve(&(depthwise_3x3_plane){.x = x,
                                                       .H = shape->H,
                                                       .W = shape->W,
-                                                      .padding = shape->padding,
-                                                      .stride = shape->stride,
+                                                      .top = shape->top,
+                                                      .left = shape->left,
+                                                      .stride = shape->stride_h,
                                                       .weight = weight + lane,
                                                       .bias = bias[lane],
                                                       .y = y,

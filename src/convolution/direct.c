@@ -5,7 +5,7 @@
  *
  *   1. inputs    padded[C/G][rows in][stride][width]   stays in the second-level cache (inner/strip.h)
  *   2. for each block of eight output channels
- *      a. mixed  [C/G * R*R][8]
+ *      a. mixed  [C/G * Rh*Rw][8]
  *      b. y      the strip convolved with them (inner/rows_direct.h) */
 #include "convolution/direct.h"
 #include "base/attributes.h"
@@ -26,7 +26,7 @@ static strip direct_layout_of(const geometry *shape) {
 
 /* The workspace: offsets [depth], mixed [depth, 8], padded [C/G, plane]. */
 static size_t direct_depth_floats(const geometry *shape) {
-  return round_up((size_t)(shape->C / shape->G) * shape->R * shape->R, 16);
+  return round_up((size_t)(shape->C / shape->G) * shape->Rh * shape->Rw, 16);
 }
 
 static uint64_t direct_workspace(const geometry *shape) {
@@ -54,7 +54,7 @@ static void direct_convolve(const convolution *work) {
         strip_fill(shape, &layout, x + c * work->x_channel, oy, rows, padded + c * layout.plane);
 
       rows_direct strip_rows = {.input = padded,
-                                .row_step = (size_t)shape->stride * layout.row,
+                                .row_step = (size_t)shape->stride_h * layout.row,
                                 .taps = kernels->depth,
                                 .offset = offset,
                                 .y_plane = work->y_channel,
@@ -87,11 +87,12 @@ SMALL double direct_row_cost(double taps, int32_t count, int32_t Wo) {
 }
 
 SMALL static double direct_cost(const geometry *shape) {
-  const double C = shape->C / shape->G, reach = (double)shape->dilation * (shape->R - 1);
-  const double rows_in = (shape->Ho - 1.0) * shape->stride + reach + 1;
-  const double columns_in = (double)shape->Wo * shape->stride + reach;
+  const double C = shape->C / shape->G;
+  const double rows_in =
+      (shape->Ho - 1.0) * shape->stride_h + (double)shape->dilation_h * (shape->Rh - 1) + 1;
+  const double columns_in = (double)shape->Wo * shape->stride_w + (double)shape->dilation_w * (shape->Rw - 1);
   const double padding = C * rows_in * (DIRECT_PADDING * columns_in / 4 + DIRECT_PADDING_ROW);
-  return padding + shape->Ho * direct_row_cost(C * shape->R * shape->R, shape->O / shape->G, shape->Wo);
+  return padding + shape->Ho * direct_row_cost(C * shape->Rh * shape->Rw, shape->O / shape->G, shape->Wo);
 }
 
 const algorithm direct_algorithm = {.id = DK_ALGORITHM_DIRECT,

@@ -90,7 +90,7 @@ SMALL static void karatsuba_order_taps(int32_t channels, const float *mixed, flo
 SMALL static v128_t karatsuba_fill_rows(const geometry *shape, const karatsuba_layout *layout, const float *x,
                                         int32_t oy, float *rows) {
   /* Write the five rows out with their padding: e0, o0, e1, o1, e2. */
-  pad_rows(x, shape->H, shape->W, shape->padding, 2 * oy, INPUT_ROWS, 2, layout->width, rows);
+  pad_rows(x, shape->H, shape->W, 2 * oy - shape->top, -shape->left, INPUT_ROWS, 2, layout->width, rows);
 
   /* Replace e0 by e0 - e1, and e2 by e2 - e1. */
   v128_t watch = wasm_f32x4_splat(0);
@@ -210,8 +210,8 @@ static uint64_t karatsuba_workspace(const geometry *shape) {
 }
 
 static bool karatsuba_covers(const geometry *shape) {
-  return shape->R == 3 && shape->stride == 2 && shape->dilation == 1 && shape->Wo >= COLUMNS &&
-         direct_algorithm.covers(shape);
+  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h == 2 && shape->dilation_h == 1 &&
+         shape->Wo >= COLUMNS && direct_algorithm.covers(shape);
 }
 
 SMALL static double karatsuba_cost(const geometry *shape) {

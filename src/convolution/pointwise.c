@@ -4,7 +4,7 @@
 #include "convolution/panels.h"
 
 static bool pointwise_covers(const geometry *shape) {
-  return shape->R == 1 && direct_algorithm.covers(shape);
+  return geometry_taps(shape) == 1 && direct_algorithm.covers(shape);
 }
 
 static double pointwise_cost(const geometry *shape) {

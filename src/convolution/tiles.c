@@ -44,11 +44,11 @@ SMALL static tile_axis tiles_axis_of(int32_t length, tile_shape tile, int32_t d)
 
 /* Pixels of padded input along an axis that some tiles read. */
 static int32_t tiles_padded_length(const geometry *shape, int32_t m, int32_t tiles) {
-  return (tiles * m * shape->dilation - 1) * shape->stride + 2 * shape->dilation + 1;
+  return (tiles * m * shape->dilation_h - 1) * shape->stride_h + 2 * shape->dilation_h + 1;
 }
 
 SMALL static tiling tiles_layout_of(const geometry *shape, tile_shape tile) {
-  tiling layout = {.m = tile.m, .n = tile.n, .d = shape->dilation};
+  tiling layout = {.m = tile.m, .n = tile.n, .d = shape->dilation_h};
   const int32_t channels = round_up_i32(shape->C / shape->G, 4), d = layout.d;
 
   /* Strips of equal height whose V and M fit a cache. */
@@ -104,7 +104,7 @@ SMALL static void tiles_place(const geometry *shape, const tiling *layout, int32
         const int32_t ox = tiles_start(layout, &layout->across, tx) + phase % d;
         const bool last_row = ty == layout->down.tiles - 1, last_column = tx == layout->across.tiles - 1;
         *place = (tile_place){
-            .input = ((oy - top) * layout->width + (ox - left)) * shape->stride,
+            .input = ((oy - top) * layout->width + (ox - left)) * shape->stride_h,
             .output = oy * shape->Wo + ox,
             .top = last_row ? layout->down.shift : 0,
             .bottom = tiles_end(layout, shape->Ho - oy),
@@ -297,7 +297,7 @@ SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const c
                        .scheme = scheme,
                        .layout = &layout,
                        .channels = shape->C / shape->G,
-                       .left = tiles_start(&layout, &layout.across, 0) * shape->stride - shape->padding,
+                       .left = tiles_start(&layout, &layout.across, 0) * shape->stride_h - shape->left,
                        .places = places,
                        .v = space + layout.v,
                        .spoilt = &spoilt};
@@ -308,7 +308,7 @@ SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const c
     tiles_place(shape, &layout, row, rows, places, strip.tiles);
     strip.first_row = row * tile_height;
     strip.end_row = min_i32((row + rows) * tile_height, work->end_row);
-    strip.top = tiles_start(&layout, &layout.down, row) * shape->stride - shape->padding;
+    strip.top = tiles_start(&layout, &layout.down, row) * shape->stride_h - shape->top;
     strip.rows = tiles_padded_length(shape, layout.m, rows);
 
     for (strip.group = first_group(work); strip.group < end_group(work); strip.group++) {
@@ -340,9 +340,9 @@ uint64_t tiles_workspace(const geometry *shape, tile_shape tile) {
 }
 
 SMALL double tiles_cost(const geometry *shape, tile_shape tile, const tiles_costs *costs) {
-  const tile_axis down = tiles_axis_of(shape->Ho, tile, shape->dilation);
-  const tile_axis across = tiles_axis_of(shape->Wo, tile, shape->dilation);
-  const int64_t phases = (int64_t)shape->dilation * shape->dilation;
+  const tile_axis down = tiles_axis_of(shape->Ho, tile, shape->dilation_h);
+  const tile_axis across = tiles_axis_of(shape->Wo, tile, shape->dilation_h);
+  const int64_t phases = (int64_t)shape->dilation_h * shape->dilation_h;
   const int64_t tiles = phases * down.tiles * across.tiles;
 
   /* Each of the n*n products is computed for four tiles at a time, or for two. */

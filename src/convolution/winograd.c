@@ -9,7 +9,8 @@
 enum { MOST_CHANNELS = 4096 };
 
 static bool winograd_covers(const geometry *shape) {
-  return shape->R == 3 && shape->stride == 1 && direct_algorithm.covers(shape);
+  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h == 1 &&
+         direct_algorithm.covers(shape);
 }
 
 static double winograd_cost(const geometry *shape) {

@@ -89,7 +89,7 @@ INLINE void winograd_transform_kernels(const tile_shape f, int32_t channels, con
 /* Stores the pixels of a tile [m][4 channels][4 columns] that are outputs. */
 APART SMALL static void winograd_store_pixels(const geometry *s, const tile_place *place, int32_t count,
                                               const float *tile, float *y, size_t y_plane) {
-  const ptrdiff_t d = s->dilation;
+  const ptrdiff_t d = s->dilation_h;
   for (int32_t r = place->top; r < place->bottom; r++)
     for (int32_t k = 0; k < count; k++) {
       const float *pixels = tile + (r * 4 + k) * 4;
@@ -112,7 +112,7 @@ INLINE void winograd_transform_outputs(const tile_shape f, const geometry *s, co
   const int m = f.m, n = f.n;
   const size_t m_plane = t->m_plane, row = n * m_plane;
   const int skip_first = 2 * t->down.skip[0], skip_last = 2 * t->down.skip[n - 1];
-  const bool may_be_whole = count == 4 && s->dilation == 1;
+  const bool may_be_whole = count == 4 && s->dilation_h == 1;
   const v128_t b = wasm_v128_load(bias);
   for (; tiles > 0; tiles--, place++) {
     /* A' down each column of the products. */

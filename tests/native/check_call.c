@@ -65,14 +65,29 @@ typedef struct call_problem {
   size_t x_floats, y_floats;
 } call_problem;
 
-static int32_t output_length(int32_t length, int32_t R, int32_t stride, int32_t dilation, int32_t padding) {
-  return (length + 2 * padding - dilation * (R - 1) - 1) / stride + 1;
+/* Draws the window's part of the shape along one axis: R, stride, dilation, padding and lengths. */
+static axis random_axis(random_state *random, const axis *like) {
+  static const int32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 16, 17, 24, 25, 31, 33};
+  static const int32_t kernel_sizes[] = {1, 1, 1, 1, 2, 3, 3, 3, 5, 7, 9};
+  axis d;
+  do {
+    if (like) {
+      d = *like;
+    } else {
+      d.R = random_of(random, kernel_sizes, COUNT(kernel_sizes));
+      d.stride = random_between(random, 0, 2) ? 1 : random_between(random, 2, 3);
+      d.dilation = d.R == 1 || random_between(random, 0, 3) ? 1 : 2;
+    }
+    d.before = random_between(random, 0, 1) ? d.R / 2 * d.dilation : 0;
+    d.after = random_between(random, 0, 3) ? d.before : random_between(random, 0, 3);
+    d.inputs = random_of(random, sizes, COUNT(sizes));
+    d.outputs = (d.inputs + d.before + d.after - d.dilation * (d.R - 1) - 1) / d.stride + 1;
+  } while (d.dilation * (d.R - 1) + 1 > d.inputs + d.before + d.after);
+  return d;
 }
 
 static geometry random_shape(random_state *random, bool is_static) {
   static const int32_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 23, 24, 25, 33, 47, 48, 50};
-  static const int32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 16, 17, 24, 25, 31, 33};
-  static const int32_t kernel_sizes[] = {1, 1, 1, 1, 2, 3, 3, 3, 5, 7, 9};
   const int32_t kind = random_between(random, 0, 5), N = random_between(random, 1, 3);
   int32_t C = random_of(random, channels, COUNT(channels)), O = random_of(random, channels, COUNT(channels));
   int32_t G = 1;
@@ -84,30 +99,33 @@ static geometry random_shape(random_state *random, bool is_static) {
     C = G * random_between(random, 1, 9);
     O = G * random_between(random, 1, 20);
   }
-  const int32_t R = random_of(random, kernel_sizes, COUNT(kernel_sizes));
-  const int32_t stride = random_between(random, 0, 2) ? 1 : random_between(random, 2, 3);
-  const int32_t dilation = R == 1 || random_between(random, 0, 3) ? 1 : 2;
-  const int32_t padding = random_between(random, 0, 1) ? R / 2 * dilation : 0;
-  int32_t H, W;
-  do {
-    H = random_of(random, sizes, COUNT(sizes));
-    W = random_of(random, sizes, COUNT(sizes));
-    if (random_between(random, 0, 20) == 0) W += 520; /* several chunks and panels */
-  } while (dilation * (R - 1) + 1 > 2 * padding + (H < W ? H : W));
+  /* Mostly the same in both directions, as some algorithms want it. */
+  axis down = random_axis(random, NULL),
+       across = random_axis(random, random_between(random, 0, 3) ? &down : NULL);
+  if (random_between(random, 0, 20) == 0) { /* several chunks and panels */
+    across.inputs += 520 * across.stride;
+    across.outputs += 520;
+  }
   return (geometry){
       .N = N,
       .C = C,
       .O = O,
       .G = G,
       .K = is_static ? 1 : random_between(random, 1, 5),
-      .R = R,
-      .stride = stride,
-      .padding = padding,
-      .dilation = dilation,
-      .H = H,
-      .W = W,
-      .Ho = output_length(H, R, stride, dilation, padding),
-      .Wo = output_length(W, R, stride, dilation, padding),
+      .Rh = down.R,
+      .Rw = across.R,
+      .stride_h = down.stride,
+      .stride_w = across.stride,
+      .dilation_h = down.dilation,
+      .dilation_w = across.dilation,
+      .top = down.before,
+      .left = across.before,
+      .bottom = down.after,
+      .right = across.after,
+      .H = down.inputs,
+      .W = across.inputs,
+      .Ho = down.outputs,
+      .Wo = across.outputs,
   };
 }
 
@@ -156,7 +174,7 @@ static epilogue_step random_step(random_state *random, const geometry *shape, fl
 static call_problem random_call(random_state *random, int index) {
   call_problem p = {.shape = random_shape(random, index % 2)};
   geometry *s = &p.shape;
-  const size_t depth = (size_t)(s->C / s->G) * s->R * s->R;
+  const size_t depth = (size_t)(s->C / s->G) * geometry_taps(s);
   kernels_layout(s->K, s->O, s->G, depth, s->C == s->G, &p.kernels);
   const size_t packed = (size_t)p.kernels.blocks * s->K * depth * LANES;
   p.kernels.data = calloc(packed, sizeof(float));
@@ -183,8 +201,11 @@ static void free_call(call_problem *p) {
 
 static void print_call(const call_problem *p, const char *what, uint32_t seed, int index) {
   const geometry *s = &p->shape;
-  printf("FAILED call, %s: N=%d C=%d O=%d G=%d K=%d R=%d stride=%d padding=%d dilation=%d H=%d W=%d steps",
-         what, s->N, s->C, s->O, s->G, s->K, s->R, s->stride, s->padding, s->dilation, s->H, s->W);
+  printf("FAILED call, %s: N=%d C=%d O=%d G=%d K=%d R=%dx%d stride=%dx%d dilation=%dx%d padding=%d %d %d %d "
+         "H=%d W=%d "
+         "steps",
+         what, s->N, s->C, s->O, s->G, s->K, s->Rh, s->Rw, s->stride_h, s->stride_w, s->dilation_h,
+         s->dilation_w, s->top, s->left, s->bottom, s->right, s->H, s->W);
   for (int32_t i = 0; i < p->steps.count; i++) printf(" %d", (int)p->steps.step[i].op);
   printf(" (seed %u, number %d)\n", seed, index);
 }

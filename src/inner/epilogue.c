@@ -24,14 +24,15 @@ static const float *epilogue_operand(const epilogue_step *step, int32_t n, int32
  * follow each other. */
 typedef struct fused {
   float scale, shift, low, high;
-  const float *operand; /* NULL if there is none */
-  size_t operand_step;
+  const float *operand;
+  size_t operand_step; /* 0 or 1 */
 } fused;
 
 /* Takes as many steps as fit, from `first` on. Returns how many. */
 static int32_t epilogue_fuse(const epilogue *steps, int32_t first, int32_t n, int32_t c, size_t pixel,
                              fused *pass) {
-  *pass = (fused){1, 0, -INFINITY, INFINITY, NULL, 0};
+  static const float zero = 0;
+  *pass = (fused){1, 0, -INFINITY, INFINITY, &zero, 0};
   const epilogue_step *step = steps->step + first, *end = steps->step + steps->count;
 
   if (step < end && step->op == DK_OP_BATCH_NORM) {
@@ -73,9 +74,9 @@ static void epilogue_loop(const fused *pass, const float *x, const float *operan
 
 static void epilogue_pass(const fused *pass, const float *x, size_t count, float *y) {
   /* An operand of step 0 is read as the same vector each time. */
-  float splat[4] = {0};
+  float splat[4];
+  wasm_v128_store(splat, wasm_v128_load32_splat(pass->operand));
   const float *operand = pass->operand_step ? pass->operand : splat;
-  if (pass->operand && !pass->operand_step) wasm_v128_store(splat, wasm_v128_load32_splat(pass->operand));
   const size_t whole = count - count % 4, bytes = (count - whole) * sizeof(float);
   epilogue_loop(pass, x, operand, pass->operand_step, whole, y);
   if (bytes == 0) return;

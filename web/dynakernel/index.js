@@ -12,7 +12,8 @@
  * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
  */
 export {
-  DynakernelError, cosineSchedule, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
+  DynakernelError, cosineSchedule, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors,
+  warmupSchedule,
 } from './common.js';
 export { load } from './load.js';
 

@@ -5,6 +5,7 @@ import { DynamicKernelAggregation } from './block.js';
 import { guardClass, rememberSelf } from './boundary.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { fromImage } from './image.js';
+import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { huberLoss, l1Loss, mseLoss } from './loss.js';
 import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
@@ -19,6 +20,8 @@ import { DISPOSE, tensorFrom, zeros } from './tensor.js';
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */
 /** @typedef {import('./module.js').Module} Module */
+/** @typedef {import('./network/network.js').Network} Network */
+/** @typedef {import('./network/onnx/onnx-network.js').OnnxOptions} OnnxOptions */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./optimizer.js').AdamOptions} AdamOptions */
@@ -187,6 +190,28 @@ export class Runtime {
    */
   kernelAggregation(options) {
     return new KernelAggregation(this.#heap, aggregationConfig(options, this.#heap.algorithms));
+  }
+
+  /**
+   * Makes a network from an ONNX file, as PyTorch, TensorFlow and PaddlePaddle export them, of opset 6 to 22. What the
+   * file computes from constants and shapes is computed once. A convolution whose kernel is a mixture of constant
+   * kernels becomes a dynamic layer.
+   *
+   * The weights are copied; nothing of the bytes is kept.
+   *
+   * @param {ArrayBuffer | ArrayBufferView} bytes the whole file
+   * @param {OnnxOptions} [options]
+   * @returns {Network}
+   * @throws {import('./errors.js').DynakernelError} ERR_ONNX if the bytes are no ONNX file, or the model has operators
+   *   that a network has not, all of which the message names; ERR_CONFIG if sizes are missing, or `keep` names
+   *   nothing; ERR_SHAPE if a shape contradicts the file; ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const bytes = await (await fetch('pose.onnx')).arrayBuffer();
+   * const net = dk.onnxNetwork(bytes, { shapes: { image: [1, 3, 256, 192] } });
+   * const heatmaps = net.forward(dk.fromImage(canvas, { width: 192, height: 256 }));
+   */
+  onnxNetwork(bytes, options) {
+    return onnxNetwork(this.#heap, bytes, options);
   }
 
   /**

@@ -58,7 +58,7 @@ export function readOnnxOptions(options) {
 export function graphOf(model, options) {
   const builder = traceModel(model, options);
   recognise(builder);
-  separateOutputs(builder);
+  builder.separateOutputs();
   return builder.graph();
 }
 
@@ -134,18 +134,4 @@ function keptValue(name, operand, graph) {
     throw new DynakernelError('ERR_CONFIG', `keep names ${given(name)}, which is a constant`);
   }
   return operand.value;
-}
-
-/**
- * Gives each output a value of its own that a node makes.
- *
- * @param {GraphBuilder} builder
- */
-function separateOutputs(builder) {
-  const made = new Set(builder.nodes.flatMap((node) => node.outputs));
-  for (const output of builder.outputs) {
-    const { value } = output;
-    if (made.delete(value)) continue;
-    [output.value] = builder.add('reshape', output.name, [value], { shape: [...value.shape] });
-  }
 }

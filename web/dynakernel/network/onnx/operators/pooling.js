@@ -1,4 +1,5 @@
 /** Pools. */
+import { pooledLength } from '../../infer.js';
 import { asBefore, asImage, readWindows } from './windows.js';
 
 /** @typedef {import('./table.js').Operand} Operand */
@@ -27,12 +28,10 @@ function pool(node, x, op, attributes, t) {
   const image = asImage(x, t);
   const size = [0, 1].map((i) => {
     const length = image.shape[2 + i];
-    const room = length + padding[i] + padding[2 + i] - dilation[i] * (kernel[i] - 1) - 1;
-    if (room < 0) throw node.error(`has windows that are larger than its input of ${length} with padding`);
-    const count = Math.floor(room / stride[i]) + 1;
-    if (!ceil || room % stride[i] === 0) return count;
-    // one more window, unless it begins in the padding at the end
-    return count * stride[i] < length + padding[i] ? count + 1 : count;
+    const reach = dilation[i] * (kernel[i] - 1) + 1;
+    const count = pooledLength(length, reach, stride[i], [padding[i], padding[2 + i]], ceil);
+    if (count === 0) throw node.error(`has windows that are larger than its input of ${length} with padding`);
+    return count;
   });
   return asBefore(t.emit(op, [image], { kernel, stride, padding, dilation, size, ...attributes }), x, t);
 }

@@ -155,6 +155,7 @@ typedef struct convolution_call {
   float *y;                   /* [N, O, Ho, Wo]; neither x nor an operand of a step overlaps it */
   size_t y_sample, y_channel;
   const epilogue *steps; /* or NULL: applied to each part of the output while it is in a cache */
+  int32_t first_sample;  /* the n of the first sample, by which steps find their operands */
   void *workspace;       /* batch_workspace bytes, aligned to 64 */
 } convolution_call;
 

@@ -209,6 +209,13 @@ static view layer_view(const dk_schedule *schedule, const layer *of, int32_t i) 
   return of->input[i] < 0 ? (view){0} : place_view_of(schedule, of->input[i]);
 }
 
+/* How far apart samples (axis 0) or channels (1) are. The stride of an axis of length 1 says nothing. */
+static size_t layer_distance(const view *planes, int32_t axis) {
+  size_t inner = 1;
+  for (int32_t i = axis + 1; i < planes->rank; i++) inner *= (size_t)planes->shape[i];
+  return planes->shape[axis] == 1 ? inner : (size_t)planes->stride[axis];
+}
+
 SMALL static void layer_convolve(dk_context *context, const dk_schedule *schedule, const layer *of,
                                  const view *x, const view *y, char *workspace) {
   const bool dynamic = of->op == DK_OP_DYNAMIC_CONV2D;
@@ -218,11 +225,11 @@ SMALL static void layer_convolve(dk_context *context, const dk_schedule *schedul
                            .bias = fold_takes_bias(of) ? NULL : of->bias,
                            .a = dynamic ? layer_view(schedule, of, 1).data : NULL,
                            .x = x->data,
-                           .x_sample = (size_t)x->stride[0],
-                           .x_channel = (size_t)x->stride[1],
+                           .x_sample = layer_distance(x, 0),
+                           .x_channel = layer_distance(x, 1),
                            .y = y->data,
-                           .y_sample = (size_t)y->stride[0],
-                           .y_channel = (size_t)y->stride[1],
+                           .y_sample = layer_distance(y, 0),
+                           .y_channel = layer_distance(y, 1),
                            .steps = of->steps,
                            .workspace = workspace};
   if (!of->bias && !dynamic && of->input[2] >= 0) call.bias = layer_view(schedule, of, 2).data;
@@ -301,7 +308,7 @@ SMALL uint64_t layer_workspace(const dk_context *context, const dk_schedule *sch
   case DK_OP_CONV_TRANSPOSE2D: {
     const node *first = layer_node(schedule, of);
     const window how = layer_window(first->attribute, layer_input(schedule, of, 1)->shape + 2);
-    return transposed_workspace(context, &how, first->attribute[8], &x, &y);
+    return transposed_workspace(&how, first->attribute[8], &x, &y);
   }
   case DK_OP_KERNEL_ATTENTION: {
     const attention_constants constants = layer_attention(schedule, of);
@@ -309,7 +316,7 @@ SMALL uint64_t layer_workspace(const dk_context *context, const dk_schedule *sch
   }
   case DK_OP_MATMUL: {
     const view a = layer_matrix(x, &y), b = layer_matrix(place_view_of(schedule, of->input[1]), &y);
-    return matmul_workspace(context, &a, &b, &y);
+    return matmul_workspace(&a, &b, &y);
   }
   case DK_OP_RESIZE: {
     const resizing how = layer_resizing(layer_node(schedule, of));

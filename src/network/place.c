@@ -68,7 +68,9 @@ static bool place_is_private(const placing *at, int32_t index) {
 
 static bool place_is_planar(const layout *of) {
   if (of->view.rank < 3) return view_is_contiguous(&of->view);
-  return of->view.stride[0] >= 0 && of->view.stride[1] >= 0 && view_contiguous_from(&of->view, 2);
+  for (int32_t axis = 0; axis < 2; axis++)
+    if (of->view.shape[axis] != 1 && of->view.stride[axis] < 1) return false;
+  return view_contiguous_from(&of->view, 2);
 }
 
 /* Whether the op computes whole planes, and can write them at any distance from each other. */

@@ -7,6 +7,7 @@
 #include "check_call.h"
 #include "check_convolution.h"
 #include "check_gradients.h"
+#include "check_layers_elementwise.h"
 #include "check_pixels.h"
 #include "check_pointers.h"
 #include "check_training.h"
@@ -21,6 +22,7 @@ int main(int argc, char **argv) {
   failures += check_losses(seed, count) + check_optimizers(seed, count);
   failures += check_correlate(seed, count) + check_elementary(seed, count);
   failures += check_pointers();
+  failures += check_layers_elementwise(seed, count);
   printf("%d failures, seed %u, %d configurations\n", failures, seed, count);
   return failures ? 1 : 0;
 }

@@ -5,10 +5,10 @@ import { DynamicKernelAggregation } from './block.js';
 import { guardClass, rememberSelf } from './boundary.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { fromImage } from './image.js';
-import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { huberLoss, l1Loss, mseLoss } from './loss.js';
 import { graphMaker } from './network/layers.js';
 import { createNetwork } from './network/network.js';
+import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
 import { DISPOSE, tensorFrom, zeros } from './tensor.js';
@@ -197,28 +197,6 @@ export class Runtime {
   }
 
   /**
-   * Makes a network from an ONNX file, as PyTorch, TensorFlow and PaddlePaddle export them, of opset 6 to 22. What the
-   * file computes from constants and shapes is computed once. A convolution whose kernel is a mixture of constant
-   * kernels becomes a dynamic layer.
-   *
-   * The weights are copied; nothing of the bytes is kept.
-   *
-   * @param {ArrayBuffer | ArrayBufferView} bytes the whole file
-   * @param {OnnxOptions} [options]
-   * @returns {Network}
-   * @throws {import('./errors.js').DynakernelError} ERR_ONNX if the bytes are no ONNX file, or the model has operators
-   *   that a network has not, all of which the message names; ERR_CONFIG if sizes are missing, or `keep` names
-   *   nothing; ERR_SHAPE if a shape contradicts the file; ERR_MEMORY, ERR_DISPOSED
-   * @example
-   * const bytes = await (await fetch('pose.onnx')).arrayBuffer();
-   * const net = dk.onnxNetwork(bytes, { shapes: { image: [1, 3, 256, 192] } });
-   * const heatmaps = net.forward(dk.fromImage(canvas, { width: 192, height: 256 }));
-   */
-  onnxNetwork(bytes, options) {
-    return onnxNetwork(this.#heap, bytes, options);
-  }
-
-  /**
    * Makes a network, layer by layer. `build` gets the layers, named and parametrised as in PyTorch, and the inputs, and
    * returns the outputs. The whole network then runs in one call.
    *
@@ -243,6 +221,28 @@ export class Runtime {
   network(inputs, build, options) {
     this.#heap.checkOpen();
     return createNetwork(this.#heap, graphMaker(inputs, build, options), { label: 'network' });
+  }
+
+  /**
+   * Makes a network from an ONNX file, as PyTorch, TensorFlow and PaddlePaddle export them, of opset 6 to 22. What the
+   * file computes from constants and shapes is computed once. A convolution whose kernel is a mixture of constant
+   * kernels becomes a dynamic layer.
+   *
+   * The weights are copied; nothing of the bytes is kept.
+   *
+   * @param {ArrayBuffer | ArrayBufferView} bytes the whole file
+   * @param {OnnxOptions} [options]
+   * @returns {Network}
+   * @throws {import('./errors.js').DynakernelError} ERR_ONNX if the bytes are no ONNX file, or the model has operators
+   *   that a network has not, all of which the message names; ERR_CONFIG if sizes are missing, or `keep` names
+   *   nothing; ERR_SHAPE if a shape contradicts the file; ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const bytes = await (await fetch('pose.onnx')).arrayBuffer();
+   * const net = dk.onnxNetwork(bytes, { shapes: { image: [1, 3, 256, 192] } });
+   * const heatmaps = net.forward(dk.fromImage(canvas, { width: 192, height: 256 }));
+   */
+  onnxNetwork(bytes, options) {
+    return onnxNetwork(this.#heap, bytes, options);
   }
 
   /**

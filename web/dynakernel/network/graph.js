@@ -40,8 +40,6 @@ import { inferShapes } from './infer.js';
  * @property {Node[]} nodes
  * @property {NamedValue[]} keep inner values that stay readable after a run
  * @property {Value[]} unused parameters that the state dict has and no node reads
- * @property {string[]} counts whole numbers that the state dict also has, such as `bn.num_batches_tracked`;
- *   each is 0 at first
  */
 
 /** The most dimensions of a tensor. */
@@ -60,8 +58,6 @@ export class GraphBuilder {
     this.keep = [];
     /** @type {Value[]} */
     this.unused = [];
-    /** @type {string[]} */
-    this.counts = [];
     this.values = 0;
   }
 
@@ -134,7 +130,7 @@ export class GraphBuilder {
    * @returns {Graph}
    */
   graph() {
-    const { inputs, outputs, nodes, keep, unused, counts } = this;
+    const { inputs, outputs, nodes, keep, unused } = this;
     let count = 0;
     const numbered = new Set();
     const number = (/** @type {Value | null} */ value) => {
@@ -151,7 +147,7 @@ export class GraphBuilder {
       node.name = uniqueName(node.name, taken);
     }
     unused.forEach(number);
-    return { inputs, outputs, nodes, keep, unused, counts };
+    return { inputs, outputs, nodes, keep, unused };
   }
 
   /**

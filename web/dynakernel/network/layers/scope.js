@@ -125,16 +125,15 @@ export class Scope {
   }
 
   /**
-   * The weight, bias, mean and variance of a batch norm, and its count of batches.
+   * The weight, bias, mean and variance of a batch norm. State dicts have a count of batches beside them.
    *
    * @param {string} path
    * @param {number} channels
    */
   batchNorm(path, channels) {
-    const values = [['weight', 1], ['bias', 0], ['running_mean', 0], ['running_var', 1]].map(([name, number]) =>
+    this.#take(path, 'num_batches_tracked');
+    return [['weight', 1], ['bias', 0], ['running_mean', 0], ['running_var', 1]].map(([name, number]) =>
       this.parameter(path, String(name), [channels], constant(Number(number))));
-    this.builder.counts.push(this.#take(path, 'num_batches_tracked'));
-    return values;
   }
 
   /**

@@ -60,7 +60,7 @@ SMALL bool layout_reshape(const layout *from, int32_t rank, const int32_t *shape
 layout layout_slice(const layout *from, int32_t axis, int32_t start, int32_t step, int32_t length) {
   layout part = *from;
   part.offset += start * part.view.stride[axis];
-  part.view.stride[axis] *= step;
+  if (length > 1) part.view.stride[axis] *= step; /* the step of one element may be any number */
   part.view.shape[axis] = length;
   return part;
 }

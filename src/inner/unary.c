@@ -57,6 +57,11 @@ INLINE v128_t unary_expm1(v128_t x) {
   return madd(rest, power, wasm_f32x4_sub(power, steady_f32(1)));
 }
 
+/* x / (1 + e^-z): sigmoid(z), times x */
+INLINE v128_t unary_gate(v128_t x, v128_t z) {
+  return wasm_f32x4_div(x, wasm_f32x4_add(steady_f32(1), unary_exp4(wasm_f32x4_neg(z))));
+}
+
 /* ------------------------------------------------------------------------------- log and erf */
 
 /* x = 2^n (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); ln(1 + f) by the polynomial of Cephes' logf. */
@@ -112,54 +117,53 @@ INLINE v128_t unary_erf4(v128_t x) {
 
 /* ------------------------------------------------------------------- the ops, four numbers each */
 
-/* The parameters of a loop: those of the op, or constants that make one loop serve several ops. */
-typedef struct unary_parameters {
-  v128_t first, second, third;
-} unary_parameters;
+#define UNARY(name) INLINE v128_t unary_##name(v128_t x, v128_t first, v128_t second)
+#define UNUSED ((void)first, (void)second)
 
-#define UNARY(name) INLINE v128_t unary_##name(v128_t x, const unary_parameters *p)
-
-UNARY(clip) { return unary_clamp(x, p->first, p->second); }
+UNARY(clip) { return unary_clamp(x, first, second); }
 UNARY(leaky_relu) {
-  return wasm_v128_bitselect(wasm_f32x4_mul(x, p->first), x, wasm_f32x4_lt(x, steady_f32(0)));
+  UNUSED;
+  return wasm_v128_bitselect(wasm_f32x4_mul(x, first), x, wasm_f32x4_lt(x, steady_f32(0)));
 }
 UNARY(elu) {
-  return wasm_v128_bitselect(x, wasm_f32x4_mul(p->first, unary_expm1(x)), wasm_f32x4_gt(x, steady_f32(0)));
+  UNUSED;
+  return wasm_v128_bitselect(x, wasm_f32x4_mul(first, unary_expm1(x)), wasm_f32x4_gt(x, steady_f32(0)));
 }
-UNARY(hard_sigmoid) { return unary_clamp(madd(x, p->first, p->second), steady_f32(0), steady_f32(1)); }
+UNARY(hard_sigmoid) { return unary_clamp(madd(x, first, second), steady_f32(0), steady_f32(1)); }
 UNARY(hard_swish) {
-  const v128_t gate = unary_clamp(madd(x, p->first, p->second), steady_f32(0), steady_f32(1));
-  return wasm_f32x4_mul(x, gate);
+  UNUSED;
+  const v128_t gate = madd(x, steady_f32(1.0f / 6), steady_f32(0.5f));
+  return wasm_f32x4_mul(x, unary_clamp(gate, steady_f32(0), steady_f32(1)));
 }
-/* SIGMOID, SILU and GELU_TANH: sigmoid(z) or x * sigmoid(z), with z = x (first + second x^2). */
-UNARY(gate) {
-  const v128_t zero = steady_f32(0), one = steady_f32(1);
-  /* Infinity times 0 would be NaN. */
-  const v128_t square = wasm_v128_and(wasm_f32x4_mul(x, x), wasm_f32x4_ne(p->second, zero));
-  const v128_t z = wasm_f32x4_mul(x, madd(square, p->second, p->first));
-  const v128_t factor = wasm_v128_bitselect(x, one, wasm_f32x4_ne(p->third, zero));
-  return wasm_f32x4_div(factor, wasm_f32x4_add(one, unary_exp4(wasm_f32x4_neg(z))));
-}
+UNARY(sigmoid) { return UNUSED, unary_gate(steady_f32(1), x); }
 UNARY(tanh) {
-  (void)p;
+  UNUSED;
   /* tanh |x| = -t / (t + 2) with t = e^(-2|x|) - 1 */
   const v128_t t = unary_expm1(wasm_f32x4_mul(wasm_f32x4_abs(x), steady_f32(-2)));
   const v128_t y = wasm_f32x4_div(t, wasm_f32x4_add(t, steady_f32(2)));
   return wasm_v128_bitselect(x, y, steady_i32(INT32_MIN)); /* with the sign of x */
 }
-/* ERF and GELU: e, or x (1 + e) / 2, with e = erf(x * first). */
-UNARY(erf) {
-  const v128_t erf = unary_erf4(wasm_f32x4_mul(x, p->first));
+UNARY(silu) { return UNUSED, unary_gate(x, x); }
+UNARY(gelu) {
+  UNUSED;
   const v128_t half = wasm_f32x4_mul(x, steady_f32(0.5f));
-  const v128_t gelu = wasm_f32x4_mul(half, wasm_f32x4_add(steady_f32(1), erf));
-  return wasm_v128_bitselect(gelu, erf, wasm_f32x4_ne(p->third, steady_f32(0)));
+  const v128_t erf = unary_erf4(wasm_f32x4_mul(x, steady_f32(0.70710678f)));
+  return wasm_f32x4_mul(half, wasm_f32x4_add(steady_f32(1), erf));
 }
-UNARY(exp) { return (void)p, unary_exp4(x); }
-UNARY(log) { return (void)p, unary_log4(x); }
-UNARY(sqrt) { return (void)p, wasm_f32x4_sqrt(x); }
-UNARY(negate) { return (void)p, wasm_f32x4_neg(x); }
-UNARY(reciprocal) { return (void)p, wasm_f32x4_div(steady_f32(1), x); }
-UNARY(abs) { return (void)p, wasm_f32x4_abs(x); }
+UNARY(gelu_tanh) {
+  UNUSED;
+  /* (1 + tanh z) / 2 = sigmoid(2 z), with 2 z = x (p + q x^2) */
+  const v128_t square = wasm_f32x4_mul(x, x);
+  const v128_t slope = madd(square, steady_f32(0.0713548163f), steady_f32(1.59576912f));
+  return unary_gate(x, wasm_f32x4_mul(x, slope));
+}
+UNARY(exp) { return UNUSED, unary_exp4(x); }
+UNARY(log) { return UNUSED, unary_log4(x); }
+UNARY(sqrt) { return UNUSED, wasm_f32x4_sqrt(x); }
+UNARY(negate) { return UNUSED, wasm_f32x4_neg(x); }
+UNARY(reciprocal) { return UNUSED, wasm_f32x4_div(steady_f32(1), x); }
+UNARY(abs) { return UNUSED, wasm_f32x4_abs(x); }
+UNARY(erf) { return UNUSED, unary_erf4(x); }
 
 /* ------------------------------------------------------------------------------------ loops */
 
@@ -168,10 +172,9 @@ typedef void (*unary_loop)(const float *p, const float *x, size_t count, float *
 /* A loop over whole vectors: count is a multiple of 4. */
 #define LOOP(name)                                                                                           \
   static void unary_##name##_loop(const float *p, const float *x, size_t count, float *y) {                  \
-    const unary_parameters parameters = {wasm_v128_load32_splat(p), wasm_v128_load32_splat(p + 1),           \
-                                         wasm_v128_load32_splat(p + 2)};                                     \
+    const v128_t first = wasm_v128_load32_splat(p), second = wasm_v128_load32_splat(p + 1);                  \
     _Pragma("clang loop unroll(disable)") for (size_t i = 0; i < count; i += 4)                              \
-        wasm_v128_store(y + i, unary_##name(wasm_v128_load(x + i), &parameters));                            \
+        wasm_v128_store(y + i, unary_##name(wasm_v128_load(x + i), first, second));                          \
   }
 
 LOOP(clip)
@@ -179,55 +182,51 @@ LOOP(leaky_relu)
 LOOP(elu)
 LOOP(hard_sigmoid)
 LOOP(hard_swish)
-LOOP(gate)
+LOOP(sigmoid)
 LOOP(tanh)
-LOOP(erf)
+LOOP(silu)
+LOOP(gelu)
+LOOP(gelu_tanh)
 LOOP(exp)
 LOOP(log)
 LOOP(sqrt)
 LOOP(negate)
 LOOP(reciprocal)
 LOOP(abs)
+LOOP(erf)
 
-/* The loop of each op, its parameters, and how many of them the caller gives. */
-static const struct {
-  unary_loop loop;
-  float p[3];
-  int32_t attributes;
-} UNARY_OPS[] = {
-    [DK_OP_RELU] = {unary_clip_loop, {0, INFINITY}, 0},
-    [DK_OP_CLIP] = {unary_clip_loop, {0}, 2},
-    [DK_OP_LEAKY_RELU] = {unary_leaky_relu_loop, {0}, 1},
-    [DK_OP_ELU] = {unary_elu_loop, {0}, 1},
-    [DK_OP_HARD_SIGMOID] = {unary_hard_sigmoid_loop, {0}, 2},
-    [DK_OP_HARD_SWISH] = {unary_hard_swish_loop, {1.0f / 6, 0.5f}, 0},
-    [DK_OP_SIGMOID] = {unary_gate_loop, {1, 0, 0}, 0},
-    [DK_OP_TANH] = {unary_tanh_loop, {0}, 0},
-    [DK_OP_SILU] = {unary_gate_loop, {1, 0, 1}, 0},
-    [DK_OP_GELU] = {unary_erf_loop, {0.70710678f, 0, 1}, 0},
-    /* (1 + tanh z) / 2 = sigmoid(2 z) */
-    [DK_OP_GELU_TANH] = {unary_gate_loop, {1.59576912f, 0.0713548163f, 1}, 0},
-    [DK_OP_EXP] = {unary_exp_loop, {0}, 0},
-    [DK_OP_LOG] = {unary_log_loop, {0}, 0},
-    [DK_OP_SQRT] = {unary_sqrt_loop, {0}, 0},
-    [DK_OP_NEGATE] = {unary_negate_loop, {0}, 0},
-    [DK_OP_RECIPROCAL] = {unary_reciprocal_loop, {0}, 0},
-    [DK_OP_ABS] = {unary_abs_loop, {0}, 0},
-    [DK_OP_ERF] = {unary_erf_loop, {1, 0, 0}, 0},
+static const unary_loop UNARY_LOOPS[] = {
+    [DK_OP_RELU] = unary_clip_loop,
+    [DK_OP_CLIP] = unary_clip_loop,
+    [DK_OP_LEAKY_RELU] = unary_leaky_relu_loop,
+    [DK_OP_ELU] = unary_elu_loop,
+    [DK_OP_HARD_SIGMOID] = unary_hard_sigmoid_loop,
+    [DK_OP_HARD_SWISH] = unary_hard_swish_loop,
+    [DK_OP_SIGMOID] = unary_sigmoid_loop,
+    [DK_OP_TANH] = unary_tanh_loop,
+    [DK_OP_SILU] = unary_silu_loop,
+    [DK_OP_GELU] = unary_gelu_loop,
+    [DK_OP_GELU_TANH] = unary_gelu_tanh_loop,
+    [DK_OP_EXP] = unary_exp_loop,
+    [DK_OP_LOG] = unary_log_loop,
+    [DK_OP_SQRT] = unary_sqrt_loop,
+    [DK_OP_NEGATE] = unary_negate_loop,
+    [DK_OP_RECIPROCAL] = unary_reciprocal_loop,
+    [DK_OP_ABS] = unary_abs_loop,
+    [DK_OP_ERF] = unary_erf_loop,
 };
 
 SMALL void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y) {
   DK_ASSERT(op >= DK_OP_RELU && op <= DK_OP_ERF);
-  const unary_loop loop = UNARY_OPS[op].loop;
-  float parameters[3];
-  memcpy(parameters, UNARY_OPS[op].p, sizeof parameters);
-  for (int32_t i = 0; i < UNARY_OPS[op].attributes; i++) parameters[i] = p[i];
+  static const float RELU[2] = {0, INFINITY};
+  const unary_loop loop = UNARY_LOOPS[op];
+  if (op == DK_OP_RELU || !p) p = RELU;
   const size_t whole = count - count % 4;
-  loop(parameters, x, whole, y);
+  loop(p, x, whole, y);
   if (whole == count) return;
   /* The last one to three numbers are computed beside zeros. */
   float rest[4] = {0};
   memcpy(rest, x + whole, (count - whole) * sizeof(float));
-  loop(parameters, rest, 4, rest);
+  loop(p, rest, 4, rest);
   memcpy(y + whole, rest, (count - whole) * sizeof(float));
 }

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
-  ABI_VERSION, FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, THREAD_FUNCTIONS, checkStatus,
+  ABI_VERSION, DESCRIPTION, FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, OPERATIONS, THREAD_FUNCTIONS, checkStatus,
 } from '../../web/dynakernel/abi.js';
+import { OPS } from '../../web/dynakernel/network/infer.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
 import { MAX_THREADS } from '../../web/dynakernel/threads.js';
 import { algorithmsOf, assertRefused, loadRuntime, simd } from '../helpers.mjs';
@@ -14,7 +15,7 @@ const header = readFileSync(new URL('../../src/dynakernel.h', import.meta.url), 
 
 /** Names and numbers of an enumeration, without its prefix. */
 function enumeration(prefix) {
-  const entries = [...header.matchAll(new RegExp(`^\\s*${prefix}(\\w+) = (\\d+)`, 'gm'))];
+  const entries = [...header.matchAll(new RegExp(`^\\s*${prefix}(\\w+) =\\s+(\\d+)`, 'gm'))];
   assert.ok(entries.length > 0, prefix);
   return entries.map(([, name, value]) => [name, Number(value)]);
 }
@@ -44,6 +45,20 @@ test('status codes: each error has its code', () => {
     assertRefused(() => checkStatus(value, () => 'it'), code, 'it: ');
   }
 });
+
+test('the ops of networks: numbers and names', () => {
+  const names = enumeration('DK_OP_').map(([name, value]) => {
+    assert.equal(camelCase(name), OPERATIONS[value], `DK_OP_${name} = ${value}`);
+    return OPERATIONS[value];
+  });
+  assert.deepEqual(names, [...OPERATIONS], 'numbers rise without gaps');
+  // the graph's gelu has two numbers, and copies are no op of a graph
+  assert.deepEqual(names.filter((name) => name !== 'copy' && name !== 'geluTanh').sort(), [...OPS].sort());
+  assert.match(header, new RegExp(`DK_DESCRIPTION = 0x${DESCRIPTION.toString(16)} `));
+});
+
+/** REDUCE_MEAN: reduceMean. */
+const camelCase = (name) => name.toLowerCase().replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 
 test('functions: each is in the header and in the module', () => {
   const module = new WebAssembly.Module(readFileSync(new URL(`../../dist/dynakernel-${simd}.wasm`, import.meta.url)));
@@ -95,15 +110,15 @@ test('the ABI number changes with what the header declares', async () => {
 test('structs: the fields that are read by position', () => {
   const fields = (name) => {
     const [, body] = header.match(new RegExp(`typedef struct ${name} \\{([^}]*)\\} ${name};`));
-    return body.replace(/\/\*.*?\*\//gs, '').match(/\w+(?=\s*[;,])/g);
+    return body.replace(/\/\*.*?\*\//gs, '').match(/\w+(?:\[\d+\])?(?=\s*[;,])/g);
   };
   assert.deepEqual(fields('dk_attention'), [
     'C', 'M', 'K', 'conv1_weight', 'bn_weight', 'bn_bias', 'bn_running_mean', 'bn_running_var', 'conv2_weight',
     'conv2_bias', 'batches_tracked',
   ]);
   assert.deepEqual(fields('dk_aggregation_config'), [
-    'in_channels', 'out_channels', 'kernel_size', 'stride', 'padding', 'dilation', 'groups', 'num_kernels', 'bias',
-    'algorithm',
+    'in_channels', 'out_channels', 'kernel_size[2]', 'stride[2]', 'padding[4]', 'dilation[2]', 'groups', 'num_kernels',
+    'bias', 'algorithm',
   ]);
   assert.deepEqual(fields('dk_plan'), ['algorithm', 'tile', 'Ho', 'Wo', 'workspace']);
   assert.deepEqual(fields('dk_attention_gradients'), [
@@ -117,8 +132,8 @@ test('limits', () => {
   assert.match(header, /a tensor has at most 2\^29 elements/);
   assert.match(source('base/sizes.h'), /MAX_ELEMENTS = 1 << 29 /);
   assert.equal(MAX_ELEMENTS, 2 ** 29);
-  assert.match(header, /kernel_size; +\/\* R, 1 \.\. 32768 \*\//);
-  assert.match(source('aggregation.c'), /limit = 1 << 15;/);
+  assert.match(header, /kernel_size\[2\]; +\/\* Rh, Rw, 1 \.\. 32768 each \*\//);
+  assert.match(source('aggregation.c'), /extents\[i\] > 1 << 15\)/);
   assert.equal(MAX_EXTENT, 2 ** 15);
   assert.match(source('base/parallel.h'), /MAX_THREADS = 16 /);
   assert.equal(MAX_THREADS, 16);

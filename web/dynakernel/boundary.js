@@ -19,7 +19,7 @@ const HEAP = {};
 /** The codes of foreign errors in these calls. All others get ERR_CONFIG.
  * @type {{ readonly [call: string]: ErrorCode }} */
 const CODES = {
-  load: 'ERR_LOAD', loadStateDict: 'ERR_STATE',
+  load: 'ERR_LOAD', loadStateDict: 'ERR_STATE', onnxNetwork: 'ERR_ONNX', parseCheckpoint: 'ERR_CHECKPOINT',
   parseSafetensors: 'ERR_SAFETENSORS', toSafetensors: 'ERR_SAFETENSORS',
 };
 

@@ -12,7 +12,8 @@
  * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
  */
 export {
-  DynakernelError, cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
+  DynakernelError, cosineSchedule, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors,
+  warmupSchedule,
 } from './common.js';
 export { load } from './load.js';
 
@@ -40,6 +41,12 @@ export { load } from './load.js';
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */
 /** @typedef {import('./module.js').Module} Module */
+/** @typedef {import('./network/arguments.js').Shapes} Shapes */
+/** @typedef {import('./network/arguments.js').Tensors} Tensors */
+/** @typedef {import('./network/network.js').Network} Network */
+/** @typedef {import('./network/network.js').ProfiledLayer} ProfiledLayer */
+/** @typedef {import('./network/onnx/onnx-network.js').OnnxOptions} OnnxOptions */
+/** @typedef {import('./network/schedule.js').NetworkLayer} NetworkLayer */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./optimizer-rules.js').AdamOptions} AdamOptions */

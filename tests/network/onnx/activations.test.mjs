@@ -1,10 +1,10 @@
 // Activations of every opset, and those that exporters write as several operators.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readOnnx, traceOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
+import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { erf, interpret } from '../interpret.mjs';
 import { model, node, tensor } from '../onnx-writer.mjs';
-import { assertRefused, assertTensor, graphOf, opsOf, random, run, t } from './support.mjs';
+import { assertRefused, assertTensor, graphOf, opsOf, random, run, t, traceOnnx } from './support.mjs';
 
 const X = [-4, -3, -1, -0.5, 0, 0.5, 1, 2.5, 3, 7];
 const x = t([10], X);

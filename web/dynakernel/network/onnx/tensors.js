@@ -46,6 +46,9 @@ const STORAGE = /** @type {{ readonly [dtype: string]: readonly [any, string] }}
 /** The largest rank while a file is folded. */
 const MAX_RANK = 16;
 
+/** Elements of a tensor of floats that outlives the file. */
+const FEW = 64;
+
 /** @param {string} dtype */
 export const isFloat = (dtype) => dtype === 'float' || dtype === 'double' || dtype === 'float16' ||
   dtype === 'bfloat16';
@@ -102,6 +105,7 @@ export function readTensor(tensor, what) {
   }
   const [Type, field] = STORAGE[dtype];
   const size = sizeOf(shape);
+  if (tensor.isDropped) return { dtype, shape, data: numbersFor(dtype, size) };
 
   // the numbers are either the bytes of raw_data or a list in the field of the type
   if (tensor.rawData !== undefined) {
@@ -117,6 +121,23 @@ export function readTensor(tensor, what) {
     throw refuse(`with the shape ${shapeText(shape)} needs ${size} numbers; it has ${list.length}`);
   }
   return { dtype, shape, data: toNumbers(dtype, list) };
+}
+
+/**
+ * Releases the file: a tensor of many floats keeps its shape only, and reads as zeros from now on; all others keep a
+ * copy. Shapes, indices and factors, which decide about the graph, have few elements.
+ *
+ * @param {Message} message a model, or any part of it
+ */
+export function dropWeights(message) {
+  const isTensor = 'rawData' in message;
+  if (isTensor && isFloat(DTYPES[message.dataType]) && sizeOf(message.dims) > FEW) {
+    Object.assign(message, { rawData: undefined, floatData: [], doubleData: [], int32Data: [], isDropped: true });
+  }
+  for (const [name, field] of Object.entries(message)) {
+    if (field instanceof Uint8Array) message[name] = field.slice();
+    else if (typeof field === 'object' && !ArrayBuffer.isView(field)) dropWeights(field);
+  }
 }
 
 /**

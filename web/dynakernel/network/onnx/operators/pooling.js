@@ -1,4 +1,5 @@
 /** Pools. */
+import { pooledLength } from '../../infer.js';
 import { asBefore, asImage, readAxes, readWindows } from './windows.js';
 
 /** @typedef {import('./table.js').Operand} Operand */
@@ -69,12 +70,10 @@ function poolImage(node, image, op, { kernel, stride, padding, dilation }, attri
   const ceil = node.int('ceil_mode', 0) !== 0;
   const size = [0, 1].map((i) => {
     const length = image.shape[2 + i];
-    const room = length + padding[i] + padding[2 + i] - dilation[i] * (kernel[i] - 1) - 1;
-    if (room < 0) throw node.error(`has windows that are larger than its input of ${length} with padding`);
-    const count = Math.floor(room / stride[i]) + 1;
-    if (!ceil || room % stride[i] === 0) return count;
-    // one more window, unless it begins in the padding at the end
-    return count * stride[i] < length + padding[i] ? count + 1 : count;
+    const reach = dilation[i] * (kernel[i] - 1) + 1;
+    const count = pooledLength(length, reach, stride[i], [padding[i], padding[2 + i]], ceil);
+    if (count === 0) throw node.error(`has windows that are larger than its input of ${length} with padding`);
+    return count;
   });
   return t.emit(op, [image], { kernel, stride, padding, dilation, size, ...attributes });
 }

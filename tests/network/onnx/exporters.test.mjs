@@ -17,7 +17,7 @@ const EXPECTED = {
   'dynamic-network': { dynamicConv2d: 4, kernelAttention: 4, channelShuffle: 1 },
   dyconv: { dynamicConv2d: 1 },
   condconv: { dynamicConv2d: 1 },
-  odconv: { dynamicConv2d: 1 },
+  odconv: { conv2d: 6 },
   mobile: { hardSwish: 3, hardSigmoid: 1, silu: 1 },
   residual: { conv2d: 4, linear: 1 },
   shuffle: { channelShuffle: 2, linear: 1, softmax: 1 },

@@ -6,6 +6,8 @@
 
 #include "check_convolution.h"
 #include "check_gradients.h"
+#include "check_layers_products.h"
+#include "check_layers_sums.h"
 #include "check_pixels.h"
 #include "check_pointers.h"
 #include "check_training.h"
@@ -18,6 +20,7 @@ int main(int argc, char **argv) {
   failures += check_gradients(seed, count / 2) + check_differences(seed, count / 4);
   failures += check_losses(seed, count) + check_optimizers(seed, count);
   failures += check_correlate(seed, count) + check_elementary(seed, count);
+  failures += check_layers_sums(seed, count / 4) + check_layers_products(seed, count / 4);
   failures += check_pointers();
   printf("%d failures, seed %u, %d configurations\n", failures, seed, count);
   return failures ? 1 : 0;

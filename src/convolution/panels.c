@@ -1,6 +1,6 @@
-/* For each group a matrix product [O/G, depth] x [depth, Ho*Wo], depth = C/G * R*R. A row of the second
- * matrix is what one tap of one input channel reads: at R = 1, stride 1 and no padding a plane of the input
- * as it lies.
+/* For each group a matrix product [O/G, depth] x [depth, Ho*Wo], depth = C/G * Rh*Rw. A row of the second
+ * matrix is what one tap of one input channel reads: at Rh = Rw = 1, stride 1 and no padding a plane of the
+ * input as it lies.
  *
  * For each group and panel of pixels:
  *
@@ -47,7 +47,7 @@ static bool panels_scattered(int32_t channels, int32_t pixels) {
   return channels > sets * CACHE_WAYS;
 }
 
-static int32_t panels_depth(const geometry *shape) { return shape->C / shape->G * shape->R * shape->R; }
+static int32_t panels_depth(const geometry *shape) { return shape->C / shape->G * geometry_taps(shape); }
 
 /* Pixels, a multiple of COLUMNS, whose values for all taps fit so many floats. */
 static int32_t panels_fitting(const geometry *shape, int32_t floats) {
@@ -56,7 +56,8 @@ static int32_t panels_fitting(const geometry *shape, int32_t floats) {
 
 static panels_layout panels_layout_of(const geometry *shape) {
   const int32_t pixels = shape->Ho * shape->Wo;
-  const bool gathered = shape->R > 1 || shape->stride > 1 || shape->padding > 0;
+  const bool gathered = geometry_taps(shape) > 1 || shape->stride_h > 1 || shape->stride_w > 1 ||
+                        shape->top > 0 || shape->left > 0 || shape->bottom > 0 || shape->right > 0;
   const bool copied = gathered || pixels < COLUMNS || panels_scattered(shape->C / shape->G, pixels);
   const int32_t least = max_i32(min_i32(LEAST_PANEL, panels_fitting(shape, MOST_COPY)), LEAST_LARGE);
   int32_t panel = max_i32(panels_fitting(shape, copied ? COPY_FLOATS : PANEL_FLOATS), least);
@@ -79,34 +80,34 @@ typedef struct tap_range {
   int32_t first, begin, end;
 } tap_range;
 
-static tap_range panels_tap_range(const geometry *shape, int32_t tap, int32_t length, int32_t outputs) {
-  const int32_t first = tap * shape->dilation - shape->padding;
-  const int32_t end = first < length ? (length - 1 - first) / shape->stride + 1 : 0;
-  const int32_t begin = first < 0 ? (-first - 1) / shape->stride + 1 : 0;
-  return (tap_range){first, min_i32(begin, outputs), min_i32(end, outputs)};
+static tap_range panels_tap_range(axis along, int32_t tap) {
+  const int32_t first = tap * along.dilation - along.before;
+  const int32_t end = first < along.inputs ? (along.inputs - 1 - first) / along.stride + 1 : 0;
+  const int32_t begin = first < 0 ? (-first - 1) / along.stride + 1 : 0;
+  return (tap_range){first, min_i32(begin, along.outputs), min_i32(end, along.outputs)};
 }
 
 /* What a tap of x [H, W] reads for `rows` rows of outputs from oy on: out [rows, Wo]. */
 static void panels_gather(const geometry *shape, const float *x, int32_t tap, int32_t oy, int32_t rows,
                           float *out) {
-  const tap_range down = panels_tap_range(shape, tap / shape->R, shape->H, shape->Ho);
-  const tap_range across = panels_tap_range(shape, tap % shape->R, shape->W, shape->Wo);
+  const tap_range down = panels_tap_range(geometry_down(shape), tap / shape->Rw);
+  const tap_range across = panels_tap_range(geometry_across(shape), tap % shape->Rw);
   const int32_t count = across.end - across.begin;
-  const int32_t column = across.begin * shape->stride + across.first; /* of x, if count > 0 */
+  const int32_t column = across.begin * shape->stride_w + across.first; /* of x, if count > 0 */
   for (const int32_t end = oy + rows; oy < end; oy++, out += shape->Wo) {
     const bool inside = oy >= down.begin && oy < down.end && count > 0;
     if (!inside || count < shape->Wo) memset(out, 0, sizeof(float) * shape->Wo);
     if (inside)
-      copy_row(x + (size_t)(oy * shape->stride + down.first) * shape->W + column, shape->stride, count,
+      copy_row(x + (size_t)(oy * shape->stride_h + down.first) * shape->W + column, shape->stride_w, count,
                out + across.begin);
   }
 }
 
-/* Pixels first .. first + count - 1 of every tap of the group x [C/G, H, W] into copy. */
-static void panels_copy(const geometry *shape, const panels_layout *layout, const float *x, int32_t first,
-                        int32_t count, float *copy) {
-  for (int32_t c = 0; c < shape->C / shape->G; c++, x += (size_t)shape->H * shape->W)
-    for (int32_t tap = 0; tap < shape->R * shape->R; tap++, copy += layout->row) {
+/* Pixels first .. first + count - 1 of every tap of a group, planes x_plane floats apart, into copy. */
+static void panels_copy(const geometry *shape, const panels_layout *layout, const float *x, size_t x_plane,
+                        int32_t first, int32_t count, float *copy) {
+  for (int32_t c = 0; c < shape->C / shape->G; c++, x += x_plane)
+    for (int32_t tap = 0; tap < geometry_taps(shape); tap++, copy += layout->row) {
       if (layout->gathered)
         panels_gather(shape, x, tap, first / shape->Wo, count / shape->Wo, copy);
       else
@@ -118,8 +119,8 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
   const geometry *shape = work->shape;
   const packed_kernels *kernels = work->kernels;
   const panels_layout layout = panels_layout_of(shape);
-  const int32_t pixels = shape->Ho * shape->Wo, end = work->end_row * shape->Wo;
-  const size_t x_plane = (size_t)shape->H * shape->W;
+  const int32_t end = work->end_row * shape->Wo;
+  const size_t x_plane = work->x_channel;
   float *mixed = work->workspace, *copy = mixed + panels_mixed_floats(shape);
   assert_work(chosen, work);
 
@@ -134,19 +135,21 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
       const int32_t first = layout.copied ? begin : min_i32(begin, end - COLUMNS);
       const int32_t columns = min_i32(begin + layout.pixels, end) - first;
       const float *x = work->x + (size_t)g * (shape->C / shape->G) * x_plane;
-      if (layout.copied) panels_copy(shape, &layout, x, first, columns, copy);
+      if (layout.copied) panels_copy(shape, &layout, x, x_plane, first, columns, copy);
 
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         /* Mix the kernels of eight output channels. */
         const channel_block channels = kernels_block(kernels, block);
         float bias[LANES];
-        kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+        const float *w = convolution_kernels(work, block, 0, kernels->depth, mixed);
+        convolution_bias(work, block, bias);
 
         /* Multiply the panel by them. */
-        matmul(mixed, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
-               kernels->depth, columns, channels.count, work->y + (size_t)channels.first * pixels + first,
-               (size_t)pixels);
+        matmul(w, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
+               kernels->depth, columns, channels.count, work->y + channels.first * work->y_channel + first,
+               work->y_channel);
+        for (int32_t i = 0; i < channels.count; i++)
+          convolution_finish(work, channels.first + i, (size_t)first, (size_t)columns);
       }
     }
 }

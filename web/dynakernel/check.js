@@ -179,3 +179,15 @@ export function index(value, what, length) {
   }
   return value;
 }
+
+/**
+ * The seed, or a random one.
+ *
+ * @param {unknown} seed
+ * @param {string} what the call, for messages
+ */
+export function readSeed(seed, what) {
+  // Node would need 3 ms to load crypto
+  if (seed === undefined) return Math.floor(Math.random() * 2 ** 32);
+  return integer(seed, `${what}: seed`, 0, 2 ** 32 - 1);
+}

@@ -1,6 +1,6 @@
 /** Configurations of the three modules: defaults, checks and derived values. */
 import { MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
-import { boolean, integer, oneOf, readOptions } from './check.js';
+import { boolean, integer, oneOf, readOptions, readSeed } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { checkSize } from './shape.js';
 
@@ -190,16 +190,4 @@ function readRequired(value, what, names, required) {
       `got ${value === undefined ? 'no options' : given(options)}`);
   }
   return options;
-}
-
-/**
- * The seed, or a random one.
- *
- * @param {unknown} seed
- * @param {string} what the call, for messages
- */
-function readSeed(seed, what) {
-  // Node would need 3 ms to load crypto
-  if (seed === undefined) return Math.floor(Math.random() * 2 ** 32);
-  return integer(seed, `${what}: seed`, 0, 2 ** 32 - 1);
 }

@@ -5,8 +5,10 @@ import { DynamicKernelAggregation } from './block.js';
 import { guardClass, rememberSelf } from './boundary.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { fromImage } from './image.js';
-import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { huberLoss, l1Loss, mseLoss } from './loss.js';
+import { graphMaker } from './network/layers.js';
+import { createNetwork } from './network/network.js';
+import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
 import { DISPOSE, tensorFrom, zeros } from './tensor.js';
@@ -20,6 +22,8 @@ import { DISPOSE, tensorFrom, zeros } from './tensor.js';
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */
 /** @typedef {import('./module.js').Module} Module */
+/** @typedef {import('./network/layers.js').BuildNetwork} BuildNetwork */
+/** @typedef {import('./network/layers.js').NetworkOptions} NetworkOptions */
 /** @typedef {import('./network/network.js').Network} Network */
 /** @typedef {import('./network/onnx/onnx-network.js').OnnxOptions} OnnxOptions */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
@@ -190,6 +194,33 @@ export class Runtime {
    */
   kernelAggregation(options) {
     return new KernelAggregation(this.#heap, aggregationConfig(options, this.#heap.algorithms));
+  }
+
+  /**
+   * Makes a network, layer by layer. `build` gets the layers, named and parametrised as in PyTorch, and the inputs, and
+   * returns the outputs. The whole network then runs in one call.
+   *
+   * Parameters have PyTorch's names: a conv2d that is named 'stem.0' has 'stem.0.weight' and 'stem.0.bias'. They are
+   * initialised from the seed as PyTorch initialises each layer, and `loadStateDict` loads a checkpoint's.
+   *
+   * @param {{ [name: string]: readonly number[] }} inputs the shape of each input. forward() takes other sizes too, and
+   *   then calls `build` again
+   * @param {BuildNetwork} build
+   * @param {NetworkOptions} [options]
+   * @returns {Network}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_SHAPE, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const net = dk.network({ image: [1, 3, 256, 192] }, (g, { image }) => {
+   *   let x = g.conv2d(image, { name: 'stem.0', outChannels: 32, kernelSize: 3, stride: 2, padding: 1, bias: false });
+   *   x = g.relu(g.batchNorm2d(x, { name: 'stem.1' }));
+   *   x = g.dynamicKernelAggregation(x, { name: 'stem.3', outChannels: 32, kernelSize: 3, padding: 1 });
+   *   return { features: x };
+   * });
+   * net.loadStateDict(bytes);
+   */
+  network(inputs, build, options) {
+    this.#heap.checkOpen();
+    return createNetwork(this.#heap, graphMaker(inputs, build, options), { label: 'network' });
   }
 
   /**

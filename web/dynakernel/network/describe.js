@@ -78,7 +78,7 @@ const numberOf = ({ op, attributes }) =>
  * @param {readonly Value[]} kept values that can be read after a run; a node makes each of them
  * @returns {Description}
  */
-export function describe({ inputs, outputs, nodes }, kept) {
+export function describe({ inputs, outputs, nodes, unused = [] }, kept) {
   // values, by id; an id in several places is one value
   /** @type {Value[]} */
   const values = [];
@@ -90,6 +90,7 @@ export function describe({ inputs, outputs, nodes }, kept) {
     node.inputs.forEach(note);
     node.outputs.forEach(note);
   }
+  unused.forEach(note);
   const constants = values.filter((value) => value.constant);
   const idsOf = (/** @type {readonly (Value | null)[]} */ list) => list.map((value) => value?.id ?? -1);
 

@@ -87,6 +87,24 @@ function positions(length, window, stride, padding, dilation, op) {
 }
 
 /**
+ * Positions that the window of a pool has along one axis; 0 if it does not fit.
+ *
+ * @param {number} length
+ * @param {number} reach of the window
+ * @param {number} stride
+ * @param {readonly [before: number, after: number]} padding
+ * @param {boolean} isCeil whether the last window may be cut off
+ */
+export function pooledLength(length, reach, stride, [before, after], isCeil) {
+  const room = length + before + after - reach;
+  if (room < 0) return 0;
+  const count = Math.floor(room / stride) + 1;
+  if (!isCeil || room % stride === 0) return count;
+  // one more window, unless it begins in the padding at the end
+  return count * stride < length + before ? count + 1 : count;
+}
+
+/**
  * [Ho, Wo] of a convolution.
  *
  * @param {Shape} x [N, C, H, W]

@@ -4,6 +4,7 @@ import { DynakernelError, given, listText } from '../../errors.js';
 import { readInputs } from './inputs.js';
 import { readModel } from './model.js';
 import { recognise } from './recognise.js';
+import { isFloat } from './tensors.js';
 import { Trace } from './trace.js';
 
 /** @typedef {import('../graph.js').Graph} Graph */
@@ -58,7 +59,7 @@ export function readOnnxOptions(options) {
 export function graphOf(model, options) {
   const builder = traceModel(model, options);
   recognise(builder);
-  separateOutputs(builder);
+  builder.separateOutputs();
   return builder.graph();
 }
 
@@ -110,9 +111,10 @@ function addOutputs(trace, scope, graph) {
     if (!operand) {
       throw new DynakernelError('ERR_ONNX', `no node, input or initializer makes the output ${given(name)}`);
     }
-    if (operand.data && operand.dtype !== 'float' && operand.dtype !== 'double') {
+    if (operand.data ? !['float', 'double'].includes(operand.dtype) : !isFloat(operand.dtype)) {
       throw new DynakernelError('ERR_ONNX',
-        `the output ${given(name)} is a constant of type ${operand.dtype}; a network computes float32`);
+        `the output ${given(name)} is ${operand.data ? 'a constant ' : ''}of type ${operand.dtype}; ` +
+        'a network computes float32');
     }
     builder.outputs.push({ name, value: trace.valueOf(operand) });
   }
@@ -134,18 +136,4 @@ function keptValue(name, operand, graph) {
     throw new DynakernelError('ERR_CONFIG', `keep names ${given(name)}, which is a constant`);
   }
   return operand.value;
-}
-
-/**
- * Gives each output a value of its own that a node makes.
- *
- * @param {GraphBuilder} builder
- */
-function separateOutputs(builder) {
-  const made = new Set(builder.nodes.flatMap((node) => node.outputs));
-  for (const output of builder.outputs) {
-    const { value } = output;
-    if (made.delete(value)) continue;
-    [output.value] = builder.add('reshape', output.name, [value], { shape: [...value.shape] });
-  }
 }

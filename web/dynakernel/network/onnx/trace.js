@@ -44,6 +44,9 @@ const MOST_FILLED = 2 ** 27;
 /** Elements, and multiplications of matrices, that folding may cost. */
 const MOST_WORK = 2 ** 26;
 
+/** Ops that compute nothing, so that truth values pass through them as well. */
+const MOVES = new Set(['reshape', 'transpose', 'expand', 'slice', 'concat', 'split']);
+
 /** A constant beyond this size is not folded into one that is more than twice as large. */
 const LARGE = 2 ** 20;
 
@@ -283,10 +286,15 @@ export class Trace {
     }
     // a computed value is float32
     if (FOLD_ONLY.has(op)) throw this.node.unsupported('of a computed tensor');
-    for (const x of inputs) if (x && !isFloat(x.dtype)) throw this.node.unsupported(`computed ${x.dtype}`);
+    const isMove = MOVES.has(op);
+    for (const x of inputs) {
+      if (!x || isFloat(x.dtype) || (isMove && x.dtype === 'bool')) continue;
+      throw this.node.unsupported(`computed ${x.dtype}`);
+    }
+    const dtype = isMove && inputs[0]?.dtype === 'bool' ? 'bool' : 'float';
     const values = inputs.map((x) => x && this.valueOf(x));
     const outputs = this.builder.add(op, this.node.name, values, attributes);
-    return outputs.map((value) => ({ dtype: 'float', shape: value.shape, name: value.name, data: null, value }));
+    return outputs.map((value) => ({ dtype, shape: value.shape, name: value.name, data: null, value }));
   }
 
   /**
@@ -324,7 +332,7 @@ export class Trace {
   valueOf(operand) {
     if (operand.value) return operand.value;
     const { data, dtype, shape, name, stateName, stateShape } = operand;
-    if (!isFloat(dtype)) throw this.node.unsupported(`computes with ${dtype}`);
+    if (!isFloat(dtype) && dtype !== 'bool') throw this.node.unsupported(`computes with ${dtype}`);
     const floats = data instanceof Float32Array ? data : Float32Array.from(/** @type {Numbers} */ (data));
     const state = stateName !== undefined && data === floats ? { stateName, stateShape } : {};
     operand.value = this.builder.constant(floats, shape, name || `${this.node.name}/constant`, state);

@@ -308,7 +308,7 @@ SMALL uint64_t layer_workspace(const dk_context *context, const dk_schedule *sch
   case DK_OP_CONV_TRANSPOSE2D: {
     const node *first = layer_node(schedule, of);
     const window how = layer_window(first->attribute, layer_input(schedule, of, 1)->shape + 2);
-    return transposed_workspace(&how, first->attribute[8], &x, &y);
+    return transposed_workspace(context, &how, first->attribute[8], &x, &y);
   }
   case DK_OP_KERNEL_ATTENTION: {
     const attention_constants constants = layer_attention(schedule, of);
@@ -316,7 +316,7 @@ SMALL uint64_t layer_workspace(const dk_context *context, const dk_schedule *sch
   }
   case DK_OP_MATMUL: {
     const view a = layer_matrix(x, &y), b = layer_matrix(place_view_of(schedule, of->input[1]), &y);
-    return matmul_workspace(&a, &b, &y);
+    return matmul_workspace(context, &a, &b, &y);
   }
   case DK_OP_RESIZE: {
     const resizing how = layer_resizing(layer_node(schedule, of));

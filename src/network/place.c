@@ -443,14 +443,16 @@ SMALL static void place_layer(placing *at, layer *placed) {
   place_emit(at, placed);
 }
 
-/* Inputs and constants lie in memory of their own. */
+/* Inputs and constants lie in memory of their own. Inner values have no place yet; those within a layer never
+ * get one. */
 static void place_roots(placing *at) {
   const description *described = at->described;
   for (int32_t i = 0; i < described->values; i++) {
     const value *of = &described->value[i];
     place where = {.storage = -1, .root = of->index, .layout = layout_contiguous(of->rank, of->shape)};
     if (of->kind == VALUE_CONSTANT) where.root += described->inputs + described->outputs;
-    if (of->kind != VALUE_INNER) at->schedule->place[i] = where;
+    if (of->kind == VALUE_INNER) where.root = -1;
+    at->schedule->place[i] = where;
     at->granted[i] = at->copy[i] = -1;
   }
 }

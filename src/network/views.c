@@ -16,8 +16,8 @@ layout layout_contiguous(int32_t rank, const int32_t *shape) {
 }
 
 SMALL bool layout_reshape(const layout *from, int32_t rank, const int32_t *shape, layout *to) {
-  *to = layout_contiguous(rank, shape);
-  to->offset = from->offset;
+  layout made = layout_contiguous(rank, shape);
+  made.offset = from->offset;
 
   /* Match groups of axes that have the same number of elements, from the innermost out. The old axes of a
    * group must lie as one, and the new axes divide it. */
@@ -37,7 +37,7 @@ SMALL bool layout_reshape(const layout *from, int32_t rank, const int32_t *shape
     /* Add axes to the smaller side until both sides have as many elements. */
     const int32_t innermost = from->view.stride[old_axis];
     int64_t old_elements = from->view.shape[old_axis], new_elements = shape[new_axis];
-    to->view.stride[new_axis] = innermost;
+    made.view.stride[new_axis] = innermost;
     while (old_elements != new_elements) {
       if (old_elements < new_elements) {
         if (--old_axis < 0) return false;
@@ -46,20 +46,21 @@ SMALL bool layout_reshape(const layout *from, int32_t rank, const int32_t *shape
         old_elements *= from->view.shape[old_axis];
       } else {
         if (--new_axis < 0) return false;
-        to->view.stride[new_axis] = (int32_t)(innermost * new_elements);
+        made.view.stride[new_axis] = (int32_t)(innermost * new_elements);
         new_elements *= shape[new_axis];
       }
     }
     old_axis--;
     new_axis--;
   }
+  *to = made;
   return true;
 }
 
 layout layout_slice(const layout *from, int32_t axis, int32_t start, int32_t step, int32_t length) {
   layout part = *from;
   part.offset += start * part.view.stride[axis];
-  part.view.stride[axis] *= step;
+  if (length > 1) part.view.stride[axis] *= step; /* the step of one element may be any number */
   part.view.shape[axis] = length;
   return part;
 }

@@ -14,7 +14,8 @@ typedef struct layout {
 /* The layout of a contiguous tensor. */
 layout layout_contiguous(int32_t rank, const int32_t *shape);
 
-/* Gives the elements, in their order, another shape. Returns false if that needs a copy. */
+/* Gives the elements, in their order, another shape. Returns false if that needs a copy, and writes nothing.
+ * `to` may be `from`. */
 bool layout_reshape(const layout *from, int32_t rank, const int32_t *shape, layout *to);
 
 /* Elements `start`, start + step, ... of an axis. */

@@ -58,7 +58,7 @@ static void copy_columns(const nest *loops, float *const *place, int32_t count, 
                   loops->stride[0][last - 1]);
 }
 
-void copy_run(dk_context *context, const view *x, const view *y) {
+SMALL void copy_run(dk_context *context, const view *x, const view *y) {
   DK_ASSERT(x->rank == y->rank);
   const view *const operands[] = {y, x};
   nest loops = nest_make(operands, 2);

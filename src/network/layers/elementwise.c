@@ -28,7 +28,8 @@ SMALL static void elementwise_gathered(dk_op op, const float *a, ptrdiff_t a_ste
   }
 }
 
-static void elementwise_row(const nest *loops, float *const *place, int32_t count, const void *argument) {
+SMALL static void elementwise_row(const nest *loops, float *const *place, int32_t count,
+                                  const void *argument) {
   const dk_op op = *(const dk_op *)argument;
   const int32_t inner = loops->rank - 1;
   const int32_t y_step = loops->stride[0][inner], a_step = loops->stride[1][inner],
@@ -39,7 +40,7 @@ static void elementwise_row(const nest *loops, float *const *place, int32_t coun
     elementwise_gathered(op, place[1], a_step, place[2], b_step, count, place[0], y_step);
 }
 
-void binary_run(dk_context *context, dk_op op, const view *a, const view *b, const view *y) {
+SMALL void binary_run(dk_context *context, dk_op op, const view *a, const view *b, const view *y) {
   DK_ASSERT(a->rank == y->rank && b->rank == y->rank);
   const view *const operands[] = {y, a, b};
   const nest loops = nest_make(operands, 3);
@@ -59,7 +60,7 @@ typedef struct chain {
 } chain;
 
 /* Elements first .. end - 1 of all planes, one after the other. */
-static void elementwise_chain_part(const void *argument, int32_t part, int32_t thread) {
+SMALL static void elementwise_chain_part(const void *argument, int32_t part, int32_t thread) {
   (void)thread;
   const chain *job = argument;
   const int64_t elements = (int64_t)(job->planes * job->pixels);
@@ -99,7 +100,7 @@ SMALL static bool elementwise_flatten(chain *job, const view *x, const view *y) 
   return true;
 }
 
-void chain_run(dk_context *context, const epilogue *steps, const view *x, const view *y) {
+SMALL void chain_run(dk_context *context, const epilogue *steps, const view *x, const view *y) {
   chain job = {.steps = *steps, .C = 1, .planes = 1, .x = x->data, .y = y->data};
   job.pixels = view_elements(x);
   if (x->rank >= 2 && job.pixels > 0) {

@@ -62,6 +62,10 @@ SMALL nest nest_make(const view *const *operands, int32_t count) {
 
 /* ------------------------------------------------------------------------------------ loops */
 
+int32_t nest_threads(const dk_context *context, double work) {
+  return context && parallel_may_pay(context, work) ? parallel_threads(context) : 1;
+}
+
 SMALL int32_t nest_parts(dk_context *context, double work, int64_t units) {
   if (!context || units < 2 || !parallel_pays(context, work)) return 1;
   const int64_t parts = (int64_t)PARTS_PER_THREAD * parallel_threads(context);
@@ -78,7 +82,7 @@ typedef struct nest_job {
 } nest_job;
 
 /* The pieces of one part. */
-static void nest_part(const void *argument, int32_t part, int32_t thread) {
+SMALL static void nest_part(const void *argument, int32_t part, int32_t thread) {
   (void)thread;
   const nest_job *job = argument;
   const nest *loops = job->loops;
@@ -132,7 +136,7 @@ SMALL void nest_run(dk_context *context, const nest *loops, int32_t inner, int32
   parallel_for(context, job.parts, nest_part, &job);
 }
 
-void nest_gather(const float *input, ptrdiff_t step, int32_t count, float *out) {
+SMALL void nest_gather(const float *input, ptrdiff_t step, int32_t count, float *out) {
   if (step > 0) {
     copy_row(input, (int32_t)step, count, out);
     return;

@@ -25,7 +25,7 @@ typedef struct pad_job {
 } pad_job;
 
 /* The place in x of place `index` of y along an axis, or -1 if the value goes there. */
-static int32_t rearrange_padded(const pad_job *job, int32_t axis, int32_t index) {
+SMALL static int32_t rearrange_padded(const pad_job *job, int32_t axis, int32_t index) {
   const int32_t last = job->x->shape[axis] - 1;
   int32_t place = index - job->before[axis];
   if (job->mode == PAD_EDGE) place = max_i32(min_i32(place, last), 0);
@@ -45,7 +45,7 @@ SMALL static void rearrange_pad_edge(const pad_job *job, const float *x, int32_t
   }
 }
 
-static void rearrange_pad_row(const pad_job *job, const float *x, float *y) {
+SMALL static void rearrange_pad_row(const pad_job *job, const float *x, float *y) {
   const int32_t axis = job->y->rank - 1, length = job->y->shape[axis], before = job->before[axis];
   const ptrdiff_t y_step = job->y->stride[axis], x_step = job->x->stride[axis];
 
@@ -63,7 +63,7 @@ static void rearrange_pad_row(const pad_job *job, const float *x, float *y) {
   rearrange_pad_edge(job, x, end, length, y);
 }
 
-static void rearrange_pad_part(const void *argument, int32_t part, int32_t thread) {
+SMALL static void rearrange_pad_part(const void *argument, int32_t part, int32_t thread) {
   (void)thread;
   const pad_job *job = argument;
   const int64_t end = job->rows * (part + 1) / job->parts;
@@ -83,8 +83,8 @@ static void rearrange_pad_part(const void *argument, int32_t part, int32_t threa
   }
 }
 
-void pad_run(dk_context *context, int32_t mode, float value, const int32_t *before, const view *x,
-             const view *y) {
+SMALL void pad_run(dk_context *context, int32_t mode, float value, const int32_t *before, const view *x,
+                   const view *y) {
   DK_ASSERT(x->rank == y->rank);
   if (y->rank == 0) {
     *y->data = *x->data;
@@ -171,7 +171,7 @@ SMALL static void rearrange_fill(const resizing *how, int32_t axis, int32_t leng
 }
 
 /* y [W * factor]: each element of x `factor` times. */
-static void rearrange_repeat(const float *x, int32_t W, int32_t factor, float *y) {
+APART static void rearrange_repeat(const float *x, int32_t W, int32_t factor, float *y) {
   if (factor == 1) {
     nest_gather(x, 1, W, y);
   } else if (factor % 4 == 0) {
@@ -194,7 +194,7 @@ static void rearrange_repeat(const float *x, int32_t W, int32_t factor, float *y
   }
 }
 
-static void rearrange_nearest_row(const resize_job *job, const float *x, float *y) {
+APART static void rearrange_nearest_row(const resize_job *job, const float *x, float *y) {
   if (job->factor) {
     rearrange_repeat(x, job->x->shape[3], job->factor, y);
     return;
@@ -214,7 +214,7 @@ INLINE v128_t rearrange_lookup(const float *x, const int32_t *place) {
 }
 
 /* A row of x, resized to the width of y. */
-static void rearrange_resize_row(const resize_job *job, const float *x, float *row) {
+APART static void rearrange_resize_row(const resize_job *job, const float *x, float *row) {
   const resize_axis *table = &job->horizontal;
 #pragma clang loop unroll(disable)
   for (size_t j = 0; j < job->width; j += 4)
@@ -230,8 +230,8 @@ typedef struct resized_rows {
 } resized_rows;
 
 /* Returns row `source` of x, resized. Row `kept` stays. */
-static const float *rearrange_resized(const resize_job *job, resized_rows *rows, const float *x,
-                                      int32_t source, int32_t kept) {
+SMALL static const float *rearrange_resized(const resize_job *job, resized_rows *rows, const float *x,
+                                            int32_t source, int32_t kept) {
   for (int32_t i = 0; i < 2; i++)
     if (rows->source[i] == source) return rows->data[i];
   const int32_t place = rows->source[0] == kept ? 1 : 0;
@@ -240,8 +240,8 @@ static const float *rearrange_resized(const resize_job *job, resized_rows *rows,
   return rows->data[place];
 }
 
-static void rearrange_bilinear_row(const resize_job *job, resized_rows *rows, const float *x, int32_t i,
-                                   float *y) {
+APART static void rearrange_bilinear_row(const resize_job *job, resized_rows *rows, const float *x, int32_t i,
+                                         float *y) {
   const int32_t low = job->vertical.low[i], high = job->vertical.high[i], W = job->y->shape[3];
   const float *first = rearrange_resized(job, rows, x, low, high);
   const float *second = rearrange_resized(job, rows, x, high, low);
@@ -257,7 +257,7 @@ static void rearrange_bilinear_row(const resize_job *job, resized_rows *rows, co
 }
 
 /* Some rows of y, of all planes. */
-static void rearrange_resize_part(const void *argument, int32_t part, int32_t thread) {
+SMALL static void rearrange_resize_part(const void *argument, int32_t part, int32_t thread) {
   const resize_job *job = argument;
   const view *x = job->x, *y = job->y;
   const int32_t C = y->shape[1], Ho = y->shape[2], Wo = y->shape[3];
@@ -282,7 +282,8 @@ static void rearrange_resize_part(const void *argument, int32_t part, int32_t th
   }
 }
 
-void resize_run(dk_context *context, const resizing *how, const view *x, const view *y, void *workspace) {
+SMALL void resize_run(dk_context *context, const resizing *how, const view *x, const view *y,
+                      void *workspace) {
   DK_ASSERT(x->rank == 4 && view_is_planar(x) && y->rank == 4 && view_is_planar(y));
   const bool nearest = how->mode == RESIZE_NEAREST;
   const int32_t W = x->shape[3], Wo = y->shape[3];

@@ -150,7 +150,7 @@ export class FilePanel {
 
   /** @param {boolean} isExample whether the example is open */
   showOpened(isExample) {
-    this.#example.disabled = isExample;
+    this.#example.hidden = isExample;
   }
 }
 

@@ -13,6 +13,7 @@ import { SourcePanel } from '../shared/source-panel.js';
 import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
 import { AttentionPanel } from './attention-panel.js';
 import { Engine } from './engine.js';
+import { SHOWN } from './example.js';
 import { FilePanel } from './file-panel.js';
 import { sortFiles } from './files.js';
 import { InnerPanel } from './inner-panel.js';
@@ -226,8 +227,8 @@ export class NetworksPage {
     }
     this.#current = place;
     this.#opening = null;
-    this.#inner = null;
-    this.layers.chosen = null;
+    this.#inner = about.kind === 'example' ? SHOWN : null;
+    this.layers.chosen = this.#inner;
     this.#pictureName = pictureInput(about.inputs);
     this.#pace.clear();
     this.files.showRefusal(null, true);

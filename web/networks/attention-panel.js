@@ -55,6 +55,7 @@ export class AttentionPanel {
     const hasLayers = layers.length > 0;
     setText(this.#count, hasLayers ? `${layers.length} dynamic ${layers.length === 1 ? 'layer' : 'layers'}` : '');
     this.#scroll.hidden = !hasLayers;
+    byId('pipeline', HTMLElement).classList.toggle('static-network', !hasLayers);
     setText(this.#hint, hasLayers
       ? 'How each dynamic layer weighs its kernels for this picture.'
       : 'This network has no dynamic layers: it applies the same kernels to every picture.');

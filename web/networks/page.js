@@ -234,6 +234,7 @@ export class NetworksPage {
   #look(name) {
     this.#inner = name;
     this.#request();
+    byId('inner', HTMLElement).scrollIntoView({ block: 'nearest' }); // on a phone it is below the list
   }
 
   /** Asks for a run. @param {{ profile?: boolean }} [options] profile: measure the layers too */

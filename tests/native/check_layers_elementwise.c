@@ -334,9 +334,15 @@ static void check_resize_layer(check *c, dk_context *context, bool large) {
         how.rounding, shape_text(4, shape), resized[2], resized[3], (double)how.scale[0],
         (double)how.scale[1]);
   const tensor x = input_tensor(c, 4, shape, PLANAR, true);
-  /* A sum of the largest numbers may overflow in single precision. */
-  for (size_t i = 0; i < x.floats; i++)
-    if (isfinite(x.memory[i]) && fabsf(x.memory[i]) > 2) x.memory[i] = 2;
+  /* A sum of the largest numbers may overflow in single precision. If all numbers are infinite, no weight may
+   * be 0. */
+  const bool infinite = below(c, 8) == 0;
+  for (size_t i = 0; i < x.floats; i++) {
+    if (infinite)
+      x.memory[i] = INFINITY;
+    else if (isfinite(x.memory[i]) && fabsf(x.memory[i]) > 2)
+      x.memory[i] = 2;
+  }
   const outputs y = output_tensors(c, 4, resized, PLANAR);
   const size_t bytes = (size_t)resize_workspace(&how, &x.v, &y.got);
   void *workspace = guarded_alloc(bytes);

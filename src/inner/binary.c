@@ -74,8 +74,8 @@ static const binary_loop BINARY_LOOPS[] = {
     [DK_OP_POWER] = binary_power_loop,       [DK_OP_PRELU] = binary_prelu_loop,
 };
 
-void binary_apply(dk_op op, const float *a, size_t a_step, const float *b, size_t b_step, size_t count,
-                  float *y) {
+SMALL void binary_apply(dk_op op, const float *a, size_t a_step, const float *b, size_t b_step, size_t count,
+                        float *y) {
   DK_ASSERT(op >= DK_OP_ADD && op <= DK_OP_PRELU && a_step <= 1 && b_step <= 1);
   if (count == 0) return;
   binary_loop loop = BINARY_LOOPS[op];

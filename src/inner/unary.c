@@ -216,7 +216,7 @@ static const unary_loop UNARY_LOOPS[] = {
     [DK_OP_ERF] = unary_erf_loop,
 };
 
-void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y) {
+SMALL void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y) {
   DK_ASSERT(op >= DK_OP_RELU && op <= DK_OP_ERF);
   static const float RELU[2] = {0, INFINITY};
   const unary_loop loop = UNARY_LOOPS[op];

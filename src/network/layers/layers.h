@@ -23,32 +23,44 @@ typedef struct window {
 /* y = op(a, b), for ADD .. PRELU. a and b have the rank and shape of y, and any strides (0 broadcasts). y is
  * planar or contiguous. */
 void binary_run(dk_context *context, dk_op op, const view *a, const view *b, const view *y);
+void binary_run_reference(dk_op op, const view *a, const view *b, const view *y);
 
 /* y = the steps on x: a layer of activations, batch norm, and operands that fit epilogue_step. x and y have
  * one shape: [N, C, ...], planar, or any other rank, contiguous, which counts as [1, 1, elements]. y may be
  * x. */
 void chain_run(dk_context *context, const epilogue *steps, const view *x, const view *y);
+void chain_run_reference(const epilogue *steps, const view *x, const view *y);
 
 /* ------------------------------------------------------------------------------- copy.c */
 
 /* y = x, for views of one shape and any strides. Copies whole runs where both are contiguous, and transposes
  * by tiles. */
 void copy_run(dk_context *context, const view *x, const view *y);
+void copy_run_reference(const view *x, const view *y);
 
 /* ------------------------------------------------------------------------ rearrange.c */
+
+enum { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT };
 
 /* Pads by `before` elements at the start of each axis; a negative number cuts off. mode as in DK_OP_PAD. x
  * and y have any strides. */
 void pad_run(dk_context *context, int32_t mode, float value, const int32_t *before, const view *x,
              const view *y);
+void pad_run_reference(int32_t mode, float value, const int32_t *before, const view *x, const view *y);
 
-/* mode, coordinates and rounding as in DK_OP_RESIZE. */
+enum { RESIZE_NEAREST, RESIZE_BILINEAR };
+enum { RESIZE_HALF_PIXEL, RESIZE_ALIGN_CORNERS, RESIZE_ASYMMETRIC, RESIZE_HALF_PIXEL_OR_0 };
+enum { ROUND_FLOOR, ROUND_CEIL, ROUND_HALF_DOWN, ROUND_HALF_UP };
+
+/* mode, coordinates and rounding as in DK_OP_RESIZE. If a scale is the ratio of the lengths in single
+ * precision, the exact ratio counts. x and y are planar. */
 typedef struct resizing {
   int32_t mode, coordinates, rounding;
   float scale[2];
 } resizing;
 void resize_run(dk_context *context, const resizing *how, const view *x, const view *y, void *workspace);
 uint64_t resize_workspace(const resizing *how, const view *x, const view *y);
+void resize_run_reference(const resizing *how, const view *x, const view *y);
 
 /* --------------------------------------------------------------------------- reduce.c */
 

@@ -82,7 +82,7 @@ typedef struct nest_job {
 } nest_job;
 
 /* The pieces of one part. */
-static void nest_part(const void *argument, int32_t part, int32_t thread) {
+SMALL static void nest_part(const void *argument, int32_t part, int32_t thread) {
   (void)thread;
   const nest_job *job = argument;
   const nest *loops = job->loops;
@@ -136,7 +136,7 @@ SMALL void nest_run(dk_context *context, const nest *loops, int32_t inner, int32
   parallel_for(context, job.parts, nest_part, &job);
 }
 
-void nest_gather(const float *input, ptrdiff_t step, int32_t count, float *out) {
+SMALL void nest_gather(const float *input, ptrdiff_t step, int32_t count, float *out) {
   if (step > 0) {
     copy_row(input, (int32_t)step, count, out);
     return;

@@ -95,15 +95,15 @@ test('the ABI number changes with what the header declares', async () => {
 test('structs: the fields that are read by position', () => {
   const fields = (name) => {
     const [, body] = header.match(new RegExp(`typedef struct ${name} \\{([^}]*)\\} ${name};`));
-    return body.replace(/\/\*.*?\*\//gs, '').match(/\w+(?=\s*[;,])/g);
+    return body.replace(/\/\*.*?\*\//gs, '').match(/\w+(?:\[\d+\])?(?=\s*[;,])/g);
   };
   assert.deepEqual(fields('dk_attention'), [
     'C', 'M', 'K', 'conv1_weight', 'bn_weight', 'bn_bias', 'bn_running_mean', 'bn_running_var', 'conv2_weight',
     'conv2_bias', 'batches_tracked',
   ]);
   assert.deepEqual(fields('dk_aggregation_config'), [
-    'in_channels', 'out_channels', 'kernel_size', 'stride', 'padding', 'dilation', 'groups', 'num_kernels', 'bias',
-    'algorithm',
+    'in_channels', 'out_channels', 'kernel_size[2]', 'stride[2]', 'padding[4]', 'dilation[2]', 'groups', 'num_kernels',
+    'bias', 'algorithm',
   ]);
   assert.deepEqual(fields('dk_plan'), ['algorithm', 'tile', 'Ho', 'Wo', 'workspace']);
   assert.deepEqual(fields('dk_attention_gradients'), [
@@ -117,8 +117,8 @@ test('limits', () => {
   assert.match(header, /a tensor has at most 2\^29 elements/);
   assert.match(source('base/sizes.h'), /MAX_ELEMENTS = 1 << 29 /);
   assert.equal(MAX_ELEMENTS, 2 ** 29);
-  assert.match(header, /kernel_size; +\/\* R, 1 \.\. 32768 \*\//);
-  assert.match(source('aggregation.c'), /limit = 1 << 15;/);
+  assert.match(header, /kernel_size\[2\]; +\/\* Rh, Rw, 1 \.\. 32768 each \*\//);
+  assert.match(source('aggregation.c'), /extents\[i\] > 1 << 15\)/);
   assert.equal(MAX_EXTENT, 2 ** 15);
   assert.match(source('base/parallel.h'), /MAX_THREADS = 16 /);
   assert.equal(MAX_THREADS, 16);

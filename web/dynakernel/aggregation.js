@@ -374,12 +374,13 @@ function checkAttention(shape, N, K) {
  */
 function createAggregation(heap, config) {
   return heap.scope((take) => {
-    const struct = take(40);
+    const struct = take(64);
     const result = take(4);
-    heap.words(struct, 10).set([ // struct dk_aggregation_config
-      config.inChannels, config.outChannels, config.kernelSize, config.stride, config.padding,
-      config.dilation, config.groups, config.numKernels, Number(config.bias),
-      heap.algorithms.indexOf(config.algorithm),
+    const { kernelSize, stride, padding, dilation } = config;
+    heap.words(struct, 16).set([ // struct dk_aggregation_config
+      config.inChannels, config.outChannels, kernelSize, kernelSize, stride, stride,
+      padding, padding, padding, padding, dilation, dilation, config.groups, config.numKernels,
+      Number(config.bias), heap.algorithms.indexOf(config.algorithm),
     ]);
     const shape = shapeText(weightShape(config));
     const forced = config.algorithm === 'auto' ? '' : ` with algorithm '${config.algorithm}'`;

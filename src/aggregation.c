@@ -7,15 +7,20 @@
 #include "base/attributes.h"
 #include "base/workspace.h"
 
+/* Whether all of some extents are in the range least .. 2^15. dilation * (R - 1) then fits an int32_t. */
+static bool aggregation_extents_fit(const int32_t *extents, int32_t count, int32_t least) {
+  for (int32_t i = 0; i < count; i++)
+    if (extents[i] < least || extents[i] > 1 << 15) return false;
+  return true;
+}
+
 static dk_status aggregation_check_config(const dk_aggregation_config *config) {
-  const int32_t limit = 1 << 15; /* dilation * (R - 1) then fits an int32_t */
   const int32_t G = config->groups;
-  if (config->in_channels < 1 || config->out_channels < 1 || config->kernel_size < 1 || config->stride < 1 ||
-      config->padding < 0 || config->dilation < 1 || G < 1 || config->num_kernels < 1)
+  if (config->in_channels < 1 || config->out_channels < 1 || G < 1 || config->num_kernels < 1)
     return DK_ERROR_CONFIG;
   if (config->in_channels % G || config->out_channels % G) return DK_ERROR_CONFIG;
-  if (config->kernel_size > limit || config->stride > limit || config->padding > limit ||
-      config->dilation > limit)
+  if (!aggregation_extents_fit(config->kernel_size, 2, 1) || !aggregation_extents_fit(config->stride, 2, 1) ||
+      !aggregation_extents_fit(config->padding, 4, 0) || !aggregation_extents_fit(config->dilation, 2, 1))
     return DK_ERROR_CONFIG;
   if (!dk_algorithm_name(config->algorithm)) return DK_ERROR_CONFIG;
   return DK_OK;
@@ -28,8 +33,9 @@ SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_ag
   if (status) return status;
 
   const int32_t C = config->in_channels, O = config->out_channels, G = config->groups;
-  const int32_t R = config->kernel_size, K = config->num_kernels;
-  const uint64_t depth = (uint64_t)(C / G) * (uint32_t)R * (uint32_t)R;
+  const int32_t K = config->num_kernels;
+  const uint64_t taps = (uint64_t)config->kernel_size[0] * (uint32_t)config->kernel_size[1];
+  const uint64_t depth = (uint64_t)(C / G) * taps;
   packed_kernels kernels;
   if (!kernels_layout(K, O, G, depth, C == G, &kernels)) return DK_ERROR_MEMORY;
 
@@ -115,11 +121,17 @@ void aggregation_pack(dk_aggregation *aggregation) {
   aggregation->stale = false;
 }
 
-/* Returns the output length along one axis, or 0 if the kernel is larger than the padded input. */
-static int32_t aggregation_output_length(const dk_aggregation_config *config, int32_t length) {
-  int64_t padded = (int64_t)length + 2 * (int64_t)config->padding;
-  int64_t reach = (int64_t)config->dilation * (config->kernel_size - 1) + 1;
-  return padded < reach ? 0 : (int32_t)((padded - reach) / config->stride + 1);
+/* Returns the output length along one axis (0: vertical, 1: horizontal), or 0 if the kernel is larger than
+ * the padded input. */
+static int32_t aggregation_output_length(const dk_aggregation_config *config, int axis, int32_t length) {
+  int64_t padded = (int64_t)length + config->padding[axis] + config->padding[2 + axis];
+  int64_t reach = (int64_t)config->dilation[axis] * (config->kernel_size[axis] - 1) + 1;
+  return padded < reach ? 0 : (int32_t)((padded - reach) / config->stride[axis] + 1);
+}
+
+/* Returns the dilation along one axis. One tap has no distance to another. */
+static int32_t aggregation_dilation(const dk_aggregation_config *config, int axis) {
+  return config->kernel_size[axis] > 1 ? config->dilation[axis] : 1;
 }
 
 dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
@@ -127,7 +139,7 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
   DK_ASSERT(aggregation && shape);
   const dk_aggregation_config *config = &aggregation->config;
   if (N < 1 || H < 1 || W < 1 || H > MAX_ELEMENTS || W > MAX_ELEMENTS) return DK_ERROR_SHAPE;
-  const int32_t Ho = aggregation_output_length(config, H), Wo = aggregation_output_length(config, W);
+  const int32_t Ho = aggregation_output_length(config, 0, H), Wo = aggregation_output_length(config, 1, W);
   if (Ho < 1 || Wo < 1) return DK_ERROR_SHAPE;
 
   /* x and y each have at most MAX_ELEMENTS values. */
@@ -142,10 +154,16 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
       .O = config->out_channels,
       .G = config->groups,
       .K = config->num_kernels,
-      .R = config->kernel_size,
-      .stride = config->stride,
-      .padding = config->padding,
-      .dilation = config->kernel_size > 1 ? config->dilation : 1, /* one tap has no distance to another */
+      .Rh = config->kernel_size[0],
+      .Rw = config->kernel_size[1],
+      .stride_h = config->stride[0],
+      .stride_w = config->stride[1],
+      .dilation_h = aggregation_dilation(config, 0),
+      .dilation_w = aggregation_dilation(config, 1),
+      .top = config->padding[0],
+      .left = config->padding[1],
+      .bottom = config->padding[2],
+      .right = config->padding[3],
       .H = H,
       .W = W,
       .Ho = Ho,
@@ -182,7 +200,9 @@ SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation
   DK_ASSERT(x && a && y && shape->K == aggregation->kernels.K && shape->O == aggregation->kernels.O);
   DK_ASSERT((uintptr_t)workspace % WORKSPACE_ALIGNMENT == 0);
   aggregation_pack(aggregation);
-  convolve_batch(context, chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
+  const convolution_call call =
+      contiguous_call(chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
+  convolve_batch(context, &call);
 }
 
 SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,

@@ -9,7 +9,7 @@ struct dk_aggregation {
   dk_aggregation_config config;
   packed_kernels kernels;
   float *bias;   /* [K, O] or NULL */
-  float *weight; /* [K, O, C/G, R, R]; NULL until dk_aggregation_weight is called */
+  float *weight; /* [K, O, C/G, Rh, Rw]; NULL until dk_aggregation_weight is called */
   bool stale;    /* weight was written after the kernels were packed */
 };
 

@@ -6,9 +6,9 @@
  *
  *     dk_context *context = dk_context_create();
  *     dk_attention *attention = dk_attention_create(3, 4, 4);             // C, M, K
- *     dk_aggregation_config config = {.in_channels = 3, .out_channels = 8, .kernel_size = 3,
- *                                     .stride = 1, .padding = 1, .dilation = 1, .groups = 1,
- *                                     .num_kernels = 4, .bias = 1};
+ *     dk_aggregation_config config = {.in_channels = 3, .out_channels = 8, .kernel_size = {3, 3},
+ *                                     .stride = {1, 1}, .padding = {1, 1, 1, 1}, .dilation = {1, 1},
+ *                                     .groups = 1, .num_kernels = 4, .bias = 1};
  *     dk_aggregation *aggregation;
  *     dk_aggregation_create(&config, &aggregation);
  *     dk_attention_initialise(attention, 1);
@@ -19,7 +19,7 @@
  * Letters, in every comment here:
  *
  *     N      batch                       M         hidden channels of the attention branch
- *     C, O   input and output channels   R         kernel size (square)
+ *     C, O   input and output channels   Rh x Rw   kernel height and width; R if they are equal
  *     G      groups                      H x W     input height and width
  *     K      number of kernels           Ho x Wo   output height and width
  *
@@ -190,12 +190,14 @@ DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attenti
 
 /* The algorithms of the convolution. Each has a file src/convolution/NAME.c, with the NAME that
  * dk_algorithm_name returns. If TOOMCOOK is forced, it also stands for KARATSUBA and TOOMCOOK_DEPTHWISE.
- * Toom-Cook is by Toom (1963) and Cook (1966). */
+ * Toom-Cook is by Toom (1963) and Cook (1966). KARATSUBA, WINOGRAD, TOOMCOOK, POLYPHASE and
+ * TOOMCOOK_DEPTHWISE need a kernel size, a stride and a dilation that are equal in both directions. The
+ * others cover rectangles too. */
 typedef enum dk_algorithm {
   DK_ALGORITHM_AUTO = 0,      /* the planner chooses */
   DK_ALGORITHM_REFERENCE = 1, /* portable C in double precision: slow, for comparison */
   DK_ALGORITHM_DIRECT = 2,    /* a sum over taps; all kernels except depthwise ones */
-  DK_ALGORITHM_POINTWISE = 3, /* R = 1, a matrix product */
+  DK_ALGORITHM_POINTWISE = 3, /* Rh = Rw = 1, a matrix product */
   DK_ALGORITHM_DEPTHWISE = 4, /* C = G */
   DK_ALGORITHM_KARATSUBA = 5, /* F(2, 2) of even rows, 3x3 with stride 2; Karatsuba & Ofman 1962 */
   DK_ALGORITHM_WINOGRAD = 6,  /* F(4x4, 3x3), stride 1; Lavin & Gray, CVPR 2016 */
@@ -215,10 +217,10 @@ DK_API int32_t dk_algorithm_specialised(int32_t algorithm);
 
 typedef struct dk_aggregation_config {
   int32_t in_channels, out_channels; /* C, O >= 1, multiples of groups */
-  int32_t kernel_size;               /* R, 1 .. 32768 */
-  int32_t stride;                    /* 1 .. 32768 */
-  int32_t padding;                   /* 0 .. 32768 zeros on each side */
-  int32_t dilation;                  /* 1 .. 32768 */
+  int32_t kernel_size[2];            /* Rh, Rw, 1 .. 32768 each */
+  int32_t stride[2];                 /* vertical, horizontal, 1 .. 32768 */
+  int32_t padding[4];                /* zeros at the top, left, bottom and right, 0 .. 32768 */
+  int32_t dilation[2];               /* vertical, horizontal, 1 .. 32768 */
   int32_t groups;                    /* G >= 1 */
   int32_t num_kernels;               /* K >= 1 */
   int32_t bias;                      /* 0: the module has no biases */
@@ -233,11 +235,11 @@ DK_API dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_a
 DK_API void dk_aggregation_destroy(dk_aggregation *aggregation); /* NULL does nothing */
 
 /* Draws every kernel from the Kaiming uniform distribution, fan in, gain sqrt(2): within +-sqrt(6 /
- * (C/G*R*R)). Sets the biases to 0. */
+ * (C/G*Rh*Rw)). Sets the biases to 0. */
 DK_API void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed);
 
 /* Write and read a part of kernel k: its output channels first .. first + count - 1, as weight [count, C/G,
- * R, R]. 0 <= k < K, and the channels are within 0 .. O - 1. */
+ * Rh, Rw]. 0 <= k < K, and the channels are within 0 .. O - 1. */
 DK_API void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
                                  const float *weight);
 DK_API void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
@@ -247,7 +249,7 @@ DK_API void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, in
  * calls. The module owns them. */
 DK_API float *dk_aggregation_bias(dk_aggregation *aggregation);
 
-/* Returns an unpacked copy of the kernels, [K, O, C/G, R, R], for callers that write them often. The first
+/* Returns an unpacked copy of the kernels, [K, O, C/G, Rh, Rw], for callers that write them often. The first
  * call allocates the copy, which doubles the memory of the kernels. The module keeps it until it is
  * destroyed. Call dk_aggregation_changed after each write into the copy: the next use then packs the kernels
  * again. Returns NULL if memory is short. */
@@ -258,7 +260,8 @@ DK_API void dk_aggregation_changed(dk_aggregation *aggregation);
 typedef struct dk_plan {
   int32_t algorithm; /* a dk_algorithm, never AUTO */
   int32_t tile;      /* outputs along an axis that are computed together; 1 without a transform */
-  int32_t Ho, Wo;    /* floor((H + 2*padding - dilation*(R-1) - 1) / stride) + 1; Wo with W */
+  int32_t Ho;        /* floor((H + top + bottom - dilation*(Rh-1) - 1) / stride) + 1, all vertical */
+  int32_t Wo;        /* floor((W + left + right - dilation*(Rw-1) - 1) / stride) + 1, all horizontal */
   int32_t workspace; /* bytes for each thread */
 } dk_plan;
 
@@ -271,7 +274,7 @@ DK_API dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t 
 DK_API dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
                                         const float *a, int32_t N, int32_t H, int32_t W, float *y);
 
-/* Mixes the kernels and biases as a forward pass does: a [N, K] -> weight [N, O, C/G, R, R], bias [N, O]. N
+/* Mixes the kernels and biases as a forward pass does: a [N, K] -> weight [N, O, C/G, Rh, Rw], bias [N, O]. N
  * >= 1. If the module has no biases, bias is not written and may be NULL. */
 DK_API void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
                                float *bias);
@@ -499,7 +502,7 @@ typedef struct dk_attention_gradients {
 } dk_attention_gradients;
 
 typedef struct dk_aggregation_gradients {
-  float *weight; /* [K, O, C/G, R, R] */
+  float *weight; /* [K, O, C/G, Rh, Rw] */
   float *bias;   /* [K, O]; ignored if the module has no biases */
 } dk_aggregation_gradients;
 

@@ -66,10 +66,12 @@ export class CostModel {
 
   /** @param {import('../../web/bench/workload.js').Workload} workload */
   #create({ C, O, R, G, stride, padding, dilation }) {
-    const c = this.#c, config = c.dk_alloc(64);
-    new Int32Array(c.memory.buffer, config, 10).set([C, O, R, stride, padding, dilation, G, 1, 0, 0]);
-    const status = c.dk_aggregation_create(config, config + 48);
-    const [aggregation] = new Int32Array(c.memory.buffer, config + 48, 1);
+    const c = this.#c, config = c.dk_alloc(128);
+    new Int32Array(c.memory.buffer, config, 16).set([
+      C, O, R, R, stride, stride, padding, padding, padding, padding, dilation, dilation, G, 1, 0, 0,
+    ]);
+    const status = c.dk_aggregation_create(config, config + 64);
+    const [aggregation] = new Int32Array(c.memory.buffer, config + 64, 1);
     c.dk_free(config);
     if (status !== 0) throw new Error(`the shape is refused: status ${status}`);
     return aggregation;

@@ -25,19 +25,30 @@ bool weight_gradient_winograd(const geometry *shape, const float *x, const float
 
 /* -------------------------------------------------------------------- backward/input.c */
 
+/* One axis of the transposed convolution. */
+typedef struct phased_axis {
+  axis forward;
+  int32_t period;      /* taps r and r + period read the same rows modulo the stride */
+  int32_t phases;      /* residues of rows that some tap reads */
+  int32_t R, dilation; /* of the kernel of each phase */
+  int32_t first;       /* the least v of a row of the input (backward/input.c) */
+  int32_t places;      /* how many v there are: the rows of a phase */
+  int32_t margin;      /* rows of zeros before gy; if negative, that many are cut off */
+  int32_t end_margin;  /* the same behind gy */
+} phased_axis;
+
 /* The plan of the transposed convolution, as a convolution of stride 1. */
 typedef struct input_gradient {
   geometry forward;
   geometry shape;             /* of the convolution that computes the gradient */
   const algorithm *algorithm; /* of that convolution */
-  int32_t period;             /* taps r and r + period read the same rows modulo the stride */
-  int32_t phases;             /* residues of rows that some tap reads */
-  int32_t margin;             /* rows and columns of zeros before gy; if negative, that many are cut off */
-  bool framed;                /* gy must be copied with its zeros */
-  size_t frame, output;       /* floats of that copy, and of the output before its phases are interleaved */
-  packed_kernels kernels;     /* data is NULL */
-  size_t kernel_floats;       /* of kernels */
-  size_t bytes;               /* of the workspace */
+  phased_axis down, across;
+  bool phased;            /* a stride is above 1: phases must be interleaved */
+  bool framed;            /* gy must be copied with its zeros */
+  size_t frame, output;   /* floats of that copy, and of the output before its phases are interleaved */
+  packed_kernels kernels; /* data is NULL */
+  size_t kernel_floats;   /* of kernels */
+  size_t bytes;           /* of the workspace */
 } input_gradient;
 
 /* Errors: MEMORY. */
@@ -53,7 +64,7 @@ void input_gradient_compute(dk_context *context, const input_gradient *plan, con
  *
  *     ga[k] += <gw, weight[k]>      weight_gradient[k] += a[k] * gw
  *
- * ga [K] and weight_gradient [K, O, C/G, R, R] may each be NULL. scratch [depth, 8]. */
+ * ga [K] and weight_gradient [K, O, C/G, Rh, Rw] may each be NULL. scratch [depth, 8]. */
 void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
                       int32_t end_block, const float *a, double *ga, float *weight_gradient, float *scratch);
 

@@ -12,16 +12,16 @@ SMALL static void reference_visit_products(const geometry *s, reference_visitor 
   const int32_t group = s->C / s->G, outputs = s->O / s->G;
   for (int32_t o = 0; o < s->O; o++)
     for (int32_t c = 0; c < group; c++)
-      for (int32_t r = 0; r < s->R; r++)
-        for (int32_t q = 0; q < s->R; q++)
+      for (int32_t r = 0; r < s->Rh; r++)
+        for (int32_t q = 0; q < s->Rw; q++)
           for (int32_t oy = 0; oy < s->Ho; oy++)
             for (int32_t ox = 0; ox < s->Wo; ox++) {
-              const int32_t iy = oy * s->stride - s->padding + r * s->dilation;
-              const int32_t ix = ox * s->stride - s->padding + q * s->dilation;
+              const int32_t iy = oy * s->stride_h - s->top + r * s->dilation_h;
+              const int32_t ix = ox * s->stride_w - s->left + q * s->dilation_w;
               if (iy < 0 || iy >= s->H || ix < 0 || ix >= s->W) continue; /* zero padding */
               visit(context, ((size_t)o * s->Ho + oy) * s->Wo + ox,
                     ((size_t)(o / outputs * group + c) * s->H + iy) * s->W + ix,
-                    (((size_t)o * group + c) * s->R + r) * s->R + q);
+                    (((size_t)o * group + c) * s->Rh + r) * s->Rw + q);
             }
 }
 
@@ -54,7 +54,7 @@ SMALL void convolution_reference_backward(const geometry *s, const double *x, co
                            &(reference_arrays){.x = x, .w = w, .gy = gy, .gx = gx, .gw = gw});
 }
 
-size_t reference_kernel_size(const geometry *s) { return (size_t)s->O * (s->C / s->G) * s->R * s->R; }
+size_t reference_kernel_size(const geometry *s) { return (size_t)s->O * (s->C / s->G) * s->Rh * s->Rw; }
 
 uint64_t convolution_reference_workspace(const geometry *s) {
   const uint64_t inputs = (uint64_t)s->C * s->H * s->W, outputs = (uint64_t)s->O * s->Ho * s->Wo;

@@ -4,14 +4,14 @@
 
 #include "convolution/convolution.h"
 
-/* Values of one kernel [O, C/G, R, R]. */
+/* Values of one kernel [O, C/G, Rh, Rw]. */
 size_t reference_kernel_size(const geometry *shape);
 
-/* x [C, H, W], w [O, C/G, R, R], b [O] or NULL -> y [O, Ho, Wo]. */
+/* x [C, H, W], w [O, C/G, Rh, Rw], b [O] or NULL -> y [O, Ho, Wo]. */
 void convolution_reference_forward(const geometry *shape, const double *x, const double *w, const double *b,
                                    double *y);
 
-/* gy [O, Ho, Wo] -> gx [C, H, W], NULL if it is not wanted, and gw [O, C/G, R, R]. */
+/* gy [O, Ho, Wo] -> gx [C, H, W], NULL if it is not wanted, and gw [O, C/G, Rh, Rw]. */
 void convolution_reference_backward(const geometry *shape, const double *x, const double *w, const double *gy,
                                     double *gx, double *gw);
 

@@ -10,7 +10,7 @@
  *
  * There are three layouts of the input:
  *
- *   planes    R = 1, stride 1, no padding: a tap's input is a plane of x, and nothing is copied
+ *   planes    Rh = Rw = 1, stride 1, no padding: a tap's input is a plane of x, and nothing is copied
  *   columns   each tap's input is written out (im2col) with its rows joined: for narrow images, whose rows
  *             are too short to loop over
  *   strip     rows with their padding (inner/strip.h); all taps share them */
@@ -46,15 +46,17 @@ typedef struct panels {
 } panels;
 
 SMALL static source weight_gradient_choose_source(const geometry *s) {
-  const bool pointwise = s->R == 1 && s->stride == 1 && s->padding == 0;
-  if (pointwise && (int64_t)s->H * s->W >= VECTOR) return PLANES;
-  if (s->R == 1 || s->Wo < VECTOR || is_extreme(s)) return COLUMNS;
+  const bool pointwise = geometry_taps(s) == 1;
+  const bool in_place =
+      s->stride_h == 1 && s->stride_w == 1 && s->top == 0 && s->left == 0 && s->bottom == 0 && s->right == 0;
+  if (pointwise && in_place && (int64_t)s->H * s->W >= VECTOR) return PLANES;
+  if (pointwise || s->Wo < VECTOR || is_extreme(s)) return COLUMNS;
   return s->Wo < NARROW && s->O / s->G >= NARROW_OUTPUTS ? COLUMNS : STRIP;
 }
 
 SMALL static panels weight_gradient_plan(const geometry *s) {
   panels p = {.source = weight_gradient_choose_source(s),
-              .depth = s->R * s->R,
+              .depth = geometry_taps(s),
               .group = s->C / s->G,
               .outputs = s->O / s->G};
   const int64_t plane = (int64_t)s->Ho * s->Wo;
@@ -82,7 +84,8 @@ SMALL static panels weight_gradient_plan(const geometry *s) {
 /* COLUMNS: floats from one tap's input to the next. */
 static size_t weight_gradient_pitch(const panels *p) { return (size_t)(p->channel / p->depth); }
 
-/* The workspace holds offsets [chunk, R*R], then the packed gradients of a group, then the laid-out input. */
+/* The workspace holds offsets [chunk, Rh*Rw], then the packed gradients of a group, then the laid-out input.
+ */
 static uint64_t weight_gradient_offset_floats(const panels *p) {
   return round_up((uint64_t)p->chunk * p->depth, 16);
 }
@@ -105,21 +108,21 @@ SMALL static void weight_gradient_fill_offsets(const geometry *s, const panels *
 /* Writes the inputs of tap (r, q) for `count` output pixels of row oy, from column ox on. */
 static void weight_gradient_gather(const geometry *s, const float *x, int32_t r, int32_t q, int32_t oy,
                                    int32_t ox, int32_t count, float *out) {
-  const int64_t iy = (int64_t)oy * s->stride - s->padding + (int64_t)r * s->dilation;
-  const int64_t ix = (int64_t)ox * s->stride - s->padding + (int64_t)q * s->dilation;
+  const int64_t iy = (int64_t)oy * s->stride_h - s->top + (int64_t)r * s->dilation_h;
+  const int64_t ix = (int64_t)ox * s->stride_w - s->left + (int64_t)q * s->dilation_w;
   const bool outside = iy < 0 || iy >= s->H;
   for (int32_t i = 0; i < count; i++) {
-    const int64_t column = ix + (int64_t)i * s->stride;
+    const int64_t column = ix + (int64_t)i * s->stride_w;
     out[i] = outside || column < 0 || column >= s->W ? 0 : x[(size_t)iy * s->W + (size_t)column];
   }
 }
 
-/* Writes out [R*R, pitch]: each tap's inputs for output pixels first .. first + count - 1 of one channel,
+/* Writes out [Rh*Rw, pitch]: each tap's inputs for output pixels first .. first + count - 1 of one channel,
  * filled up with zeros to a whole vector. */
 SMALL static void weight_gradient_fill_columns(const geometry *s, const panels *p, const float *x,
                                                int32_t first, int32_t count, float *out) {
-  for (int32_t r = 0; r < s->R; r++)
-    for (int32_t q = 0; q < s->R; q++, out += weight_gradient_pitch(p)) {
+  for (int32_t r = 0; r < s->Rh; r++)
+    for (int32_t q = 0; q < s->Rw; q++, out += weight_gradient_pitch(p)) {
       for (int32_t done = 0; done < count;) {
         const int32_t oy = (first + done) / s->Wo, ox = (first + done) % s->Wo;
         const int32_t run = min_i32(s->Wo - ox, count - done);
@@ -171,7 +174,7 @@ SMALL static void weight_gradient_correlate_group(const geometry *s, const panel
       correlation work = {.g = packed,
                           .x = p->source == PLANES ? channel + first : laid_out,
                           .offset = offset,
-                          .x_row = p->source == STRIP ? s->stride * p->strip.row : 0,
+                          .x_row = p->source == STRIP ? s->stride_h * p->strip.row : 0,
                           .rows = panel.rows,
                           .columns = max_i32(panel.columns, VECTOR),
                           .taps = channels * p->depth};

@@ -49,7 +49,7 @@ typedef struct weight_winograd_layout {
 } weight_winograd_layout;
 
 SMALL static weight_winograd_layout weight_winograd_plan(const geometry *s, int32_t blocks) {
-  const int32_t channels = s->C / s->G, d = s->dilation;
+  const int32_t channels = s->C / s->G, d = s->dilation_h;
   weight_winograd_layout t = {.d = d};
   t.tile_rows = ((s->Ho - 1) / d) / M + 1;
   t.tile_columns = ((s->Wo - 1) / d) / M + 1;
@@ -80,13 +80,13 @@ SMALL static weight_winograd_layout weight_winograd_plan(const geometry *s, int3
 }
 
 bool weight_gradient_winograd_pays(const geometry *s) {
-  const int32_t d = s->dilation;
+  const int32_t d = s->dilation_h;
   const int64_t tiles = (int64_t)d * d * (((s->Ho - 1) / d) / M + 1) * (((s->Wo - 1) / d) / M + 1);
   /* At least a quarter of the tiles' pixels must exist. */
   const int64_t least = tiles * M * M / 4;
   const int32_t channels = s->C / s->G;
-  if (s->R != 3 || s->stride != 1 || channels < 16 || s->O / s->G < 8 || tiles < LEAST_TILES ||
-      (int64_t)s->Ho * s->Wo < least || is_extreme(s))
+  if (!geometry_is_uniform(s) || s->Rh != 3 || s->stride_h != 1 || channels < 16 || s->O / s->G < 8 ||
+      tiles < LEAST_TILES || (int64_t)s->Ho * s->Wo < least || is_extreme(s))
     return false;
   const weight_winograd_layout t = weight_winograd_plan(s, 1);
   /* V and Z must fit the workspace. */
@@ -263,8 +263,8 @@ SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const flo
       v128_t watch = wasm_f32x4_splat(0);
       /* V of all input channels. */
       for (int32_t c = 0; c < channels; c++) {
-        pad_rows(x + (size_t)(g * channels + c) * x_plane, s->H, s->W, s->padding, first, (rows * M + 2) * d,
-                 d, t->width, padded);
+        pad_rows(x + (size_t)(g * channels + c) * x_plane, s->H, s->W, first - s->top, -s->left,
+                 (rows * M + 2) * d, d, t->width, padded);
         watch = wasm_f32x4_add(watch, weight_winograd_transform_channel(t, rows, padded, false,
                                                                         workspace + t->v + c * t->v_row));
       }
@@ -273,7 +273,7 @@ SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const flo
         /* Z of this block's output channels. */
         const channel_block o = kernels_block(gw, block);
         for (int32_t i = 0; i < o.count; i++) {
-          pad_rows(gy + (size_t)(o.first + i) * y_plane, s->Ho, s->Wo, 0, first, rows * M * d, d, t->width,
+          pad_rows(gy + (size_t)(o.first + i) * y_plane, s->Ho, s->Wo, first, 0, rows * M * d, d, t->width,
                    padded);
           watch = wasm_f32x4_add(watch, weight_winograd_transform_channel(t, rows, padded, true,
                                                                           workspace + t->z + i * t->v_row));

@@ -25,7 +25,8 @@ typedef enum division {
 
 typedef struct batch {
   const algorithm *chosen;
-  convolution first;   /* the first sample's work */
+  convolution first; /* the first sample's work */
+  size_t x_sample, y_sample;
   bool by_rows;        /* whether parts are rows, or blocks of channels */
   int32_t total, step; /* rows or blocks of a sample, and how many of them stay together */
   int32_t parts;       /* of a sample */
@@ -45,7 +46,6 @@ SMALL static int32_t batch_part_begin(const batch *divided, int32_t part) {
 /* Part index % parts of sample index / parts. */
 SMALL static void batch_convolve_part(const void *argument, int32_t index, int32_t thread) {
   const batch *divided = argument;
-  const geometry *shape = divided->first.shape;
   const int32_t n = index / divided->parts, part = index % divided->parts;
   const int32_t begin = batch_part_begin(divided, part), end = batch_part_begin(divided, part + 1);
   if (begin == end) return;
@@ -58,9 +58,10 @@ SMALL static void batch_convolve_part(const void *argument, int32_t index, int32
     work.first_block = begin;
     work.end_block = end;
   }
-  work.x += (size_t)n * shape->C * shape->H * shape->W;
-  work.a += (size_t)n * shape->K;
-  work.y += (size_t)n * shape->O * shape->Ho * shape->Wo;
+  work.sample += n;
+  work.x += n * divided->x_sample;
+  work.y += n * divided->y_sample;
+  if (work.a) work.a += (size_t)n * divided->first.shape->K;
   work.workspace = thread_space(&divided->first, thread);
   divided->chosen->convolve(&work);
 }
@@ -78,14 +79,14 @@ static int32_t batch_separate(const geometry *shape, int32_t blocks) {
 }
 
 /* Whole tiles of rows that a part may begin with. */
-static int32_t batch_row_step(const geometry *shape) { return ROW_STEP * shape->dilation; }
+static int32_t batch_row_step(const geometry *shape) { return ROW_STEP * shape->dilation_h; }
 static int32_t batch_row_steps(const geometry *shape) {
   return max_i32(shape->Ho / batch_row_step(shape), 1);
 }
 
 /* Of the whole batch, by direct convolution. */
 static double batch_multiply_adds(const geometry *shape) {
-  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->R * shape->R;
+  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->Rh * shape->Rw;
 }
 
 static division batch_choose(dk_context *context, const algorithm *chosen, const geometry *shape,
@@ -137,14 +138,37 @@ uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, con
   return batch_part_workspace(chosen, shape) * (uint32_t)(divided ? parallel_threads(context) : 1);
 }
 
-SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
-                          const packed_kernels *kernels, const float *bias, const float *x, const float *a,
-                          float *y, void *workspace) {
+SMALL convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
+                                       const packed_kernels *kernels, const float *bias, const float *x,
+                                       const float *a, float *y, void *workspace) {
+  const size_t x_plane = (size_t)shape->H * shape->W, y_plane = (size_t)shape->Ho * shape->Wo;
+  return (convolution_call){.chosen = chosen,
+                            .shape = shape,
+                            .kernels = kernels,
+                            .bias = bias,
+                            .a = a,
+                            .x = x,
+                            .x_sample = shape->C * x_plane,
+                            .x_channel = x_plane,
+                            .y = y,
+                            .y_sample = shape->O * y_plane,
+                            .y_channel = y_plane,
+                            .workspace = workspace};
+}
+
+SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
+  const algorithm *chosen = call->chosen;
+  const geometry *shape = call->shape;
+  const packed_kernels *kernels = call->kernels;
   DK_ASSERT(shape->N >= 1 && shape->Ho >= 1 && shape->Wo >= 1);
   DK_ASSERT(kernels->blocks >= 1 && kernels->K == shape->K && kernels->O == shape->O);
-  DK_ASSERT(kernels->depth == shape->C / shape->G * shape->R * shape->R);
-  DK_ASSERT((uintptr_t)workspace % 64 == 0);
+  DK_ASSERT(kernels->depth == shape->C / shape->G * geometry_taps(shape));
+  DK_ASSERT(call->a || shape->K == 1);
+  DK_ASSERT(call->x_channel >= (size_t)shape->H * shape->W &&
+            call->y_channel >= (size_t)shape->Ho * shape->Wo);
+  DK_ASSERT((uintptr_t)call->workspace % 64 == 0);
 
+  const epilogue_prefix steps = epilogue_split(call->steps, chosen->prefix);
   const division how = batch_choose(context, chosen, shape, kernels);
   batch divided = {.chosen = chosen,
                    .first = {.shape = shape,
@@ -152,12 +176,19 @@ SMALL void convolve_batch(dk_context *context, const algorithm *chosen, const ge
                              .end_block = kernels->blocks,
                              .end_row = shape->Ho,
                              .kernels = kernels,
-                             .bias = bias,
-                             .x = x,
-                             .a = a,
-                             .y = y,
-                             .workspace = workspace,
+                             .prepared = call->prepared,
+                             .bias = call->bias,
+                             .a = call->a,
+                             .x = call->x,
+                             .y = call->y,
+                             .x_channel = call->x_channel,
+                             .y_channel = call->y_channel,
+                             .steps = &steps,
+                             .sample = call->first_sample,
+                             .workspace = call->workspace,
                              .workspace_bytes = (size_t)batch_part_workspace(chosen, shape)},
+                   .x_sample = call->x_sample,
+                   .y_sample = call->y_sample,
                    .total = kernels->blocks,
                    .step = kernels->blocks,
                    .parts = 1};

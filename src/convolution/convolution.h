@@ -12,21 +12,26 @@
 #include "base/sizes.h"
 #include "convolution/mixing.h"
 #include "dynakernel.h"
+#include "inner/prefix.h"
 
 /* Work on one sample: the outputs of some blocks of channels and of some rows. */
 typedef struct convolution {
   const geometry *shape;
   dk_context *context;            /* whose threads share the work; NULL: only the calling one does it */
   int32_t first_block, end_block; /* of kernels->blocks; never empty */
-  int32_t first_row, end_row; /* of Ho; never empty. first_row is a multiple of ROW_STEP * dilation. There are
-                                 at least eight outputs a channel, unless the whole image has fewer. */
+  int32_t first_row, end_row; /* of Ho; never empty. first_row is a multiple of ROW_STEP * dilation_h. There
+                                 are at least eight outputs a channel, unless the whole image has fewer. */
   const packed_kernels *kernels;
-  const float *bias;      /* [K, O] or NULL */
-  const float *x;         /* [C, H, W] */
-  const float *a;         /* [K] */
-  float *y;               /* [O, Ho, Wo] */
-  void *workspace;        /* aligned to 64: the first thread's part, then those of the other threads */
-  size_t workspace_bytes; /* of one thread: at least what the algorithm asks for, a multiple of 64 */
+  const void *prepared; /* what the algorithm's prepare wrote, or NULL */
+  const float *bias;    /* [K, O] or NULL */
+  const float *a;       /* [K]; NULL: the only kernel as it is */
+  const float *x;       /* [C, H, W], planes x_channel floats apart */
+  float *y;             /* [O, Ho, Wo], planes y_channel floats apart */
+  size_t x_channel, y_channel;
+  const epilogue_prefix *steps; /* the prefix has only what the algorithm takes */
+  int32_t sample;               /* n, by which steps find their operands */
+  void *workspace;              /* aligned to 64: the first thread's part, then those of the other threads */
+  size_t workspace_bytes;       /* of one thread: at least what the algorithm asks for, a multiple of 64 */
 } convolution;
 
 static inline float *thread_space(const convolution *work, int32_t thread) {
@@ -56,7 +61,8 @@ static inline int32_t group_end_block(const convolution *work, int32_t g) {
 /* Parts of one sample begin at multiples of so many rows: whole tiles of every algorithm. */
 enum { ROW_STEP = 4 };
 
-/* An algorithm computes y = conv2d(x, mixed kernels, mixed bias). CONTRIBUTING.md says how to add one. */
+/* An algorithm computes y = conv2d(x, mixed kernels, mixed bias) and applies the steps to each part of y.
+ * CONTRIBUTING.md says how to add one. */
 typedef struct algorithm {
   dk_algorithm id;
   const char *name;    /* of the id, in lower case; the file is convolution/NAME.c */
@@ -64,6 +70,7 @@ typedef struct algorithm {
   int32_t tile;        /* outputs in a row that are computed as one, along each transformed axis; else 1 */
   bool shares;         /* whether it can share a sample's work among a context's threads */
   bool specialised;    /* whether it has inner loops of their own for each kernel size and stride */
+  int32_t prefix;      /* the PREFIX_ parts that it applies to its sums (inner/prefix.h) */
   bool (*covers)(const geometry *shape);        /* whether it can convolve this shape */
   double (*cost)(const geometry *shape);        /* how long that takes (convolution/costs.h) */
   uint64_t (*workspace)(const geometry *shape); /* bytes for one thread; for a shape that is not extreme */
@@ -87,7 +94,7 @@ static inline void assert_work(const algorithm *chosen, const convolution *work)
   DK_ASSERT(work->first_block >= 0 && work->first_block < work->end_block);
   DK_ASSERT(work->end_block <= work->kernels->blocks);
   DK_ASSERT(work->first_row >= 0 && work->first_row < work->end_row && work->end_row <= shape->Ho);
-  DK_ASSERT(work->first_row % (ROW_STEP * shape->dilation) == 0);
+  DK_ASSERT(work->first_row % (ROW_STEP * shape->dilation_h) == 0);
   DK_ASSERT((int64_t)(work->end_row - work->first_row) * shape->Wo >= 8 ||
             work->end_row - work->first_row == shape->Ho);
   DK_ASSERT((uintptr_t)work->workspace % 64 == 0 && work->workspace_bytes % 64 == 0);
@@ -107,13 +114,64 @@ bool is_extreme(const geometry *shape);
  * or family that covers the shape, whether it has room or not; NULL if there is none. */
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 
+/* ---------------------------------------------------------------------- convolution/work.c */
+
+/* The kernels of a block that an algorithm multiplies by, taps begin .. begin + count - 1: [count, 8]. They
+ * are mixed into `mixed`, and scaled if the prefix has a scale. A single kernel that needs neither is
+ * returned where it lies. */
+const float *convolution_kernels(const convolution *work, int32_t block, int32_t begin, int32_t count,
+                                 float *mixed);
+
+/* bias [8]: the mixed bias of a block, with the prefix's scale and shift, 0 in empty lanes. */
+void convolution_bias(const convolution *work, int32_t block, float *bias);
+
+/* Applies the steps that are not in the prefix to pixels first .. first + count - 1 of output channel o,
+ * which lie in y. The algorithm calls it as soon as it has written them. */
+static inline void convolution_finish(const convolution *work, int32_t o, size_t first, size_t count) {
+  float *y = work->y + o * work->y_channel + first;
+  if (work->steps->rest.count) epilogue_apply(&work->steps->rest, work->sample, o, first, count, y, y);
+}
+
+/* The same for some rows of the channels of a block. */
+static inline void convolution_finish_rows(const convolution *work, channel_block channels, int32_t first_row,
+                                           int32_t rows) {
+  const size_t Wo = (size_t)work->shape->Wo;
+  if (!work->steps->rest.count) return;
+  for (int32_t i = 0; i < channels.count; i++)
+    convolution_finish(work, channels.first + i, first_row * Wo, rows * Wo);
+}
+
 /* --------------------------------------------------------------------- convolution/batch.c */
 
-/* The whole batch, on the context's threads: x [N, C, H, W], a [N, K], bias [K, O] or NULL -> y [N, O, Ho,
- * Wo]. workspace has batch_workspace bytes and is aligned to 64. */
-void convolve_batch(dk_context *context, const algorithm *chosen, const geometry *shape,
-                    const packed_kernels *kernels, const float *bias, const float *x, const float *a,
-                    float *y, void *workspace);
+typedef struct convolution_call {
+  const algorithm *chosen;
+  const geometry *shape;
+  const packed_kernels *kernels;
+  const void *prepared;       /* from convolution_prepare, or NULL */
+  const float *bias;          /* [K, O] or NULL */
+  const float *a;             /* [N, K]; NULL if K is 1: the kernels are used as they are */
+  const float *x;             /* [N, C, H, W] */
+  size_t x_sample, x_channel; /* strides in floats; planes are contiguous */
+  float *y;                   /* [N, O, Ho, Wo]; neither x nor an operand of a step overlaps it */
+  size_t y_sample, y_channel;
+  const epilogue *steps; /* or NULL: applied to each part of the output while it is in a cache */
+  int32_t first_sample;  /* the n of the first sample, by which steps find their operands */
+  void *workspace;       /* batch_workspace bytes, aligned to 64 */
+} convolution_call;
+
+/* The call with contiguous x and y, without steps. */
+convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
+                                 const packed_kernels *kernels, const float *bias, const float *x,
+                                 const float *a, float *y, void *workspace);
+
+/* The kernels transformed in advance, for static convolutions. 0 bytes: the algorithm has nothing to prepare.
+ */
+uint64_t convolution_prepared_bytes(const algorithm *chosen, const geometry *shape);
+void convolution_prepare(const algorithm *chosen, const geometry *shape, const packed_kernels *kernels,
+                         void *prepared);
+
+/* The whole batch, on the context's threads. */
+void convolve_batch(dk_context *context, const convolution_call *call);
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape);
 
 #endif

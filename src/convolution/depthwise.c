@@ -16,12 +16,12 @@ static strip depthwise_layout_of(const geometry *shape) {
   return strip_layout(shape, 1, DEPTHWISE_COLUMNS, DEPTHWISE_ROWS, STRIP_FLOATS);
 }
 
-/* The workspace: offsets [R*R], mixed [R*R, 8], padded strip. */
+/* The workspace: offsets [Rh*Rw], mixed [Rh*Rw, 8], padded strip. */
 static size_t depthwise_offset_floats(const geometry *shape) {
-  return round_up((size_t)shape->R * shape->R, 16);
+  return round_up((size_t)shape->Rh * shape->Rw, 16);
 }
 static size_t depthwise_mixed_floats(const geometry *shape) {
-  return round_up((size_t)shape->R * shape->R * LANES, 16);
+  return round_up((size_t)shape->Rh * shape->Rw * LANES, 16);
 }
 
 static uint64_t depthwise_workspace(const geometry *shape) {
@@ -31,7 +31,8 @@ static uint64_t depthwise_workspace(const geometry *shape) {
 
 /* Whether inner/plane_depthwise_3x3.h covers the shape. */
 static bool depthwise_reads_planes(const geometry *shape) {
-  return shape->R == 3 && shape->stride <= 2 && shape->dilation == 1 && shape->padding <= 1 && shape->Wo > 4;
+  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h <= 2 && shape->dilation_h == 1 &&
+         shape->top <= 1 && shape->left <= 1 && shape->bottom <= 1 && shape->right <= 1 && shape->Wo > 4;
 }
 
 /* One output channel, strip by strip. */
@@ -44,9 +45,12 @@ static void depthwise_convolve_strips(const convolution *work, const strip *layo
     strip_fill(shape, layout, x, oy, rows, padded);
     plane_depthwise_convolve(&(depthwise_strip){.input = padded,
                                                 .row = layout->row,
-                                                .R = shape->R,
-                                                .stride = shape->stride,
-                                                .dilation = shape->dilation,
+                                                .Rh = shape->Rh,
+                                                .Rw = shape->Rw,
+                                                .stride_h = shape->stride_h,
+                                                .stride_w = shape->stride_w,
+                                                .dilation_h = shape->dilation_h,
+                                                .dilation_w = shape->dilation_w,
                                                 .offset = offset,
                                                 .weight = weight,
                                                 .bias = bias,
@@ -72,28 +76,31 @@ static void depthwise_convolve(const convolution *work) {
     /* Mix the kernels of eight output channels. */
     const channel_block channels = kernels_block(kernels, block);
     float bias[LANES];
-    kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-    kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+    const float *weight = convolution_kernels(work, block, 0, kernels->depth, mixed);
+    convolution_bias(work, block, bias);
 
     /* Convolve each with its input channel. */
     for (int32_t lane = 0; lane < channels.count; lane++) {
       const int32_t o = channels.first + lane;
-      const float *x = work->x + (size_t)(o / multiplier) * shape->H * shape->W;
-      float *y = work->y + (size_t)o * shape->Ho * shape->Wo;
+      const float *x = work->x + (o / multiplier) * work->x_channel;
+      float *y = work->y + o * work->y_channel;
       if (reads_planes)
         depthwise_3x3_convolve(&(depthwise_3x3_plane){.x = x,
                                                       .H = shape->H,
                                                       .W = shape->W,
-                                                      .padding = shape->padding,
-                                                      .stride = shape->stride,
-                                                      .weight = mixed + lane,
+                                                      .top = shape->top,
+                                                      .left = shape->left,
+                                                      .stride = shape->stride_h,
+                                                      .weight = weight + lane,
                                                       .bias = bias[lane],
                                                       .y = y,
                                                       .Wo = shape->Wo,
                                                       .first_row = work->first_row,
                                                       .end_row = work->end_row});
       else
-        depthwise_convolve_strips(work, &layout, x, offset, mixed + lane, bias[lane], y, padded);
+        depthwise_convolve_strips(work, &layout, x, offset, weight + lane, bias[lane], y, padded);
+      convolution_finish(work, o, (size_t)work->first_row * shape->Wo,
+                         (size_t)(work->end_row - work->first_row) * shape->Wo);
     }
   }
 }
@@ -106,6 +113,7 @@ static double depthwise_cost(const geometry *shape) { return shape->G > 1 ? UNLE
 const algorithm depthwise_algorithm = {.id = DK_ALGORITHM_DEPTHWISE,
                                        .name = "depthwise",
                                        .tile = 1,
+                                       .prefix = PREFIX_SCALE,
                                        .specialised = true,
                                        .covers = depthwise_covers,
                                        .cost = depthwise_cost,

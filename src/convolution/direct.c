@@ -5,7 +5,7 @@
  *
  *   1. inputs    padded[C/G][rows in][stride][width]   stays in the second-level cache (inner/strip.h)
  *   2. for each block of eight output channels
- *      a. mixed  [C/G * R*R][8]
+ *      a. mixed  [C/G * Rh*Rw][8]
  *      b. y      the strip convolved with them (inner/rows_direct.h) */
 #include "convolution/direct.h"
 #include "base/attributes.h"
@@ -26,7 +26,7 @@ static strip direct_layout_of(const geometry *shape) {
 
 /* The workspace: offsets [depth], mixed [depth, 8], padded [C/G, plane]. */
 static size_t direct_depth_floats(const geometry *shape) {
-  return round_up((size_t)(shape->C / shape->G) * shape->R * shape->R, 16);
+  return round_up((size_t)(shape->C / shape->G) * shape->Rh * shape->Rw, 16);
 }
 
 static uint64_t direct_workspace(const geometry *shape) {
@@ -46,32 +46,32 @@ static void direct_convolve(const convolution *work) {
   strip_taps(shape, &layout, channels, offset);
 
   for (int32_t g = first_group(work); g < end_group(work); g++) {
-    const float *x = work->x + (size_t)g * channels * shape->H * shape->W;
+    const float *x = work->x + (size_t)g * channels * work->x_channel;
     for (int32_t oy = work->first_row; oy < work->end_row; oy += layout.rows_out) {
       /* Write the strip out with its padding. */
       const int32_t rows = min_i32(layout.rows_out, work->end_row - oy);
       for (int32_t c = 0; c < channels; c++)
-        strip_fill(shape, &layout, x + (size_t)c * shape->H * shape->W, oy, rows, padded + c * layout.plane);
+        strip_fill(shape, &layout, x + c * work->x_channel, oy, rows, padded + c * layout.plane);
 
       rows_direct strip_rows = {.input = padded,
-                                .row_step = (size_t)shape->stride * layout.row,
+                                .row_step = (size_t)shape->stride_h * layout.row,
                                 .taps = kernels->depth,
                                 .offset = offset,
-                                .y_plane = (size_t)shape->Ho * shape->Wo,
+                                .y_plane = work->y_channel,
                                 .rows = rows,
                                 .Wo = shape->Wo};
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         /* Mix the kernels of eight output channels. */
         const channel_block channels_out = kernels_block(kernels, block);
         float bias[LANES];
-        kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
+        strip_rows.weight = convolution_kernels(work, block, 0, kernels->depth, mixed);
+        convolution_bias(work, block, bias);
 
         /* Convolve the strip with them. */
-        strip_rows.weight = mixed;
         strip_rows.bias = bias;
-        strip_rows.y = work->y + ((size_t)channels_out.first * shape->Ho + oy) * shape->Wo;
+        strip_rows.y = work->y + channels_out.first * work->y_channel + (size_t)oy * shape->Wo;
         rows_direct_convolve(&strip_rows, channels_out.count);
+        convolution_finish_rows(work, channels_out, oy, rows);
       }
     }
   }
@@ -87,16 +87,18 @@ SMALL double direct_row_cost(double taps, int32_t count, int32_t Wo) {
 }
 
 SMALL static double direct_cost(const geometry *shape) {
-  const double C = shape->C / shape->G, reach = (double)shape->dilation * (shape->R - 1);
-  const double rows_in = (shape->Ho - 1.0) * shape->stride + reach + 1;
-  const double columns_in = (double)shape->Wo * shape->stride + reach;
+  const double C = shape->C / shape->G;
+  const double rows_in =
+      (shape->Ho - 1.0) * shape->stride_h + (double)shape->dilation_h * (shape->Rh - 1) + 1;
+  const double columns_in = (double)shape->Wo * shape->stride_w + (double)shape->dilation_w * (shape->Rw - 1);
   const double padding = C * rows_in * (DIRECT_PADDING * columns_in / 4 + DIRECT_PADDING_ROW);
-  return padding + shape->Ho * direct_row_cost(C * shape->R * shape->R, shape->O / shape->G, shape->Wo);
+  return padding + shape->Ho * direct_row_cost(C * shape->Rh * shape->Rw, shape->O / shape->G, shape->Wo);
 }
 
 const algorithm direct_algorithm = {.id = DK_ALGORITHM_DIRECT,
                                     .name = "direct",
                                     .tile = 1,
+                                    .prefix = PREFIX_SCALE,
                                     .covers = direct_covers,
                                     .cost = direct_cost,
                                     .workspace = direct_workspace,

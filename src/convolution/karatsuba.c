@@ -90,7 +90,7 @@ SMALL static void karatsuba_order_taps(int32_t channels, const float *mixed, flo
 SMALL static v128_t karatsuba_fill_rows(const geometry *shape, const karatsuba_layout *layout, const float *x,
                                         int32_t oy, float *rows) {
   /* Write the five rows out with their padding: e0, o0, e1, o1, e2. */
-  pad_rows(x, shape->H, shape->W, shape->padding, 2 * oy, INPUT_ROWS, 2, layout->width, rows);
+  pad_rows(x, shape->H, shape->W, 2 * oy - shape->top, -shape->left, INPUT_ROWS, 2, layout->width, rows);
 
   /* Replace e0 by e0 - e1, and e2 by e2 - e1. */
   v128_t watch = wasm_f32x4_splat(0);
@@ -160,17 +160,17 @@ SMALL static void karatsuba_convolve(const convolution *work) {
     /* Mix the kernels of all blocks, and order their taps by sums. */
     const int32_t first_block = group_first_block(work, g), end_block = group_end_block(work, g);
     for (int32_t block = first_block; block < end_block; block++) {
-      kernels_mix(work->kernels, block, 0, work->kernels->depth, work->a, space + layout.mixed);
-      kernels_mix_bias(work->kernels, block, work->bias, work->a, bias + (block - first_block) * LANES);
-      karatsuba_order_taps(layout.channels, space + layout.mixed, u + (block - first_block) * layout.u_block);
+      const float *weight = convolution_kernels(work, block, 0, work->kernels->depth, space + layout.mixed);
+      convolution_bias(work, block, bias + (block - first_block) * LANES);
+      karatsuba_order_taps(layout.channels, weight, u + (block - first_block) * layout.u_block);
     }
 
-    const float *x = work->x + (size_t)g * layout.channels * shape->H * shape->W;
+    const float *x = work->x + (size_t)g * layout.channels * work->x_channel;
     for (int32_t oy = work->first_row; oy < work->end_row; oy += 2) {
       /* Prepare the input rows of a pair of output rows, all channels. */
       v128_t watch = wasm_f32x4_splat(0);
       for (int32_t c = 0; c < layout.channels; c++) {
-        const float *plane = x + (size_t)c * shape->H * shape->W;
+        const float *plane = x + c * work->x_channel;
         float *rows = space + layout.rows + c * layout.channel;
         watch = wasm_f32x4_add(watch, karatsuba_fill_rows(shape, &layout, plane, oy, rows));
       }
@@ -182,7 +182,7 @@ SMALL static void karatsuba_convolve(const convolution *work) {
       karatsuba_lanes some = {.offset = offset,
                               .channels = layout.channels,
                               .rows = min_i32(2, work->end_row - oy),
-                              .y_plane = (size_t)shape->Ho * shape->Wo,
+                              .y_plane = work->y_channel,
                               .y_row = (size_t)shape->Wo};
       for (int32_t block = first_block; block < end_block; block++) {
         const channel_block channels = kernels_block(work->kernels, block);
@@ -197,6 +197,7 @@ SMALL static void karatsuba_convolve(const convolution *work) {
             karatsuba_convolve_columns(&some, space + layout.rows + first, some.y + first);
           }
         }
+        convolution_finish_rows(work, channels, oy, some.rows);
       }
     }
   }
@@ -209,8 +210,8 @@ static uint64_t karatsuba_workspace(const geometry *shape) {
 }
 
 static bool karatsuba_covers(const geometry *shape) {
-  return shape->R == 3 && shape->stride == 2 && shape->dilation == 1 && shape->Wo >= COLUMNS &&
-         direct_algorithm.covers(shape);
+  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h == 2 && shape->dilation_h == 1 &&
+         shape->Wo >= COLUMNS && direct_algorithm.covers(shape);
 }
 
 SMALL static double karatsuba_cost(const geometry *shape) {
@@ -225,6 +226,7 @@ const algorithm karatsuba_algorithm = {.id = DK_ALGORITHM_KARATSUBA,
                                        .name = "karatsuba",
                                        .family = DK_ALGORITHM_TOOMCOOK,
                                        .tile = 2,
+                                       .prefix = PREFIX_SCALE,
                                        .covers = karatsuba_covers,
                                        .cost = karatsuba_cost,
                                        .workspace = karatsuba_workspace,

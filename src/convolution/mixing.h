@@ -2,7 +2,7 @@
  *
  * Output channels come in blocks of eight lanes. A block holds, for each of the K kernels in turn,
  *
- *     [C/G, R*R, 8]      lane = output channel within the block, zero if there is none
+ *     [C/G, Rh*Rw, 8]      lane = output channel within the block, zero if there is none
  *
  * Mixing a block reads K contiguous streams and writes one. The result has eight weights in a row for each
  * input channel and tap, as the inner loops read them. A block never spans two groups, except that depthwise
@@ -19,7 +19,7 @@
 
 typedef struct packed_kernels {
   int32_t K, O;
-  int32_t depth;      /* C/G * R*R, the taps that one output channel adds up */
+  int32_t depth;      /* C/G * Rh*Rw, the taps that one output channel adds up */
   int32_t run;        /* consecutive output channels that blocks tile: O/G, or O if depthwise */
   int32_t run_blocks; /* blocks of one run */
   int32_t blocks;     /* of all runs */

@@ -1,13 +1,14 @@
-/* For each group a matrix product [O/G, depth] x [depth, Ho*Wo], depth = C/G * R*R. A row of the second
- * matrix is what one tap of one input channel reads: at R = 1, stride 1 and no padding a plane of the input
- * as it lies.
+/* For each group a matrix product [O/G, depth] x [depth, Ho*Wo], depth = C/G * Rh*Rw. A row of the second
+ * matrix is what one tap of one input channel reads: at Rh = Rw = 1, stride 1 and no padding a plane of the
+ * input as it lies.
  *
  * For each group and panel of pixels:
  *
- *   1. copy      [depth][panel]   if a tap's pixels are apart, or planes are scattered; else x itself is read
- *   2. for each block of eight output channels
- *      a. mixed  [depth][8]       again for each panel: K multiply-adds a weight against the panel's hundreds
- *      b. y      the product (inner/matmul.h); the panel stays in a cache meanwhile */
+ *   1. copy      [depth][panel]     if a tap's pixels are apart, or planes are scattered; else x itself is
+ * read
+ *   2. for each three blocks of eight output channels
+ *      a. mixed  [3][depth][8]      for each panel, unless those of all blocks fit a cache; a single kernel
+ * is read where it lies b. y      the product (inner/matmul.h); the panel stays in a cache meanwhile */
 #include "convolution/panels.h"
 
 #include <string.h>
@@ -21,8 +22,10 @@ enum {
   LEAST_PANEL = 256,             /* pixels: mixing for fewer would show */
   MOST_COPY = 1024 * 1024 / 4,   /* floats of a copy with so many pixels: fits the second-level cache */
   LEAST_LARGE = 64,              /* pixels of a panel whose copy would not fit */
-  COLUMNS = 8,                   /* read by the product at a time */
-  CACHE_SETS = 64,               /* of the first-level cache */
+  COLUMNS = MATMUL_COLUMNS,
+  PRODUCT_BLOCKS = 3,          /* of a product: 24 rows, four tiles of six (inner/matmul.c) */
+  MOST_MIXED = 256 * 1024 / 4, /* floats of mixed kernels that are kept */
+  CACHE_SETS = 64,             /* of the first-level cache */
   CACHE_WAYS = 8,
   LINE_FLOATS = 16, /* of a cache line, on the processors with the shortest */
   PAGES = 64,       /* whose addresses the processor has at hand (the first-level TLB) */
@@ -47,7 +50,7 @@ static bool panels_scattered(int32_t channels, int32_t pixels) {
   return channels > sets * CACHE_WAYS;
 }
 
-static int32_t panels_depth(const geometry *shape) { return shape->C / shape->G * shape->R * shape->R; }
+static int32_t panels_depth(const geometry *shape) { return shape->C / shape->G * geometry_taps(shape); }
 
 /* Pixels, a multiple of COLUMNS, whose values for all taps fit so many floats. */
 static int32_t panels_fitting(const geometry *shape, int32_t floats) {
@@ -56,7 +59,8 @@ static int32_t panels_fitting(const geometry *shape, int32_t floats) {
 
 static panels_layout panels_layout_of(const geometry *shape) {
   const int32_t pixels = shape->Ho * shape->Wo;
-  const bool gathered = shape->R > 1 || shape->stride > 1 || shape->padding > 0;
+  const bool gathered = geometry_taps(shape) > 1 || shape->stride_h > 1 || shape->stride_w > 1 ||
+                        shape->top > 0 || shape->left > 0 || shape->bottom > 0 || shape->right > 0;
   const bool copied = gathered || pixels < COLUMNS || panels_scattered(shape->C / shape->G, pixels);
   const int32_t least = max_i32(min_i32(LEAST_PANEL, panels_fitting(shape, MOST_COPY)), LEAST_LARGE);
   int32_t panel = max_i32(panels_fitting(shape, copied ? COPY_FLOATS : PANEL_FLOATS), least);
@@ -65,8 +69,18 @@ static panels_layout panels_layout_of(const geometry *shape) {
   return (panels_layout){panel, copied, gathered, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
 }
 
-/* The workspace: mixed [depth, 8], copy [depth, row]. */
-static size_t panels_mixed_floats(const geometry *shape) { return (size_t)panels_depth(shape) * LANES; }
+/* How many blocks of one group are mixed at a time: all, so that they are mixed once for all panels, or as
+ * many as a product takes, or as fit. */
+static int32_t panels_mixed_blocks(const geometry *shape) {
+  const int32_t blocks = (shape->O / shape->G - 1) / LANES + 1;
+  const int32_t fitting = max_i32(MOST_MIXED / LANES / panels_depth(shape), 1);
+  return min_i32(blocks, fitting >= blocks ? fitting : min_i32(fitting, PRODUCT_BLOCKS));
+}
+
+/* The workspace: mixed [blocks, depth, 8], copy [depth, row]. */
+static size_t panels_mixed_floats(const geometry *shape) {
+  return (size_t)panels_mixed_blocks(shape) * panels_depth(shape) * LANES;
+}
 
 uint64_t panels_workspace(const geometry *shape) {
   const panels_layout layout = panels_layout_of(shape);
@@ -79,34 +93,34 @@ typedef struct tap_range {
   int32_t first, begin, end;
 } tap_range;
 
-static tap_range panels_tap_range(const geometry *shape, int32_t tap, int32_t length, int32_t outputs) {
-  const int32_t first = tap * shape->dilation - shape->padding;
-  const int32_t end = first < length ? (length - 1 - first) / shape->stride + 1 : 0;
-  const int32_t begin = first < 0 ? (-first - 1) / shape->stride + 1 : 0;
-  return (tap_range){first, min_i32(begin, outputs), min_i32(end, outputs)};
+static tap_range panels_tap_range(axis along, int32_t tap) {
+  const int32_t first = tap * along.dilation - along.before;
+  const int32_t end = first < along.inputs ? (along.inputs - 1 - first) / along.stride + 1 : 0;
+  const int32_t begin = first < 0 ? (-first - 1) / along.stride + 1 : 0;
+  return (tap_range){first, min_i32(begin, along.outputs), min_i32(end, along.outputs)};
 }
 
 /* What a tap of x [H, W] reads for `rows` rows of outputs from oy on: out [rows, Wo]. */
 static void panels_gather(const geometry *shape, const float *x, int32_t tap, int32_t oy, int32_t rows,
                           float *out) {
-  const tap_range down = panels_tap_range(shape, tap / shape->R, shape->H, shape->Ho);
-  const tap_range across = panels_tap_range(shape, tap % shape->R, shape->W, shape->Wo);
+  const tap_range down = panels_tap_range(geometry_down(shape), tap / shape->Rw);
+  const tap_range across = panels_tap_range(geometry_across(shape), tap % shape->Rw);
   const int32_t count = across.end - across.begin;
-  const int32_t column = across.begin * shape->stride + across.first; /* of x, if count > 0 */
+  const int32_t column = across.begin * shape->stride_w + across.first; /* of x, if count > 0 */
   for (const int32_t end = oy + rows; oy < end; oy++, out += shape->Wo) {
     const bool inside = oy >= down.begin && oy < down.end && count > 0;
     if (!inside || count < shape->Wo) memset(out, 0, sizeof(float) * shape->Wo);
     if (inside)
-      copy_row(x + (size_t)(oy * shape->stride + down.first) * shape->W + column, shape->stride, count,
+      copy_row(x + (size_t)(oy * shape->stride_h + down.first) * shape->W + column, shape->stride_w, count,
                out + across.begin);
   }
 }
 
-/* Pixels first .. first + count - 1 of every tap of the group x [C/G, H, W] into copy. */
-static void panels_copy(const geometry *shape, const panels_layout *layout, const float *x, int32_t first,
-                        int32_t count, float *copy) {
-  for (int32_t c = 0; c < shape->C / shape->G; c++, x += (size_t)shape->H * shape->W)
-    for (int32_t tap = 0; tap < shape->R * shape->R; tap++, copy += layout->row) {
+/* Pixels first .. first + count - 1 of every tap of a group, planes x_plane floats apart, into copy. */
+static void panels_copy(const geometry *shape, const panels_layout *layout, const float *x, size_t x_plane,
+                        int32_t first, int32_t count, float *copy) {
+  for (int32_t c = 0; c < shape->C / shape->G; c++, x += x_plane)
+    for (int32_t tap = 0; tap < geometry_taps(shape); tap++, copy += layout->row) {
       if (layout->gathered)
         panels_gather(shape, x, tap, first / shape->Wo, count / shape->Wo, copy);
       else
@@ -114,12 +128,51 @@ static void panels_copy(const geometry *shape, const panels_layout *layout, cons
     }
 }
 
+/* The kernels of some blocks [count, depth, 8], mixed if need be. */
+static const float *panels_kernels(const convolution *work, int32_t first, int32_t count, float *mixed) {
+  const size_t floats = (size_t)work->kernels->depth * LANES;
+  const float *w = convolution_kernels(work, first, 0, work->kernels->depth, mixed);
+  if (w == mixed)
+    for (int32_t i = 1; i < count; i++)
+      convolution_kernels(work, first + i, 0, work->kernels->depth, mixed + i * floats);
+  return w;
+}
+
+/* The product for some blocks and the panel of pixels first .. first + columns - 1, which begins at x. */
+static void panels_multiply(const convolution *work, int32_t block, int32_t blocks, const float *w,
+                            const float *x, size_t x_row, int32_t first, int32_t columns) {
+  const epilogue_prefix *steps = work->steps;
+  const channel_block last = kernels_block(work->kernels, block + blocks - 1);
+  const int32_t o = kernels_block(work->kernels, block).first, count = last.first + last.count - o;
+  const float *operand = NULL;
+  float bias[PRODUCT_BLOCKS * LANES], *y = work->y + o * work->y_channel + first;
+  for (int32_t i = 0; i < blocks; i++) convolution_bias(work, block + i, bias + i * LANES);
+  if (steps->operand)
+    operand =
+        steps->operand + (ptrdiff_t)work->sample * steps->stride[0] + (ptrdiff_t)o * steps->stride[1] + first;
+
+  matmul(&(matmul_operands){.w = w,
+                            .w_block = (size_t)work->kernels->depth * LANES,
+                            .bias = bias,
+                            .x = x,
+                            .x_row = x_row,
+                            .depth = work->kernels->depth,
+                            .columns = columns,
+                            .count = count,
+                            .y = y,
+                            .y_row = work->y_channel,
+                            .operand = operand,
+                            .operand_row = steps->stride[1],
+                            .clamp = steps->clamp});
+  for (int32_t i = 0; i < count; i++) convolution_finish(work, o + i, (size_t)first, (size_t)columns);
+}
+
 void panels_convolve(const algorithm *chosen, const convolution *work) {
   const geometry *shape = work->shape;
   const packed_kernels *kernels = work->kernels;
   const panels_layout layout = panels_layout_of(shape);
-  const int32_t pixels = shape->Ho * shape->Wo, end = work->end_row * shape->Wo;
-  const size_t x_plane = (size_t)shape->H * shape->W;
+  const int32_t end = work->end_row * shape->Wo;
+  const size_t x_plane = work->x_channel, block_floats = (size_t)kernels->depth * LANES;
   float *mixed = work->workspace, *copy = mixed + panels_mixed_floats(shape);
   assert_work(chosen, work);
 
@@ -128,25 +181,30 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
   if (layout.copied && layout.pixels < COLUMNS)
     memset(copy, 0, sizeof(float) * layout.row * (size_t)panels_depth(shape));
 
-  for (int32_t g = first_group(work); g < end_group(work); g++)
+  for (int32_t g = first_group(work); g < end_group(work); g++) {
+    const int32_t first_block = group_first_block(work, g), end_block = group_end_block(work, g);
+    const float *group_x = work->x + (size_t)g * (shape->C / shape->G) * x_plane;
+
+    /* Mix the kernels of all blocks, if there is room; else those of each product. */
+    const int32_t held = panels_mixed_blocks(shape), step = min_i32(held, PRODUCT_BLOCKS);
+    const bool all = held >= end_block - first_block;
+    const float *w = all ? panels_kernels(work, first_block, end_block - first_block, mixed) : NULL;
+
     for (int32_t begin = work->first_row * shape->Wo; begin < end; begin += layout.pixels) {
       /* A last panel that is read in place, narrower than the 8 columns of the product, begins earlier. */
       const int32_t first = layout.copied ? begin : min_i32(begin, end - COLUMNS);
       const int32_t columns = min_i32(begin + layout.pixels, end) - first;
-      const float *x = work->x + (size_t)g * (shape->C / shape->G) * x_plane;
-      if (layout.copied) panels_copy(shape, &layout, x, first, columns, copy);
+      if (layout.copied) panels_copy(shape, &layout, group_x, x_plane, first, columns, copy);
+      const float *x = layout.copied ? copy : group_x + first;
+      const size_t x_row = layout.copied ? layout.row : x_plane;
 
-      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
-        /* Mix the kernels of eight output channels. */
-        const channel_block channels = kernels_block(kernels, block);
-        float bias[LANES];
-        kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-        kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-
-        /* Multiply the panel by them. */
-        matmul(mixed, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
-               kernels->depth, columns, channels.count, work->y + (size_t)channels.first * pixels + first,
-               (size_t)pixels);
+      /* Multiply the panel by the kernels of a few blocks. */
+      for (int32_t block = first_block; block < end_block; block += step) {
+        const int32_t blocks = min_i32(step, end_block - block);
+        const float *some =
+            all ? w + (block - first_block) * block_floats : panels_kernels(work, block, blocks, mixed);
+        panels_multiply(work, block, blocks, some, x, x_row, first, columns);
       }
     }
+  }
 }

@@ -35,10 +35,16 @@ int32_t dk_algorithm_specialised(int32_t id) {
   return found && found->specialised;
 }
 
+/* At least as many inputs as the padded strips of any algorithm have along an axis. */
+static double planner_padded_length(axis along) {
+  const double reach = (double)along.dilation * (along.R - 1);
+  return along.inputs + ((double)along.before + along.after + reach + 16.0 * along.stride);
+}
+
 bool is_extreme(const geometry *shape) {
-  const double reach = (double)shape->dilation * (shape->R - 1);
-  const double margin = 2.0 * shape->padding + reach + 16.0 * shape->stride;
-  return (shape->H + margin) * (shape->W + margin) * (shape->C / shape->G) > 1 << 28;
+  return planner_padded_length(geometry_down(shape)) * planner_padded_length(geometry_across(shape)) *
+             (shape->C / shape->G) >
+         1 << 28;
 }
 
 const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced) {

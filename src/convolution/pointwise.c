@@ -4,7 +4,7 @@
 #include "convolution/panels.h"
 
 static bool pointwise_covers(const geometry *shape) {
-  return shape->R == 1 && direct_algorithm.covers(shape);
+  return geometry_taps(shape) == 1 && direct_algorithm.covers(shape);
 }
 
 static double pointwise_cost(const geometry *shape) {
@@ -17,6 +17,7 @@ static void pointwise_convolve(const convolution *work) { panels_convolve(&point
 const algorithm pointwise_algorithm = {.id = DK_ALGORITHM_POINTWISE,
                                        .name = "pointwise",
                                        .tile = 1,
+                                       .prefix = PREFIX_SCALE | PREFIX_ADD | PREFIX_CLAMP,
                                        .covers = pointwise_covers,
                                        .cost = pointwise_cost,
                                        .workspace = panels_workspace,

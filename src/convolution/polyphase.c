@@ -5,7 +5,8 @@
 #include "convolution/tiles.h"
 
 static bool polyphase_covers(const geometry *shape) {
-  return shape->R == 3 && shape->stride == 2 && shape->dilation == 1 && direct_algorithm.covers(shape);
+  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h == 2 && shape->dilation_h == 1 &&
+         direct_algorithm.covers(shape);
 }
 
 static double polyphase_cost(const geometry *shape) {
@@ -27,6 +28,7 @@ static void polyphase_convolve(const convolution *work) {
 const algorithm polyphase_algorithm = {.id = DK_ALGORITHM_POLYPHASE,
                                        .name = "polyphase",
                                        .tile = 4,
+                                       .prefix = PREFIX_SCALE,
                                        .shares = true,
                                        .covers = polyphase_covers,
                                        .cost = polyphase_cost,

@@ -4,11 +4,16 @@
 
 #include "convolution/convolution.h"
 
-/* The mixed weight of output channel o and tap i of [C/G, R, R]. */
+/* The weight of kernel k in the mixture. */
+static double reference_attention(const convolution *work, int32_t k) {
+  return work->a ? (double)work->a[k] : 1;
+}
+
+/* The mixed weight of output channel o and tap i of [C/G, Rh, Rw]. */
 static double reference_weight(const convolution *work, int32_t o, int32_t i) {
   double sum = 0;
   for (int32_t k = 0; k < work->shape->K; k++)
-    sum += (double)work->a[k] * (double)kernels_channel(work->kernels, k, o)[(size_t)i * LANES];
+    sum += reference_attention(work, k) * (double)kernels_channel(work->kernels, k, o)[(size_t)i * LANES];
   return sum;
 }
 
@@ -16,15 +21,15 @@ static double reference_bias(const convolution *work, int32_t o) {
   double sum = 0;
   if (work->bias)
     for (int32_t k = 0; k < work->shape->K; k++)
-      sum += (double)work->a[k] * (double)work->bias[(size_t)k * work->shape->O + o];
+      sum += reference_attention(work, k) * (double)work->bias[(size_t)k * work->shape->O + o];
   return sum;
 }
 
 static void reference_convolve(const convolution *work) {
   const geometry *shape = work->shape;
-  const int32_t depth = work->kernels->depth, R = shape->R, channels = shape->C / shape->G;
-  const size_t plane = (size_t)shape->H * shape->W;
-  double *weight = work->workspace; /* [C/G, R, R], of one output channel */
+  const int32_t depth = work->kernels->depth, channels = shape->C / shape->G;
+  const size_t plane = work->x_channel;
+  double *weight = work->workspace; /* [C/G, Rh, Rw], of one output channel */
   assert_work(&reference_algorithm, work);
 
   const channel_block last = kernels_block(work->kernels, work->end_block - 1);
@@ -39,15 +44,18 @@ static void reference_convolve(const convolution *work) {
       for (int32_t ox = 0; ox < shape->Wo; ox++) {
         double sum = bias;
         for (int32_t c = 0; c < channels; c++)
-          for (int32_t r = 0; r < R; r++)
-            for (int32_t q = 0; q < R; q++) {
-              const int32_t iy = oy * shape->stride - shape->padding + r * shape->dilation;
-              const int32_t ix = ox * shape->stride - shape->padding + q * shape->dilation;
+          for (int32_t r = 0; r < shape->Rh; r++)
+            for (int32_t q = 0; q < shape->Rw; q++) {
+              const int32_t iy = oy * shape->stride_h - shape->top + r * shape->dilation_h;
+              const int32_t ix = ox * shape->stride_w - shape->left + q * shape->dilation_w;
               if (iy < 0 || iy >= shape->H || ix < 0 || ix >= shape->W) continue; /* zero padding */
-              sum += weight[(c * R + r) * R + q] * (double)group[c * plane + (size_t)iy * shape->W + ix];
+              sum += weight[(c * shape->Rh + r) * shape->Rw + q] *
+                     (double)group[c * plane + (size_t)iy * shape->W + ix];
             }
-        work->y[((size_t)o * shape->Ho + oy) * shape->Wo + ox] = (float)sum;
+        work->y[o * work->y_channel + (size_t)oy * shape->Wo + ox] = (float)sum;
       }
+    convolution_finish(work, o, (size_t)work->first_row * shape->Wo,
+                       (size_t)(work->end_row - work->first_row) * shape->Wo);
   }
 }
 
@@ -57,7 +65,7 @@ static bool reference_covers(const geometry *shape) {
 }
 
 static uint64_t reference_workspace(const geometry *shape) {
-  return (uint64_t)sizeof(double) * (size_t)(shape->C / shape->G) * shape->R * shape->R;
+  return (uint64_t)sizeof(double) * (size_t)(shape->C / shape->G) * shape->Rh * shape->Rw;
 }
 
 /* More than any other algorithm. */

@@ -44,11 +44,11 @@ SMALL static tile_axis tiles_axis_of(int32_t length, tile_shape tile, int32_t d)
 
 /* Pixels of padded input along an axis that some tiles read. */
 static int32_t tiles_padded_length(const geometry *shape, int32_t m, int32_t tiles) {
-  return (tiles * m * shape->dilation - 1) * shape->stride + 2 * shape->dilation + 1;
+  return (tiles * m * shape->dilation_h - 1) * shape->stride_h + 2 * shape->dilation_h + 1;
 }
 
 SMALL static tiling tiles_layout_of(const geometry *shape, tile_shape tile) {
-  tiling layout = {.m = tile.m, .n = tile.n, .d = shape->dilation};
+  tiling layout = {.m = tile.m, .n = tile.n, .d = shape->dilation_h};
   const int32_t channels = round_up_i32(shape->C / shape->G, 4), d = layout.d;
 
   /* Strips of equal height whose V and M fit a cache. */
@@ -104,7 +104,7 @@ SMALL static void tiles_place(const geometry *shape, const tiling *layout, int32
         const int32_t ox = tiles_start(layout, &layout->across, tx) + phase % d;
         const bool last_row = ty == layout->down.tiles - 1, last_column = tx == layout->across.tiles - 1;
         *place = (tile_place){
-            .input = ((oy - top) * layout->width + (ox - left)) * shape->stride,
+            .input = ((oy - top) * layout->width + (ox - left)) * shape->stride_h,
             .output = oy * shape->Wo + ox,
             .top = last_row ? layout->down.shift : 0,
             .bottom = tiles_end(layout, shape->Ho - oy),
@@ -170,6 +170,7 @@ typedef struct tiles_strip {
   const tiling *layout;
   int32_t channels;           /* C/G */
   int32_t group, first_block; /* the group, and its first block of the work's */
+  int32_t first_row, end_row; /* of the outputs */
   int32_t top, left, rows;    /* where the padded strip begins in the image, and its rows */
   int32_t tiles[TILE_SETS];   /* in each set */
   const tile_place *places;   /* of the tiles */
@@ -216,7 +217,7 @@ static void tiles_transform_channels(const void *argument, int32_t index, int32_
   const float *x[4];
   for (int k = 0; k < 4; k++) {
     const int32_t channel = strip->group * strip->channels + min_i32(c + k, strip->channels - 1);
-    x[k] = strip->work->x + (size_t)channel * shape->H * shape->W;
+    x[k] = strip->work->x + channel * strip->work->x_channel;
   }
 
   /* Write the four channels side by side, with their padding, and transform their tiles. */
@@ -256,25 +257,30 @@ static void tiles_convolve_block(const void *argument, int32_t index, int32_t th
     /* Mix the kernels of many input channels, since the K kernels are read fastest without a pause, and
      * fill up the last four with zeros. */
     const int32_t count = min_i32(MIX_CHANNELS, strip->channels - first);
-    kernels_mix(work->kernels, block, first * 9, count * 9, work->a, mixed);
+    const float *weight = convolution_kernels(work, block, first * 9, count * 9, mixed);
     const int32_t in_fours = round_up_i32(count, 4);
-    memset(mixed + (size_t)count * 9 * LANES, 0, sizeof(float) * (in_fours - count) * 9 * LANES);
+    if (in_fours > count) {
+      if (weight != mixed) memcpy(mixed, weight, sizeof(float) * count * 9 * LANES);
+      memset(mixed + (size_t)count * 9 * LANES, 0, sizeof(float) * (in_fours - count) * 9 * LANES);
+      weight = mixed;
+    }
 
     /* Transform the kernels of a chunk of them, and multiply. */
     for (int32_t c = 0; c < in_fours; c += layout->chunk, v += layout->v_chunk) {
       const int32_t channels = min_i32(layout->chunk, in_fours - c);
-      strip->scheme->transform_kernels(channels, mixed + (size_t)c * 9 * LANES, u);
+      strip->scheme->transform_kernels(channels, weight + (size_t)c * 9 * LANES, u);
       tiles_multiply_chunk(strip, v, u, channels, channels_out.count, first + c > 0, m);
     }
   }
 
   /* Transform back, four output channels at a time; add the bias. */
   float bias[LANES];
-  kernels_mix_bias(work->kernels, block, work->bias, work->a, bias);
+  convolution_bias(work, block, bias);
   for (int32_t i = 0; i < channels_out.count; i += 4)
     strip->scheme->transform_outputs(shape, layout, strip->places, strip->tiles[0], m + i, bias + i,
                                      min_i32(4, channels_out.count - i),
-                                     work->y + (size_t)(channels_out.first + i) * shape->Ho * shape->Wo);
+                                     work->y + (channels_out.first + i) * work->y_channel, work->y_channel);
+  convolution_finish_rows(work, channels_out, strip->first_row, strip->end_row - strip->first_row);
 }
 
 /* Threads that share the work take four channels at a time, and when all channels are transformed, blocks. V
@@ -291,7 +297,7 @@ SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const c
                        .scheme = scheme,
                        .layout = &layout,
                        .channels = shape->C / shape->G,
-                       .left = tiles_start(&layout, &layout.across, 0) * shape->stride - shape->padding,
+                       .left = tiles_start(&layout, &layout.across, 0) * shape->stride_h - shape->left,
                        .places = places,
                        .v = space + layout.v,
                        .spoilt = &spoilt};
@@ -300,7 +306,9 @@ SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const c
     /* Place the tiles of a strip. */
     const int32_t rows = min_i32(layout.strip_rows, end_tile_row - row);
     tiles_place(shape, &layout, row, rows, places, strip.tiles);
-    strip.top = tiles_start(&layout, &layout.down, row) * shape->stride - shape->padding;
+    strip.first_row = row * tile_height;
+    strip.end_row = min_i32((row + rows) * tile_height, work->end_row);
+    strip.top = tiles_start(&layout, &layout.down, row) * shape->stride_h - shape->top;
     strip.rows = tiles_padded_length(shape, layout.m, rows);
 
     for (strip.group = first_group(work); strip.group < end_group(work); strip.group++) {
@@ -332,9 +340,9 @@ uint64_t tiles_workspace(const geometry *shape, tile_shape tile) {
 }
 
 SMALL double tiles_cost(const geometry *shape, tile_shape tile, const tiles_costs *costs) {
-  const tile_axis down = tiles_axis_of(shape->Ho, tile, shape->dilation);
-  const tile_axis across = tiles_axis_of(shape->Wo, tile, shape->dilation);
-  const int64_t phases = (int64_t)shape->dilation * shape->dilation;
+  const tile_axis down = tiles_axis_of(shape->Ho, tile, shape->dilation_h);
+  const tile_axis across = tiles_axis_of(shape->Wo, tile, shape->dilation_h);
+  const int64_t phases = (int64_t)shape->dilation_h * shape->dilation_h;
   const int64_t tiles = phases * down.tiles * across.tiles;
 
   /* Each of the n*n products is computed for four tiles at a time, or for two. */

@@ -56,7 +56,7 @@ typedef struct toomcook_lanes {
 } toomcook_lanes;
 
 static toomcook_layout toomcook_layout_of(const geometry *shape) {
-  const int32_t channels = shape->C / shape->G, R = shape->R, stride = shape->stride;
+  const int32_t channels = shape->C / shape->G, R = shape->Rh, stride = shape->stride_h;
   const int32_t blocks = (shape->O / shape->G - 1) / LANES + 1;
   toomcook_layout layout = {.n = R + (TOOM_TILE - 1) * stride};
 
@@ -92,22 +92,21 @@ static void toomcook_transform_kernels(const convolution *work, const toomcook_l
                                        const toomcook *toom, int32_t first_block, int32_t blocks,
                                        float *space) {
   const geometry *shape = work->shape;
-  const int32_t R = shape->R, channels = shape->C / shape->G;
-  float *mixed = space + layout->mixed;
+  const int32_t R = shape->Rh, channels = shape->C / shape->G;
   for (int32_t i = 0; i < blocks; i++) {
     /* Mix the kernels and biases of eight output channels. */
-    kernels_mix(work->kernels, first_block + i, 0, work->kernels->depth, work->a, mixed);
-    kernels_mix_bias(work->kernels, first_block + i, work->bias, work->a,
-                     space + layout->bias + (size_t)i * LANES);
+    const float *weight =
+        convolution_kernels(work, first_block + i, 0, work->kernels->depth, space + layout->mixed);
+    convolution_bias(work, first_block + i, space + layout->bias + (size_t)i * LANES);
 
     /* Transform each column q of taps of each input channel: phase p has the taps p, p + stride, ... */
     float *u = space + layout->u + i * layout->u_block;
     for (int32_t c = 0; c < channels; c++)
       for (int32_t q = 0; q < R; q++) {
         float *row = u + ((size_t)c * R + q) * LANES;
-        for (int32_t phase = 0; phase < shape->stride; phase++) {
-          toomcook_kernels(&toom[phase], mixed + (((size_t)c * R + phase) * R + q) * LANES,
-                           (size_t)shape->stride * R * LANES, row, layout->u_row);
+        for (int32_t phase = 0; phase < shape->stride_h; phase++) {
+          toomcook_kernels(&toom[phase], weight + (((size_t)c * R + phase) * R + q) * LANES,
+                           (size_t)shape->stride_h * R * LANES, row, layout->u_row);
           row += toom[phase].n * layout->u_row;
         }
       }
@@ -120,7 +119,7 @@ static v128_t toomcook_transform_inputs(const geometry *shape, const toomcook_la
                                         const toomcook *toom, const float *x, int32_t oy, int32_t ox,
                                         float *padded, float *v) {
   /* Columns begin .. end - 1 of V are within the image, 4 of them or more, or none. */
-  const int32_t left = ox - shape->padding; /* the column of x that column 0 of V is */
+  const int32_t left = ox - shape->left; /* the column of x that column 0 of V is */
   const int32_t begin = min_i32(max_i32(-left, 0), layout->width - 4);
   const int32_t end = max_i32(min_i32(shape->W - left, layout->width), begin);
 
@@ -136,7 +135,7 @@ static v128_t toomcook_transform_inputs(const geometry *shape, const toomcook_la
   /* Transform the columns between. */
   const int32_t columns = max_i32(end - begin, 4);
   const window input =
-      pad_window(x, shape->H, shape->W, oy - shape->padding, left + begin, layout->n, columns, padded);
+      pad_window(x, shape->H, shape->W, oy - shape->top, left + begin, layout->n, columns, padded);
   return toomcook_inputs(toom, input.data, input.row, columns, v + begin, (size_t)layout->width);
 }
 
@@ -147,9 +146,8 @@ static v128_t toomcook_transform_phases(const geometry *shape, const toomcook_la
   const int32_t row = (int32_t)layout->v_row;
   /* A last row that no output reads is left out: it could be so large that outputs lose their last digits to
    * it. */
-  const int32_t read = min_i32(shape->H, 2 * (shape->Ho - 1) + shape->R - shape->padding);
-  /* With 2 ox columns of padding less, the padded rows begin at the chunk. */
-  pad_rows(x, read, shape->W, shape->padding - 2 * ox, 2 * (oy - ox), layout->n, 2, layout->width, padded);
+  const int32_t read = min_i32(shape->H, 2 * (shape->Ho - 1) + shape->Rh - shape->top);
+  pad_rows(x, read, shape->W, 2 * oy - shape->top, 2 * ox - shape->left, layout->n, 2, layout->width, padded);
   const v128_t even = toomcook_inputs(&toom[0], padded, 2 * row, row, v, layout->v_row);
   const v128_t odd =
       toomcook_inputs(&toom[1], padded + row, 2 * row, row, v + toom[0].n * layout->v_row, layout->v_row);
@@ -200,8 +198,8 @@ static void toomcook_convolve_lanes(const toomcook_layout *layout, const toomcoo
 static void toomcook_convolve(const convolution *work) {
   const geometry *shape = work->shape;
   const toomcook_layout layout = toomcook_layout_of(shape);
-  const toomcook toom[2] = {toomcook_for((shape->R - 1) / shape->stride + 1),
-                            toomcook_for(shape->R / shape->stride)};
+  const toomcook toom[2] = {toomcook_for((shape->Rh - 1) / shape->stride_h + 1),
+                            toomcook_for(shape->Rh / shape->stride_h)};
   const int32_t channels = shape->C / shape->G;
   float *space = work->workspace, *v = space + layout.v;
   assert_work(&toomcook_algorithm, work);
@@ -214,9 +212,9 @@ static void toomcook_convolve(const convolution *work) {
   /* Where each tap's input is, [C/G, R]: one loop over all taps is fastest. */
   int32_t *offset = (int32_t *)(space + layout.offset);
   for (int32_t c = 0; c < channels; c++)
-    for (int32_t q = 0; q < shape->R; q++)
-      offset[c * shape->R + q] =
-          (int32_t)(c * layout.v_channel) + q % shape->stride * layout.width + q / shape->stride;
+    for (int32_t q = 0; q < shape->Rh; q++)
+      offset[c * shape->Rh + q] =
+          (int32_t)(c * layout.v_channel) + q % shape->stride_h * layout.width + q / shape->stride_h;
 
   for (int32_t g = first_group(work); g < end_group(work); g++) {
     const int32_t first_block = group_first_block(work, g);
@@ -230,10 +228,10 @@ static void toomcook_convolve(const convolution *work) {
         /* Transform the inputs of a chunk of columns, all channels. */
         v128_t watch = wasm_f32x4_splat(0);
         for (int32_t c = 0; c < channels; c++) {
-          const float *x = work->x + (size_t)(g * channels + c) * shape->H * shape->W;
+          const float *x = work->x + (g * channels + c) * work->x_channel;
           float *padded = space + layout.padded, *v_channel = v + c * layout.v_channel;
           v128_t seen;
-          if (shape->stride == 1)
+          if (shape->stride_h == 1)
             seen = toomcook_transform_inputs(shape, &layout, toom, x, oy, ox, padded, v_channel);
           else
             seen = toomcook_transform_phases(shape, &layout, toom, x, oy, ox, padded, v_channel);
@@ -244,15 +242,15 @@ static void toomcook_convolve(const convolution *work) {
           return;
         }
 
-        toomcook_lanes some = {.R = shape->R,
-                               .stride = shape->stride,
+        toomcook_lanes some = {.R = shape->Rh,
+                               .stride = shape->stride_h,
                                .channels = channels,
                                .rows = min_i32(TOOM_TILE, work->end_row - oy),
                                .columns = min_i32(layout.chunk, shape->Wo - ox),
                                .offset = offset,
                                .v = v,
                                .products = space + layout.products,
-                               .y_plane = (size_t)shape->Ho * shape->Wo,
+                               .y_plane = work->y_channel,
                                .y_row = (size_t)shape->Wo};
         /* Compute one or four output channels at a time from them. */
         for (int32_t i = 0; i < blocks; i++) {
@@ -264,6 +262,12 @@ static void toomcook_convolve(const convolution *work) {
             some.y = work->y + (block.first + lane) * some.y_plane + (size_t)oy * shape->Wo + ox;
             toomcook_convolve_lanes(&layout, toom, &some);
           }
+          /* A chunk that is narrower than the image is finished row by row. */
+          const bool whole = some.columns == shape->Wo;
+          for (int32_t lane = 0; lane < block.count; lane++)
+            for (int32_t r = 0; r < (whole ? 1 : some.rows); r++)
+              convolution_finish(work, block.first + lane, (size_t)(oy + r) * shape->Wo + ox,
+                                 (size_t)some.columns * (whole ? some.rows : 1));
         }
       }
     }
@@ -277,18 +281,19 @@ static uint64_t toomcook_workspace(const geometry *shape) {
 }
 
 static bool toomcook_covers(const geometry *shape) {
-  const bool has_transform = shape->R == 5 || shape->R == 7 || (shape->R == 3 && shape->stride == 1);
-  return has_transform && shape->stride <= 2 && shape->dilation == 1 && direct_algorithm.covers(shape);
+  const bool has_transform = shape->Rh == 5 || shape->Rh == 7 || (shape->Rh == 3 && shape->stride_h == 1);
+  return geometry_is_uniform(shape) && has_transform && shape->stride_h <= 2 && shape->dilation_h == 1 &&
+         direct_algorithm.covers(shape);
 }
 
 /* NEVER if U, which is all there at once, would be too large, or R = 7 too inexact: its error grows with the
  * channels that are added up, and 64 of them take up to two thirds of what the library promises. */
 SMALL static double toomcook_cost(const geometry *shape) {
   const toomcook_layout layout = toomcook_layout_of(shape);
-  const int32_t C = shape->C / shape->G, O = shape->O / shape->G, stride = shape->stride;
-  if (layout.bias - layout.u > MOST_U || (shape->R == 7 && C > 64)) return NEVER;
+  const int32_t C = shape->C / shape->G, O = shape->O / shape->G, stride = shape->stride_h;
+  if (layout.bias - layout.u > MOST_U || (shape->Rh == 7 && C > 64)) return NEVER;
   const double tiles = (shape->Ho - 1) / TOOM_TILE + 1, vectors = (shape->Wo - 1) / 4 + 1;
-  const double taps = (double)C * shape->R;
+  const double taps = (double)C * shape->Rh;
   const double wide_vectors = round_up_i32(shape->Wo, 8) / 4;
   const double row = layout.lanes == 1 ? O * (FEW_TAPS_TAP * taps + FEW_TAPS_BLOCK) * wide_vectors
                                        : direct_row_cost(taps, O, shape->Wo);
@@ -301,6 +306,7 @@ SMALL static double toomcook_cost(const geometry *shape) {
 const algorithm toomcook_algorithm = {.id = DK_ALGORITHM_TOOMCOOK,
                                       .name = "toomcook",
                                       .tile = TOOM_TILE,
+                                      .prefix = PREFIX_SCALE,
                                       .specialised = true,
                                       .covers = toomcook_covers,
                                       .cost = toomcook_cost,

@@ -4,7 +4,7 @@
  * For each block of eight output channels U[n][R][8] is mixed and transformed. Then, for each of its channels
  * and every four output rows:
  *
- *   a. inputs    V[n][W + 2 padding]   n = R + 3 input rows, transformed down the columns
+ *   a. inputs    V[n][W + padding]     n = R + 3 input rows, transformed down the columns
  *   b. products  M[n][Wo]              each row of V with the R taps of its row of U
  *   c. outputs   y                     transformed back, bias added
  *
@@ -26,11 +26,11 @@ typedef struct toomcook_depthwise_layout {
 } toomcook_depthwise_layout;
 
 static toomcook_depthwise_layout toomcook_depthwise_layout_of(const geometry *shape) {
-  const size_t taps = (size_t)shape->R * shape->R;
-  toomcook_depthwise_layout layout = {.n = shape->R + TOOM_TILE - 1, .u_row = (size_t)shape->R * LANES};
+  const size_t taps = (size_t)shape->Rh * shape->Rh;
+  toomcook_depthwise_layout layout = {.n = shape->Rh + TOOM_TILE - 1, .u_row = (size_t)shape->Rh * LANES};
   /* A cache line more, so that the n rows do not share cache sets; inner/rows_few_taps.h goes beyond a row by
    * less. */
-  layout.v_row = round_up((size_t)shape->W + 2 * (size_t)shape->padding, 16) + 16;
+  layout.v_row = round_up((size_t)shape->W + (size_t)shape->left + (size_t)shape->right, 16) + 16;
   layout.m_row = round_up((size_t)shape->Wo, 16) + 16;
   layout.mixed = 0;
   layout.u = layout.mixed + round_up(taps * LANES, 16);
@@ -51,10 +51,10 @@ static bool toomcook_depthwise_convolve_channel(const convolution *work,
   for (int32_t row = work->first_row; row < work->end_row; row += TOOM_TILE) {
     /* Transform the input rows of four output rows. */
     const int32_t oy = toomcook_first_row(row, work->first_row, work->end_row);
-    const window input = pad_window(x, shape->H, shape->W, oy - shape->padding, 0, layout->n, shape->W,
-                                    space + layout->window);
+    const window input =
+        pad_window(x, shape->H, shape->W, oy - shape->top, 0, layout->n, shape->W, space + layout->window);
     const v128_t watch =
-        toomcook_inputs(toom, input.data, input.row, shape->W, v + shape->padding, layout->v_row);
+        toomcook_inputs(toom, input.data, input.row, shape->W, v + shape->left, layout->v_row);
     if (!watch_holds(watch)) return false;
 
     /* Convolve each of the n rows with its taps. */
@@ -63,7 +63,7 @@ static bool toomcook_depthwise_convolve_channel(const convolution *work,
                                             .weight = u,
                                             .rows = layout->n,
                                             .channels = 1,
-                                            .R = shape->R,
+                                            .R = shape->Rh,
                                             .columns = shape->Wo,
                                             .y = products,
                                             .y_row = layout->m_row});
@@ -79,7 +79,7 @@ static void toomcook_depthwise_convolve(const convolution *work) {
   const geometry *shape = work->shape;
   const packed_kernels *kernels = work->kernels;
   const toomcook_depthwise_layout layout = toomcook_depthwise_layout_of(shape);
-  const toomcook toom = toomcook_for(shape->R);
+  const toomcook toom = toomcook_for(shape->Rh);
   const int32_t multiplier = shape->O / shape->G;
   float *space = work->workspace, *mixed = space + layout.mixed, *u = space + layout.u;
   assert_work(&toomcook_depthwise_algorithm, work);
@@ -91,20 +91,22 @@ static void toomcook_depthwise_convolve(const convolution *work) {
     /* Mix the kernels of eight output channels and transform them, one column of taps at a time. */
     const channel_block channels = kernels_block(kernels, block);
     float bias[LANES];
-    kernels_mix(kernels, block, 0, kernels->depth, work->a, mixed);
-    kernels_mix_bias(kernels, block, work->bias, work->a, bias);
-    for (int32_t q = 0; q < shape->R; q++)
-      toomcook_kernels(&toom, mixed + q * LANES, (size_t)shape->R * LANES, u + q * LANES, layout.u_row);
+    const float *weight = convolution_kernels(work, block, 0, kernels->depth, mixed);
+    convolution_bias(work, block, bias);
+    for (int32_t q = 0; q < shape->Rh; q++)
+      toomcook_kernels(&toom, weight + q * LANES, (size_t)shape->Rh * LANES, u + q * LANES, layout.u_row);
 
     /* Convolve each channel with its input channel. */
     for (int32_t lane = 0; lane < channels.count; lane++) {
       const int32_t o = channels.first + lane;
-      const float *x = work->x + (size_t)(o / multiplier) * shape->H * shape->W;
-      float *y = work->y + (size_t)o * shape->Ho * shape->Wo;
+      const float *x = work->x + (o / multiplier) * work->x_channel;
+      float *y = work->y + o * work->y_channel;
       if (!toomcook_depthwise_convolve_channel(work, &layout, &toom, x, u + lane, bias[lane], y, space)) {
         depthwise_algorithm.convolve(work);
         return;
       }
+      convolution_finish(work, o, (size_t)work->first_row * shape->Wo,
+                         (size_t)(work->end_row - work->first_row) * shape->Wo);
     }
   }
 }
@@ -116,8 +118,9 @@ static uint64_t toomcook_depthwise_workspace(const geometry *shape) {
 }
 
 static bool toomcook_depthwise_covers(const geometry *shape) {
-  return shape->C == shape->G && (shape->R == 5 || shape->R == 7 || shape->R == 9) && shape->stride == 1 &&
-         shape->dilation == 1 && shape->W >= LEAST_COLUMNS;
+  return shape->C == shape->G && geometry_is_uniform(shape) &&
+         (shape->Rh == 5 || shape->Rh == 7 || shape->Rh == 9) && shape->stride_h == 1 &&
+         shape->dilation_h == 1 && shape->W >= LEAST_COLUMNS;
 }
 
 /* Short rows are faster without transforms: at 13 columns this is 1.06 (R = 5) to 1.22 times (R = 9) as fast
@@ -130,6 +133,7 @@ const algorithm toomcook_depthwise_algorithm = {.id = DK_ALGORITHM_TOOMCOOK_DEPT
                                                 .name = "toomcook_depthwise",
                                                 .family = DK_ALGORITHM_TOOMCOOK,
                                                 .tile = TOOM_TILE,
+                                                .prefix = PREFIX_SCALE,
                                                 .specialised = true,
                                                 .covers = toomcook_depthwise_covers,
                                                 .cost = toomcook_depthwise_cost,

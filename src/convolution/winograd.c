@@ -9,7 +9,8 @@
 enum { MOST_CHANNELS = 4096 };
 
 static bool winograd_covers(const geometry *shape) {
-  return shape->R == 3 && shape->stride == 1 && direct_algorithm.covers(shape);
+  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h == 1 &&
+         direct_algorithm.covers(shape);
 }
 
 static double winograd_cost(const geometry *shape) {
@@ -30,6 +31,7 @@ static void winograd_convolve(const convolution *work) {
 const algorithm winograd_algorithm = {.id = DK_ALGORITHM_WINOGRAD,
                                       .name = "winograd",
                                       .tile = 4,
+                                      .prefix = PREFIX_SCALE,
                                       .shares = true,
                                       .covers = winograd_covers,
                                       .cost = winograd_cost,

@@ -78,17 +78,17 @@ WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t beg
   copy_row(input, step, end - begin, out + begin);
 }
 
-void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,
-              int32_t phases, int32_t width, float *out) {
+void pad_rows(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows, int32_t phases,
+              int32_t width, float *out) {
   DK_ASSERT(phases >= 1 && width >= 4);
   const size_t row_floats = (size_t)phases * width;
   for (int32_t phase = 0; phase < phases; phase++) {
     /* Place i of this phase is input column i * phases - lead; places begin .. end - 1 lie in the input. */
-    const int64_t lead = (int64_t)padding - phase;
+    const int64_t lead = -(int64_t)left - phase;
     const int32_t begin = clamp(lead <= 0 ? 0 : (lead + phases - 1) / phases, 0, width);
     const int32_t end = clamp(((int64_t)W + lead + phases - 1) / phases, begin, width);
     float *row = out + (size_t)phase * width;
-    for (int32_t y = first - padding; y < first - padding + rows; y++, row += row_floats) {
+    for (int32_t y = top; y < top + rows; y++, row += row_floats) {
       const bool inside = y >= 0 && y < H && begin < end;
       const float *input = inside ? x + (size_t)y * W + ((int64_t)begin * phases - lead) : NULL;
       fill_row(input, phases, begin, inside ? end : begin, width, row);

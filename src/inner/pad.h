@@ -7,11 +7,11 @@
 /* out [count] = input[0], input[step], input[2 * step], ... */
 void copy_row(const float *input, int32_t step, int32_t count, float *out);
 
-/* Writes rows first .. first + rows - 1 of the padded plane of x [H, W] to out [rows, phases, width].
- * Row 0 is the top row of padding. Column j goes to phase j % phases, place j / phases. Columns beyond the
- * padded input are zero. A negative padding leaves out that many rows and columns. width >= 4. */
-void pad_rows(const float *x, int32_t H, int32_t W, int32_t padding, int32_t first, int32_t rows,
-              int32_t phases, int32_t width, float *out);
+/* Writes out [rows, phases, width]: the window of the zero-padded plane of x [H, W] that begins at (top,
+ * left), which may be negative. Column j of the window goes to phase j % phases, place j / phases. width >=
+ * 4. */
+void pad_rows(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows, int32_t phases,
+              int32_t width, float *out);
 
 /* A window of a zero-padded plane. */
 typedef struct window {

@@ -33,35 +33,35 @@ INLINE void plane_depthwise_store(const int width, const v128_t *sum, int32_t co
 
 /* Adds one input row to output rows first .. last of a block. weight is the row of taps that output row
  * `first` applies to it. Each output row below applies the row of taps above. */
-INLINE void plane_depthwise_add_row(const int first, const int last, const int width, int32_t R,
+INLINE void plane_depthwise_add_row(const int first, const int last, const int width, int32_t Rw,
                                     const float *input, const float *weight, v128_t sum[ROWS][2]) {
 #pragma clang loop unroll(disable)
-  for (const float *end = input + R; input != end; input++, weight += LANES) {
+  for (const float *end = input + Rw; input != end; input++, weight += LANES) {
     v128_t x[2];
     for (int v = 0; v < width; v++) x[v] = wasm_v128_load(input + 4 * v);
     const float *tap = weight;
     for (int y = first; y <= last; y++) {
       /* Never before the first row of taps. */
-      if (y > first) tap -= R * LANES;
+      if (y > first) tap -= Rw * LANES;
       const v128_t w = wasm_v128_load32_splat(tap);
       for (int v = 0; v < width; v++) sum[y][v] = madd(w, x[v], sum[y][v]);
     }
   }
 }
 
-/* A block of ROWS rows and `width` vectors of output. R >= ROWS. */
+/* A block of ROWS rows and `width` vectors of output. Rh >= ROWS. */
 INLINE void plane_depthwise_shared(const int width, const depthwise_strip *strip, int32_t row, int32_t column,
                                    int32_t columns) {
-  const int32_t R = strip->R;
+  const int32_t Rh = strip->Rh, Rw = strip->Rw;
   const float *input = strip->input + (size_t)row * strip->row + column, *weight = strip->weight;
-  const size_t taps = (size_t)R * LANES;
+  const size_t taps = (size_t)Rw * LANES;
   v128_t sum[ROWS][2];
   for (int i = 0; i < ROWS; i++)
     for (int v = 0; v < width; v++) sum[i][v] = wasm_f32x4_splat(strip->bias);
 
       /* The weights advance with the input rows until the last row of taps, and stay there. */
 #define ADD_ROW(first, last)                                                                                 \
-  plane_depthwise_add_row(first, last, width, R, input, weight, sum);                                        \
+  plane_depthwise_add_row(first, last, width, Rw, input, weight, sum);                                       \
   input += strip->row
   ADD_ROW(0, 0);
   weight += taps;
@@ -69,7 +69,7 @@ INLINE void plane_depthwise_shared(const int width, const depthwise_strip *strip
   weight += taps;
   ADD_ROW(0, 2);
 #pragma clang loop unroll(disable)
-  for (int32_t i = 3; i < R; i++) {
+  for (int32_t i = 3; i < Rh; i++) {
     weight += taps;
     ADD_ROW(0, 3);
   }
@@ -87,9 +87,9 @@ INLINE void plane_depthwise_shared(const int width, const depthwise_strip *strip
 /* A block of `height` rows and `width` vectors of output, from (row, column) on. */
 INLINE void plane_depthwise_any(const int height, const int width, const depthwise_strip *strip, int32_t row,
                                 int32_t column, int32_t columns) {
-  const size_t row_step = (size_t)strip->stride * strip->row;
+  const size_t row_step = (size_t)strip->stride_h * strip->row;
   const float *input = strip->input + row * row_step + column, *weight = strip->weight;
-  const int32_t taps = strip->R * strip->R;
+  const int32_t taps = strip->Rh * strip->Rw;
   v128_t sum[ROWS][2];
   for (int i = 0; i < height; i++)
     for (int v = 0; v < width; v++) sum[i][v] = wasm_f32x4_splat(strip->bias);
@@ -143,14 +143,16 @@ static void plane_depthwise_shared_rows(const depthwise_strip *strip, int32_t ro
 }
 
 void plane_depthwise_convolve(const depthwise_strip *strip) {
-  DK_ASSERT(strip->rows >= 1 && strip->Wo >= 1 && strip->R >= 1);
+  DK_ASSERT(strip->rows >= 1 && strip->Wo >= 1 && strip->Rh >= 1 && strip->Rw >= 1);
   /* A table keeps these separate functions (base/attributes.h says why). */
   enum { ROW, ANY, SHARED };
   static void (*const convolve[])(const depthwise_strip *,
                                   int32_t) = {[ROW] = plane_depthwise_one_row,
                                               [ANY] = plane_depthwise_four_rows,
                                               [SHARED] = plane_depthwise_shared_rows};
-  const bool shared = strip->stride == 1 && strip->dilation == 1 && strip->R >= ROWS;
+  const bool adjacent =
+      strip->stride_h == 1 && strip->stride_w == 1 && strip->dilation_h == 1 && strip->dilation_w == 1;
+  const bool shared = adjacent && strip->Rh >= ROWS;
   if (strip->rows < ROWS) {
     for (int32_t row = 0; row < strip->rows; row++) convolve[ROW](strip, row);
   } else {

@@ -9,15 +9,15 @@ enum { DEPTHWISE_ROWS = 4, DEPTHWISE_COLUMNS = 8 }; /* the register block, of ou
 typedef struct depthwise_strip {
   const float *input; /* as inner/strip.h lays it out, for DEPTHWISE_COLUMNS columns at a time */
   int32_t row;        /* floats from one input row to the next */
-  int32_t R, stride, dilation;
-  const int32_t *offset; /* [R*R], as strip_taps writes them */
-  const float *weight;   /* [R*R], LANES floats apart */
+  int32_t Rh, Rw, stride_h, stride_w, dilation_h, dilation_w;
+  const int32_t *offset; /* [Rh*Rw], as strip_taps writes them */
+  const float *weight;   /* [Rh*Rw], LANES floats apart */
   float bias;
   float *y; /* [rows, Wo], written */
   int32_t rows, Wo;
 } depthwise_strip;
 
-/* Convolves a strip of the channel, with any R, stride and dilation. */
+/* Convolves a strip of the channel, with any kernel, stride and dilation. */
 void plane_depthwise_convolve(const depthwise_strip *strip);
 
 #endif

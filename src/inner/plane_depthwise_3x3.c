@@ -72,8 +72,8 @@ INLINE void plane_depthwise_3x3_roll(const int stride, const edges edge, const d
   /* Copies: the compiler must assume that a store changes *plane. */
   const int32_t W = plane->W, Wo = plane->Wo;
   /* The input row of the first row of taps. */
-  const int32_t top = first * stride - plane->padding;
-  const float *x = plane->x + (edge.left ? 0 : column * stride - plane->padding);
+  const int32_t top = first * stride - plane->top;
+  const float *x = plane->x + (edge.left ? 0 : column * stride - plane->left);
   float *y = plane->y + (size_t)first * Wo + column;
 
   v128_t upper = bias, lower = bias;
@@ -149,8 +149,8 @@ static void plane_depthwise_3x3_right_2(const depthwise_3x3_plane *plane, int32_
 }
 
 void depthwise_3x3_convolve(const depthwise_3x3_plane *plane) {
-  DK_ASSERT((plane->stride == 1 || plane->stride == 2) && (plane->padding == 0 || plane->padding == 1) &&
-            plane->Wo > 4);
+  DK_ASSERT((plane->stride == 1 || plane->stride == 2) && plane->Wo > 4);
+  DK_ASSERT((plane->top == 0 || plane->top == 1) && (plane->left == 0 || plane->left == 1));
   DK_ASSERT(0 <= plane->first_row && plane->first_row < plane->end_row);
   /* A table keeps these separate functions (base/attributes.h says why). */
   enum { INNER, LEFT, RIGHT };
@@ -165,11 +165,11 @@ void depthwise_3x3_convolve(const depthwise_3x3_plane *plane) {
   void (*const *const roll)(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) =
       by_stride[plane->stride];
   const int32_t last = plane->Wo - 4;
-  const bool right = (plane->Wo - 1) * plane->stride + 2 - plane->padding >= plane->W;
+  const bool right = (plane->Wo - 1) * plane->stride + 2 - plane->left >= plane->W;
   for (int32_t first = plane->first_row; first < plane->end_row; first += STRIP_ROWS) {
     const int32_t end = plane->end_row - first < STRIP_ROWS ? plane->end_row : first + STRIP_ROWS;
-    if (plane->padding) roll[LEFT](plane, first, end, 0);
-    for (int32_t column = plane->padding ? 4 : 0; column < last; column += 4)
+    if (plane->left) roll[LEFT](plane, first, end, 0);
+    for (int32_t column = plane->left ? 4 : 0; column < last; column += 4)
       roll[INNER](plane, first, end, column);
     roll[right ? RIGHT : INNER](plane, first, end, last);
   }

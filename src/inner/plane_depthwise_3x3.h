@@ -7,8 +7,8 @@
 typedef struct depthwise_3x3_plane {
   const float *x; /* [H, W] */
   int32_t H, W;
-  int32_t padding, stride; /* padding 0 or 1, stride 1 or 2 */
-  const float *weight;     /* [9], LANES floats apart */
+  int32_t top, left, stride; /* padding 0 or 1 at each side, stride 1 or 2 */
+  const float *weight;       /* [9], LANES floats apart */
   float bias;
   float *y;                   /* [Ho, Wo] */
   int32_t Wo;                 /* more than 4 */

@@ -88,8 +88,8 @@ INLINE void winograd_transform_kernels(const tile_shape f, int32_t channels, con
 
 /* Stores the pixels of a tile [m][4 channels][4 columns] that are outputs. */
 APART SMALL static void winograd_store_pixels(const geometry *s, const tile_place *place, int32_t count,
-                                              const float *tile, float *y) {
-  const ptrdiff_t d = s->dilation, y_plane = (ptrdiff_t)s->Ho * s->Wo;
+                                              const float *tile, float *y, size_t y_plane) {
+  const ptrdiff_t d = s->dilation_h;
   for (int32_t r = place->top; r < place->bottom; r++)
     for (int32_t k = 0; k < count; k++) {
       const float *pixels = tile + (r * 4 + k) * 4;
@@ -108,12 +108,11 @@ APART SMALL static void winograd_store_pixels(const geometry *s, const tile_plac
 
 INLINE void winograd_transform_outputs(const tile_shape f, const geometry *s, const tiling *t,
                                        const tile_place *place, int32_t tiles, const float *products,
-                                       const float *bias, int32_t count, float *y) {
+                                       const float *bias, int32_t count, float *y, size_t y_plane) {
   const int m = f.m, n = f.n;
-  const size_t y_plane = (size_t)s->Ho * s->Wo;
   const size_t m_plane = t->m_plane, row = n * m_plane;
   const int skip_first = 2 * t->down.skip[0], skip_last = 2 * t->down.skip[n - 1];
-  const bool may_be_whole = count == 4 && s->dilation == 1;
+  const bool may_be_whole = count == 4 && s->dilation_h == 1;
   const v128_t b = wasm_v128_load(bias);
   for (; tiles > 0; tiles--, place++) {
     /* A' down each column of the products. */
@@ -149,7 +148,7 @@ INLINE void winograd_transform_outputs(const tile_shape f, const geometry *s, co
       float *channel = out;
       for (int k = 0; k < 4; k++, channel += channel_step) wasm_v128_store(channel, a[k]);
     }
-    if (!whole) winograd_store_pixels(s, place, count, edge[0][0], pixels);
+    if (!whole) winograd_store_pixels(s, place, count, edge[0][0], pixels, y_plane);
   }
 }
 
@@ -170,12 +169,13 @@ static void kernels_polyphase(int32_t channels, const float *mixed, float *u) {
 }
 
 static void outputs_f4(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
-                       const float *products, const float *bias, int32_t count, float *y) {
-  winograd_transform_outputs(f4, s, t, place, tiles, products, bias, count, y);
+                       const float *products, const float *bias, int32_t count, float *y, size_t y_plane) {
+  winograd_transform_outputs(f4, s, t, place, tiles, products, bias, count, y, y_plane);
 }
 static void outputs_polyphase(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
-                              const float *products, const float *bias, int32_t count, float *y) {
-  winograd_transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y);
+                              const float *products, const float *bias, int32_t count, float *y,
+                              size_t y_plane) {
+  winograd_transform_outputs(polyphase, s, t, place, tiles, products, bias, count, y, y_plane);
 }
 
 const scheme winograd_f4 = {F4, inputs_f4, kernels_f4, outputs_f4};

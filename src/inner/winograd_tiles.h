@@ -61,10 +61,11 @@ typedef struct scheme {
   /* Mixed kernels [channels, 9, 8] -> U of a chunk [channels, 2, U_HALF]. */
   void (*transform_kernels)(int32_t channels, const float *mixed, float *u);
 
-  /* M [n*n][tiles][8] -> outputs. Lane k of `count` lanes, from products on, goes to the plane y + k planes.
-   */
+  /* M [n*n][tiles][8] -> outputs. Lane k of `count` lanes, from products on, goes to the plane at
+   * y + k * y_plane. */
   void (*transform_outputs)(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
-                            const float *products, const float *bias, int32_t count, float *y);
+                            const float *products, const float *bias, int32_t count, float *y,
+                            size_t y_plane);
 } scheme;
 
 extern const scheme winograd_f4, winograd_polyphase;

@@ -12,7 +12,7 @@ typedef struct block_parameters {
   double *bn_weight, *bn_bias; /* [M] */
   double *conv2_weight;        /* [K, M] */
   double *conv2_bias;          /* [K] */
-  double *weight;              /* [K, O, C/G, R, R] */
+  double *weight;              /* [K, O, C/G, Rh, Rw] */
   double *bias;                /* [K, O] or NULL */
 } block_parameters;
 
@@ -30,7 +30,7 @@ void attention_reference_forward(const block_reference *block, const double *x, 
 void attention_reference_backward(const block_reference *block, const attention_tape *tape, const double *ga,
                                   double *gx, const block_parameters *gradients, double *scratch);
 
-/* x [N, C, H, W], a [N, K] -> y [N, O, Ho, Wo]. scratch holds (O * C/G * R*R + O) doubles. */
+/* x [N, C, H, W], a [N, K] -> y [N, O, Ho, Wo]. scratch holds (O * C/G * Rh*Rw + O) doubles. */
 void aggregation_reference_forward(const block_reference *block, const double *x, const double *a, double *y,
                                    double *scratch);
 

@@ -11,8 +11,9 @@
 #include "aggregation.h"
 #include "base/workspace.h"
 #include "convolution/convolution.h"
-#include "pool.h"
+#include "inner/sums.h"
 #include "support.h"
+#include "windows.h"
 
 static const double TOLERANCE = 2e-5;
 
@@ -34,10 +35,10 @@ static int32_t algorithm_count(void) {
 
 static void print_problem(const problem *p, const char *what, uint32_t seed, int index) {
   const dk_aggregation_config *c = &p->config;
-  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d R=%d H=%d W=%d stride=%d padding=%d dilation=%d "
-         "bias=%d (seed %u, number %d)\n",
-         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, c->kernel_size, p->H, p->W,
-         c->stride, c->padding, c->dilation, c->bias, seed, index);
+  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d H=%d W=%d ", what, p->N, c->in_channels, c->out_channels,
+         c->groups, c->num_kernels, p->H, p->W);
+  print_window(c);
+  printf("bias=%d (seed %u, number %d)\n", c->bias, seed, index);
 }
 
 static problem random_problem(random_state *random, int index) {
@@ -58,15 +59,11 @@ static problem random_problem(random_state *random, int index) {
     c->in_channels = c->groups * random_between(random, 1, 9);
     c->out_channels = c->groups * random_between(random, 1, 9);
   }
-  c->kernel_size = random_of(random, kernel_sizes, COUNT(kernel_sizes));
+  random_window(random, c, kernel_sizes, COUNT(kernel_sizes), 3);
   if (index % 100 == 50) { /* several chunks of channels, and several steps of mixing their kernels */
-    c->groups = 1, c->kernel_size = 3;
+    c->groups = 1, c->kernel_size[0] = c->kernel_size[1] = 3;
     c->in_channels = index % 500 == 50 ? random_between(random, 513, 521) : random_between(random, 65, 70);
   }
-  c->stride = random_between(random, 0, 2) ? 1 : random_between(random, 2, 4);
-  c->dilation = random_between(random, 0, 3) ? 1 : random_between(random, 2, 3);
-  c->padding = random_between(random, 0, 1) ? c->kernel_size / 2 * c->dilation
-                                            : random_between(random, 0, c->kernel_size + 1);
   c->num_kernels = random_between(random, 1, 6);
   c->bias = random_between(random, 0, 1);
   do {
@@ -74,7 +71,7 @@ static problem random_problem(random_state *random, int index) {
     p.W = random_of(random, sizes, COUNT(sizes));
     if (c->in_channels <= 33 && random_between(random, 0, 15) == 0) p.W += 150; /* several strips or panels */
     if (c->in_channels <= 33 && random_between(random, 0, 15) == 0) p.H += 100;
-  } while (c->dilation * (c->kernel_size - 1) + 1 > 2 * c->padding + (p.H < p.W ? p.H : p.W));
+  } while (window_outputs(c, 0, p.H) < 1 || window_outputs(c, 1, p.W) < 1);
   return p;
 }
 
@@ -87,8 +84,7 @@ typedef struct data {
 static data random_data(random_state *random, const problem *p) {
   const dk_aggregation_config *c = &p->config;
   data d;
-  d.weights = (size_t)c->num_kernels * c->out_channels * (c->in_channels / c->groups) * c->kernel_size *
-              c->kernel_size;
+  d.weights = (size_t)c->num_kernels * c->out_channels * (c->in_channels / c->groups) * window_taps(c);
   d.biases = (size_t)c->num_kernels * c->out_channels;
   d.inputs = (size_t)p->N * c->in_channels * p->H * p->W;
   d.weight = malloc(sizeof(float) * d.weights);
@@ -219,9 +215,9 @@ static int check_problem(dk_context *context, random_state *random, const proble
 static int check_numbers(void) {
   dk_aggregation_config config = {.in_channels = 1,
                                   .out_channels = 1,
-                                  .kernel_size = 1,
-                                  .stride = 1,
-                                  .dilation = 1,
+                                  .kernel_size = {1, 1},
+                                  .stride = {1, 1},
+                                  .dilation = {1, 1},
                                   .groups = 1,
                                   .num_kernels = 1};
   int failures = 0;
@@ -265,23 +261,25 @@ int check_depthwise_3x3(uint32_t seed) {
   int failures = 0, number = 0, compared[MOST_ALGORITHMS] = {0};
   dk_context *context = dk_context_create();
   for (int32_t stride = 1; stride <= 2; stride++)
-    for (int32_t padding = 0; padding <= 1; padding++)
-      for (int32_t H = 3 - 2 * padding; H <= 7; H++)
-        for (int32_t W = 3 - 2 * padding; W <= 8 * stride + 4; W++, number++) {
+    for (int32_t sides = 0; sides < 16; sides++) { /* bit i: whether side i has padding */
+      const int32_t top = sides & 1, left = sides >> 1 & 1, bottom = sides >> 2 & 1, right = sides >> 3;
+      for (int32_t H = 3 - top - bottom; H <= 7; H++)
+        for (int32_t W = 3 - left - right; W <= 8 * stride + 4; W++, number++) {
           const problem p = {.config = {.in_channels = 2,
                                         .out_channels = 2,
                                         .groups = 2,
                                         .num_kernels = 2,
-                                        .kernel_size = 3,
-                                        .stride = stride,
-                                        .padding = padding,
-                                        .dilation = 1,
+                                        .kernel_size = {3, 3},
+                                        .stride = {stride, stride},
+                                        .padding = {top, left, bottom, right},
+                                        .dilation = {1, 1},
                                         .bias = 1},
                              .N = 1,
                              .H = H,
                              .W = W};
           failures += check_problem(context, &random, &p, seed, number, compared);
         }
+    }
   dk_context_destroy(context);
   printf("depthwise 3x3 compared with the reference at %d of %d sizes\n", compared[DK_ALGORITHM_DEPTHWISE],
          number);
@@ -295,9 +293,9 @@ int check_pool(uint32_t seed, int count) {
     const int32_t n = random_between(&random, 1, i % 10 ? 70 : 5000);
     float *x = guarded_alloc(sizeof(float) * n);
     random_fill(&random, x, (size_t)n);
-    const float got = (float)pool_sum(x, (size_t)n), want = (float)pool_sum_reference(x, (size_t)n);
+    const float got = (float)sum_floats(x, (size_t)n), want = (float)sum_floats_reference(x, (size_t)n);
     if (!close_to(&got, &want, 1, 1e-5, "sum")) {
-      printf("FAILED pool_sum: count=%d (seed %u, number %d)\n", n, seed, i);
+      printf("FAILED sum_floats: count=%d (seed %u, number %d)\n", n, seed, i);
       failures++;
     }
     guarded_free(x);

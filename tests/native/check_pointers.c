@@ -12,6 +12,7 @@ int check_pointers(void) { return 0; }
 #include "convolution/mixing.h"
 #include "dynakernel.h"
 #include "inner/plane_depthwise.h"
+#include "windows.h"
 
 enum { CHANNELS = 4, HEIGHT = 7, LEAST_WIDTH = 3000 };
 
@@ -67,17 +68,15 @@ int check_pointers(void) {
   for (int32_t algorithm = DK_ALGORITHM_AUTO; algorithm <= DK_ALGORITHM_IM2COL; algorithm++)
     for (int32_t kernel = 1; kernel <= 9; kernel += 2)
       for (int32_t stride = 1; stride <= 2; stride++)
-        for (int32_t groups = 1; groups <= CHANNELS; groups += CHANNELS - 1)
-          layers += run(&(dk_aggregation_config){.in_channels = CHANNELS,
-                                                 .out_channels = CHANNELS,
-                                                 .kernel_size = kernel,
-                                                 .stride = stride,
-                                                 .padding = kernel / 2,
-                                                 .dilation = 1,
-                                                 .groups = groups,
-                                                 .num_kernels = 1,
-                                                 .algorithm = algorithm},
-                        W, low, other, third);
+        for (int32_t groups = 1; groups <= CHANNELS; groups += CHANNELS - 1) {
+          dk_aggregation_config config = {.in_channels = CHANNELS,
+                                          .out_channels = CHANNELS,
+                                          .groups = groups,
+                                          .num_kernels = 1,
+                                          .algorithm = algorithm};
+          square_window(&config, kernel, stride, kernel / 2, 1);
+          layers += run(&config, W, low, other, third);
+        }
 
   /* Puts the kernels of one output channel at the low address. In a pass they lie in the workspace. */
   const size_t input_row = (size_t)R + DEPTHWISE_COLUMNS;
@@ -85,9 +84,12 @@ int check_pointers(void) {
   float y[DEPTHWISE_ROWS * DEPTHWISE_COLUMNS];
   plane_depthwise_convolve(&(depthwise_strip){.input = input,
                                               .row = (int32_t)input_row,
-                                              .R = R,
-                                              .stride = 1,
-                                              .dilation = 1,
+                                              .Rh = R,
+                                              .Rw = R,
+                                              .stride_h = 1,
+                                              .stride_w = 1,
+                                              .dilation_h = 1,
+                                              .dilation_w = 1,
                                               .weight = low,
                                               .y = y,
                                               .rows = DEPTHWISE_ROWS,

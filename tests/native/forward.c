@@ -4,6 +4,7 @@
  * Numbers are int32 and float32 in this machine's byte order. Sizes are as in dynakernel.h:
  *
  *   request  C O R stride padding dilation G K bias algorithm M N H W training        15 int32
+ *            (R to dilation: the same in both directions)
  *            conv1_weight bn_weight bn_bias bn_running_mean bn_running_var
  *            conv2_weight conv2_bias weight [bias] x
  *   answer   status                                                                    1 int32
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 #include "dynakernel.h"
+#include "windows.h"
 
 enum { INTEGERS = 15 };
 
@@ -31,7 +33,7 @@ static int32_t put_status(dk_status status) {
 }
 
 static void get_weight(dk_aggregation *aggregation, const dk_aggregation_config *config) {
-  const size_t taps = (size_t)config->kernel_size * config->kernel_size;
+  const size_t taps = window_taps(config);
   const size_t channel = taps * (config->in_channels / config->groups);
   float *weight = malloc(sizeof(float) * channel);
   for (int32_t k = 0; k < config->num_kernels; k++)
@@ -47,7 +49,13 @@ static int answer(dk_context *context) {
   int32_t integers[INTEGERS];
   if (fread(integers, sizeof *integers, INTEGERS, stdin) != INTEGERS) return 0;
   const int32_t *i = integers;
-  const dk_aggregation_config config = {i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9]};
+  dk_aggregation_config config = {.in_channels = i[0],
+                                  .out_channels = i[1],
+                                  .groups = i[6],
+                                  .num_kernels = i[7],
+                                  .bias = i[8],
+                                  .algorithm = i[9]};
+  square_window(&config, i[2], i[3], i[4], i[5]);
   const int32_t M = i[10], N = i[11], H = i[12], W = i[13], training = i[14];
   const int32_t C = config.in_channels, O = config.out_channels, K = config.num_kernels;
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "windows.h"
+
 #define COUNT(array) ((int32_t)(sizeof(array) / sizeof *(array)))
 
 const char *const tensor_names[TENSORS] = {"conv1.weight", "bn.weight", "bn.bias", "conv2.weight",
@@ -39,31 +41,27 @@ static gradient_problem draw_problem(random_state *random, problem_size size) {
   gradient_problem p = {0};
   dk_aggregation_config *c = &p.config;
   draw_channels(random, c, size);
-  c->kernel_size = random_of(random, kernel_sizes, COUNT(kernel_sizes) - (small ? 3 : 0));
-  c->stride = random_between(random, 0, 2) ? 1 : random_between(random, 2, 4);
-  c->dilation = random_between(random, 0, 3) ? 1 : random_between(random, 2, small ? 3 : 4);
-  c->padding = random_between(random, 0, 1) ? c->kernel_size / 2 * c->dilation
-                                            : random_between(random, 0, c->kernel_size + 1);
+  random_window(random, c, kernel_sizes, COUNT(kernel_sizes) - (small ? 3 : 0), small ? 3 : 4);
   c->num_kernels = random_between(random, 1, small ? 3 : 5);
   if (c->in_channels >= 16 && (size == LARGE || random_between(random, 0, 1)))
-    c->kernel_size = 3, c->stride = 1, c->dilation = random_between(random, 1, 2);
+    for (int axis = 0, dilation = random_between(random, 1, 2); axis < 2; axis++)
+      c->kernel_size[axis] = 3, c->stride[axis] = 1, c->dilation[axis] = dilation;
   c->bias = random_between(random, 0, 1);
   do {
     const int32_t most = small ? 11 : COUNT(sizes);
     p.H = random_of(random, sizes, most);
     p.W = random_of(random, sizes, most);
     if (!small && random_between(random, 0, 15) == 0) p.W += 1100; /* several panels */
-  } while (c->dilation * (c->kernel_size - 1) + 1 > 2 * c->padding + (p.H < p.W ? p.H : p.W));
+  } while (window_outputs(c, 0, p.H) < 1 || window_outputs(c, 1, p.W) < 1);
   if (size == LARGE) p.H = random_between(random, 130, 150), p.W = random_between(random, 130, 150);
   p.N = random_between(random, 1, size == LARGE ? 1 : 3);
   p.M = random_between(random, 1, 4);
   p.training = p.N > 1 && random_between(random, 0, 1);
-  const int32_t reach = c->dilation * (c->kernel_size - 1) + 1;
-  p.Ho = (p.H + 2 * c->padding - reach) / c->stride + 1;
-  p.Wo = (p.W + 2 * c->padding - reach) / c->stride + 1;
+  p.Ho = window_outputs(c, 0, p.H);
+  p.Wo = window_outputs(c, 1, p.W);
 
   const size_t M = (size_t)p.M, K = (size_t)c->num_kernels, C = (size_t)c->in_channels;
-  const size_t taps = (size_t)c->kernel_size * c->kernel_size, O = (size_t)c->out_channels;
+  const size_t taps = window_taps(c), O = (size_t)c->out_channels;
   const size_t all[TENSORS] = {
       M * C, M, M, K * M, K, K * O * (C / c->groups) * taps, c->bias ? K * O : 0, C * p.N * p.H * p.W};
   memcpy(p.sizes, all, sizeof all);
@@ -83,10 +81,10 @@ gradient_problem random_gradient_problem(random_state *random, problem_size size
 
 void print_gradient_problem(const gradient_problem *p, const char *what, uint32_t seed, int index) {
   const dk_aggregation_config *c = &p->config;
-  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d M=%d R=%d H=%d W=%d stride=%d padding=%d dilation=%d "
-         "bias=%d training=%d (seed %u, number %d)\n",
-         what, p->N, c->in_channels, c->out_channels, c->groups, c->num_kernels, p->M, c->kernel_size, p->H,
-         p->W, c->stride, c->padding, c->dilation, c->bias, p->training, seed, index);
+  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d M=%d H=%d W=%d ", what, p->N, c->in_channels, c->out_channels,
+         c->groups, c->num_kernels, p->M, p->H, p->W);
+  print_window(c);
+  printf("bias=%d training=%d (seed %u, number %d)\n", c->bias, p->training, seed, index);
 }
 
 static float *floats(size_t count) {
@@ -234,10 +232,16 @@ reference_problem make_reference(const gradient_problem *p, const gradient_data 
                                         .O = c->out_channels,
                                         .G = c->groups,
                                         .K = c->num_kernels,
-                                        .R = c->kernel_size,
-                                        .stride = c->stride,
-                                        .padding = c->padding,
-                                        .dilation = c->dilation,
+                                        .Rh = c->kernel_size[0],
+                                        .Rw = c->kernel_size[1],
+                                        .stride_h = c->stride[0],
+                                        .stride_w = c->stride[1],
+                                        .dilation_h = c->dilation[0],
+                                        .dilation_w = c->dilation[1],
+                                        .top = c->padding[0],
+                                        .left = c->padding[1],
+                                        .bottom = c->padding[2],
+                                        .right = c->padding[3],
                                         .H = p->H,
                                         .W = p->W,
                                         .Ho = p->Ho,

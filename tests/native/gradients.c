@@ -5,6 +5,7 @@
  * Numbers are in this machine's byte order. Sizes are as in dynakernel.h:
  *
  *   request  C O R stride padding dilation G K bias algorithm M N H W training steps adam  17 int32
+ *            (R to dilation: the same in both directions)
  *            lr momentum weight_decay beta1 beta2 eps                                     6 float64
  *            conv1_weight bn_weight bn_bias conv2_weight conv2_bias weight [bias]         float32
  *            bn_running_mean bn_running_var x, and grad_y (steps 0) or the target
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "dynakernel.h"
+#include "windows.h"
 
 enum { INTEGERS = 17, OPTIONS = 6, PARAMETERS = 7 };
 
@@ -56,7 +58,12 @@ static int get_request(request *r) {
   double d[OPTIONS];
   if (fread(i, sizeof *i, INTEGERS, stdin) != INTEGERS) return 0;
   get(d, sizeof *d, OPTIONS);
-  *r = (request){.config = {i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9]},
+  *r = (request){.config = {.in_channels = i[0],
+                            .out_channels = i[1],
+                            .groups = i[6],
+                            .num_kernels = i[7],
+                            .bias = i[8],
+                            .algorithm = i[9]},
                  .M = i[10],
                  .N = i[11],
                  .H = i[12],
@@ -70,6 +77,7 @@ static int get_request(request *r) {
                  .beta1 = d[3],
                  .beta2 = d[4],
                  .eps = d[5]};
+  square_window(&r->config, i[2], i[3], i[4], i[5]);
   return 1;
 }
 
@@ -79,7 +87,7 @@ static state get_state(const request *r) {
   state s = {.attention = dk_attention_create(c->in_channels, r->M, c->num_kernels)};
   if (!s.attention || dk_aggregation_create(c, &s.aggregation)) fail("no such module");
   const size_t counts[PARAMETERS] = {
-      M * C, M, M, K * M, K, K * O * (C / c->groups) * c->kernel_size * c->kernel_size, c->bias ? K * O : 0};
+      M * C, M, M, K * M, K, K * O * (C / c->groups) * window_taps(c), c->bias ? K * O : 0};
   float *const values[PARAMETERS] = {
       s.attention->conv1_weight,         s.attention->bn_weight,  s.attention->bn_bias,
       s.attention->conv2_weight,         s.attention->conv2_bias, dk_aggregation_weight(s.aggregation),

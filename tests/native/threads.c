@@ -48,10 +48,10 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   const dk_aggregation_config config = {
       .in_channels = l->C,
       .out_channels = l->O,
-      .kernel_size = l->R,
-      .stride = l->stride,
-      .padding = l->padding,
-      .dilation = 1,
+      .kernel_size = {l->R, l->R},
+      .stride = {l->stride, l->stride},
+      .padding = {l->padding, l->padding, l->padding, l->padding},
+      .dilation = {1, 1},
       .groups = l->G,
       .num_kernels = 2,
       .bias = 1,
@@ -110,9 +110,9 @@ static int expect(bool holds, const char *what) {
 static dk_status forward_pixel(dk_context *context) {
   const dk_aggregation_config config = {.in_channels = 1,
                                         .out_channels = 1,
-                                        .kernel_size = 1,
-                                        .stride = 1,
-                                        .dilation = 1,
+                                        .kernel_size = {1, 1},
+                                        .stride = {1, 1},
+                                        .dilation = {1, 1},
                                         .groups = 1,
                                         .num_kernels = 1};
   const float one = 1;

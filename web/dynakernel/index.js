@@ -12,7 +12,8 @@
  * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
  */
 export {
-  DynakernelError, cosineSchedule, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
+  DynakernelError, cosineSchedule, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors,
+  warmupSchedule,
 } from './common.js';
 export { load } from './load.js';
 
@@ -28,6 +29,7 @@ export { load } from './load.js';
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
 /** @typedef {import('./config.js').AttentionOptions} AttentionOptions */
 /** @typedef {import('./config.js').BlockOptions} BlockOptions */
+/** @typedef {import('./config.js').Extent} Extent */
 /** @typedef {import('./draw.js').GridOptions} GridOptions */
 /** @typedef {import('./draw.js').MapOptions} MapOptions */
 /** @typedef {import('./draw.js').Range} Range */

@@ -1,10 +1,10 @@
 // Activations of every opset, and those that exporters write as several operators.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readOnnx, traceOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
+import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { erf, interpret } from '../interpret.mjs';
 import { model, node, tensor } from '../onnx-writer.mjs';
-import { assertRefused, assertTensor, graphOf, opsOf, random, run, t } from './support.mjs';
+import { assertRefused, assertTensor, graphOf, opsOf, random, run, t, traceOnnx } from './support.mjs';
 
 const X = [-4, -3, -1, -0.5, 0, 0.5, 1, 2.5, 3, 7];
 const x = t([10], X);
@@ -118,6 +118,16 @@ const RECOGNISED = {
   'gelu by tanh and a power': [['gelu'],
     [['Pow', ['x', 'three'], 'x3'], ['Mul', ['x3', 'cubic'], 'k'], ['Add', ['x', 'k'], 's'], ['Mul', ['s', 'root'], 'u'],
     ['Tanh', ['u'], 't'], ['Add', ['t', 'one'], 'a'], ['Mul', ['x', 'a'], 'm'], ['Mul', ['m', 'half'], 'y']]],
+  'gelu by tanh, half of the gate': [['gelu'],
+    [['Pow', ['x', 'three'], 'x3'], ['Mul', ['cubic', 'x3'], 'k'], ['Add', ['x', 'k'], 's'], ['Mul', ['root', 's'], 'u'],
+    ['Tanh', ['u'], 't'], ['Add', ['t', 'one'], 'a'], ['Mul', ['half', 'a'], 'h'], ['Mul', ['x', 'h'], 'y']]],
+  'gelu of a product': [['multiply', 'gelu'],
+    [['Mul', ['x', 'x'], 'p'], ['Mul', ['p', 'p'], 'p2'], ['Mul', ['p', 'p2'], 'p3'], ['Mul', ['cubic', 'p3'], 'k'],
+    ['Add', ['p', 'k'], 's'], ['Mul', ['root', 's'], 'u'], ['Tanh', ['u'], 't'], ['Add', ['one', 't'], 'a'],
+    ['Mul', ['p', 'a'], 'm'], ['Mul', ['half', 'm'], 'y']]],
+  'gelu of a scaled value': [['multiply', 'gelu'],
+    [['Mul', ['x', 'three'], 'p'], ['Mul', ['p', 'inverse'], 'd'], ['Erf', ['d'], 'e'], ['Add', ['e', 'one'], 'a'],
+    ['Mul', ['p', 'half'], 'h'], ['Mul', ['a', 'h'], 'y']]],
   'no silu: the gate is of something else': [['abs', 'sigmoid', 'multiply'],
     [['Abs', ['x'], 'b'], ['Sigmoid', ['b'], 's'], ['Mul', ['x', 's'], 'y']]],
   'no hard swish: another bound': [['add', 'clip', 'multiply', 'divide'],

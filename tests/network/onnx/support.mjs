@@ -1,6 +1,7 @@
 // Helpers of the tests of the ONNX door: models of one operator, run by the interpreter.
 import assert from 'node:assert/strict';
-import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
+import { readModel } from '../../../web/dynakernel/network/onnx/model.js';
+import { readOnnx, readOnnxOptions, traceModel } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { Random } from '../../../web/shared/random.js';
 import { interpret } from '../interpret.mjs';
 import { model, node } from '../onnx-writer.mjs';
@@ -41,6 +42,9 @@ export function single(op, inputs, attributes = {}, { opset = 17, outputs = ['y'
 
 /** The graph of a model with one operator. */
 export const graphOf = (op, inputs, attributes, options) => readOnnx(single(op, inputs, attributes, options).bytes);
+
+/** A builder with the file's nodes, folded, but nothing recognised. */
+export const traceOnnx = (bytes, options) => traceModel(readModel(bytes), readOnnxOptions(options));
 
 /** The ops of a graph, in order. */
 export const opsOf = (graph) => graph.nodes.map((one) => one.op);

@@ -133,11 +133,11 @@ function conv2d([x, weight, bias], attributes, op) {
 }
 
 /**
- * x [N,C,H,W], attention [N,K], weight [K,O,C/G,Rh,Rw], bias [K,O]?, f [N,O]?, s [N,C/G] or [N,C]?, q [N,Rh*Rw]?
+ * x [N,C,H,W], attention [N,K], weight [K,O,C/G,Rh,Rw], bias [K,O]?
  *
  * @type {Rule}
  */
-function dynamicConv2d([x, attention, weight, bias, f, s, q], attributes, op) {
+function dynamicConv2d([x, attention, weight, bias], attributes, op) {
   checkRank(x, 4, `${op}: the input`);
   checkRank(weight, 5, `${op}: the weight`);
   const [K, O, depth, ...kernel] = weight;
@@ -145,9 +145,6 @@ function dynamicConv2d([x, attention, weight, bias, f, s, q], attributes, op) {
   checkGroups(x, O, depth, attributes.groups, op);
   checkSame(attention, [N, K], `${op}: the attention`);
   checkSame(bias, [K, O], `${op}: the bias`);
-  checkSame(f, [N, O], `${op}: the scale of output channels`);
-  if (s && s[1] !== x[1]) checkSame(s, [N, depth], `${op}: the scale of input channels`);
-  checkSame(q, [N, sizeOf(kernel)], `${op}: the scale of taps`);
   return [[N, O, ...convolved(x, kernel, attributes, op)]];
 }
 

@@ -4,6 +4,7 @@ import { DynakernelError, given, listText } from '../../errors.js';
 import { readInputs } from './inputs.js';
 import { readModel } from './model.js';
 import { recognise } from './recognise.js';
+import { isFloat } from './tensors.js';
 import { Trace } from './trace.js';
 
 /** @typedef {import('../graph.js').Graph} Graph */
@@ -110,9 +111,10 @@ function addOutputs(trace, scope, graph) {
     if (!operand) {
       throw new DynakernelError('ERR_ONNX', `no node, input or initializer makes the output ${given(name)}`);
     }
-    if (operand.data && operand.dtype !== 'float' && operand.dtype !== 'double') {
+    if (operand.data ? !['float', 'double'].includes(operand.dtype) : !isFloat(operand.dtype)) {
       throw new DynakernelError('ERR_ONNX',
-        `the output ${given(name)} is a constant of type ${operand.dtype}; a network computes float32`);
+        `the output ${given(name)} is ${operand.data ? 'a constant ' : ''}of type ${operand.dtype}; ` +
+        'a network computes float32');
     }
     builder.outputs.push({ name, value: trace.valueOf(operand) });
   }

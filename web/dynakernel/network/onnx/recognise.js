@@ -1,7 +1,7 @@
 /** What a graph computes, in the ops that say it best. */
 import { recogniseActivation } from './activations.js';
 import { attentionsOf, recogniseAttention } from './attention.js';
-import { recogniseDynamic, recogniseScales } from './dynamic.js';
+import { recogniseDynamic } from './dynamic.js';
 import { recogniseLinear } from './linear.js';
 import { Rewriter } from './rewriter.js';
 import { shareEqual } from './share.js';
@@ -21,7 +21,6 @@ export function recognise(builder) {
   // before products with constants become linear layers, which turns the constants
   rewriter.pass(recogniseDynamic);
   rewriter.pass(simplify);
-  rewriter.pass(recogniseScales);
   rewriter.pass(recogniseLinear);
   rewriter.pass(recogniseLinear);
   const attentions = attentionsOf(builder.nodes, rewriter);

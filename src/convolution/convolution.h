@@ -164,6 +164,12 @@ convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
                                  const packed_kernels *kernels, const float *bias, const float *x,
                                  const float *a, float *y, void *workspace);
 
+/* The kernels transformed in advance, for static convolutions. 0 bytes: the algorithm has nothing to prepare.
+ */
+uint64_t convolution_prepared_bytes(const algorithm *chosen, const geometry *shape);
+void convolution_prepare(const algorithm *chosen, const geometry *shape, const packed_kernels *kernels,
+                         void *prepared);
+
 /* The whole batch, on the context's threads. */
 void convolve_batch(dk_context *context, const convolution_call *call);
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape);

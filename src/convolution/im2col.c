@@ -23,7 +23,7 @@ static void im2col_convolve(const convolution *work) { panels_convolve(&im2col_a
 const algorithm im2col_algorithm = {.id = DK_ALGORITHM_IM2COL,
                                     .name = "im2col",
                                     .tile = 1,
-                                    .prefix = PREFIX_SCALE,
+                                    .prefix = PREFIX_SCALE | PREFIX_ADD | PREFIX_CLAMP,
                                     .covers = im2col_covers,
                                     .cost = im2col_cost,
                                     .workspace = panels_workspace,

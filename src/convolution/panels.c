@@ -4,10 +4,11 @@
  *
  * For each group and panel of pixels:
  *
- *   1. copy      [depth][panel]   if a tap's pixels are apart, or planes are scattered; else x itself is read
- *   2. for each block of eight output channels
- *      a. mixed  [depth][8]       again for each panel: K multiply-adds a weight against the panel's hundreds
- *      b. y      the product (inner/matmul.h); the panel stays in a cache meanwhile */
+ *   1. copy      [depth][panel]     if a tap's pixels are apart, or planes are scattered; else x itself is
+ * read
+ *   2. for each three blocks of eight output channels
+ *      a. mixed  [3][depth][8]      for each panel, unless those of all blocks fit a cache; a single kernel
+ * is read where it lies b. y      the product (inner/matmul.h); the panel stays in a cache meanwhile */
 #include "convolution/panels.h"
 
 #include <string.h>
@@ -21,8 +22,10 @@ enum {
   LEAST_PANEL = 256,             /* pixels: mixing for fewer would show */
   MOST_COPY = 1024 * 1024 / 4,   /* floats of a copy with so many pixels: fits the second-level cache */
   LEAST_LARGE = 64,              /* pixels of a panel whose copy would not fit */
-  COLUMNS = 8,                   /* read by the product at a time */
-  CACHE_SETS = 64,               /* of the first-level cache */
+  COLUMNS = MATMUL_COLUMNS,
+  PRODUCT_BLOCKS = 3,          /* of a product: 24 rows, four tiles of six (inner/matmul.c) */
+  MOST_MIXED = 256 * 1024 / 4, /* floats of mixed kernels that are kept */
+  CACHE_SETS = 64,             /* of the first-level cache */
   CACHE_WAYS = 8,
   LINE_FLOATS = 16, /* of a cache line, on the processors with the shortest */
   PAGES = 64,       /* whose addresses the processor has at hand (the first-level TLB) */
@@ -66,8 +69,18 @@ static panels_layout panels_layout_of(const geometry *shape) {
   return (panels_layout){panel, copied, gathered, round_up((size_t)panel, COLUMNS) + LINE_FLOATS};
 }
 
-/* The workspace: mixed [depth, 8], copy [depth, row]. */
-static size_t panels_mixed_floats(const geometry *shape) { return (size_t)panels_depth(shape) * LANES; }
+/* How many blocks of one group are mixed at a time: all, so that they are mixed once for all panels, or as
+ * many as a product takes, or as fit. */
+static int32_t panels_mixed_blocks(const geometry *shape) {
+  const int32_t blocks = (shape->O / shape->G - 1) / LANES + 1;
+  const int32_t fitting = max_i32(MOST_MIXED / LANES / panels_depth(shape), 1);
+  return min_i32(blocks, fitting >= blocks ? fitting : min_i32(fitting, PRODUCT_BLOCKS));
+}
+
+/* The workspace: mixed [blocks, depth, 8], copy [depth, row]. */
+static size_t panels_mixed_floats(const geometry *shape) {
+  return (size_t)panels_mixed_blocks(shape) * panels_depth(shape) * LANES;
+}
 
 uint64_t panels_workspace(const geometry *shape) {
   const panels_layout layout = panels_layout_of(shape);
@@ -115,12 +128,51 @@ static void panels_copy(const geometry *shape, const panels_layout *layout, cons
     }
 }
 
+/* The kernels of some blocks [count, depth, 8], mixed if need be. */
+static const float *panels_kernels(const convolution *work, int32_t first, int32_t count, float *mixed) {
+  const size_t floats = (size_t)work->kernels->depth * LANES;
+  const float *w = convolution_kernels(work, first, 0, work->kernels->depth, mixed);
+  if (w == mixed)
+    for (int32_t i = 1; i < count; i++)
+      convolution_kernels(work, first + i, 0, work->kernels->depth, mixed + i * floats);
+  return w;
+}
+
+/* The product for some blocks and the panel of pixels first .. first + columns - 1, which begins at x. */
+static void panels_multiply(const convolution *work, int32_t block, int32_t blocks, const float *w,
+                            const float *x, size_t x_row, int32_t first, int32_t columns) {
+  const epilogue_prefix *steps = work->steps;
+  const channel_block last = kernels_block(work->kernels, block + blocks - 1);
+  const int32_t o = kernels_block(work->kernels, block).first, count = last.first + last.count - o;
+  const float *operand = NULL;
+  float bias[PRODUCT_BLOCKS * LANES], *y = work->y + o * work->y_channel + first;
+  for (int32_t i = 0; i < blocks; i++) convolution_bias(work, block + i, bias + i * LANES);
+  if (steps->operand)
+    operand =
+        steps->operand + (ptrdiff_t)work->sample * steps->stride[0] + (ptrdiff_t)o * steps->stride[1] + first;
+
+  matmul(&(matmul_operands){.w = w,
+                            .w_block = (size_t)work->kernels->depth * LANES,
+                            .bias = bias,
+                            .x = x,
+                            .x_row = x_row,
+                            .depth = work->kernels->depth,
+                            .columns = columns,
+                            .count = count,
+                            .y = y,
+                            .y_row = work->y_channel,
+                            .operand = operand,
+                            .operand_row = steps->stride[1],
+                            .clamp = steps->clamp});
+  for (int32_t i = 0; i < count; i++) convolution_finish(work, o + i, (size_t)first, (size_t)columns);
+}
+
 void panels_convolve(const algorithm *chosen, const convolution *work) {
   const geometry *shape = work->shape;
   const packed_kernels *kernels = work->kernels;
   const panels_layout layout = panels_layout_of(shape);
   const int32_t end = work->end_row * shape->Wo;
-  const size_t x_plane = work->x_channel;
+  const size_t x_plane = work->x_channel, block_floats = (size_t)kernels->depth * LANES;
   float *mixed = work->workspace, *copy = mixed + panels_mixed_floats(shape);
   assert_work(chosen, work);
 
@@ -129,27 +181,30 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
   if (layout.copied && layout.pixels < COLUMNS)
     memset(copy, 0, sizeof(float) * layout.row * (size_t)panels_depth(shape));
 
-  for (int32_t g = first_group(work); g < end_group(work); g++)
+  for (int32_t g = first_group(work); g < end_group(work); g++) {
+    const int32_t first_block = group_first_block(work, g), end_block = group_end_block(work, g);
+    const float *group_x = work->x + (size_t)g * (shape->C / shape->G) * x_plane;
+
+    /* Mix the kernels of all blocks, if there is room; else those of each product. */
+    const int32_t held = panels_mixed_blocks(shape), step = min_i32(held, PRODUCT_BLOCKS);
+    const bool all = held >= end_block - first_block;
+    const float *w = all ? panels_kernels(work, first_block, end_block - first_block, mixed) : NULL;
+
     for (int32_t begin = work->first_row * shape->Wo; begin < end; begin += layout.pixels) {
       /* A last panel that is read in place, narrower than the 8 columns of the product, begins earlier. */
       const int32_t first = layout.copied ? begin : min_i32(begin, end - COLUMNS);
       const int32_t columns = min_i32(begin + layout.pixels, end) - first;
-      const float *x = work->x + (size_t)g * (shape->C / shape->G) * x_plane;
-      if (layout.copied) panels_copy(shape, &layout, x, x_plane, first, columns, copy);
+      if (layout.copied) panels_copy(shape, &layout, group_x, x_plane, first, columns, copy);
+      const float *x = layout.copied ? copy : group_x + first;
+      const size_t x_row = layout.copied ? layout.row : x_plane;
 
-      for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
-        /* Mix the kernels of eight output channels. */
-        const channel_block channels = kernels_block(kernels, block);
-        float bias[LANES];
-        const float *w = convolution_kernels(work, block, 0, kernels->depth, mixed);
-        convolution_bias(work, block, bias);
-
-        /* Multiply the panel by them. */
-        matmul(w, bias, layout.copied ? copy : x + first, layout.copied ? layout.row : x_plane,
-               kernels->depth, columns, channels.count, work->y + channels.first * work->y_channel + first,
-               work->y_channel);
-        for (int32_t i = 0; i < channels.count; i++)
-          convolution_finish(work, channels.first + i, (size_t)first, (size_t)columns);
+      /* Multiply the panel by the kernels of a few blocks. */
+      for (int32_t block = first_block; block < end_block; block += step) {
+        const int32_t blocks = min_i32(step, end_block - block);
+        const float *some =
+            all ? w + (block - first_block) * block_floats : panels_kernels(work, block, blocks, mixed);
+        panels_multiply(work, block, blocks, some, x, x_row, first, columns);
       }
     }
+  }
 }

@@ -17,7 +17,7 @@ static void pointwise_convolve(const convolution *work) { panels_convolve(&point
 const algorithm pointwise_algorithm = {.id = DK_ALGORITHM_POINTWISE,
                                        .name = "pointwise",
                                        .tile = 1,
-                                       .prefix = PREFIX_SCALE,
+                                       .prefix = PREFIX_SCALE | PREFIX_ADD | PREFIX_CLAMP,
                                        .covers = pointwise_covers,
                                        .cost = pointwise_cost,
                                        .workspace = panels_workspace,

@@ -63,6 +63,11 @@ const call = (on, args = () => [], more = {}) => ({ on, args, ...more });
 
 const dimensions = { stride: 1, padding: 1, dilation: 1, groups: 1, bias: true, numKernels: 2, algorithm: 'direct', seed: 1 };
 const makes = { inChannels: 3, outChannels: 2, kernelSize: 3, ...dimensions };
+/** Options that take a pair: a hostile value as one of its items. */
+const pairs = Object.fromEntries(['kernelSize', 'stride', 'padding', 'dilation'].flatMap((name) => [
+  [`${name}, vertical`, (w, value) => [{ ...config, [name]: [value, 1] }]],
+  [`${name}, horizontal`, (w, value) => [{ ...config, [name]: [1, value] }]],
+]));
 const maps = { batch: 0, colormap: 'gray', range: [0, 1] };
 const withOut = (out) => ({ at: 2, values: { out } });
 const own = (make) => (world) => make(world); // a receiver for one call only
@@ -156,10 +161,11 @@ export const table = {
     },
   }),
   'Runtime.dynamicKernelAggregation': call((w) => w.dk, () => [config],
-    { options: { at: 0, values: { ...makes, reduction: 2, midChannels: 3 }, base: config } }),
+    { options: { at: 0, values: { ...makes, reduction: 2, midChannels: 3 }, base: config }, slots: pairs }),
   'Runtime.kernelAttention': call((w) => w.dk, () => [{ channels: 3 }],
     { options: { at: 0, values: { channels: 3, reduction: 2, numKernels: 2, midChannels: 1, seed: 1 } } }),
-  'Runtime.kernelAggregation': call((w) => w.dk, () => [config], { options: { at: 0, values: makes, base: config } }),
+  'Runtime.kernelAggregation': call((w) => w.dk, () => [config],
+    { options: { at: 0, values: { ...makes, kernelSize: [3, 1], stride: [1, 2] }, base: config }, slots: pairs }),
   'Runtime.mseLoss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.l1Loss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.huberLoss': call((w) => w.dk, (w) => [w.target, w.out], {

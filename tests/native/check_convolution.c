@@ -11,7 +11,7 @@
 #include "aggregation.h"
 #include "base/workspace.h"
 #include "convolution/convolution.h"
-#include "pool.h"
+#include "inner/sums.h"
 #include "support.h"
 #include "windows.h"
 
@@ -293,9 +293,9 @@ int check_pool(uint32_t seed, int count) {
     const int32_t n = random_between(&random, 1, i % 10 ? 70 : 5000);
     float *x = guarded_alloc(sizeof(float) * n);
     random_fill(&random, x, (size_t)n);
-    const float got = (float)pool_sum(x, (size_t)n), want = (float)pool_sum_reference(x, (size_t)n);
+    const float got = (float)sum_floats(x, (size_t)n), want = (float)sum_floats_reference(x, (size_t)n);
     if (!close_to(&got, &want, 1, 1e-5, "sum")) {
-      printf("FAILED pool_sum: count=%d (seed %u, number %d)\n", n, seed, i);
+      printf("FAILED sum_floats: count=%d (seed %u, number %d)\n", n, seed, i);
       failures++;
     }
     guarded_free(x);

@@ -120,7 +120,8 @@ describe('the declarations', () => {
       const names = tags.map(({ name }) => name);
       assert.ok(names.includes('example') && names.includes('throws'), `${word} has only ${names}`);
     }
-    assert.equal(hover('kernelSize').documentation[0].text, 'R, for R x R kernels');
+    assert.equal(hover('kernelSize').documentation[0].text,
+      'R for R x R kernels, or [Rh, Rw] for kernels of Rh rows and Rw columns');
   });
 });
 

@@ -29,6 +29,7 @@ export { load } from './load.js';
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
 /** @typedef {import('./config.js').AttentionOptions} AttentionOptions */
 /** @typedef {import('./config.js').BlockOptions} BlockOptions */
+/** @typedef {import('./config.js').Extent} Extent */
 /** @typedef {import('./draw.js').GridOptions} GridOptions */
 /** @typedef {import('./draw.js').MapOptions} MapOptions */
 /** @typedef {import('./draw.js').Range} Range */

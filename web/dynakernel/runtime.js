@@ -163,6 +163,10 @@ export class Runtime {
    * const block = dk.dynamicKernelAggregation({
    *   inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1,
    * });
+   * // kernels of one row and seven columns, every other row of the image
+   * const wide = dk.dynamicKernelAggregation({
+   *   inChannels: 3, outChannels: 8, kernelSize: [1, 7], stride: [2, 1], padding: [0, 3],
+   * });
    */
   dynamicKernelAggregation(options) {
     return new DynamicKernelAggregation(this.#heap, blockConfig(options, this.#heap.algorithms));

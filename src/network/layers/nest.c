@@ -62,6 +62,10 @@ SMALL nest nest_make(const view *const *operands, int32_t count) {
 
 /* ------------------------------------------------------------------------------------ loops */
 
+int32_t nest_threads(const dk_context *context, double work) {
+  return context && parallel_may_pay(context, work) ? parallel_threads(context) : 1;
+}
+
 SMALL int32_t nest_parts(dk_context *context, double work, int64_t units) {
   if (!context || units < 2 || !parallel_pays(context, work)) return 1;
   const int64_t parts = (int64_t)PARTS_PER_THREAD * parallel_threads(context);

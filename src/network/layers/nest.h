@@ -37,6 +37,9 @@ void nest_run(dk_context *context, const nest *loops, int32_t inner, int32_t pie
 /* out [count] = input[0], input[step], ... for any step. */
 void nest_gather(const float *input, ptrdiff_t step, int32_t count, float *out);
 
+/* Returns how many threads may work on a layer that takes so many multiply-adds. context may be NULL. */
+int32_t nest_threads(const dk_context *context, double work);
+
 /* Returns into how many parts to divide `units` of work: 1 if it does not pay. work: multiply-adds in all. */
 int32_t nest_parts(dk_context *context, double work, int64_t units);
 

@@ -4,7 +4,7 @@ import {
 } from 'dynakernel';
 import type {
   AdamOptions, AggregationOptions, Algorithm, AttentionOptions, BackwardOptions, BlockOptions, Colormap, DrawableCanvas,
-  DynamicKernelAggregation, ErrorCode, GridOptions, HuberOptions, ImageOptions, ImageSource, Info, KernelAggregation,
+  DynamicKernelAggregation, ErrorCode, Extent, GridOptions, HuberOptions, ImageOptions, ImageSource, Info, KernelAggregation,
   KernelAttention, LoadOptions, LoadResult, LoadStateOptions, LossOptions, LossResult, MapOptions, Module, NestedNumbers,
   Optimizer, Picture, Plan, Range, Runtime, SafetensorsFile, Schedule, SgdOptions, StateDict, StateSource, StateValue,
   Tensor, TypedArray, WasmFile, WasmSource,
@@ -30,7 +30,8 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   y.data[0] = numbers[1] ?? 0;
   const weights: Float32Array | null = block.lastAttention;
   const { algorithm, seed }: { algorithm: Algorithm, seed: number } = block.config;
-  const { stride }: { stride: number } = block.aggregation.config;
+  const { stride }: { stride: Extent } = block.aggregation.config;
+  dk.kernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: [1, 7], stride: [2, 1], padding: [0, 3] });
   const { loss, gradient }: LossResult = dk.huberLoss(y, x, { delta: 0.5, out });
   block.train().requiresGrad = true;
   const inner: Tensor = block.backward(gradient);

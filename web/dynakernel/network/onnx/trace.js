@@ -27,8 +27,16 @@ import { isFloat, numbersFor, readTensor } from './tensors.js';
  * @property {number[]} [stateShape]
  */
 
-/** Names of tensors, and those of the graph around a subgraph. A poisoned name is one that no operator could make. */
-/** @typedef {{ names: Map<string, Operand | null>, outer: Scope | null, later: Set<string> }} Scope */
+/**
+ * The tensors of a graph or subgraph that were made so far. null stands for one that no operator could make.
+ *
+ * @typedef {object} Scope
+ * @property {Map<string, Operand | null>} names
+ * @property {Scope | null} outer that of the graph around a subgraph
+ * @property {OnnxNode[]} nodes
+ * @property {number} position of the node that runs
+ * @property {Set<string> | null} later names that are not made yet, once somebody asks
+ */
 
 /** Elements that all constants of ConstantOfShape and Range may have together. */
 const MOST_FILLED = 2 ** 27;
@@ -67,15 +75,15 @@ export class Trace {
    * @returns {Scope} which has every name that was made
    */
   run(graph, inputs, wanted) {
-    /** @type {Scope} */
-    const scope = { names: new Map(inputs), outer: this.scope, later: new Set() };
-    this.scope = scope;
     if (graph.sparse.length > 0) {
       throw new DynakernelError('ERR_ONNX', 'the model has sparse initializers, which are not read');
     }
     const nodes = graph.nodes.map((/** @type {Message} */ node) => new OnnxNode(node, this.opset));
     const outputs = graph.outputs.map((/** @type {Message} */ output) => output.name ?? '');
-    const alive = findNeeded(nodes, [...outputs, ...wanted], this.needed);
+    /** @type {Scope} */
+    const scope = { names: new Map(inputs), outer: this.scope, nodes, position: 0, later: null };
+    this.scope = scope;
+    findNeeded(nodes, [...outputs, ...wanted], this.needed);
 
     const initializers = new Set();
     for (const tensor of graph.initializers) {
@@ -85,13 +93,13 @@ export class Trace {
       }
       initializers.add(name);
       if (!this.needed.has(name)) continue;
-      const { dtype, shape, data } = readTensor(tensor, 'the initializer');
+      const { dtype, shape, data } = readTensor(tensor, () => 'the initializer');
       scope.names.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
     }
-    for (const node of nodes) for (const name of node.outputs) scope.later.add(name);
     for (const node of nodes) {
-      if (alive.has(node)) this.runNode(node);
-      for (const name of node.outputs) scope.later.delete(name);
+      if (node.isNeeded) this.runNode(node);
+      if (scope.later) for (const name of node.outputs) scope.later.delete(name);
+      scope.position++;
     }
     this.scope = scope.outer;
     return scope;
@@ -185,6 +193,7 @@ export class Trace {
       const found = scope.names.get(name);
       if (found) return found;
       if (found === null) return undefined;
+      scope.later ??= new Set(scope.nodes.slice(scope.position).flatMap((node) => node.outputs));
       if (scope.later.has(name)) {
         throw this.node.error(`uses ${given(name)} before a node makes it: the nodes are unsorted, or in a circle`);
       }

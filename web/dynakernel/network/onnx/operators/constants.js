@@ -39,7 +39,7 @@ export const CONSTANTS = {
     if (training && t.number(training, 'training_mode') !== 0) throw node.unsupported('in training mode');
     return x;
   }],
-  Cast: [1, 1, (node, [x], t) => cast(node, x, dtypeOf(node.int('to'), `the target of Cast ${given(node.name)}`), t)],
+  Cast: [1, 1, (node, [x], t) => cast(node, x, dtypeOf(node.int('to'), () => `the target of Cast ${given(node.name)}`), t)],
   CastLike: [2, 2, (node, [x, like], t) => cast(node, x, like.dtype, t)],
   If: [1, 1, branch],
 };

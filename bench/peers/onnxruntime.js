@@ -33,7 +33,9 @@ export function onnxruntimeNode(ort, { threads }) {
  */
 function engine(ort, id, threads, version, options) {
   /** @param {Uint8Array} model */
-  const open = (model) => ort.InferenceSession.create(model, { ...options, graphOptimizationLevel: 'all' });
+  const open = (model) => ort.InferenceSession.create(model, {
+    ...options, graphOptimizationLevel: 'all', logSeverityLevel: 3, // errors, and no warnings about the model
+  });
   return {
     id,
     version,

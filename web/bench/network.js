@@ -73,7 +73,7 @@ export async function prepareNetwork(dk, { bytes, inputs }, numbers) {
     }));
   const x = zeros(inputs);
   const out = zeros(net.outputs);
-  const outputs = Object.values(out).map(({ size }) => new Float32Array(size));
+  const outputs = Object.values(out).map(({ data }) => new Float32Array(data.length));
   return {
     flops: 2 * net.layers.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0),
     run() {

@@ -10,7 +10,10 @@
 #include "inner/plane_depthwise_3x3.h"
 #include "inner/strip.h"
 
-enum { STRIP_FLOATS = 24 * 1024 / 4 }; /* of padded input */
+enum {
+  STRIP_FLOATS = 24 * 1024 / 4, /* of padded input */
+  SMALL_PLANE = 768,            /* floats: eight of them stay in the first-level cache */
+};
 
 static strip depthwise_layout_of(const geometry *shape) {
   return strip_layout(shape, 1, DEPTHWISE_COLUMNS, DEPTHWISE_ROWS, STRIP_FLOATS);
@@ -56,16 +59,41 @@ static void depthwise_convolve_strips(const convolution *work, const strip *layo
                                                 .bias = bias,
                                                 .y = y + (size_t)oy * shape->Wo,
                                                 .rows = rows,
-                                                .Wo = shape->Wo});
+                                                .Wo = shape->Wo,
+                                                .clamp = work->steps->clamp});
   }
+}
+
+/* `count` output channels from o on, whose input channels follow each other. */
+static void depthwise_convolve_planes(const convolution *work, const float *x, int32_t o, int32_t count,
+                                      const float *weight, const float *bias) {
+  const geometry *shape = work->shape;
+  depthwise_3x3_convolve(&(depthwise_3x3_planes){.channels = count,
+                                                 .x = x,
+                                                 .x_channel = work->x_channel,
+                                                 .y_channel = work->y_channel,
+                                                 .H = shape->H,
+                                                 .W = shape->W,
+                                                 .top = shape->top,
+                                                 .left = shape->left,
+                                                 .stride = shape->stride_h,
+                                                 .weight = weight,
+                                                 .bias = bias,
+                                                 .y = work->y + o * work->y_channel,
+                                                 .Wo = shape->Wo,
+                                                 .first_row = work->first_row,
+                                                 .end_row = work->end_row,
+                                                 .clamp = work->steps->clamp});
 }
 
 static void depthwise_convolve(const convolution *work) {
   const geometry *shape = work->shape;
   const packed_kernels *kernels = work->kernels;
   const strip layout = depthwise_layout_of(shape);
-  const int32_t multiplier = shape->O / shape->G;
+  const int32_t multiplier = shape->O / shape->G, rows = work->end_row - work->first_row;
   const bool reads_planes = depthwise_reads_planes(shape);
+  /* Small planes go eight channels at a time, since beginning takes as long as computing them. */
+  const bool together = reads_planes && multiplier == 1 && shape->H * shape->W <= SMALL_PLANE;
   int32_t *offset = work->workspace;
   float *mixed = (float *)work->workspace + depthwise_offset_floats(shape);
   float *padded = mixed + depthwise_mixed_floats(shape);
@@ -80,27 +108,16 @@ static void depthwise_convolve(const convolution *work) {
     convolution_bias(work, block, bias);
 
     /* Convolve each with its input channel. */
-    for (int32_t lane = 0; lane < channels.count; lane++) {
+    const int32_t step = together ? channels.count : 1;
+    for (int32_t lane = 0; lane < channels.count; lane += step) {
       const int32_t o = channels.first + lane;
       const float *x = work->x + (o / multiplier) * work->x_channel;
-      float *y = work->y + o * work->y_channel;
       if (reads_planes)
-        depthwise_3x3_convolve(&(depthwise_3x3_plane){.x = x,
-                                                      .H = shape->H,
-                                                      .W = shape->W,
-                                                      .top = shape->top,
-                                                      .left = shape->left,
-                                                      .stride = shape->stride_h,
-                                                      .weight = weight + lane,
-                                                      .bias = bias[lane],
-                                                      .y = y,
-                                                      .Wo = shape->Wo,
-                                                      .first_row = work->first_row,
-                                                      .end_row = work->end_row});
+        depthwise_convolve_planes(work, x, o, step, weight + lane, bias + lane);
       else
-        depthwise_convolve_strips(work, &layout, x, offset, weight + lane, bias[lane], y, padded);
-      convolution_finish(work, o, (size_t)work->first_row * shape->Wo,
-                         (size_t)(work->end_row - work->first_row) * shape->Wo);
+        depthwise_convolve_strips(work, &layout, x, offset, weight + lane, bias[lane],
+                                  work->y + o * work->y_channel, padded);
+      convolution_finish_rows(work, (channel_block){o, step}, work->first_row, rows);
     }
   }
 }
@@ -113,7 +130,7 @@ static double depthwise_cost(const geometry *shape) { return shape->G > 1 ? UNLE
 const algorithm depthwise_algorithm = {.id = DK_ALGORITHM_DEPTHWISE,
                                        .name = "depthwise",
                                        .tile = 1,
-                                       .prefix = PREFIX_SCALE,
+                                       .prefix = PREFIX_SCALE | PREFIX_CLAMP,
                                        .specialised = true,
                                        .covers = depthwise_covers,
                                        .cost = depthwise_cost,

@@ -60,11 +60,13 @@ INLINE v128_t plane_depthwise_3x3_dot(const v128_t *w, const v128_t tap[3]) {
 }
 
 /* Output columns column .. column + 3 of output rows first .. end - 1. `upper` is the sum of the next output
- * row; with stride 1, `lower` is that of the row after it. With stride 1 an input row is the third row of
- * taps of one output row, the second of the next and the first of the one after. With stride 2 every other
- * input row is the third of one output row and the first of the next; the rows between are second rows. */
-INLINE void plane_depthwise_3x3_roll(const int stride, const edges edge, const depthwise_3x3_plane *plane,
-                                     int32_t first, int32_t end, int32_t column) {
+ * row; with vertical stride 1, `lower` is that of the row after it. With vertical stride 1 an input row is
+ * the third row of taps of one output row, the second of the next and the first of the one after. With stride
+ * 2 every other input row is the third of one output row and the first of the next; the rows between are
+ * second rows. */
+INLINE void plane_depthwise_3x3_roll(const int stride_h, const int stride_w, const edges edge,
+                                     const depthwise_3x3_plane *plane, int32_t first, int32_t end,
+                                     int32_t column) {
   const v128_t bias = wasm_f32x4_splat(plane->bias);
   v128_t w[9], tap[3];
   for (int i = 0; i < 9; i++) w[i] = wasm_v128_load32_splat(plane->weight + i * LANES);
@@ -72,41 +74,41 @@ INLINE void plane_depthwise_3x3_roll(const int stride, const edges edge, const d
   /* Copies: the compiler must assume that a store changes *plane. */
   const int32_t W = plane->W, Wo = plane->Wo;
   /* The input row of the first row of taps. */
-  const int32_t top = first * stride - plane->top;
-  const float *x = plane->x + (edge.left ? 0 : column * stride - plane->left);
+  const int32_t top = first * stride_h - plane->top;
+  const float *x = plane->x + (edge.left ? 0 : column * stride_w - plane->left);
   float *y = plane->y + (size_t)first * Wo + column;
 
   v128_t upper = bias, lower = bias;
   /* If the first row of taps is above the image, x points to the second row. */
   if (top >= 0) {
     x += (size_t)top * W;
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     upper = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     x += W;
   }
-  if (stride == 1) {
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
+  if (stride_h == 1) {
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
     lower = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
   }
 
   /* The output rows whose third row of taps is not below the image. */
-  const int32_t below = (plane->H - 3 - top + stride) / stride;
+  const int32_t below = (plane->H - 3 - top + stride_h) / stride_h;
   const int32_t rows = end - first < below ? end - first : below;
-  /* With stride 2, x points to the second row of taps of the first output row already. */
+  /* With vertical stride 2, x points to the second row of taps of the first output row already. */
   int32_t step = 0;
 #pragma clang loop unroll(disable)
   for (float *const last = y + (ptrdiff_t)rows * Wo; y < last; y += Wo) {
-    if (stride == 2) {
+    if (stride_h == 2) {
       x += step;
-      plane_depthwise_3x3_taps(stride, edge, x, tap);
+      plane_depthwise_3x3_taps(stride_w, edge, x, tap);
       step = W;
       upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
     }
     x += W;
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     wasm_v128_store(y, wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 6, tap)));
-    if (stride == 2) {
+    if (stride_h == 2) {
       upper = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     } else {
       upper = wasm_f32x4_add(lower, plane_depthwise_3x3_dot(w + 3, tap));
@@ -115,57 +117,58 @@ INLINE void plane_depthwise_3x3_roll(const int stride, const edges edge, const d
   }
   if (rows == end - first) return;
   /* The last output row has no third row of taps. */
-  if (stride == 2) {
+  if (stride_h == 2) {
     x += step;
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
   }
   wasm_v128_store(y, upper);
 }
 
-static void plane_depthwise_3x3_inner_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(1, (edges){false, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_left_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                       int32_t column) {
-  plane_depthwise_3x3_roll(1, (edges){true, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_right_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(1, (edges){false, true}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_inner_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(2, (edges){false, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_left_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                       int32_t column) {
-  plane_depthwise_3x3_roll(2, (edges){true, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_right_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(2, (edges){false, true}, plane, first, end, column);
-}
+/* plane_depthwise_3x3_roll for each pair of strides, vertical and horizontal, and for each edge. */
+typedef void four_columns(const depthwise_3x3_plane *plane, int32_t first, int32_t end, int32_t column);
+#define FOUR_COLUMNS(name, stride_h, stride_w, left, right)                                                  \
+  static void plane_depthwise_3x3_##name(const depthwise_3x3_plane *plane, int32_t first, int32_t end,       \
+                                         int32_t column) {                                                   \
+    plane_depthwise_3x3_roll(stride_h, stride_w, (edges){left, right}, plane, first, end, column);           \
+  }
+FOUR_COLUMNS(inner_11, 1, 1, false, false)
+FOUR_COLUMNS(left_11, 1, 1, true, false)
+FOUR_COLUMNS(right_11, 1, 1, false, true)
+FOUR_COLUMNS(inner_12, 1, 2, false, false)
+FOUR_COLUMNS(left_12, 1, 2, true, false)
+FOUR_COLUMNS(right_12, 1, 2, false, true)
+FOUR_COLUMNS(inner_21, 2, 1, false, false)
+FOUR_COLUMNS(left_21, 2, 1, true, false)
+FOUR_COLUMNS(right_21, 2, 1, false, true)
+FOUR_COLUMNS(inner_22, 2, 2, false, false)
+FOUR_COLUMNS(left_22, 2, 2, true, false)
+FOUR_COLUMNS(right_22, 2, 2, false, true)
+#undef FOUR_COLUMNS
 
 void depthwise_3x3_convolve(const depthwise_3x3_plane *plane) {
-  DK_ASSERT((plane->stride == 1 || plane->stride == 2) && plane->Wo > 4);
+  DK_ASSERT((plane->stride_h == 1 || plane->stride_h == 2) && (plane->stride_w == 1 || plane->stride_w == 2));
   DK_ASSERT((plane->top == 0 || plane->top == 1) && (plane->left == 0 || plane->left == 1));
-  DK_ASSERT(0 <= plane->first_row && plane->first_row < plane->end_row);
+  DK_ASSERT(0 <= plane->first_row && plane->first_row < plane->end_row && plane->Wo > 4);
   /* A table keeps these separate functions (base/attributes.h says why). */
   enum { INNER, LEFT, RIGHT };
-  static void (*const by_stride[][3])(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) = {
-      [1] = {[INNER] = plane_depthwise_3x3_inner_1,
-             [LEFT] = plane_depthwise_3x3_left_1,
-             [RIGHT] = plane_depthwise_3x3_right_1},
-      [2] = {[INNER] = plane_depthwise_3x3_inner_2,
-             [LEFT] = plane_depthwise_3x3_left_2,
-             [RIGHT] = plane_depthwise_3x3_right_2},
+  static four_columns *const by_strides[][3][3] = {
+      [1] = {[1] = {[INNER] = plane_depthwise_3x3_inner_11,
+                    [LEFT] = plane_depthwise_3x3_left_11,
+                    [RIGHT] = plane_depthwise_3x3_right_11},
+             [2] = {[INNER] = plane_depthwise_3x3_inner_12,
+                    [LEFT] = plane_depthwise_3x3_left_12,
+                    [RIGHT] = plane_depthwise_3x3_right_12}},
+      [2] = {[1] = {[INNER] = plane_depthwise_3x3_inner_21,
+                    [LEFT] = plane_depthwise_3x3_left_21,
+                    [RIGHT] = plane_depthwise_3x3_right_21},
+             [2] = {[INNER] = plane_depthwise_3x3_inner_22,
+                    [LEFT] = plane_depthwise_3x3_left_22,
+                    [RIGHT] = plane_depthwise_3x3_right_22}},
   };
-  void (*const *const roll)(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) =
-      by_stride[plane->stride];
+  four_columns *const *const roll = by_strides[plane->stride_h][plane->stride_w];
   const int32_t last = plane->Wo - 4;
-  const bool right = (plane->Wo - 1) * plane->stride + 2 - plane->left >= plane->W;
+  const bool right = (plane->Wo - 1) * plane->stride_w + 2 - plane->left >= plane->W;
   for (int32_t first = plane->first_row; first < plane->end_row; first += STRIP_ROWS) {
     const int32_t end = plane->end_row - first < STRIP_ROWS ? plane->end_row : first + STRIP_ROWS;
     if (plane->left) roll[LEFT](plane, first, end, 0);

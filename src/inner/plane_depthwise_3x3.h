@@ -7,8 +7,9 @@
 typedef struct depthwise_3x3_plane {
   const float *x; /* [H, W] */
   int32_t H, W;
-  int32_t top, left, stride; /* padding 0 or 1 at each side, stride 1 or 2 */
-  const float *weight;       /* [9], LANES floats apart */
+  int32_t top, left;          /* padding: 0 or 1 at each side */
+  int32_t stride_h, stride_w; /* 1 or 2 */
+  const float *weight;        /* [9], LANES floats apart */
   float bias;
   float *y;                   /* [Ho, Wo] */
   int32_t Wo;                 /* more than 4 */

@@ -18,7 +18,14 @@ const SCHEMA = `
     string op_type = 4;
     repeated AttributeProto attribute = 5;
   }
-  message AttributeProto { string name = 1; float f = 2; int64 i = 3; repeated int64 ints = 8; int32 type = 20; }
+  message AttributeProto {
+    string name = 1;
+    float f = 2;
+    int64 i = 3;
+    bytes s = 4;
+    repeated int64 ints = 8;
+    int32 type = 20;
+  }
   message TensorProto { repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9; }
   message ValueInfoProto { string name = 1; TypeProto type = 2; }
   message TypeProto { TensorTypeProto tensor_type = 1; }
@@ -27,7 +34,7 @@ const SCHEMA = `
   message DimensionProto { int64 dim_value = 1; }`;
 
 /** AttributeProto.AttributeType */
-export const ATTRIBUTE = { FLOAT: 1, INT: 2, INTS: 7 };
+export const ATTRIBUTE = { FLOAT: 1, INT: 2, STRING: 3, INTS: 7 };
 /** TensorProto.DataType */
 export const DATA = { FLOAT: 1, INT64: 7 };
 
@@ -35,13 +42,14 @@ export const DATA = { FLOAT: 1, INT64: 7 };
 const protobufjs = new URL('../node_modules/protobufjs/dist/protobuf.min.js', import.meta.url).href;
 
 /**
- * @param {object} model a ModelProto; names are those of the schema in camelCase
+ * @param {string} name of the message's type, such as ModelProto
+ * @param {object} message names are those of the schema in camelCase
  * @returns {Promise<Uint8Array>}
  */
-export async function encodeModel(model) {
+export async function encodeMessage(name, message) {
   const protobuf = (await import(protobufjs)).default ?? /** @type {any} */ (globalThis).protobuf;
-  const type = protobuf.parse(SCHEMA).root.lookupType('ModelProto');
-  const fault = type.verify(model);
-  if (fault) throw new Error(`the ONNX model is wrong: ${fault}`);
-  return type.encode(model).finish();
+  const type = protobuf.parse(SCHEMA).root.lookupType(name);
+  const fault = type.verify(message);
+  if (fault) throw new Error(`the ${name} is wrong: ${fault}`);
+  return type.encode(message).finish();
 }

@@ -2,7 +2,7 @@
 #include "base/attributes.h"
 #include "base/workspace.h"
 #include "network/fold.h"
-#include "network/schedule.h"
+#include "network/job.h"
 
 enum { TASK_WORK = 30000 }; /* of cost: less is not worth a second thread */
 
@@ -23,7 +23,7 @@ static void run_task(const void *argument, int32_t index, int32_t thread) {
 
 /* The workspace of a schedule: that of the layer that needs most, and one for each thread that computes a
  * layer alone. */
-SMALL static uint64_t run_workspace(const dk_context *context, dk_schedule *schedule) {
+SMALL static uint64_t run_workspace(dk_context *context, dk_schedule *schedule) {
   const int32_t threads = parallel_threads(context);
   if (schedule->workspace_threads == threads) return schedule->workspace;
   uint64_t together = 0, alone = 0;
@@ -90,7 +90,8 @@ SMALL dk_status dk_schedule_read(const dk_schedule *schedule, int32_t kept, floa
   if (kept < 0 || kept >= schedule->described.kept) return DK_ERROR_CONFIG;
   const int32_t index = schedule->described.keep[kept];
   const value *of = &schedule->described.value[index];
-  view from = place_view_of(schedule, index), to = layout_contiguous(of->rank, of->shape).view;
+  view from, to = layout_contiguous(of->rank, of->shape).view;
+  place_view_of(schedule, index, &from);
   to.data = elements;
   copy_run(NULL, &from, &to);
   return DK_OK;

@@ -2,6 +2,8 @@
 #include "base/attributes.h"
 #include "network/job.h"
 
+SMALL_FILE
+
 /* A window of `kernel` v, h, whose other attributes begin at attribute[0]. */
 static void compute_window(const int32_t *attribute, const int32_t *kernel, window *made) {
   memcpy(made->kernel, kernel, sizeof made->kernel);
@@ -38,7 +40,7 @@ static size_t compute_distance(const view *planes, int32_t axis) {
   return planes->shape[axis] == 1 ? inner : (size_t)planes->stride[axis];
 }
 
-SMALL static void compute_convolution(const layer_job *job) {
+static void compute_convolution(const layer_job *job) {
   const layer *of = job->layer;
   const size_t packed_bytes = compute_packed_bytes(of);
   convolution_call call = {.chosen = of->chosen,
@@ -143,7 +145,7 @@ static void compute_linear(const layer_job *job) {
 }
 
 /* Broadcasts an operand to y, by strides of 0; the last `own` axes keep their lengths. */
-SMALL static void compute_broadcast(view *of, const view *y, int32_t own) {
+static void compute_broadcast(view *of, const view *y, int32_t own) {
   view made = {.data = of->data, .rank = y->rank};
   for (int32_t axis = 0; axis < y->rank; axis++) {
     const int32_t from = axis - (y->rank - of->rank), length = from < 0 ? 1 : of->shape[from];
@@ -170,7 +172,7 @@ static uint64_t matmul_layer_workspace(const layer_job *job) {
 /* ------------------------------------------------------------------ element by element */
 
 /* A layer of steps, or an operation of two values that no step can be. */
-SMALL static void compute_elementwise(const layer_job *job) {
+static void compute_elementwise(const layer_job *job) {
   view x = job->x, y = job->y;
   if (job->layer->steps) {
     job_planes(job, &x);
@@ -283,3 +285,5 @@ void layer_compute(dk_context *context, const dk_schedule *schedule, const layer
   job_bind(context, schedule, of, workspace, &job);
   (computing_of[of->op].compute ? computing_of[of->op].compute : compute_elementwise)(&job);
 }
+
+SMALL_FILE_END

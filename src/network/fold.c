@@ -6,6 +6,8 @@
 
 #include "base/attributes.h"
 
+SMALL_FILE
+
 static const float *fold_constant(const dk_schedule *schedule, int32_t index) {
   return schedule->root[schedule->place[index].root];
 }
@@ -54,7 +56,7 @@ bool fold_takes_bias(const dk_schedule *schedule, const layer *of) {
          of->steps->step[0].op == DK_OP_BATCH_NORM && fold_bias(schedule, of);
 }
 
-SMALL static void fold_layer(const dk_schedule *schedule, const layer *folded) {
+static void fold_layer(const dk_schedule *schedule, const layer *folded) {
   for (int32_t i = 0; folded->steps && i < folded->steps->count; i++) {
     const epilogue_step *step = &folded->steps->step[i];
     if (step->op != DK_OP_BATCH_NORM) continue;
@@ -71,7 +73,7 @@ SMALL static void fold_layer(const dk_schedule *schedule, const layer *folded) {
   }
 }
 
-SMALL void fold_constants(dk_schedule *schedule) {
+void fold_constants(dk_schedule *schedule) {
   if (schedule->version == schedule->network->version) return;
   for (int32_t i = 0; i < schedule->layers; i++) {
     const layer *folded = schedule->layer[i];
@@ -80,3 +82,5 @@ SMALL void fold_constants(dk_schedule *schedule) {
   }
   schedule->version = schedule->network->version;
 }
+
+SMALL_FILE_END

@@ -3,7 +3,9 @@
 #include "base/attributes.h"
 #include "network/fold.h"
 
-SMALL void place_view_of(const dk_schedule *schedule, int32_t index, view *made) {
+SMALL_FILE
+
+void place_view_of(const dk_schedule *schedule, int32_t index, view *made) {
   const place *at = &schedule->place[index];
   *made = at->layout.view;
   float *memory = at->storage >= 0 ? schedule->network->arena + schedule->storage[at->storage].offset
@@ -15,7 +17,7 @@ SMALL void place_view_of(const dk_schedule *schedule, int32_t index, view *made)
 static int32_t job_outer_axes(const view *of) { return of->rank >= 3 ? 2 : of->rank == 2 ? 1 : 0; }
 
 /* The distances of an operand's elements along n, c and the pixels of y. */
-SMALL static void job_step_strides(const layer *of, const view *operand, const view *y, int32_t *stride) {
+static void job_step_strides(const layer *of, const view *operand, const view *y, int32_t *stride) {
   int32_t along[MAX_RANK] = {0}; /* the stride along each axis of y, 0 where the operand has one element */
   const int32_t missing = y->rank - operand->rank;
   for (int32_t axis = missing; axis < y->rank; axis++)
@@ -33,8 +35,8 @@ SMALL static void job_step_strides(const layer *of, const view *operand, const v
     if (along[axis]) stride[2] = 1;
 }
 
-SMALL void job_bind(dk_context *context, const dk_schedule *schedule, const layer *of, void *workspace,
-                    layer_job *job) {
+void job_bind(dk_context *context, const dk_schedule *schedule, const layer *of, void *workspace,
+              layer_job *job) {
   job->context = context;
   job->schedule = schedule;
   job->layer = of;
@@ -67,7 +69,7 @@ const float *job_bias(const layer_job *job) {
   return bias.data;
 }
 
-SMALL void job_planes(const layer_job *job, view *planes) {
+void job_planes(const layer_job *job, view *planes) {
   const view whole = *planes;
   *planes = (view){.data = whole.data, .rank = 3, .shape = {1, 1, 1}, .stride = {0, 0, 1}};
   if (job->layer->planes == BY_FEATURE) {
@@ -86,3 +88,5 @@ SMALL void job_planes(const layer_job *job, view *planes) {
       planes->shape[2] *= whole.shape[axis];
     }
 }
+
+SMALL_FILE_END

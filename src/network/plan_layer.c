@@ -2,6 +2,8 @@
 #include "base/attributes.h"
 #include "network/schedule.h"
 
+SMALL_FILE
+
 /* Moving an element takes about as long as ten multiply-adds. */
 static const float MOVE_COST = 10;
 
@@ -15,7 +17,7 @@ static constant_form *plan_form(const dk_schedule *schedule, const node *user, i
   return constant_find(&schedule->network->constant[weight->index], &needed);
 }
 
-SMALL static dk_status plan_convolution_layer(dk_schedule *schedule, layer *planned, const node *first) {
+static dk_status plan_convolution_layer(dk_schedule *schedule, layer *planned, const node *first) {
   const bool dynamic = planned->op == DK_OP_DYNAMIC_CONV2D;
   const int32_t input = dynamic ? 2 : 1, *attribute = first->attribute;
   const value *x = node_input(&schedule->described, first, 0);
@@ -53,7 +55,7 @@ SMALL static dk_status plan_convolution_layer(dk_schedule *schedule, layer *plan
   return schedule->network->memory.failed ? DK_ERROR_MEMORY : DK_OK;
 }
 
-SMALL dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
+dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
   const node *first = &schedule->described.node[planned->first_node];
   const value *x = node_input(&schedule->described, first, 0);
   const value *second = node_input(&schedule->described, first, 1);
@@ -79,3 +81,5 @@ SMALL dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
                   MOVE_COST * (float)view_elements(&schedule->place[planned->output].layout.view);
   return status;
 }
+
+SMALL_FILE_END

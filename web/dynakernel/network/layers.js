@@ -66,7 +66,7 @@ function readShapes(inputs) {
       `network needs the shape of each input, such as { image: [1, 3, 224, 224] }; got ${given(inputs)}`);
   }
   return Object.fromEntries(entries.map(([name, shape]) => {
-    const lengths = readList(shape, () => true);
+    const lengths = readList(shape, (length) => typeof length === 'number');
     if (!lengths) throw new DynakernelError('ERR_CONFIG', `network: input ${given(name)} needs a shape; got ${given(shape)}`);
     checkShape(lengths, `input ${given(name)}`);
     return [name, lengths];

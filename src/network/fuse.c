@@ -8,6 +8,8 @@
 #include "base/attributes.h"
 #include "network/schedule.h"
 
+SMALL_FILE
+
 typedef struct fusing {
   memory_list *memory;
   const description *described;
@@ -107,7 +109,7 @@ static bool fuse_affine(fusing *at, layer *joined, int32_t channels) {
 }
 
 /* Adds a node as a step on `before`, which is one of its inputs. Returns false if it cannot be one. */
-SMALL static bool fuse_step(fusing *at, layer *joined, int32_t index, int32_t before) {
+static bool fuse_step(fusing *at, layer *joined, int32_t index, int32_t before) {
   const node *added = &at->described->node[index];
   const value *y = node_output(at->described, added, 0);
   const dk_op op = added->op;
@@ -161,7 +163,7 @@ static int32_t fuse_begin_steps(fusing *at, layer *joined, int32_t index) {
 }
 
 /* Makes the layer that begins with a node. */
-SMALL static void fuse_layer(fusing *at, layer *joined, int32_t index) {
+static void fuse_layer(fusing *at, layer *joined, int32_t index) {
   const node *begun = &at->described->node[index];
   *joined = (layer){.op = begun->op,
                     .first_node = index,
@@ -187,7 +189,7 @@ SMALL static void fuse_layer(fusing *at, layer *joined, int32_t index) {
   }
 }
 
-SMALL dk_status fuse_nodes(memory_list *memory, const description *described, layer **layer_ending) {
+dk_status fuse_nodes(memory_list *memory, const description *described, layer **layer_ending) {
   int32_t *user = memory_take(memory, (size_t)described->values, sizeof(int32_t));
   bool *taken = memory_take(memory, (size_t)described->nodes, sizeof(bool));
   layer *joined = memory_take(memory, (size_t)described->nodes, sizeof(layer));
@@ -208,3 +210,5 @@ SMALL dk_status fuse_nodes(memory_list *memory, const description *described, la
   }
   return memory->failed ? DK_ERROR_MEMORY : DK_OK;
 }
+
+SMALL_FILE_END

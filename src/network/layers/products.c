@@ -128,8 +128,8 @@ SMALL void linear_run(dk_context *context, const packed_kernels *kernels, const 
 typedef enum matmul_way { MATMUL_COLUMN, MATMUL_FEW_ROWS, MATMUL_LANES } matmul_way;
 
 enum {
-  MATMUL_ROWS = 16,     /* of a COLUMN that stay together */
-  MATMUL_COLUMNS = 512, /* of FEW_ROWS that stay together */
+  UNIT_ROWS = 16,     /* of a COLUMN that stay together */
+  UNIT_COLUMNS = 512, /* of FEW_ROWS that stay together */
 };
 
 typedef struct matmul_work {
@@ -160,10 +160,10 @@ SMALL static matmul_work matmul_layout(const view *a, const view *b, const view 
   work.units = (work.L - 1) / LANES + 1;
   if (work.L == 1 && a_runs && b_runs) {
     work.way = MATMUL_COLUMN;
-    work.units = (work.I - 1) / MATMUL_ROWS + 1;
+    work.units = (work.I - 1) / UNIT_ROWS + 1;
   } else if (work.I <= LANES && work.L >= LANES && b->stride[rank - 2] >= 0) {
     work.way = MATMUL_FEW_ROWS;
-    work.units = max_i32(work.L / MATMUL_COLUMNS, 1);
+    work.units = max_i32(work.L / UNIT_COLUMNS, 1);
   }
   work.total = (int64_t)(view_elements(y) / ((size_t)work.I * (size_t)work.L)) * work.units;
   work.packed = work.way == MATMUL_COLUMN ? 0 : (size_t)work.J * LANES;
@@ -199,18 +199,25 @@ static void matmul_units(const matmul_work *work, const matmul_product *product,
                          float *packed) {
   const int32_t I = work->I, J = work->J, L = work->L;
   if (work->way == MATMUL_COLUMN) {
-    const int32_t begin = first * MATMUL_ROWS;
+    const int32_t begin = first * UNIT_ROWS;
     dot_rows(product->a + begin * product->a_row, product->a_row, product->b,
-             min_i32(end * MATMUL_ROWS, I) - begin, J, product->y + begin * product->y_row, product->y_row);
+             min_i32(end * UNIT_ROWS, I) - begin, J, product->y + begin * product->y_row, product->y_row);
   } else if (work->way == MATMUL_FEW_ROWS) {
     const float zeros[LANES] = {0};
     matmul_pack_rows(product, I, J, packed);
     for (; first < end; first++) {
       /* The last unit takes the columns that are left over as well. The product reads eight at least. */
-      const int32_t column = first * MATMUL_COLUMNS;
-      const int32_t columns = first == work->units - 1 ? L - column : MATMUL_COLUMNS;
-      matmul(packed, zeros, product->b + column, (size_t)product->b_row, J, columns, I, product->y + column,
-             (size_t)product->y_row);
+      const int32_t column = first * UNIT_COLUMNS;
+      const int32_t columns = first == work->units - 1 ? L - column : UNIT_COLUMNS;
+      matmul(&(matmul_operands){.w = packed,
+                                .bias = zeros,
+                                .x = product->b + column,
+                                .x_row = (size_t)product->b_row,
+                                .depth = J,
+                                .columns = columns,
+                                .count = I,
+                                .y = product->y + column,
+                                .y_row = (size_t)product->y_row});
     }
   } else {
     for (; first < end; first++) {

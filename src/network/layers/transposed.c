@@ -152,8 +152,15 @@ static void transposed_multiply(const transposed_work *work, const transposed_ta
       kernels->data + (size_t)task->group * kernels->run_blocks * (size_t)work->depth * LANES;
   float *product = task->products + (size_t)work->kept * W;
   for (int32_t lane = task->lanes_begin; lane < task->lanes_end; lane += LANES) {
-    matmul(weights + (size_t)lane * (size_t)work->depth, zeros, x, x_row, work->depth, pixels,
-           min_i32(kernels->run - lane, LANES), product, work->product_row);
+    matmul(&(matmul_operands){.w = weights + (size_t)lane * (size_t)work->depth,
+                              .bias = zeros,
+                              .x = x,
+                              .x_row = x_row,
+                              .depth = work->depth,
+                              .columns = pixels,
+                              .count = min_i32(kernels->run - lane, LANES),
+                              .y = product,
+                              .y_row = work->product_row});
     product += LANES * work->product_row;
   }
 }

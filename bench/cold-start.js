@@ -76,7 +76,7 @@ async function prepareBlock({ workload }) {
 async function prepareModel({ workload }) {
   const { N, C, H, W } = workload;
   const { input, state } = makeNumbers(workload);
-  const model = await onnxModel(workload, state);
+  const model = onnxModel(workload, state);
   return (run) => run(model, { x: [N, C, H, W] }, { x: input });
 }
 

@@ -13,7 +13,7 @@ const MOST_ROWS = 40;
 
 /** @param {import('../options.mjs').Options} options */
 export async function measureLayers({ files, simd, threads: [threads], quick }) {
-  const { models, failures } = await readModels(files);
+  const { models, failures } = readModels(files);
   const { dk, engine } = await openRuntime({ simd, threads });
   const environment = machine();
   const runs = quick ? 20 : 100;

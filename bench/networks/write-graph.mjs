@@ -8,7 +8,7 @@ import { ModelWriter } from '../peers/onnx-writer.js';
 /**
  * @param {Graph} graph
  * @param {string} name
- * @returns {Promise<Uint8Array>}
+ * @returns {Uint8Array}
  */
 export function writeGraph(graph, name) {
   const writer = new GraphWriter(graph);

@@ -114,7 +114,7 @@ export class ModelWriter {
    * @param {string} name
    * @param {{ [name: string]: readonly number[] }} inputs
    * @param {{ [name: string]: readonly number[] }} outputs
-   * @returns {Promise<Uint8Array>}
+   * @returns {Uint8Array}
    */
   encode(name, inputs, outputs) {
     return encodeMessage('ModelProto', {
@@ -136,7 +136,7 @@ export class ModelWriter {
 /** @param {Attribute} given */
 function typed(given) {
   if (Array.isArray(given)) return { type: ATTRIBUTE.INTS, ints: given };
-  if (typeof given === 'string') return { type: ATTRIBUTE.STRING, s: new TextEncoder().encode(given) };
+  if (typeof given === 'string') return { type: ATTRIBUTE.STRING, s: given };
   return Number.isInteger(given) ? { type: ATTRIBUTE.INT, i: given } : { type: ATTRIBUTE.FLOAT, f: given };
 }
 

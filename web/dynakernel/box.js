@@ -24,3 +24,25 @@ export function readBox(value, what) {
   throw new DynakernelError('ERR_CONFIG',
     `${what} must be { x, y, width, height } in pixels, width and height more than 0, none beyond 2^30; got ${text}`);
 }
+
+/**
+ * Whole pixels of a picture.
+ *
+ * @typedef {{ left: number, top: number, width: number, height: number }} Region
+ */
+
+/**
+ * The pixels of a picture that a box touches. The width and the height are 0 if there are none.
+ *
+ * @param {Box | undefined} box the whole picture if it is undefined
+ * @param {{ width: number, height: number }} size of the picture
+ * @returns {Region}
+ */
+export function regionOf(box, { width, height }) {
+  if (!box) return { left: 0, top: 0, width, height };
+  const clamp = (/** @type {number} */ place, /** @type {number} */ length) => Math.min(Math.max(place, 0), length);
+  const [left, right] = [Math.floor(box.x), Math.ceil(box.x + box.width)].map((place) => clamp(place, width));
+  const [top, bottom] = [Math.floor(box.y), Math.ceil(box.y + box.height)].map((place) => clamp(place, height));
+  if (left === right || top === bottom) return { left: 0, top: 0, width: 0, height: 0 };
+  return { left, top, width: right - left, height: bottom - top };
+}

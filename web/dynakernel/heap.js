@@ -164,6 +164,14 @@ export class Heap {
 
   /**
    * @param {number} pointer
+   * @param {number} length in doubles
+   */
+  doubles(pointer, length) {
+    return new Float64Array(this.c.memory.buffer, pointer, length);
+  }
+
+  /**
+   * @param {number} pointer
    * @param {number} length in bytes
    */
   bytes(pointer, length) {

@@ -128,7 +128,7 @@ export class Runtime {
 
   /**
    * Converts a picture to a tensor [1, channels, H, W] of (v / 255 - mean) / std for each channel. With
-   * width or height, the whole picture is resized, with antialiasing. Alpha is ignored: transparent pixels
+   * width or height, the picture is resized, with antialiasing. With crop, only that part is read. Alpha is ignored: transparent pixels
    * read as black, since canvases store no colour for them. Colours of wider spaces are converted to sRGB.
    *
    * An img has its natural size in CSS pixels. With srcset="photo.png 2x" that is half the file's size, and
@@ -147,6 +147,7 @@ export class Runtime {
    * const x = dk.fromImage(video, {
    *   width: 192, height: 256, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225],
    * });
+   * const face = dk.fromImage(photo, { crop: { x: 310.5, y: 80, width: 96, height: 96 }, width: 48, height: 48 });
    */
   fromImage(source, options) {
     this.#heap.checkOpen();

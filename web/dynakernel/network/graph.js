@@ -40,6 +40,7 @@ import { inferShapes } from './infer.js';
  * @property {Node[]} nodes
  * @property {NamedValue[]} keep inner values that stay readable after a run
  * @property {Value[]} unused parameters that the state dict has and no node reads
+ * @property {NamedValue[]} attentions the shares of kernels that layers mix other than by dynamicConv2d
  */
 
 /** The most dimensions of a tensor. */
@@ -58,6 +59,8 @@ export class GraphBuilder {
     this.keep = [];
     /** @type {Value[]} */
     this.unused = [];
+    /** @type {NamedValue[]} */
+    this.attentions = [];
     this.values = 0;
   }
 
@@ -130,7 +133,7 @@ export class GraphBuilder {
    * @returns {Graph}
    */
   graph() {
-    const { inputs, outputs, nodes, keep, unused } = this;
+    const { inputs, outputs, nodes, keep, unused, attentions } = this;
     let count = 0;
     const numbered = new Set();
     const number = (/** @type {Value | null} */ value) => {
@@ -147,7 +150,7 @@ export class GraphBuilder {
       node.name = uniqueName(node.name, taken);
     }
     unused.forEach(number);
-    return { inputs, outputs, nodes, keep, unused };
+    return { inputs, outputs, nodes, keep, unused, attentions };
   }
 
   /**

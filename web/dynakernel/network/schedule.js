@@ -56,8 +56,9 @@ import { describe } from './describe.js';
  */
 export function planGraph(graph) {
   // the library keeps values that a node makes
-  const attentions = graph.nodes.filter(({ op }) => op === 'dynamicConv2d')
+  const mixed = graph.nodes.filter(({ op }) => op === 'dynamicConv2d')
     .map(({ name, inputs }) => ({ name, value: /** @type {Value} */ (inputs[1]) }));
+  const attentions = [...mixed, ...graph.attentions ?? []];
   const readable = [...graph.keep, ...attentions];
   const made = new Set(graph.nodes.flatMap((node) => node.outputs));
   const keptValues = [...new Set(readable.map(({ value }) => value))].filter((value) => made.has(value));

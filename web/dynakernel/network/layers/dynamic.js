@@ -208,21 +208,25 @@ export class DynamicLayers extends ConvolutionLayers {
     const statistics = scope.batchNorm(within(path, 'bn'), fc.shape[1]);
     const z = scope.emit('relu', path, [scope.emit('batchNorm', path, [fc, ...statistics], { eps: EPS })]);
 
-    // an attention of one element, or one that the authors leave out, is 1
-    const gate = (/** @type {string} */ part, /** @type {number} */ length) =>
-      scope.emit('sigmoid', path, [cooled(scope, path, pointwise(scope, path, part, z, length), degree)]);
-    const channels = gate('channel_fc', C);
-    const filters = C === groups && C === O ? null : gate('filter_fc', O);
-    const spatial = taps === 1 ? null : gate('spatial_fc', taps);
-    const logits = K === 1
-      ? scope.emit('reduceMean', path, [z], { axes: [1], keepDims: true }) // the softmax of one number is 1
-      : pointwise(scope, path, 'kernel_fc', z, K);
-    const a = softened(scope, path, logits, degree);
+    const gate = (/** @type {string} */ part, /** @type {number} */ length, /** @type {number[]} */ shape) => {
+      const logits = cooled(scope, path, pointwise(scope, path, part, z, length), degree);
+      return scope.emit('reshape', path, [scope.emit('sigmoid', path, [logits])], { shape: [value.shape[0], ...shape] });
+    };
 
-    const { shape } = kernelsOf(convolution, K);
-    const weight = scope.parameter(name, 'weight', shape, kaimingNormal(O * taps));
-    const inputs = [value, a, weight, null, filters, channels, spatial];
-    return scope.handle(scope.emit('dynamicConv2d', name, inputs, convolution.attributes));
+    // the kernels of each sample as [N, G, O/G, C/G, taps], and the attentions in shapes that fit; those that the
+    // authors leave out are 1
+    const parts = [groups, O / groups, C / groups, taps];
+    const factors = [gate('channel_fc', C, [groups, 1, C / groups, 1])];
+    if (C !== groups || C !== O) factors.push(gate('filter_fc', O, [groups, O / groups, 1, 1]));
+    if (taps > 1) factors.push(gate('spatial_fc', taps, [1, 1, 1, taps]));
+    const a = K > 1 ? softened(scope, path, pointwise(scope, path, 'kernel_fc', z, K), degree) : null;
+    if (a) scope.builder.attentions.push({ name, value: a });
+    const weight = scope.parameter(name, 'weight', [K, O, C / groups, ...kernel], kaimingNormal(O * taps), [K, sizeOf(parts)]);
+    const mixture = a ? scope.emit('matmul', path, [a, weight]) : weight;
+    const kernels = factors.reduce((product, factor) => scope.emit('multiply', path, [product, factor]),
+      scope.emit('reshape', path, [mixture], { shape: [mixture.shape[0], ...parts] }));
+    const shaped = scope.emit('reshape', path, [kernels], { shape: [value.shape[0], O, C / groups, ...kernel] });
+    return scope.handle(scope.emit('conv2d', name, [value, shaped], convolution.attributes));
   }
 
   /**

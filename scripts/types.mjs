@@ -1,7 +1,7 @@
 // Writes the published declarations. tsc emits one file for each file of the wrapper. This script cleans the files and
 // joins them into one.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import ts from 'typescript';
@@ -78,7 +78,8 @@ function clean(file, bases) {
       // Symbol.dispose exists only in some versions of TypeScript's library.
       if (member.name?.getText() === '[Symbol.dispose]') {
         edits.push({ start: member.pos, end: member.end, text: '' });
-        added += "import type { UsingDisposable } from './platform.js';\n" +
+        const folder = dirname(file.fileName) === emitted ? '.' : relative(dirname(file.fileName), emitted);
+        added += `import type { UsingDisposable } from '${folder}/platform.js';\n` +
           `export interface ${statement.name?.text} extends UsingDisposable {}\n`;
       }
     }

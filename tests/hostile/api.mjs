@@ -2,6 +2,7 @@
 // The tests replace the receiver, the arguments and the options of a call one by one.
 import { readFileSync } from 'node:fs';
 import { createCanvas } from '@napi-rs/canvas';
+import * as pose from '../../web/dynakernel/dite-hrnet/index.js';
 import * as exports from '../../web/dynakernel/index.js';
 import { loadRuntime } from '../helpers.mjs';
 import { Writer, diteBlock } from '../network/onnx/dite-like.mjs';
@@ -109,8 +110,12 @@ const disposes = (name) => ({
 const endsUsing = (name) => ({ [`${name}[dispose]`]: call(own(disposable[name])) });
 
 const image = {
-  mean: [0.1, 0.2, 0.3], std: 2, channels: 3, width: 4, height: 4, out: (w) => w.pixels, batch: 0, maxPixels: 99,
+  mean: [0.1, 0.2, 0.3], std: 2, channels: 3, width: 4, height: 4, crop: { x: -1, y: 0.5, width: 3, height: 3 },
+  out: (w) => w.pixels, batch: 0, maxPixels: 99,
 };
+
+/** A runtime whose networks are small: a whole Dite-HRNet takes half a second to plan. */
+const smallNetworks = (w) => ({ network: (inputs, build, options) => w.dk.network({ x: [2] }, (g, { x }) => g.relu(x), options) });
 
 export const table = {
   DynakernelError: call(null, () => ['ERR_SHAPE', 'message', { cause: 1 }], { run: (args) => new DynakernelError(...args) }),
@@ -158,6 +163,26 @@ export const table = {
     runSlot: ({ rate }) => warmupSchedule({ lr: () => rate, warmup: 9 })(1),
   }),
 
+  diteHRNet: call(null, (w) => [smallNetworks(w), { depth: 18 }], {
+    run: (args) => pose.diteHRNet(...args),
+    options: {
+      at: 1, base: { depth: 18 }, values: { depth: 30, joints: 3, height: 64, width: 32, batch: 2, keep: ['relu'], seed: 1 },
+    },
+  }),
+  decodeHeatmaps: call(null, (w) => [w.x], {
+    run: (args) => pose.decodeHeatmaps(...args),
+    options: { at: 1, values: { box: { x: 0, y: 0, width: 2, height: 2 } } },
+    slots: {
+      side: (w, value) => [w.x, { box: { x: 0, y: value, width: 2, height: 2 } }],
+      'one box': (w, value) => [w.x, { box: [value] }],
+    },
+  }),
+  cropBox: call(null, () => [{ x: 0, y: 0, width: 2, height: 2 }, { width: 3, height: 4 }], {
+    run: (args) => pose.cropBox(...args),
+    options: { at: 1, base: { width: 3, height: 4 }, values: { width: 3, height: 4, padding: 1 } },
+    slots: { side: (w, value) => [{ x: 0, y: 0, width: value, height: 2 }, { width: 3, height: 4 }] },
+  }),
+
   'Runtime.get info': call((w) => w.dk),
   'Runtime.get disposed': call((w) => w.dk),
   // The memory is trimmed before, so each call returns 0.
@@ -183,6 +208,18 @@ export const table = {
       'data of a canvas': (w, value) =>
         [{ width: 4, height: 4, getContext: () => ({ getImageData: () => ({ data: value, width: 4, height: 4 }) }) }],
       'one mean': (w, value) => [w.picture(), { mean: [0, value, 0] }],
+      'side of a crop': (w, value) => [w.picture(), { crop: { x: value, y: 0, width: 2, height: 2 }, width: 2, height: 2 }],
+    },
+  }),
+  // The layers have a table of their own: tests/network/layers-hostile.test.mjs.
+  'Runtime.network': call((w) => w.dk, () => [{ x: [1, 2, 3, 3] }, (g, { x }) => g.relu(x)], {
+    options: { at: 2, values: { keep: ['relu'], seed: 1 } },
+    slots: {
+      shape: (w, value) => [{ x: value }, (g, { x }) => g.relu(x)],
+      length: (w, value) => [{ x: [1, value] }, (g, { x }) => g.relu(x)],
+      'what is built': (w, value) => [{ x: [1] }, () => value],
+      output: (w, value) => [{ x: [1] }, (g, { x }) => ({ y: x, z: value })],
+      'name of a layer': (w, value) => [{ x: [1, value] }, (g, { x }) => g.relu(x), { keep: [value] }],
     },
   }),
   'Runtime.dynamicKernelAggregation': call((w) => w.dk, () => [config],
@@ -355,7 +392,7 @@ function classesOf(world) {
 
 /** All public members by the names that the table uses. */
 export function membersOf(world) {
-  const members = Object.keys(exports);
+  const members = [...Object.keys(exports), ...Object.keys(pose)];
   for (const [name, prototype] of classesOf(world)) {
     for (const key of Reflect.ownKeys(prototype)) {
       if (key === 'constructor' || key === Symbol.toStringTag) continue;

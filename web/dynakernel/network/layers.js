@@ -2,7 +2,6 @@
 import { guardClass } from '../boundary.js';
 import { isArray, isObject, readList, readOptions, readSeed } from '../check.js';
 import { DynakernelError, given, messageOf } from '../errors.js';
-import { isLength } from '../shape.js';
 import { checkShape } from './graph.js';
 import { DynamicLayers } from './layers/dynamic.js';
 import { Scope } from './layers/scope.js';

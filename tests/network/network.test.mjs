@@ -411,6 +411,20 @@ test('what parseCheckpoint returns is loaded; the bytes themselves get a hint', 
   net.dispose();
 });
 
+test('Proxies of networks and tensors are accepted wherever the objects are', () => {
+  const wrap = (object) => new Proxy(object, {});
+  const net = dk.onnxNetwork(openFile(), { shapes: { image: [1, 3, 5, 6] } });
+  const x = randomTensor(dk, [1, 3, 5, 6]);
+  const [block, head] = Object.keys(net.outputs);
+  const out = { [block]: dk.zeros([1, 8, 5, 6]), [head]: dk.zeros([1, 8, 1, 1]) };
+  const expected = net.forward(x);
+  wrap(net).forward(wrap(x), { out: { [block]: wrap(out[block]), [head]: out[head] } });
+  assert.deepEqual(out[block].toArray(), expected[block].toArray());
+  wrap(net).forward({ image: wrap(x) }, { out });
+  assert.deepEqual(wrap(net).layers, net.layers);
+  net.dispose();
+});
+
 test('disposal: twice, by using, with the runtime, and of what a network holds', async () => {
   const live = heap.live;
   const net = dk.onnxNetwork(openFile(), { shapes: { image: [1, 3, 5, 6] } });

@@ -5,7 +5,7 @@ import { GraphBuilder } from '../../web/dynakernel/network/graph.js';
 import { OPS } from '../../web/dynakernel/network/infer.js';
 import { Random } from '../../web/shared/random.js';
 import { seedTitle, seedsOf } from '../seeds.mjs';
-import { compute } from './compute.mjs';
+import { evaluate } from './evaluate.mjs';
 
 const still = { stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1] };
 const plain = { ...still, groups: 1 };
@@ -104,7 +104,7 @@ for (const seed of seedsOf(20261130)) {
         return builder.input(`x${place}`, shape);
       });
       builder.outputs = builder.add(op, op, values, attributes).map((value, place) => ({ name: `y${place}`, value }));
-      compute(builder.graph(), data);
+      evaluate(builder.graph(), data);
     });
   });
 }

@@ -12,6 +12,16 @@ enum { PARTS_PER_THREAD = 4 }; /* more than one, because some threads start late
 
 /* ------------------------------------------------------------------------------- dimensions */
 
+SMALL view view_axes(const view *v, uint32_t axes) {
+  view some = {.data = v->data};
+  for (int32_t i = 0; i < v->rank; i++) {
+    if (!(axes >> i & 1)) continue;
+    some.shape[some.rank] = v->shape[i];
+    some.stride[some.rank++] = v->stride[i];
+  }
+  return some;
+}
+
 SMALL void nest_swap(nest *loops, int32_t i, int32_t j) {
   const int32_t length = loops->shape[i];
   loops->shape[i] = loops->shape[j], loops->shape[j] = length;

@@ -57,8 +57,8 @@ export class BaseLayers {
   parameter(options) {
     const scope = this.#scope;
     const { name, shape, value = 0 } = scope.options('parameter', options, ['shape', 'value'], ['name', 'shape']);
-    const lengths = readList(shape, () => true);
-    if (!lengths) throw new DynakernelError('ERR_CONFIG', `parameter: shape must be an array; got ${given(shape)}`);
+    const lengths = readList(shape, (length) => typeof length === 'number');
+    if (!lengths) throw new DynakernelError('ERR_CONFIG', `parameter: shape must be an array of lengths; got ${given(shape)}`);
     checkShape(lengths, name);
     if (typeof value !== 'number') {
       throw new DynakernelError('ERR_CONFIG', `parameter: value must be a number; got ${given(value)}`);

@@ -32,7 +32,7 @@ const readAll = (tensors) => Object.fromEntries(Object.entries(tensors).map(([na
 }));
 
 /** Runs a graph as interpret() does, and asserts that the C library computes the same. */
-export function compute(graph, inputs) {
+export function evaluate(graph, inputs) {
   const expected = interpret(graph, inputs);
   const actual = computeInC(graph, inputs);
   for (const part of ['outputs', 'kept']) {

@@ -44,7 +44,7 @@ function prepare() {
   if (!existsSync(join(root, 'dist/dynakernel-baseline.wasm'))) {
     fail('There is nothing in dist/ to measure: leave out --no-build.');
   }
-  installPeers(options.peers, options.networks);
+  installPeers(options.peers);
 }
 
 async function measure() {

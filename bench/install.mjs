@@ -3,13 +3,10 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, root, run } from '../scripts/project.mjs';
 
-/**
- * @param {readonly string[]} peers
- * @param {boolean} writesModels whether models are written, perhaps for dynakernel alone
- */
-export function installPeers(peers, writesModels) {
-  // Nothing here installs PyTorch. onnxruntime-node also needs bench/, because protobufjs writes its model.
-  if (writesModels || peers.some((peer) => peer !== 'pytorch')) install('bench', '200 MB');
+/** @param {readonly string[]} peers */
+export function installPeers(peers) {
+  // Nothing here installs PyTorch.
+  if (peers.some((peer) => !['pytorch', 'onnxruntime-node'].includes(peer))) install('bench', '200 MB');
   if (peers.includes('onnxruntime-node')) install('bench/native', '300 MB');
 }
 

@@ -10,6 +10,7 @@ import { median } from '../web/bench/timing.js';
 import { describe } from '../web/bench/workload.js';
 import { root } from '../scripts/project.mjs';
 import { loadNotes, machine } from './machine.mjs';
+import { readModels, serveModels } from './networks/models.mjs';
 import { reportName } from './reports.mjs';
 
 /** Modules to import, by engine. @type {{ [engine: string]: () => string }} */
@@ -30,7 +31,7 @@ const inBrowser = {
 
 /** @param {import('./options.mjs').Options} options */
 export async function measureStart(options) {
-  const { cases, failures } = options.networks ? await networkCases(options) : { cases: layerCases(options), failures: [] };
+  const { cases, failures } = options.networks ? networkCases(options) : { cases: layerCases(options), failures: [] };
   if (!options.browser) return [await measure(options, cases, failures, inNode, startInProcess, machine())];
   // Imported only now, because it needs development packages.
   const { callInPage, engineName, withBrowser } = await import('./browser.mjs');
@@ -49,11 +50,8 @@ const layerCases = ({ workloads }) =>
   workloads.map((workload) => ({ name: workload.name, description: describe(workload), request: { workload } }));
 
 /** @param {import('./options.mjs').Options} options */
-async function networkCases({ files }) {
-  // imported only now, because it needs packages that the benchmark installs
-  const { readModels } = await import('./networks/models.mjs');
-  const { serveModels } = await import('./networks/compare.mjs');
-  const { models, failures } = await readModels(files);
+function networkCases({ files }) {
+  const { models, failures } = readModels(files);
   const cases = serveModels(models).map((network) => ({
     name: network.name, description: NETWORKS.describe(network).description,
     request: { network: { ...network, path: join(root, network.url) } },

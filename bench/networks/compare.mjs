@@ -1,18 +1,15 @@
 // Milliseconds of whole networks: in Node, or in a browser's worker.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ownEngines } from '../../web/bench/engine.js';
 import { NETWORKS } from '../../web/bench/network.js';
 import { runSession } from '../../web/bench/session.js';
 import { machine } from '../machine.mjs';
 import { loadPeers } from '../peers/node.mjs';
 import { comparisonReport, reportName, showProgress } from '../reports.mjs';
-import { readModels } from './models.mjs';
+import { readModels, serveModels } from './models.mjs';
 
 /** @param {import('../options.mjs').Options} options */
 export async function compareNetworks(options) {
-  const { models, failures } = await readModels(options.files);
+  const { models, failures } = readModels(options.files);
   const reports = options.browser ? await inBrowser(options, models) : [await inNode(options, models)];
   reports[0].failures.unshift(...failures);
   return reports;
@@ -51,20 +48,5 @@ async function inBrowser({ browser: name, peers, threads, simd, pace }, models) 
       await page.close();
     }
     return reports;
-  });
-}
-
-/**
- * Writes the models where the development server finds them, and returns them with addresses instead of bytes.
- *
- * @param {import('./models.mjs').Model[]} models
- * @returns {import('../../web/bench/network.js').NetworkWorkload[]}
- */
-export function serveModels(models) {
-  const folder = fileURLToPath(new URL('../../dist/bench/networks', import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  return models.map(({ name, inputs, bytes }, i) => {
-    writeFileSync(join(folder, `${i}.onnx`), bytes);
-    return { name, inputs, url: `/dist/bench/networks/${i}.onnx` };
   });
 }

@@ -1,6 +1,7 @@
 // The networks that the benchmark runs: ONNX files, or a Dite-HRNet-18 that it writes itself.
-import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { root } from '../../scripts/project.mjs';
 import { MODULES, poseNetwork } from '../../web/dynakernel/dite-hrnet/network.js';
 import { graphMaker } from '../../web/dynakernel/network/layers.js';
 import { readOnnx } from '../../web/dynakernel/network/onnx/read-onnx.js';
@@ -16,15 +17,15 @@ const SEED = 1;
  * Reads the files. Without any, makes the Dite-HRNet. A file that cannot be read is a failure; the others still run.
  *
  * @param {readonly string[]} files each a path, and perhaps the sizes of open inputs: model.onnx:x=1x3x320x320
- * @returns {Promise<{ models: Model[], failures: string[] }>}
+ * @returns {{ models: Model[], failures: string[] }}
  */
-export async function readModels(files) {
-  if (files.length === 0) return { models: [await diteModel()], failures: [] };
+export function readModels(files) {
+  if (files.length === 0) return { models: [diteModel()], failures: [] };
   const models = [];
   const failures = [];
   for (const file of files) {
     try {
-      models.push(await readFile(file));
+      models.push(readFile(file));
     } catch (error) {
       failures.push(`${file}: ${error.message}`);
     }
@@ -33,10 +34,10 @@ export async function readModels(files) {
 }
 
 /** @param {string} file */
-async function readFile(file) {
+function readFile(file) {
   const { path, shapes } = parseFile(file);
   // npm runs this in the project's folder. INIT_CWD is the folder that npm was started in.
-  const bytes = await withWeights(readFileSync(resolve(process.env.INIT_CWD ?? '.', path)), SEED);
+  const bytes = withWeights(readFileSync(resolve(process.env.INIT_CWD ?? '.', path)), SEED);
   return modelOf(basename(path, '.onnx'), bytes, shapes);
 }
 
@@ -68,7 +69,7 @@ export function parseFile(file) {
 }
 
 /** Dite-HRNet-18 at 256x192, with random parameters. */
-async function diteModel() {
+function diteModel() {
   const shape = [1, 3, 256, 192];
   const build = (g, { image }) => ({ heatmaps: poseNetwork(g, image, { modules: MODULES[18], joints: 17 }) });
   const graph = graphMaker({ image: shape }, build, { seed: SEED })(null);
@@ -80,5 +81,20 @@ async function diteModel() {
     norm.forEach((value, i) => draw(value, 'BatchNormalization', i + 1));
     if (op === 'conv2d') inputs.forEach((value, i) => draw(value, 'Conv', i));
   }
-  return modelOf('dite_hrnet_18_256x192', await writeGraph(graph, 'dite_hrnet_18'), {});
+  return modelOf('dite_hrnet_18_256x192', writeGraph(graph, 'dite_hrnet_18'), {});
+}
+
+/**
+ * Writes the models where the development server finds them, and returns them with addresses instead of bytes.
+ *
+ * @param {Model[]} models
+ * @returns {import('../../web/bench/network.js').NetworkWorkload[]}
+ */
+export function serveModels(models) {
+  const folder = join(root, 'dist/bench/networks');
+  mkdirSync(folder, { recursive: true });
+  return models.map(({ name, inputs, bytes }, i) => {
+    writeFileSync(join(folder, `${i}.onnx`), bytes);
+    return { name, inputs, url: `/dist/bench/networks/${i}.onnx` };
+  });
 }

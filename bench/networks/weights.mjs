@@ -2,7 +2,7 @@
 import { readModel } from '../../web/dynakernel/network/onnx/model.js';
 import { readTensor } from '../../web/dynakernel/network/onnx/tensors.js';
 import { Random } from '../../web/shared/random.js';
-import { encodeMessage } from '../peers/onnx-proto.js';
+import { encodeMessage, joined, lengthField } from '../peers/onnx-proto.js';
 import { floatTensor } from '../peers/onnx-writer.js';
 
 /** @typedef {{ op: string, place: number, transposed?: boolean }} Use a parameter as an operator's input */
@@ -51,9 +51,9 @@ const RESHAPES = ['Reshape', 'Unsqueeze', 'Squeeze', 'Identity'];
  *
  * @param {Uint8Array} bytes
  * @param {number} seed
- * @returns {Promise<Uint8Array>}
+ * @returns {Uint8Array}
  */
-export async function withWeights(bytes, seed) {
+export function withWeights(bytes, seed) {
   const { graph } = readModel(bytes);
   const made = new Map(graph.nodes.filter(({ op }) => op === 'ConstantOfShape').map((node) => [node.outputs[0], node]));
   const uses = usesOf(graph.nodes, made);
@@ -62,20 +62,20 @@ export async function withWeights(bytes, seed) {
   const random = new Random(seed);
   const wanted = new Set([...made.values()].map(({ inputs }) => inputs[0]));
   const shapes = new Map(graph.initializers.filter(({ name }) => wanted.has(name))
-    .map((tensor) => [tensor.name, [...readTensor(tensor, 'a shape').data]]));
+    .map((tensor) => [tensor.name, [...readTensor(tensor, () => 'a shape').data]]));
   const replaced = new Set();
   const added = [];
   for (const [name, use] of uses) {
     const shape = shapes.get(made.get(name).inputs[0]);
     if (!shape) throw new Error(`the shape of the weight ${name} is not a constant of the file`);
     const message = floatTensor(name, shape, randomWeights(shape, use, random));
-    added.push(field(GRAPH_INITIALIZER, await encodeMessage('TensorProto', message)));
+    added.push(lengthField(GRAPH_INITIALIZER, encodeMessage('TensorProto', message)));
     replaced.add(graph.nodes.indexOf(made.get(name)));
   }
   return rewritten(bytes, MODEL_GRAPH, (content) => {
     let node = 0;
     const kept = fieldsOf(content).filter(({ number }) => number !== GRAPH_NODE || !replaced.has(node++));
-    return Buffer.concat([...kept.map(({ whole }) => whole), ...added]);
+    return joined([...kept.map(({ whole }) => whole), ...added]);
   });
 }
 
@@ -106,28 +106,11 @@ function usesOf(nodes, made) {
 /** Numbers of fields: ModelProto.graph, GraphProto.node and GraphProto.initializer. */
 const [MODEL_GRAPH, GRAPH_NODE, GRAPH_INITIALIZER] = [7, 1, 5];
 
-/** A number of up to 32 bits, seven bits a byte. @param {number} value */
-function varint(value) {
-  const bytes = [];
-  for (let rest = value; bytes.length === 0 || rest > 0; rest = Math.floor(rest / 128)) {
-    bytes.push((rest % 128) + (rest >= 128 ? 128 : 0));
-  }
-  return Buffer.from(bytes);
-}
-
-/**
- * A field that holds a message.
- *
- * @param {number} number
- * @param {Uint8Array} content
- */
-const field = (number, content) => Buffer.concat([varint(number * 8 + 2), varint(content.length), content]);
-
 /**
  * The fields of a message. The file was read before, so it is well formed.
  *
- * @param {Buffer} bytes
- * @returns {{ number: number, whole: Buffer, content: Buffer }[]}
+ * @param {Uint8Array} bytes
+ * @returns {{ number: number, whole: Uint8Array, content: Uint8Array }[]}
  */
 function fieldsOf(bytes) {
   const fields = [];
@@ -161,8 +144,7 @@ function fieldsOf(bytes) {
  *
  * @param {Uint8Array} bytes
  * @param {number} number
- * @param {(content: Buffer) => Buffer} change
+ * @param {(content: Uint8Array) => Uint8Array} change
  */
-const rewritten = (bytes, number, change) => Buffer.concat(
-  fieldsOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    .map((one) => (one.number === number ? field(number, change(one.content)) : one.whole)));
+const rewritten = (bytes, number, change) => joined(fieldsOf(bytes).map((one) =>
+  (one.number === number ? lengthField(number, change(one.content)) : one.whole)));

@@ -9,7 +9,7 @@ import { ModelWriter } from './onnx-writer.js';
  *
  * @param {Workload} workload
  * @param {State} state
- * @returns {Promise<Uint8Array>}
+ * @returns {Uint8Array}
  */
 export function onnxModel(workload, state) {
   const { N, C, O, G, K, R, H, W, Ho, Wo, stride, padding, dilation, bias } = workload;

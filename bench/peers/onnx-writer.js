@@ -26,6 +26,10 @@ export class ModelWriter {
   #nodes = [];
   #initializers = [];
   #made = 0;
+  /** How often a node's name was wanted. @type {Map<string, number>} */
+  #wanted = new Map();
+  /** The path of the module that the next nodes belong to, such as 'stem.conv1'. */
+  module = '';
 
   /**
    * Adds a node.
@@ -38,7 +42,7 @@ export class ModelWriter {
    */
   add(opType, inputs, attributes = {}, outputs = [this.#name(opType)]) {
     const attribute = Object.entries(attributes).map(([name, given]) => ({ name, ...typed(given) }));
-    this.#nodes.push({ opType, input: inputs, output: outputs, attribute });
+    this.#nodes.push({ opType, name: this.#nodeName(opType), input: inputs, output: outputs, attribute });
     return outputs[0];
   }
 
@@ -114,7 +118,7 @@ export class ModelWriter {
    * @param {string} name
    * @param {{ [name: string]: readonly number[] }} inputs
    * @param {{ [name: string]: readonly number[] }} outputs
-   * @returns {Promise<Uint8Array>}
+   * @returns {Uint8Array}
    */
   encode(name, inputs, outputs) {
     return encodeMessage('ModelProto', {
@@ -127,6 +131,14 @@ export class ModelWriter {
     });
   }
 
+  /** A name as torch.onnx.export gives it: the module's path, the operator, and a number. @param {string} opType */
+  #nodeName(opType) {
+    const name = ['', ...this.module.split('.').filter(Boolean), opType].join('/');
+    const count = this.#wanted.get(name) ?? 0;
+    this.#wanted.set(name, count + 1);
+    return count > 0 ? `${name}_${count}` : name;
+  }
+
   /** @param {string} what */
   #name(what) {
     return `${what}_${this.#made++}`;
@@ -136,7 +148,7 @@ export class ModelWriter {
 /** @param {Attribute} given */
 function typed(given) {
   if (Array.isArray(given)) return { type: ATTRIBUTE.INTS, ints: given };
-  if (typeof given === 'string') return { type: ATTRIBUTE.STRING, s: new TextEncoder().encode(given) };
+  if (typeof given === 'string') return { type: ATTRIBUTE.STRING, s: given };
   return Number.isInteger(given) ? { type: ATTRIBUTE.INT, i: given } : { type: ATTRIBUTE.FLOAT, f: given };
 }
 

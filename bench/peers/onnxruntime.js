@@ -43,7 +43,7 @@ function engine(ort, id, threads, version, options) {
     close() {},
     async prepare(workload, { input, state }) {
       const { N, C, H, W } = workload;
-      const model = await onnxModel(workload, state);
+      const model = onnxModel(workload, state);
       const session = await open(model);
       const x = new ort.Tensor('float32', input, [N, C, H, W]);
       /** @type {Float32Array} */

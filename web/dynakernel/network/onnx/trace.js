@@ -85,7 +85,8 @@ export class Trace {
     if (graph.sparse.length > 0) {
       throw new DynakernelError('ERR_ONNX', 'the model has sparse initializers, which are not read');
     }
-    const nodes = graph.nodes.map((/** @type {Message} */ node) => new OnnxNode(node, this.opset));
+    const nodes = graph.nodes.map((/** @type {Message} */ node) =>
+      new OnnxNode(node, node.opset ?? this.opset));
     const outputs = graph.outputs.map((/** @type {Message} */ output) => output.name ?? '');
     /** @type {Scope} */
     const scope = { names: new Map(inputs), outer: this.scope, nodes, position: 0, later: null };

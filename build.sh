@@ -12,8 +12,8 @@ usage: ./build.sh [--force] [TARGET...]
   release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/*.js and dist/types/
             (the default)
   wasm      of those, the WebAssembly only
-  bundle    of those, the JavaScript only: wrapper.js with the entries index.js, beside the WebAssembly and the worker,
-            and inline.js, with the WebAssembly inside
+  bundle    of those, the JavaScript only: wrapper.js and shared.js with the entries index.js, beside the WebAssembly and
+            the worker, inline.js, with the WebAssembly inside, and dite-hrnet.js
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information and assertions, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/
@@ -359,7 +359,7 @@ need_packages() {
   npm ci --no-audit --no-fund
 }
 
-# Builds the wrapper as one file, and its two entries. A page fetches one file at once, not thirty one after another.
+# Builds the wrapper as two files, and its entries. A page fetches two files at once, not thirty one after another.
 build_bundle() {
   local key scripts wasm=(dist/dynakernel-{baseline,relaxed}.wasm)
   mapfile -t scripts < <(find web/dynakernel -name '*.js' -o -name '*.cjs' | sort)

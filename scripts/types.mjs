@@ -1,7 +1,7 @@
 // Writes the published declarations. tsc emits one file for each file of the wrapper. This script cleans the files and
 // joins them into one.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import ts from 'typescript';
@@ -17,9 +17,10 @@ declare const wasm: WasmFile;
 ${exported} wasm;
 `;
 
-/** The files beside index.d.cts. ES modules and CommonJS share its classes, such as Tensor. */
+/** The files beside index.d.cts and dite-hrnet.d.cts. ES modules and CommonJS share their classes, such as Tensor. */
 const OTHERS = {
   'index.d.ts': "export * from './index.cjs';\n",
+  'dite-hrnet.d.ts': "export * from './dite-hrnet.cjs';\n",
   'wasm.d.ts': wasm('export default'),
   'wasm.d.cts': wasm('export ='),
 };
@@ -27,10 +28,13 @@ const OTHERS = {
 rmSync(emitted, { recursive: true, force: true });
 if (run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', root]) !== 0) process.exit(1);
 cleanAll();
-const declarations = await rollUp();
+const declarations = {
+  'index.d.cts': await rollUp('index.d.ts'),
+  'dite-hrnet.d.cts': await rollUp('dite-hrnet/index.d.ts', 'dite-hrnet'),
+};
 rmSync(published, { recursive: true, force: true });
 mkdirSync(published, { recursive: true });
-for (const [name, text] of Object.entries({ 'index.d.cts': declarations, ...OTHERS })) {
+for (const [name, text] of Object.entries({ ...declarations, ...OTHERS })) {
   writeFileSync(join(published, name), text);
 }
 
@@ -78,7 +82,8 @@ function clean(file, bases) {
       // Symbol.dispose exists only in some versions of TypeScript's library.
       if (member.name?.getText() === '[Symbol.dispose]') {
         edits.push({ start: member.pos, end: member.end, text: '' });
-        added += "import type { UsingDisposable } from './platform.js';\n" +
+        const platform = `./${relative(dirname(file.fileName), join(emitted, 'platform.js')).replaceAll('\\', '/')}`;
+        added += `import type { UsingDisposable } from '${platform}';\n` +
           `export interface ${statement.name?.text} extends UsingDisposable {}\n`;
       }
     }
@@ -143,14 +148,24 @@ function hasTag(node, name) {
   return ts.getJSDocTags(node).some(({ tagName }) => tagName.text === name);
 }
 
-/** One file with all exports of index.js and the types that they need. */
-async function rollUp() {
-  const entry = join(emitted, 'index.d.ts');
-  // The names in index.js's own exports exist at run time; all others are types.
-  const values = new Set(readFileSync(entry, 'utf8').match(/(?<=^export \{)[^}]+/gm)?.join().match(/\w+/g));
-  const bundle = await rollup({ input: entry, plugins: [dts()] });
-  const { output: [{ code }] } = await bundle.generate({ format: 'es' });
+/**
+ * One file with all exports of an entry and the types that they need.
+ *
+ * @param {string} file the entry's declarations
+ * @param {string} [folder] other types than those of this folder come from index.d.cts, which must export them
+ */
+async function rollUp(file, folder) {
+  const entry = join(emitted, file);
+  // The names in the entry's own exports exist at run time; all others are types.
+  const text = readFileSync(entry, 'utf8');
+  const values = new Set(text.match(/(?<=^export \{)[^}]+|(?<=^export function )\w+/gm)?.join().match(/\w+/g));
+  const isElsewhere = (/** @type {string} */ id, /** @type {string | undefined} */ importer) =>
+    folder !== undefined && importer !== undefined && !join(dirname(importer), id).startsWith(join(emitted, folder));
+  const bundle = await rollup({ input: entry, plugins: [dts()], external: isElsewhere });
+  const { output: [{ code: plain }] } = await bundle.generate({ format: 'es', paths: () => './index.cjs' });
   await bundle.close();
+  // what comes from index.d.cts are types
+  const code = plain.replace(/^(import|export) (?=\{[^}]*\} from)/gm, '$1 type ');
   const lists = /^export (?:type )?\{([^}]*)\};\n?/gm;
   const names = [...code.matchAll(lists)].flatMap(([, list]) => list.match(/\w+/g) ?? []).sort();
   const exported = (/** @type {string[]} */ list) => `{\n${list.map((name) => `    ${name},\n`).join('')}};\n`;

@@ -12,7 +12,7 @@
 #include "base/attributes.h"
 #include "base/parallel.h"
 #include "base/workspace.h"
-#include "pool.h"
+#include "inner/sums.h"
 
 enum {
   /* With fewer multiply-adds, handing work to threads costs more than it saves. parallel_pays() is not used
@@ -106,7 +106,7 @@ SMALL static void aggregation_bias_gradient(const aggregation_sample *sample, do
   const size_t pixels = (size_t)backward->shape.Ho * backward->shape.Wo;
   const float *bias = sample->aggregation->bias;
   for (int32_t o = 0; o < O; o++) {
-    const double gb = pool_sum(sample->gy + (size_t)o * pixels, pixels);
+    const double gb = sum_floats(sample->gy + (size_t)o * pixels, pixels);
     for (int32_t k = 0; k < K; k++) {
       const size_t i = (size_t)k * O + o;
       ga[k] += gb * bias[i];

@@ -1,7 +1,4 @@
-/* KernelAttention: pooling, two 1x1 convolutions with batch norm and ReLU between them, sigmoid.
- *
- * After pooling there are only a few numbers for each sample. They are computed in double precision, in plain
- * loops. */
+/* KernelAttention: pooling, two 1x1 convolutions with batch norm and ReLU between them, sigmoid. */
 #include "attention.h"
 
 #include <math.h>
@@ -9,12 +6,11 @@
 
 #include "base/assert.h"
 #include "base/attributes.h"
-#include "base/elementary.h"
 #include "base/parallel.h"
-#include "base/simd.h"
 #include "base/sizes.h"
 #include "base/workspace.h"
-#include "pool.h"
+#include "inner/attend.h"
+#include "inner/sums.h"
 
 static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 
@@ -76,18 +72,6 @@ SMALL static void attention_normalise_by_batch(dk_attention *attention, const at
   attention->batches_tracked++;
 }
 
-/* Batch norm by the running statistics, without weight and bias, in the same place. */
-static void attention_normalise_by_running(const dk_attention *attention, const attention_tape *tape,
-                                           int32_t N) {
-  const int32_t M = attention->M;
-  for (int32_t m = 0; m < M; m++) {
-    double *z = tape->normalised + m;
-    tape->inverse[m] = 1 / sqrt(attention->bn_running_var[m] + EPSILON);
-    for (int32_t n = 0; n < N; n++)
-      z[(size_t)n * M] = (z[(size_t)n * M] - attention->bn_running_mean[m]) * tape->inverse[m];
-  }
-}
-
 /* Returns how many doubles a tape has. They fit a uint64_t for all sizes. */
 static uint64_t attention_tape_values(const dk_attention *attention, int32_t N) {
   const uint64_t M = (uint32_t)attention->M;
@@ -119,63 +103,24 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
   return attention_tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
-/* Returns the sum of weight[i] * value[i] over i < count. conv1's product grows with the square of the
- * channels, so it runs four values at a time. A depthwise layer of 512 channels and 7x7 pixels is 1.15 times
- * as fast by it. */
-static double attention_dot(const float *weight, const double *value, int32_t count) {
-  v128_t low = wasm_f64x2_splat(0), high = low;
-  const float *const end = weight + count;
-#pragma clang loop unroll(disable)
-  for (const float *const fours = weight + count / 4 * 4; weight != fours; weight += 4, value += 4) {
-    const v128_t weight0 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(weight));
-    const v128_t weight2 = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(weight + 2));
-    low = wasm_f64x2_add(low, wasm_f64x2_mul(weight0, wasm_v128_load(value)));
-    high = wasm_f64x2_add(high, wasm_f64x2_mul(weight2, wasm_v128_load(value + 2)));
-  }
-  low = wasm_f64x2_add(low, high);
-  double sum = wasm_f64x2_extract_lane(low, 0) + wasm_f64x2_extract_lane(low, 1);
-  while (weight != end) sum += (double)*weight++ * *value++;
-  return sum;
-}
-
 SMALL void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
                              int32_t N, int32_t H, int32_t W, float *a, void *tape_memory) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
   DK_ASSERT(x && a && (N > 1 || !training));
   const attention_tape tape = attention_tape_view(attention, N, tape_memory);
-  pool_means(context, x, N * C, (size_t)H * W, tape.mean);
-
-  /* Compute conv1. */
-  for (int32_t n = 0; n < N; n++)
-    for (int32_t m = 0; m < M; m++)
-      tape.normalised[(size_t)n * M + m] =
-          attention_dot(attention->conv1_weight + (size_t)m * C, tape.mean + (size_t)n * C, C);
+  plane_means(context, x, N, (size_t)C * H * W, C, (size_t)H * W, (size_t)H * W, tape.mean);
+  attend_product(attention->conv1_weight, M, C, tape.mean, N, tape.normalised);
 
   /* Normalise in place. */
   if (training)
     attention_normalise_by_batch(attention, &tape, N);
   else
-    attention_normalise_by_running(attention, &tape, N);
+    attend_normalise(attention->bn_running_mean, attention->bn_running_var, EPSILON, N, M, tape.normalised,
+                     tape.inverse);
 
-  /* Apply batch norm's weight and bias, and ReLU. NaN stays NaN. */
-  for (int32_t n = 0; n < N; n++)
-    for (int32_t m = 0; m < M; m++) {
-      const size_t i = (size_t)n * M + m;
-      const double z = tape.normalised[i] * attention->bn_weight[m] + attention->bn_bias[m];
-      tape.hidden[i] = z < 0 ? 0 : z;
-    }
-
-  /* Compute conv2 and sigmoid. */
-  for (int32_t n = 0; n < N; n++)
-    for (int32_t k = 0; k < K; k++) {
-      const double sum =
-          attention_dot(attention->conv2_weight + (size_t)k * M, tape.hidden + (size_t)n * M, M) +
-          attention->conv2_bias[k];
-      const double weight = 1 / (1 + exponential(-sum));
-      const size_t i = (size_t)n * K + k;
-      tape.a[i] = weight;
-      a[i] = (float)weight;
-    }
+  attend_relu(attention->bn_weight, attention->bn_bias, N, M, tape.normalised, tape.hidden);
+  attend_product(attention->conv2_weight, K, M, tape.hidden, N, tape.a);
+  attend_sigmoid(attention->conv2_bias, N, K, tape.a, a);
 }
 
 dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training, const float *x,

@@ -572,18 +572,27 @@ DK_API void dk_adam_step(float *parameter, const float *gradient, float *m, floa
 DK_API void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,
                               const float *std, float *planes, size_t plane_stride);
 
+/* A rectangle of a picture, in pixels. It may have fractions, and reach beyond the picture. */
+typedef struct dk_box {
+  double x, y, width, height;
+} dk_box;
+
 /* dk_rgba_to_planes with resizing, from src_H x src_W to H x W. rgba [rows, src_W, 4] holds the source rows
  * first_row .. first_row + rows - 1. Calls pass a few rows at a time, so a large photograph needs little
  * memory. They go from row 0 to row src_H - 1 without a gap. planes [channels, H, W] is complete after the
  * last call.
  *
+ * box is the part of the source that is resized, or NULL for all of it. Beyond the source all is black. If
+ * the box lies outside as a whole, one call with src_H = src_W = rows = 0 makes all planes black.
+ *
  * The filter is a separable triangle with half-pixel centres. It widens if the image shrinks (antialiasing),
- * and its weights are renormalised at edges. This is "bilinear" in PIL and interpolate with antialias=True in
- * PyTorch. Errors: SHAPE (a size below 1, rows outside the source, channels neither 1 nor 3), MEMORY,
+ * and its weights are renormalised at the edges of the box, so the filter sees only pixels that the box
+ * touches. This is "bilinear" in PIL and interpolate with antialias=True in PyTorch. Errors: SHAPE (a size
+ * below 1, rows outside the source, channels neither 1 nor 3, a box without area or beyond 2^30), MEMORY,
  * THREADS. */
 DK_API dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row, int32_t rows,
-                                int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
-                                const float *std, float *planes, int32_t H, int32_t W);
+                                int32_t src_H, int32_t src_W, const dk_box *box, int32_t channels,
+                                const float *mean, const float *std, float *planes, int32_t H, int32_t W);
 
 /* range [2] = least and greatest finite value of x [count], or 0, 0 if no value is finite. */
 DK_API void dk_range(const float *x, size_t count, float *range);

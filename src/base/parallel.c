@@ -79,11 +79,11 @@ static void parallel_take_tasks(dk_context *context, int32_t thread) {
   }
 }
 
-int32_t parallel_threads(const dk_context *context) { return context->threads; }
+int32_t parallel_threads(const dk_context *context) { return context ? context->threads : 1; }
 
 bool parallel_may_pay(const dk_context *context, double work) {
-  DK_ASSERT(context && work >= 0);
-  return context->threads > 1 && work >= LEAST_WORK;
+  DK_ASSERT(work >= 0);
+  return parallel_threads(context) > 1 && work >= LEAST_WORK;
 }
 
 SMALL bool parallel_pays(dk_context *context, double work) {

@@ -11,6 +11,9 @@ enum { PATIENCE = 5000 }; /* milliseconds that the caller waits for workers at l
 
 typedef void (*parallel_task)(const void *argument, int32_t index, int32_t thread);
 
+/* In all functions but parallel_status and parallel_expect, context may be NULL: the calling thread then
+ * computes alone, so a task can call functions that divide work. */
+
 /* Returns how many threads may run tasks at the same time, including the calling one. */
 int32_t parallel_threads(const dk_context *context);
 
@@ -26,7 +29,7 @@ bool parallel_may_pay(const dk_context *context, double work);
 /* Runs task(argument, index, thread) once for each index 0 .. count - 1, in any order, and returns when all
  * are done. thread is below parallel_threads(). No two tasks of one thread run at the same time. A worker
  * that has not started or is late is not waited for: the other threads do its share. If context is NULL, the
- * calling thread runs all tasks as thread 0, so a task can call functions that divide work.
+ * calling thread runs all tasks as thread 0.
  *
  * If a worker does not finish its task in time, parallel_for returns early with tasks undone. All later calls
  * return at once until the worker has left its task. A function that divides work must end by returning

@@ -58,7 +58,7 @@ SMALL static void batch_convolve_part(const void *argument, int32_t index, int32
     work.first_block = begin;
     work.end_block = end;
   }
-  work.sample = n;
+  work.sample += n;
   work.x += n * divided->x_sample;
   work.y += n * divided->y_sample;
   if (work.a) work.a += (size_t)n * divided->first.shape->K;
@@ -184,6 +184,7 @@ SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
                              .x_channel = call->x_channel,
                              .y_channel = call->y_channel,
                              .steps = &steps,
+                             .sample = call->first_sample,
                              .workspace = call->workspace,
                              .workspace_bytes = (size_t)batch_part_workspace(chosen, shape)},
                    .x_sample = call->x_sample,

@@ -155,6 +155,7 @@ typedef struct convolution_call {
   float *y;                   /* [N, O, Ho, Wo]; neither x nor an operand of a step overlaps it */
   size_t y_sample, y_channel;
   const epilogue *steps; /* or NULL: applied to each part of the output while it is in a cache */
+  int32_t first_sample;  /* the n of the first sample, by which steps find their operands */
   void *workspace;       /* batch_workspace bytes, aligned to 64 */
 } convolution_call;
 
@@ -162,6 +163,12 @@ typedef struct convolution_call {
 convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
                                  const packed_kernels *kernels, const float *bias, const float *x,
                                  const float *a, float *y, void *workspace);
+
+/* The kernels transformed in advance, for static convolutions. 0 bytes: the algorithm has nothing to prepare.
+ */
+uint64_t convolution_prepared_bytes(const algorithm *chosen, const geometry *shape);
+void convolution_prepare(const algorithm *chosen, const geometry *shape, const packed_kernels *kernels,
+                         void *prepared);
 
 /* The whole batch, on the context's threads. */
 void convolve_batch(dk_context *context, const convolution_call *call);

@@ -4,7 +4,8 @@
  * Nearly all depthwise kernels are 3x3 with a stride of 1 or 2 and a padding of 0 or 1: these read a channel
  * where it lies (inner/plane_depthwise_3x3.h). For others a channel is written out with its padding in strips
  * of rows, which stay in the first-level cache (inner/strip.h), and strips are convolved
- * (inner/plane_depthwise.h). */
+ * (inner/plane_depthwise.h). If no column is padded, as with kernels of one column, only the rows at the
+ * upper and lower edge are written out: copying all takes as long as several taps. */
 #include "convolution/convolution.h"
 #include "inner/plane_depthwise.h"
 #include "inner/plane_depthwise_3x3.h"
@@ -15,8 +16,17 @@ enum {
   SMALL_PLANE = 768,            /* floats: eight of them stay in the first-level cache */
 };
 
+/* Whether rows of the channel are convolved where they lie. That does not pay if many are at an edge. */
+static bool depthwise_reads_rows(const geometry *shape) {
+  return shape->left == 0 && shape->right == 0 && shape->stride_w == 1 && shape->Wo >= DEPTHWISE_COLUMNS &&
+         4 * (shape->top + shape->bottom) <= shape->Ho;
+}
+
 static strip depthwise_layout_of(const geometry *shape) {
-  return strip_layout(shape, 1, DEPTHWISE_COLUMNS, DEPTHWISE_ROWS, STRIP_FLOATS);
+  strip layout = strip_layout(shape, 1, DEPTHWISE_COLUMNS, DEPTHWISE_ROWS, STRIP_FLOATS);
+  /* Rows that are written out then look like the others. */
+  if (depthwise_reads_rows(shape)) layout.width = layout.row = shape->W;
+  return layout;
 }
 
 /* The workspace: offsets [Rh*Rw], mixed [Rh*Rw, 8], padded strip. */
@@ -34,8 +44,20 @@ static uint64_t depthwise_workspace(const geometry *shape) {
 
 /* Whether inner/plane_depthwise_3x3.h covers the shape. */
 static bool depthwise_reads_planes(const geometry *shape) {
-  return geometry_is_uniform(shape) && shape->Rh == 3 && shape->stride_h <= 2 && shape->dilation_h == 1 &&
-         shape->top <= 1 && shape->left <= 1 && shape->bottom <= 1 && shape->right <= 1 && shape->Wo > 4;
+  return shape->Rh == 3 && shape->Rw == 3 && shape->stride_h <= 2 && shape->stride_w <= 2 &&
+         shape->dilation_h == 1 && shape->dilation_w == 1 && shape->top <= 1 && shape->left <= 1 &&
+         shape->bottom <= 1 && shape->right <= 1 && shape->Wo > 4;
+}
+
+/* Output rows begin .. end - 1 have all their taps in the image. */
+typedef struct inside_rows {
+  int32_t begin, end;
+} inside_rows;
+
+static inside_rows depthwise_inside_rows(const geometry *shape) {
+  const int32_t last = shape->H - 1 - shape->dilation_h * (shape->Rh - 1) + shape->top;
+  return (inside_rows){(shape->top + shape->stride_h - 1) / shape->stride_h,
+                       last < 0 ? 0 : last / shape->stride_h + 1};
 }
 
 /* One output channel, strip by strip. */
@@ -43,10 +65,23 @@ static void depthwise_convolve_strips(const convolution *work, const strip *layo
                                       const int32_t *offset, const float *weight, float bias, float *y,
                                       float *padded) {
   const geometry *shape = work->shape;
-  for (int32_t oy = work->first_row; oy < work->end_row; oy += layout->rows_out) {
-    const int32_t rows = min_i32(layout->rows_out, work->end_row - oy);
-    strip_fill(shape, layout, x, oy, rows, padded);
-    plane_depthwise_convolve(&(depthwise_strip){.input = padded,
+  const bool reads_rows = depthwise_reads_rows(shape);
+  const inside_rows inside = depthwise_inside_rows(shape);
+  int32_t rows;
+  for (int32_t oy = work->first_row; oy < work->end_row; oy += rows) {
+    /* The rest of the rows, those that are inside, or as many as a strip has. */
+    const bool in_place = reads_rows && oy >= inside.begin && oy < inside.end;
+    rows = work->end_row - oy;
+    if (in_place)
+      rows = min_i32(rows, inside.end - oy);
+    else if (reads_rows && oy < inside.begin)
+      rows = min_i32(rows, inside.begin - oy);
+    if (!in_place) {
+      rows = min_i32(rows, layout->rows_out);
+      strip_fill(shape, layout, x, oy, rows, padded);
+    }
+    const float *input = in_place ? x + (size_t)(oy * shape->stride_h - shape->top) * shape->W : padded;
+    plane_depthwise_convolve(&(depthwise_strip){.input = input,
                                                 .row = layout->row,
                                                 .Rh = shape->Rh,
                                                 .Rw = shape->Rw,
@@ -76,7 +111,8 @@ static void depthwise_convolve_planes(const convolution *work, const float *x, i
                                                  .W = shape->W,
                                                  .top = shape->top,
                                                  .left = shape->left,
-                                                 .stride = shape->stride_h,
+                                                 .stride_h = shape->stride_h,
+                                                 .stride_w = shape->stride_w,
                                                  .weight = weight,
                                                  .bias = bias,
                                                  .y = work->y + o * work->y_channel,

@@ -68,17 +68,17 @@ LOOP(prelu)
 LOOP(cube)
 
 static const binary_loop BINARY_LOOPS[] = {
-    [DK_OP_ADD - DK_OP_ADD] = binary_add_loop,           [DK_OP_SUBTRACT - DK_OP_ADD] = binary_subtract_loop,
-    [DK_OP_MULTIPLY - DK_OP_ADD] = binary_multiply_loop, [DK_OP_DIVIDE - DK_OP_ADD] = binary_divide_loop,
-    [DK_OP_MINIMUM - DK_OP_ADD] = binary_minimum_loop,   [DK_OP_MAXIMUM - DK_OP_ADD] = binary_maximum_loop,
-    [DK_OP_POWER - DK_OP_ADD] = binary_power_loop,       [DK_OP_PRELU - DK_OP_ADD] = binary_prelu_loop,
+    [DK_OP_ADD] = binary_add_loop,           [DK_OP_SUBTRACT] = binary_subtract_loop,
+    [DK_OP_MULTIPLY] = binary_multiply_loop, [DK_OP_DIVIDE] = binary_divide_loop,
+    [DK_OP_MINIMUM] = binary_minimum_loop,   [DK_OP_MAXIMUM] = binary_maximum_loop,
+    [DK_OP_POWER] = binary_power_loop,       [DK_OP_PRELU] = binary_prelu_loop,
 };
 
-void binary_apply(dk_op op, const float *a, size_t a_step, const float *b, size_t b_step, size_t count,
-                  float *y) {
+SMALL void binary_apply(dk_op op, const float *a, size_t a_step, const float *b, size_t b_step, size_t count,
+                        float *y) {
   DK_ASSERT(op >= DK_OP_ADD && op <= DK_OP_PRELU && a_step <= 1 && b_step <= 1);
   if (count == 0) return;
-  binary_loop loop = BINARY_LOOPS[op - DK_OP_ADD];
+  binary_loop loop = BINARY_LOOPS[op];
 
   /* Squares and cubes are common. */
   if (op == DK_OP_POWER && b_step == 0 && (*b == 2 || *b == 3)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/attributes.h"
 #include "base/simd.h"
 #include "inner/binary.h"
 #include "inner/unary.h"
@@ -24,14 +25,15 @@ static const float *epilogue_operand(const epilogue_step *step, int32_t n, int32
  * follow each other. */
 typedef struct fused {
   float scale, shift, low, high;
-  const float *operand; /* NULL if there is none */
-  size_t operand_step;
+  const float *operand;
+  size_t operand_step; /* 0 or 1 */
 } fused;
 
 /* Takes as many steps as fit, from `first` on. Returns how many. */
-static int32_t epilogue_fuse(const epilogue *steps, int32_t first, int32_t n, int32_t c, size_t pixel,
-                             fused *pass) {
-  *pass = (fused){1, 0, -INFINITY, INFINITY, NULL, 0};
+SMALL static int32_t epilogue_fuse(const epilogue *steps, int32_t first, int32_t n, int32_t c, size_t pixel,
+                                   fused *pass) {
+  static const float zero = 0;
+  *pass = (fused){1, 0, -INFINITY, INFINITY, &zero, 0};
   const epilogue_step *step = steps->step + first, *end = steps->step + steps->count;
 
   if (step < end && step->op == DK_OP_BATCH_NORM) {
@@ -58,8 +60,8 @@ static int32_t epilogue_fuse(const epilogue *steps, int32_t first, int32_t n, in
 }
 
 /* A loop over whole vectors: count is a multiple of 4. */
-static void epilogue_loop(const fused *pass, const float *x, const float *operand, size_t operand_step,
-                          size_t count, float *y) {
+APART static void epilogue_loop(const fused *pass, const float *x, const float *operand, size_t operand_step,
+                                size_t count, float *y) {
   const v128_t scale = wasm_v128_load32_splat(&pass->scale), shift = wasm_v128_load32_splat(&pass->shift);
   const v128_t low = wasm_v128_load32_splat(&pass->low), high = wasm_v128_load32_splat(&pass->high);
 #pragma clang loop unroll(disable)
@@ -71,11 +73,11 @@ static void epilogue_loop(const fused *pass, const float *x, const float *operan
   }
 }
 
-static void epilogue_pass(const fused *pass, const float *x, size_t count, float *y) {
+SMALL static void epilogue_pass(const fused *pass, const float *x, size_t count, float *y) {
   /* An operand of step 0 is read as the same vector each time. */
-  float splat[4] = {0};
+  float splat[4];
+  wasm_v128_store(splat, wasm_v128_load32_splat(pass->operand));
   const float *operand = pass->operand_step ? pass->operand : splat;
-  if (pass->operand && !pass->operand_step) wasm_v128_store(splat, wasm_v128_load32_splat(pass->operand));
   const size_t whole = count - count % 4, bytes = (count - whole) * sizeof(float);
   epilogue_loop(pass, x, operand, pass->operand_step, whole, y);
   if (bytes == 0) return;
@@ -90,8 +92,8 @@ static void epilogue_pass(const fused *pass, const float *x, size_t count, float
 
 /* ------------------------------------------------------------------------------------ steps */
 
-static void epilogue_binary(const epilogue_step *step, int32_t n, int32_t c, size_t pixel, const float *x,
-                            size_t count, float *y) {
+SMALL static void epilogue_binary(const epilogue_step *step, int32_t n, int32_t c, size_t pixel,
+                                  const float *x, size_t count, float *y) {
   const float *operand = epilogue_operand(step, n, c, pixel);
   const size_t operand_step = (size_t)step->stride[2];
   if (step->reversed)
@@ -100,8 +102,8 @@ static void epilogue_binary(const epilogue_step *step, int32_t n, int32_t c, siz
     binary_apply(step->op, x, 1, operand, operand_step, count, y);
 }
 
-void epilogue_apply(const epilogue *steps, int32_t n, int32_t c, size_t first, size_t count, const float *x,
-                    float *y) {
+SMALL void epilogue_apply(const epilogue *steps, int32_t n, int32_t c, size_t first, size_t count,
+                          const float *x, float *y) {
   DK_ASSERT(steps->count >= 0 && steps->count <= MAX_STEPS);
   if (steps->count == 0 && x != y) memcpy(y, x, count * sizeof(float));
   for (size_t start = 0; start < count; start += PIECE) {

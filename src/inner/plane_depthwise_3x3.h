@@ -13,7 +13,8 @@ typedef struct depthwise_3x3_planes {
   const float *x;              /* [H, W] of the first channel */
   size_t x_channel, y_channel; /* floats from one channel to the next */
   int32_t H, W;
-  int32_t top, left, stride;  /* padding 0 or 1 at each side, stride 1 or 2 */
+  int32_t top, left;          /* padding: 0 or 1 at each side */
+  int32_t stride_h, stride_w; /* 1 or 2 */
   const float *weight;        /* [9], LANES floats apart; the next channel's lie behind each */
   const float *bias;          /* [channels] */
   float *y;                   /* [Ho, Wo] of the first channel */

@@ -196,30 +196,30 @@ LOOP(abs)
 LOOP(erf)
 
 static const unary_loop UNARY_LOOPS[] = {
-    [DK_OP_RELU - DK_OP_RELU] = unary_clip_loop,
-    [DK_OP_CLIP - DK_OP_RELU] = unary_clip_loop,
-    [DK_OP_LEAKY_RELU - DK_OP_RELU] = unary_leaky_relu_loop,
-    [DK_OP_ELU - DK_OP_RELU] = unary_elu_loop,
-    [DK_OP_HARD_SIGMOID - DK_OP_RELU] = unary_hard_sigmoid_loop,
-    [DK_OP_HARD_SWISH - DK_OP_RELU] = unary_hard_swish_loop,
-    [DK_OP_SIGMOID - DK_OP_RELU] = unary_sigmoid_loop,
-    [DK_OP_TANH - DK_OP_RELU] = unary_tanh_loop,
-    [DK_OP_SILU - DK_OP_RELU] = unary_silu_loop,
-    [DK_OP_GELU - DK_OP_RELU] = unary_gelu_loop,
-    [DK_OP_GELU_TANH - DK_OP_RELU] = unary_gelu_tanh_loop,
-    [DK_OP_EXP - DK_OP_RELU] = unary_exp_loop,
-    [DK_OP_LOG - DK_OP_RELU] = unary_log_loop,
-    [DK_OP_SQRT - DK_OP_RELU] = unary_sqrt_loop,
-    [DK_OP_NEGATE - DK_OP_RELU] = unary_negate_loop,
-    [DK_OP_RECIPROCAL - DK_OP_RELU] = unary_reciprocal_loop,
-    [DK_OP_ABS - DK_OP_RELU] = unary_abs_loop,
-    [DK_OP_ERF - DK_OP_RELU] = unary_erf_loop,
+    [DK_OP_RELU] = unary_clip_loop,
+    [DK_OP_CLIP] = unary_clip_loop,
+    [DK_OP_LEAKY_RELU] = unary_leaky_relu_loop,
+    [DK_OP_ELU] = unary_elu_loop,
+    [DK_OP_HARD_SIGMOID] = unary_hard_sigmoid_loop,
+    [DK_OP_HARD_SWISH] = unary_hard_swish_loop,
+    [DK_OP_SIGMOID] = unary_sigmoid_loop,
+    [DK_OP_TANH] = unary_tanh_loop,
+    [DK_OP_SILU] = unary_silu_loop,
+    [DK_OP_GELU] = unary_gelu_loop,
+    [DK_OP_GELU_TANH] = unary_gelu_tanh_loop,
+    [DK_OP_EXP] = unary_exp_loop,
+    [DK_OP_LOG] = unary_log_loop,
+    [DK_OP_SQRT] = unary_sqrt_loop,
+    [DK_OP_NEGATE] = unary_negate_loop,
+    [DK_OP_RECIPROCAL] = unary_reciprocal_loop,
+    [DK_OP_ABS] = unary_abs_loop,
+    [DK_OP_ERF] = unary_erf_loop,
 };
 
-void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y) {
+SMALL void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y) {
   DK_ASSERT(op >= DK_OP_RELU && op <= DK_OP_ERF);
   static const float RELU[2] = {0, INFINITY};
-  const unary_loop loop = UNARY_LOOPS[op - DK_OP_RELU];
+  const unary_loop loop = UNARY_LOOPS[op];
   if (op == DK_OP_RELU || !p) p = RELU;
   const size_t whole = count - count % 4;
   loop(p, x, whole, y);

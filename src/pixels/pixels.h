@@ -28,9 +28,9 @@ static inline v128_t normalise(v128_t value, const normalisation *n) {
 void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,
                               const float *std, float *planes, size_t plane_stride);
 
-/* rgba [src_H, src_W, 4], the whole image at once -> planes [channels, H, W]. */
-void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
-                      const float *std, float *planes, int32_t H, int32_t W);
+/* rgba [src_H, src_W, 4], the whole image at once -> planes [channels, H, W]. box is not NULL. */
+void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, const dk_box *box, int32_t channels,
+                      const float *mean, const float *std, float *planes, int32_t H, int32_t W);
 
 void range_reference(const float *x, size_t count, float *range);
 

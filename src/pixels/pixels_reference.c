@@ -22,40 +22,34 @@ void rgba_to_planes_reference(const uint8_t *rgba, size_t pixels, int32_t channe
 
 /* The share of source pixel u in target pixel i, before the shares are made to sum to 1: a triangle around
  * the target's centre that reaches one source pixel to each side, or one target pixel if the picture shrinks.
- */
-static double triangle(int32_t u, int32_t i, int32_t src_size, int32_t size) {
-  double step = (double)src_size / size;
+ * The target's pixels divide start .. start + length. */
+static double triangle(int32_t u, int32_t i, double start, double length, int32_t size) {
+  double step = length / size;
   double radius = step > 1.0 ? step : 1.0;
-  double distance = fabs((u + 0.5) - (i + 0.5) * step);
+  double distance = fabs((u + 0.5) - (start + (i + 0.5) * step));
   return distance < radius ? 1.0 - distance / radius : 0.0;
 }
 
-/* Source pixels *first .. *end - 1 include every pixel with a share in i, and some without. */
-static void triangle_bounds(int32_t i, int32_t src_size, int32_t size, int32_t *first, int32_t *end) {
-  double step = (double)src_size / size;
-  double radius = (step > 1.0 ? step : 1.0) + 1.0;
-  double centre = (i + 0.5) * step;
-  *first = centre - radius > 0.0 ? (int32_t)(centre - radius) : 0;
-  *end = centre + radius < src_size ? (int32_t)(centre + radius) : src_size;
-}
-
-void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, int32_t channels, const float *mean,
-                      const float *std, float *planes, int32_t H, int32_t W) {
+void resize_reference(const uint8_t *rgba, int32_t src_H, int32_t src_W, const dk_box *box, int32_t channels,
+                      const float *mean, const float *std, float *planes, int32_t H, int32_t W) {
+  int32_t top = (int32_t)floor(box->y), bottom = (int32_t)ceil(box->y + box->height);
+  int32_t left = (int32_t)floor(box->x), right = (int32_t)ceil(box->x + box->width);
   for (int32_t y = 0; y < H; y++)
     for (int32_t x = 0; x < W; x++) {
-      int32_t top, bottom, left, right;
-      triangle_bounds(y, src_H, H, &top, &bottom);
-      triangle_bounds(x, src_W, W, &left, &right);
       double sum[3] = {0.0, 0.0, 0.0}, share = 0.0; /* channels is 1 or 3, which the analyser cannot know */
-      for (int32_t v = top; v < bottom; v++)
+      for (int32_t v = top; v < bottom; v++) {
+        double row_weight = triangle(v, y, box->y, box->height, H);
+        if (row_weight == 0.0) continue;
         for (int32_t u = left; u < right; u++) {
-          double weight = triangle(v, y, src_H, H) * triangle(u, x, src_W, W);
-          const uint8_t *pixel = rgba + 4 * ((size_t)v * (size_t)src_W + (size_t)u);
+          double weight = row_weight * triangle(u, x, box->x, box->width, W);
           share += weight;
+          if (v < 0 || v >= src_H || u < 0 || u >= src_W) continue; /* black */
+          const uint8_t *pixel = rgba + 4 * ((size_t)v * (size_t)src_W + (size_t)u);
           for (int32_t c = 0; c < channels; c++)
             /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
             sum[c] += weight * channel_value(pixel, channels, c);
         }
+      }
       for (int32_t c = 0; c < channels; c++)
         planes[((size_t)c * (size_t)H + (size_t)y) * (size_t)W + (size_t)x] =
             /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */

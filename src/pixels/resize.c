@@ -24,16 +24,20 @@ enum {
 
 typedef struct axis {
   int32_t source;
-  double step;   /* source pixels per target pixel */
-  double radius; /* of the triangle, in source pixels */
+  double start;      /* of the box, in source pixels */
+  int32_t low, high; /* pixels low .. high - 1 are those that the box touches; some may lie outside */
+  double step;       /* source pixels per target pixel */
+  double radius;     /* of the triangle, in source pixels */
 } axis;
 
-static axis resize_axis_make(int32_t source, int32_t target) {
-  double step = (double)source / target;
-  return (axis){source, step, step > 1.0 ? step : 1.0};
+static axis resize_axis_make(int32_t source, double start, double length, int32_t target) {
+  double step = length / target;
+  return (axis){
+      source, start, (int32_t)floor(start), (int32_t)ceil(start + length), step, step > 1.0 ? step : 1.0};
 }
 
-/* The source pixels first .. end - 1 of a target pixel. Pixel u has the weight resize_window_weight(u). */
+/* The source pixels first .. end - 1 of a target pixel; none, if it sees the outside only. Pixel u has the
+ * weight resize_window_weight(u). The weights of all pixels, with those outside, sum to 1. */
 typedef struct filter_window {
   int32_t first, end;
   double centre;
@@ -42,15 +46,15 @@ typedef struct filter_window {
 
 static filter_window resize_window_make(const axis *a, int32_t i) {
   filter_window w;
-  w.centre = (i + 0.5) * a->step;
+  w.centre = a->start + (i + 0.5) * a->step;
   double first = w.centre - a->radius + 0.5, end = w.centre + a->radius + 0.5;
-  w.first = first > 0.0 ? (int32_t)first : 0;
-  w.end = end < a->source ? (int32_t)end : a->source;
+  w.first = first > a->low ? (int32_t)floor(first) : a->low;
+  w.end = end < a->high ? (int32_t)floor(end) : a->high;
 
   /* The weights sum to 1. On each side of the centre they are an arithmetic series: its sum is the number of
    * terms times their mean. Pixel u lies at u + 0.5, so the mean of first .. middle - 1 is (first + middle)
    * / 2. */
-  int32_t middle = (int32_t)(w.centre + 0.5);
+  int32_t middle = (int32_t)floor(w.centre + 0.5);
   middle = middle < w.first ? w.first : middle > w.end ? w.end : middle;
   double left = middle - w.first, right = w.end - middle;
   double left_distance = w.centre - 0.5 * ((double)w.first + middle);
@@ -58,6 +62,10 @@ static filter_window resize_window_make(const axis *a, int32_t i) {
   double sum = left + right - (left * left_distance + right * right_distance) / a->radius;
   w.peak = 1.0 / sum;
   w.slope = w.peak / a->radius;
+
+  /* What lies outside is black: it adds nothing. */
+  w.first = w.first < 0 ? 0 : w.first > a->source ? a->source : w.first;
+  w.end = w.end > a->source ? a->source : w.end < w.first ? w.first : w.end;
   return w;
 }
 
@@ -205,13 +213,27 @@ static void resize_blend_rows(const float *block, size_t row_stride, const float
   }
 }
 
+/* Writes the output rows that see the outside only. */
+static void resize_write_black(const axis *vertical, const target *t) {
+  size_t W = (size_t)t->W, plane_size = (size_t)t->H * W;
+  for (int32_t y = 0; y < t->H; y++) {
+    const filter_window w = resize_window_make(vertical, y);
+    if (w.first < w.end) continue;
+    for (size_t c = 0; c < (size_t)t->channels; c++) {
+      v128_t black = normalise(wasm_f32x4_splat(0.0f), &t->normalise[c]);
+      float *row = t->planes + c * plane_size + (size_t)y * W;
+      for (size_t x = 0; x < W; x++) row[x] = wasm_f32x4_extract_lane(black, 0);
+    }
+  }
+}
+
 /* Adds the source rows from first_row on, which lie in the block, to each output row that they contribute to.
  */
 static void resize_blend_block(const float *block, size_t row_stride, int32_t first_row, int32_t rows,
                                const axis *vertical, const target *t) {
   int32_t end_row = first_row + rows;
   /* The first output row with a share, or one a little before it. */
-  double estimate = (first_row + 0.5 - vertical->radius) / vertical->step - 1.5;
+  double estimate = (first_row + 0.5 - vertical->start - vertical->radius) / vertical->step - 1.5;
   for (int32_t y = estimate > 0.0 ? (int32_t)estimate : 0; y < t->H; y++) {
     const filter_window w = resize_window_make(vertical, y);
     if (w.end <= first_row) continue;
@@ -242,7 +264,10 @@ static int resize_buffers_reserve(dk_context *context, const axis *horizontal, i
   uint64_t columns = (uint64_t)horizontal->source * GROUP * 4 * sizeof(float);
   uint64_t block = row_stride * BLOCK * sizeof(float);
   uint64_t table = (uint64_t)W * sizeof(tap_range);
-  uint64_t weights = (uint64_t)W * (uint64_t)(2.0 * horizontal->radius + 2.0) * sizeof(float);
+  /* A window has no more pixels than the source. */
+  double widest = 2.0 * horizontal->radius + 2.0;
+  if (widest > horizontal->source) widest = horizontal->source;
+  uint64_t weights = (uint64_t)W * (uint64_t)widest * sizeof(float);
   uint64_t bytes = columns + block + table + weights;
   if (bytes > SIZE_MAX) return 0;
   char *memory = workspace_reserve(context, (size_t)bytes);
@@ -272,28 +297,44 @@ static void resize_make_taps(const axis *horizontal, int32_t W, const buffers *b
   }
 }
 
+/* Beyond this place a box loses fractions of a pixel, and places of pixels leave 32 bits. */
+static const double FARTHEST = 1 << 30;
+
+static bool resize_is_box(const dk_box *box) {
+  double right = box->x + box->width, bottom = box->y + box->height;
+  return box->width > 0.0 && box->height > 0.0 && fabs(box->x) <= FARTHEST && fabs(box->y) <= FARTHEST &&
+         right <= FARTHEST && bottom <= FARTHEST;
+}
+
 dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row, int32_t rows,
-                         int32_t src_H, int32_t src_W, int32_t channels, const float *mean, const float *std,
-                         float *planes, int32_t H, int32_t W) {
-  if (src_H < 1 || src_W < 1 || H < 1 || W < 1 || rows < 1) return DK_ERROR_SHAPE;
+                         int32_t src_H, int32_t src_W, const dk_box *box, int32_t channels, const float *mean,
+                         const float *std, float *planes, int32_t H, int32_t W) {
+  bool empty = box && src_H == 0 && src_W == 0 && rows == 0;
+  if (!empty && (src_H < 1 || src_W < 1 || rows < 1)) return DK_ERROR_SHAPE;
+  if (H < 1 || W < 1) return DK_ERROR_SHAPE;
   if (first_row < 0 || rows > src_H - first_row) return DK_ERROR_SHAPE;
   if (channels != 1 && channels != 3) return DK_ERROR_SHAPE;
+  if (box && !resize_is_box(box)) return DK_ERROR_SHAPE;
   size_t row_bytes = 4 * (size_t)src_W;
   /* Without a change of size, every window is one pixel. */
-  if (H == src_H && W == src_W) {
+  if (!box && H == src_H && W == src_W) {
     dk_rgba_to_planes(rgba, (size_t)rows * (size_t)W, channels, mean, std,
                       planes + (size_t)first_row * (size_t)W, (size_t)H * (size_t)W);
     return DK_OK;
   }
 
-  axis horizontal = resize_axis_make(src_W, W), vertical = resize_axis_make(src_H, H);
+  const dk_box whole = {0.0, 0.0, src_W, src_H};
+  if (!box) box = &whole;
+  axis horizontal = resize_axis_make(src_W, box->x, box->width, W);
+  axis vertical = resize_axis_make(src_H, box->y, box->height, H);
+  target t = {.planes = planes, .channels = channels, .H = H, .W = W};
+  for (int32_t c = 0; c < channels; c++)
+    t.normalise[c] = normalisation_make(channels == 1 ? LUMA_UNIT : COLOUR_UNIT, mean[c], std[c]);
   buffers b;
   if (!resize_buffers_reserve(context, &horizontal, W, &b)) return workspace_refusal(context);
   resize_make_taps(&horizontal, W, &b);
   resize_clear_tails(&b, W);
-  target t = {.planes = planes, .channels = channels, .H = H, .W = W};
-  for (int32_t c = 0; c < channels; c++)
-    t.normalise[c] = normalisation_make(channels == 1 ? LUMA_UNIT : COLOUR_UNIT, mean[c], std[c]);
+  if (first_row == 0) resize_write_black(&vertical, &t);
 
   for (int32_t start = 0; start < rows; start += BLOCK) {
     int32_t block_rows = rows - start < BLOCK ? rows - start : BLOCK;

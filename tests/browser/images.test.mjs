@@ -112,6 +112,23 @@ for (const [name, make] of Object.entries(sources)) {
   });
 }
 
+test('a crop of every source is that of its pixels', async () => {
+  const differing = await page.evaluate(`(async () => {
+    const pixels = painted().getContext('2d').getImageData(0, 0, 8, 6);
+    const found = [];
+    for (const crop of [{ x: 1, y: 2, width: 4, height: 3 }, { x: -2, y: 3, width: 12, height: 9 }, { x: 1.5, y: -0.75, width: 5, height: 4.5 }]) {
+      const options = { crop, width: 7, height: 5 };
+      const expected = dk.fromImage(pixels, options).toArray();
+      for (const make of [${Object.values(sources).join(', ')}]) {
+        const actual = dk.fromImage(await make(), options).toArray();
+        found.push(expected.findIndex((value, i) => value !== actual[i]));
+      }
+    }
+    return found;
+  })()`);
+  assert.deepEqual(differing, Array(3 * Object.keys(sources).length).fill(-1));
+});
+
 test('a large picture, which is read and drawn in parts', async () => {
   const differing = await page.evaluate(async () => {
     const [width, height] = [700, 450];
@@ -181,13 +198,16 @@ test('reads: a VideoFrame', async (t) => {
     if (typeof VideoFrame !== 'function') return undefined;
     const frame = new VideoFrame(painted(), { timestamp: 0 });
     const found = columns(frame);
+    const left = columns(frame, { crop: { x: -4, y: 0, width: 8, height: 6 } });
     const sent = frame.clone();
     structuredClone(sent, { transfer: [sent] }).close();
     frame.close();
-    return { found, closed: refused(frame), sent: refused(sent) };
+    return { found, left, closed: refused(frame), sent: refused(sent) };
   });
   if (!result) return lacks(t, 'VideoFrame');
   result.found.flat().forEach((value, i) => assert.ok(Math.abs(value - EXPECTED.flat()[i]) <= 3, String(result.found)));
+  [[0, 0, 0], [0, 0, 0], ...EXPECTED.slice(0, 2)].flat().forEach((value, i) =>
+    assert.ok(Math.abs(value - result.left.flat()[i]) <= 3, String(result.left)));
   assert.match(result.closed, /^ERR_IMAGE .*VideoFrame.*closed/);
   assert.match(result.sent, /^ERR_IMAGE .*VideoFrame.*closed/);
 });
@@ -203,11 +223,13 @@ test('reads: a video', async () => {
     const redraw = setInterval(() => paint(source.getContext('2d')), 20);
     await new Promise((done) => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(done) : setTimeout(done, 500)));
     clearInterval(redraw);
-    return { early, found: columns(video) };
+    return { early, found: columns(video), right: columns(video, { crop: { x: 4, y: 0, width: 8, height: 6 } }) };
   });
   assert.match(found.early, /^ERR_IMAGE .*HTMLVideoElement.*first frame/);
   // Video is subsampled and compressed in YUV.
   found.found.flat().forEach((value, i) => assert.ok(Math.abs(value - EXPECTED.flat()[i]) <= 90, String(found.found)));
+  [...EXPECTED.slice(2), [0, 0, 0], [0, 0, 0]].flat().forEach((value, i) =>
+    assert.ok(Math.abs(value - found.right.flat()[i]) <= 90, String(found.right)));
 });
 
 test('refuses pictures without pixels, with the reason', async () => {

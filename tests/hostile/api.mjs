@@ -1,12 +1,28 @@
 // The public API for the hostile tests: all members, found in the exports and the prototypes, and a valid call of each.
 // The tests replace the receiver, the arguments and the options of a call one by one.
+import { readFileSync } from 'node:fs';
 import { createCanvas } from '@napi-rs/canvas';
+import * as pose from '../../web/dynakernel/dite-hrnet/index.js';
 import * as exports from '../../web/dynakernel/index.js';
 import { loadRuntime } from '../helpers.mjs';
+import { Writer, diteBlock } from '../network/onnx/dite-like.mjs';
 
-const { DynakernelError, cosineSchedule, load, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule } = exports;
+const { DynakernelError, cosineSchedule, load, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule } = exports;
 
 export const config = { inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 };
+
+const checkpoint = readFileSync(new URL('../fixtures/checkpoints/plain.pth', import.meta.url));
+
+/** An ONNX file: a dynamic block and a convolution, from x [1, 3, 8, 8] to [1, 2, 6, 6]. */
+function onnxFile() {
+  const w = new Writer(3);
+  const dynamic = diteBlock(w, 'x', '/block', { N: 1, C: 3, O: 3, R: 1, H: 8, W: 8 });
+  return w.model({ x: [1, 3, 8, 8] }, [w.conv(dynamic, w.parameter('weight', [2, 3, 3, 3]), '', {}, '/conv')]);
+}
+
+/** The same network without the block, from the JavaScript door. */
+const buildNetwork = (g, { x }) => ({ y: g.conv2d(x, { name: 'conv', outChannels: 2, kernelSize: 3 }) });
+const KEPT = '/block/attention/relu/Relu';
 
 /** A runtime with one object of each class. It has already taken the memory that later calls need. */
 export async function makeWorld() {
@@ -28,18 +44,23 @@ export async function makeWorld() {
     gone: dk.zeros([1, 3, 8, 8]), goneBlock: dk.dynamicKernelAggregation(config),
     picture: () => ({ data: new Uint8ClampedArray(64).fill(99), width: 4, height: 4 }),
     canvas: () => createCanvas(4, 4),
+    net: dk.onnxNetwork(onnxFile(), { keep: [KEPT] }), goneNet: dk.onnxNetwork(onnxFile()),
+    file: onnxFile, checkpoint: () => new Uint8Array(checkpoint).slice(),
     bytes: () => toSafetensors({ weight: { shape: [2], data: Float32Array.of(1, 2) } }),
     dict: () => block.stateDict(),
   };
   world.gone.dispose();
   world.goneBlock.dispose();
+  world.goneNet.dispose();
   for (const module of [block, attention, aggregation]) module.requiresGrad = true;
   warm(world);
   return world;
 }
 
 /** Takes the memory that the runtime keeps: for the backward pass, gradients, the optimizer's state, scratch. */
-function warm({ block, untouched, attention, aggregation, x, a, target, attentionOut, optimizer, dk, out, canvas, picture, pixels }) {
+function warm({
+  block, untouched, attention, aggregation, x, a, target, attentionOut, optimizer, dk, out, canvas, picture, pixels, net, file,
+}) {
   for (let turn = 0; turn < 2; turn++) {
     for (const module of [block, untouched]) module.forward(x, { out });
     aggregation.forward(x, a, { out });
@@ -47,7 +68,10 @@ function warm({ block, untouched, attention, aggregation, x, a, target, attentio
     for (const module of [block, aggregation]) module.backward(target).dispose();
     attention.backward(attentionOut).dispose();
     optimizer.step();
-    for (const module of [block, untouched, attention, aggregation]) module.loadStateDict(module.stateDict());
+    for (const module of [block, untouched, attention, aggregation, net]) module.loadStateDict(module.stateDict());
+    net.forward(x, { out });
+    net.activation(KEPT).dispose();
+    for (const made of [dk.onnxNetwork(file()), dk.network({ x: [1, 3, 8, 8] }, buildNetwork)]) made.dispose();
     dk.fromImage(picture(), { width: 4, height: 4, out: pixels });
     out.drawMaps(canvas(), { colormap: 'viridis' });
     for (const colormap of ['gray', 'coolwarm']) out.drawMap(canvas(), { colormap });
@@ -63,6 +87,11 @@ const call = (on, args = () => [], more = {}) => ({ on, args, ...more });
 
 const dimensions = { stride: 1, padding: 1, dilation: 1, groups: 1, bias: true, numKernels: 2, algorithm: 'direct', seed: 1 };
 const makes = { inChannels: 3, outChannels: 2, kernelSize: 3, ...dimensions };
+/** Options that take a pair: a hostile value as one of its items. */
+const pairs = Object.fromEntries(['kernelSize', 'stride', 'padding', 'dilation'].flatMap((name) => [
+  [`${name}, vertical`, (w, value) => [{ ...config, [name]: [value, 1] }]],
+  [`${name}, horizontal`, (w, value) => [{ ...config, [name]: [1, value] }]],
+]));
 const maps = { batch: 0, colormap: 'gray', range: [0, 1] };
 const withOut = (out) => ({ at: 2, values: { out } });
 const own = (make) => (world) => make(world); // a receiver for one call only
@@ -73,6 +102,7 @@ const disposable = {
   KernelAggregation: (w) => w.dk.kernelAggregation({ ...config, kernelSize: 1 }),
   DynamicKernelAggregation: (w) => w.dk.dynamicKernelAggregation({ ...config, kernelSize: 1 }),
   Optimizer: (w) => w.dk.sgd(w.block),
+  Network: (w) => w.dk.network({ x: [1, 3, 8, 8] }, buildNetwork),
 };
 const disposes = (name) => ({
   [`${name}.dispose`]: call(own(disposable[name])),
@@ -80,8 +110,12 @@ const disposes = (name) => ({
 const endsUsing = (name) => ({ [`${name}[dispose]`]: call(own(disposable[name])) });
 
 const image = {
-  mean: [0.1, 0.2, 0.3], std: 2, channels: 3, width: 4, height: 4, out: (w) => w.pixels, batch: 0, maxPixels: 99,
+  mean: [0.1, 0.2, 0.3], std: 2, channels: 3, width: 4, height: 4, crop: { x: -1, y: 0.5, width: 3, height: 3 },
+  out: (w) => w.pixels, batch: 0, maxPixels: 99,
 };
+
+/** A runtime whose networks are small: a whole Dite-HRNet takes half a second to plan. */
+const smallNetworks = (w) => ({ network: (inputs, build, options) => w.dk.network({ x: [2] }, (g, { x }) => g.relu(x), options) });
 
 export const table = {
   DynakernelError: call(null, () => ['ERR_SHAPE', 'message', { cause: 1 }], { run: (args) => new DynakernelError(...args) }),
@@ -89,6 +123,7 @@ export const table = {
     run: (args) => load(...args),
     options: { at: 0, values: { simd: 'baseline', threads: 1, wasm: undefined, signal: undefined } },
   }),
+  parseCheckpoint: call(null, (w) => [w.checkpoint()], { run: (args) => parseCheckpoint(...args) }),
   parseSafetensors: call(null, (w) => [w.bytes()], { run: (args) => parseSafetensors(...args) }),
   toSafetensors: call(null, () => [{ weight: { shape: [2], data: Float32Array.of(1, 2), dtype: 'F32' } }, { a: 'b' }], {
     run: (args) => toSafetensors(...args),
@@ -128,6 +163,26 @@ export const table = {
     runSlot: ({ rate }) => warmupSchedule({ lr: () => rate, warmup: 9 })(1),
   }),
 
+  diteHRNet: call(null, (w) => [smallNetworks(w), { depth: 18 }], {
+    run: (args) => pose.diteHRNet(...args),
+    options: {
+      at: 1, base: { depth: 18 }, values: { depth: 30, joints: 3, height: 64, width: 32, batch: 2, keep: ['relu'], seed: 1 },
+    },
+  }),
+  decodeHeatmaps: call(null, (w) => [w.x], {
+    run: (args) => pose.decodeHeatmaps(...args),
+    options: { at: 1, values: { box: { x: 0, y: 0, width: 2, height: 2 } } },
+    slots: {
+      side: (w, value) => [w.x, { box: { x: 0, y: value, width: 2, height: 2 } }],
+      'one box': (w, value) => [w.x, { box: [value] }],
+    },
+  }),
+  cropBox: call(null, () => [{ x: 0, y: 0, width: 2, height: 2 }, { width: 3, height: 4 }], {
+    run: (args) => pose.cropBox(...args),
+    options: { at: 1, base: { width: 3, height: 4 }, values: { width: 3, height: 4, padding: 1 } },
+    slots: { side: (w, value) => [{ x: 0, y: 0, width: value, height: 2 }, { width: 3, height: 4 }] },
+  }),
+
   'Runtime.get info': call((w) => w.dk),
   'Runtime.get disposed': call((w) => w.dk),
   // The memory is trimmed before, so each call returns 0.
@@ -153,13 +208,34 @@ export const table = {
       'data of a canvas': (w, value) =>
         [{ width: 4, height: 4, getContext: () => ({ getImageData: () => ({ data: value, width: 4, height: 4 }) }) }],
       'one mean': (w, value) => [w.picture(), { mean: [0, value, 0] }],
+      'side of a crop': (w, value) => [w.picture(), { crop: { x: value, y: 0, width: 2, height: 2 }, width: 2, height: 2 }],
+    },
+  }),
+  // The layers have a table of their own: tests/network/layers-hostile.test.mjs.
+  'Runtime.network': call((w) => w.dk, () => [{ x: [1, 2, 3, 3] }, (g, { x }) => g.relu(x)], {
+    options: { at: 2, values: { keep: ['relu'], seed: 1 } },
+    slots: {
+      shape: (w, value) => [{ x: value }, (g, { x }) => g.relu(x)],
+      length: (w, value) => [{ x: [1, value] }, (g, { x }) => g.relu(x)],
+      'what is built': (w, value) => [{ x: [1] }, () => value],
+      output: (w, value) => [{ x: [1] }, (g, { x }) => ({ y: x, z: value })],
+      'name of a layer': (w, value) => [{ x: [1, value] }, (g, { x }) => g.relu(x), { keep: [value] }],
     },
   }),
   'Runtime.dynamicKernelAggregation': call((w) => w.dk, () => [config],
-    { options: { at: 0, values: { ...makes, reduction: 2, midChannels: 3 }, base: config } }),
+    { options: { at: 0, values: { ...makes, reduction: 2, midChannels: 3 }, base: config }, slots: pairs }),
   'Runtime.kernelAttention': call((w) => w.dk, () => [{ channels: 3 }],
     { options: { at: 0, values: { channels: 3, reduction: 2, numKernels: 2, midChannels: 1, seed: 1 } } }),
-  'Runtime.kernelAggregation': call((w) => w.dk, () => [config], { options: { at: 0, values: makes, base: config } }),
+  'Runtime.kernelAggregation': call((w) => w.dk, () => [config],
+    { options: { at: 0, values: { ...makes, kernelSize: [3, 1], stride: [1, 2] }, base: config }, slots: pairs }),
+  'Runtime.onnxNetwork': call((w) => w.dk, (w) => [w.file()], {
+    options: { at: 1, values: { shapes: { x: [1, 3, 8, 8] }, keep: [KEPT] } },
+    slots: {
+      shape: (w, value) => [w.file(), { shapes: { x: value } }],
+      length: (w, value) => [w.file(), { shapes: { x: [1, 3, value, 8] } }],
+      'one name': (w, value) => [w.file(), { keep: [value] }],
+    },
+  }),
   'Runtime.mseLoss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.l1Loss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.huberLoss': call((w) => w.dk, (w) => [w.target, w.out], {
@@ -241,6 +317,33 @@ export const table = {
   'DynamicKernelAggregation.get plan': call((w) => w.block),
   ...disposes('DynamicKernelAggregation'),
 
+  'Network.get inputs': call((w) => w.net),
+  'Network.get outputs': call((w) => w.net),
+  'Network.get layers': call((w) => w.net),
+  'Network.get attention': call((w) => w.net),
+  'Network.forward': call((w) => w.net, (w) => [w.x], {
+    options: { at: 1, values: { out: (w) => w.out } },
+    slots: {
+      'the named input': (w, value) => [{ x: value }],
+      'the named out': (w, value) => [w.x, { out: { [Object.keys(w.net.outputs)[0]]: value } }],
+    },
+  }),
+  'Network.profile': call((w) => w.net, (w) => [w.x], { options: { at: 1, values: { runs: 1 } } }),
+  'Network.activation': call((w) => w.net, () => [KEPT]),
+  'Network.stateDict': call((w) => w.net),
+  'Network.loadStateDict': call((w) => w.net, (w) => [w.net.stateDict()], {
+    options: { at: 1, values: { strict: false, prefix: '' } },
+    slots: {
+      value: (w, value) => [{ ...w.net.stateDict(), weight: value }],
+      ...Object.fromEntries(['shape', 'data', 'dtype'].map((field) => [`${field} of weight`, (w, value) => {
+        const dict = w.net.stateDict();
+        return [{ ...dict, weight: { ...dict.weight, [field]: value } }];
+      }])),
+    },
+  }),
+  'Network.get disposed': call((w) => w.net),
+  ...disposes('Network'), ...endsUsing('Network'),
+
   'Optimizer.get lr': call((w) => w.optimizer),
   'Optimizer.set lr': call((w) => w.optimizer, () => [0.1]),
   'Optimizer.step': call((w) => w.optimizer),
@@ -269,7 +372,7 @@ const pixelsContext = (width, height) => ({
 /** The classes of the objects in a world, with their base classes, by name. */
 function classesOf(world) {
   const classes = new Map();
-  for (const object of [world.dk, world.x, world.attention, world.aggregation, world.block, world.optimizer]) {
+  for (const object of [world.dk, world.x, world.attention, world.aggregation, world.block, world.optimizer, world.net]) {
     let prototype = Object.getPrototypeOf(object);
     for (; prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype)) {
       classes.set(prototype.constructor.name, prototype);
@@ -280,7 +383,7 @@ function classesOf(world) {
 
 /** All public members by the names that the table uses. */
 export function membersOf(world) {
-  const members = Object.keys(exports);
+  const members = [...Object.keys(exports), ...Object.keys(pose)];
   for (const [name, prototype] of classesOf(world)) {
     for (const key of Reflect.ownKeys(prototype)) {
       if (key === 'constructor' || key === Symbol.toStringTag) continue;

@@ -7,6 +7,10 @@
 #include "check_call.h"
 #include "check_convolution.h"
 #include "check_gradients.h"
+#include "check_layers_elementwise.h"
+#include "check_layers_products.h"
+#include "check_layers_sums.h"
+#include "check_network.h"
 #include "check_pixels.h"
 #include "check_pointers.h"
 #include "check_training.h"
@@ -20,7 +24,9 @@ int main(int argc, char **argv) {
   failures += check_gradients(seed, count / 2) + check_differences(seed, count / 4);
   failures += check_losses(seed, count) + check_optimizers(seed, count);
   failures += check_correlate(seed, count) + check_elementary(seed, count);
-  failures += check_pointers();
+  failures += check_pointers() + check_network(seed, count);
+  failures += check_layers_elementwise(seed, count);
+  failures += check_layers_sums(seed, count / 4) + check_layers_products(seed, count / 4);
   printf("%d failures, seed %u, %d configurations\n", failures, seed, count);
   return failures ? 1 : 0;
 }

@@ -67,11 +67,15 @@ static void plant_in_workspace(dk_context *context, int32_t src_W, int32_t W) {
   if (workspace) plant_subnormals(workspace, bytes);
 }
 
-static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int32_t W, int32_t channels,
-                         int32_t strip) {
+static void check_resize(check *c, int32_t src_H, int32_t src_W, const dk_box *box, int32_t H, int32_t W,
+                         int32_t channels, int32_t strip) {
   statistics s = any_statistics(c);
-  begin(c, "resize src=%dx%d to %dx%d channels=%d strips of up to %d mean=%g,%g,%g std=%g,%g,%g", src_H,
-        src_W, H, W, channels, strip, s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1], s.std[2]);
+  const dk_box whole = {0, 0, src_W, src_H}, *part_of = box ? box : &whole;
+  begin(c,
+        "resize src=%dx%d box=%.17g,%.17g %.17gx%.17g to %dx%d channels=%d strips of up to %d mean=%g,%g,%g "
+        "std=%g,%g,%g",
+        src_H, src_W, part_of->x, part_of->y, part_of->width, part_of->height, H, W, channels, strip,
+        s.mean[0], s.mean[1], s.mean[2], s.std[0], s.std[1], s.std[2]);
   size_t plane_size = (size_t)H * (size_t)W, count = (size_t)channels * plane_size;
   size_t row_bytes = 4 * (size_t)src_W;
   array rgba = random_bytes(c, (size_t)src_H * row_bytes, 0);
@@ -85,19 +89,19 @@ static void check_resize(check *c, int32_t src_H, int32_t src_W, int32_t H, int3
     memcpy(part.data, rgba.data + (size_t)row * row_bytes, part.bytes);
     plant_in_workspace(context, src_W, W);
     dk_status status =
-        dk_resize_rows(context, part.data, row, rows, src_H, src_W, channels, s.mean, s.std, got, H, W);
+        dk_resize_rows(context, part.data, row, rows, src_H, src_W, box, channels, s.mean, s.std, got, H, W);
     if (!met_no_subnormal("resize")) mismatch(c, "rows %d + %d: subnormal numbers", row, rows);
     if (status != DK_OK) mismatch(c, "rows %d + %d: status %d", row, rows, status);
     free(part.memory);
     parts += (rows + 15) / 16;
   }
-  resize_reference(rgba.data, src_H, src_W, channels, s.mean, s.std, expected, H, W);
+  resize_reference(rgba.data, src_H, src_W, part_of, channels, s.mean, s.std, expected, H, W);
   /* An output row is the sum of about 2 * parts / H blocks. Its rounding error is a random walk in steps of
    * 2^-25. Four standard deviations are allowed. */
   double walk = 1.0 + 4.0 * sqrt(2.0 * parts / H) * 0.03; /* in millionths, like the tolerance */
   for (size_t i = 0; i < count; i++)
     expect_float(c, "planes", i, got[i], expected[i], walk * tolerance_of(&s, i / plane_size));
-  if (H == src_H && W == src_W) {
+  if (!box && H == src_H && W == src_W) {
     dk_rgba_to_planes(rgba.data, plane_size, channels, s.mean, s.std, expected, plane_size);
     for (size_t i = 0; i < count; i++) expect_float(c, "same size", i, got[i], expected[i], 0.0);
   }
@@ -114,7 +118,39 @@ static void check_resize_random(check *c) {
   if (mode == 3) src_H = 200 + below(c, 2000), src_W = 1 + below(c, 9), H = 1 + below(c, 5);
   if (mode == 4) src_W = 200 + below(c, 2000), src_H = 1 + below(c, 9), W = 1 + below(c, 5);
   if (mode == 5) src_H = 1 + below(c, 2), H = 100 + below(c, 400);
-  check_resize(c, src_H, src_W, H, W, below(c, 2) ? 3 : 1, 1 + below(c, 40));
+  check_resize(c, src_H, src_W, NULL, H, W, below(c, 2) ? 3 : 1, 1 + below(c, 40));
+}
+
+/* A side of a box: often at edges of the source or at whole pixels, sometimes far outside. */
+static void any_side(check *c, int32_t size, double *start, double *length) {
+  *start = below(c, 3) ? uniform(c, -2.0 * size, 2.0 * size) : below(c, 2) ? below(c, size) : 0;
+  *length = below(c, 3) ? uniform(c, 0.01, 3.0 * size) : below(c, 2) ? 1 + below(c, size) : size;
+}
+
+static void check_resize_box(check *c) {
+  int32_t src_H = 1 + below(c, 40), src_W = 1 + below(c, 40), H = 1 + below(c, 40), W = 1 + below(c, 40);
+  dk_box box;
+  any_side(c, src_W, &box.x, &box.width);
+  any_side(c, src_H, &box.y, &box.height);
+  if (below(c, 4) == 0) H = src_H, W = src_W;
+  check_resize(c, src_H, src_W, &box, H, W, below(c, 2) ? 3 : 1, 1 + below(c, 40));
+}
+
+/* A box outside the source needs no rows. */
+static void check_resize_black(check *c) {
+  statistics s = any_statistics(c);
+  const dk_box box = {-5, 7.5, 3, 2.25};
+  begin(c, "resize of nothing");
+  array planes = output_make(3 * 20 * sizeof(float), 0);
+  float expected[60], *got = (float *)planes.data;
+  dk_context *context = dk_context_create();
+  dk_status status = dk_resize_rows(context, NULL, 0, 0, 0, 0, &box, 3, s.mean, s.std, got, 4, 5);
+  if (status != DK_OK) mismatch(c, "status %d", status);
+  resize_reference(NULL, 0, 0, &box, 3, s.mean, s.std, expected, 4, 5);
+  for (size_t i = 0; i < 60; i++) expect_float(c, "planes", i, got[i], expected[i], tolerance_of(&s, i / 20));
+  expect_guards(c, &planes, "planes");
+  dk_context_destroy(context);
+  free(planes.memory);
 }
 
 typedef struct refusal {
@@ -139,9 +175,30 @@ static void check_resize_refused(check *c) {
           r->src_H, r->src_W, r->channels, r->H, r->W);
     array planes = output_make(0, 0);
     dk_context *context = dk_context_create();
-    dk_status status = dk_resize_rows(context, rgba, r->first_row, r->rows, r->src_H, r->src_W, r->channels,
-                                      mean, std, (float *)planes.data, r->H, r->W);
+    dk_status status = dk_resize_rows(context, rgba, r->first_row, r->rows, r->src_H, r->src_W, NULL,
+                                      r->channels, mean, std, (float *)planes.data, r->H, r->W);
     if (status != r->expected) mismatch(c, "status %d, expected %d", status, r->expected);
+    expect_guards(c, &planes, "planes");
+    dk_context_destroy(context);
+    free(planes.memory);
+  }
+}
+
+static void check_boxes_refused(check *c) {
+  static const dk_box boxes[] = {
+      {0, 0, -1, 1},    {0, 0, 0, 1}, {0, 0, 1, 0}, {NAN, 0, 1, 1}, {0, -INFINITY, 1, INFINITY},
+      {1e9, 0, 1e9, 1},
+  };
+  const float mean[3] = {0, 0, 0}, std[3] = {1, 1, 1};
+  const uint8_t rgba[16] = {0};
+  for (size_t i = 0; i < sizeof boxes / sizeof *boxes; i++) {
+    const dk_box *box = &boxes[i];
+    begin(c, "resize refuses the box %g,%g %gx%g", box->x, box->y, box->width, box->height);
+    array planes = output_make(0, 0);
+    dk_context *context = dk_context_create();
+    dk_status status =
+        dk_resize_rows(context, rgba, 0, 1, 1, 1, box, 3, mean, std, (float *)planes.data, 1, 1);
+    if (status != DK_ERROR_SHAPE) mismatch(c, "status %d, expected %d", status, DK_ERROR_SHAPE);
     expect_guards(c, &planes, "planes");
     dk_context_destroy(context);
     free(planes.memory);
@@ -295,16 +352,21 @@ int check_pixels(uint32_t seed, int count) {
     check_planes_to_rgba(&c, pixels);
   }
   check_rgba_to_planes(&c, 33, 3, (statistics){{0, 0, 0}, {0, 0, 0}}); /* outputs are infinity and NaN */
-  check_resize(&c, 1, 1, 1, 1, 3, 1);
-  check_resize(&c, 1, 1, 7, 9, 3, 1);
-  check_resize(&c, 9, 7, 1, 1, 3, 4);
-  check_resize(&c, 8000, 3, 3, 2, 3, 64);
-  check_resize(&c, 8000, 3, 3, 2, 1, 1);
-  check_resize(&c, 3, 8000, 2, 3, 3, 2);
+  check_resize(&c, 1, 1, NULL, 1, 1, 3, 1);
+  check_resize(&c, 1, 1, NULL, 7, 9, 3, 1);
+  check_resize(&c, 9, 7, NULL, 1, 1, 3, 4);
+  check_resize(&c, 8000, 3, NULL, 3, 2, 3, 64);
+  check_resize(&c, 8000, 3, NULL, 3, 2, 1, 1);
+  check_resize(&c, 3, 8000, NULL, 2, 3, 3, 2);
+  check_resize(&c, 5, 6, &(dk_box){-300.5, -200, 900, 700}, 7, 3, 3, 2);
+  check_resize(&c, 5, 6, &(dk_box){2.25, 3.5, 1e-3, 1e-3}, 2, 3, 3, 5);
+  check_resize_black(&c);
   check_resize_refused(&c);
+  check_boxes_refused(&c);
   for (int i = 0; i < count; i++) {
     check_rgba_to_planes(&c, (size_t)any_size(&c), below(&c, 2) ? 3 : 1, any_statistics(&c));
     check_resize_random(&c);
+    check_resize_box(&c);
     check_range(&c, (size_t)any_size(&c));
     check_map_to_rgba(&c, (size_t)any_size(&c));
     check_map_to_rgba_rows(&c, 1 + (size_t)below(&c, 5), (size_t)any_size(&c));

@@ -106,26 +106,18 @@ function conv2d([x, weight, bias], attributes, [shape]) {
     ({ weight: perSample ? weight.data.subarray(n * size, (n + 1) * size) : weight.data, bias: bias?.data }), attributes, shape);
 }
 
-/** w[n,o,c,t] = f[n,o] * s[n,c] * q[n,t] * sum over k of a[n,k] * weight[k,o,c,t] */
-function dynamicConv2d([x, a, weight, bias, f, s, q], attributes, [shape]) {
-  const [K, O, depth, Rh, Rw] = weight.shape;
-  const taps = Rh * Rw;
-  const size = O * depth * taps;
-  return convolveBatch(x, [O, depth, Rh, Rw], (n) => {
-    const mixed = new Float64Array(size);
-    const mixedBias = bias && new Float64Array(O);
-    for (let k = 0; k < K; k++) {
-      for (let i = 0; i < size; i++) mixed[i] += a.data[n * K + k] * weight.data[k * size + i];
-      if (!bias) continue;
-      for (let o = 0; o < O; o++) mixedBias[o] += a.data[n * K + k] * bias.data[k * O + o];
-    }
-    for (let i = 0; i < size; i++) {
-      const [o, c, t] = [Math.floor(i / depth / taps), Math.floor(i / taps) % depth, i % taps];
-      const channel = s && s.shape[1] > depth ? Math.floor(o / (O / attributes.groups)) * depth + c : c;
-      mixed[i] *= (f ? f.data[n * O + o] : 1) * (s ? s.data[n * s.shape[1] + channel] : 1) * (q ? q.data[n * taps + t] : 1);
-    }
-    return { weight: mixed, bias: mixedBias };
-  }, attributes, shape);
+/** w[n] = sum over k of a[n,k] * weight[k], and so the bias */
+function dynamicConv2d([x, a, weight, bias], attributes, [shape]) {
+  const [K, ...kernelShape] = weight.shape;
+  const mixed = (rows, n) => {
+    const length = rows.length / K;
+    const sums = new Float64Array(length);
+    rows.forEach((value, i) => {
+      sums[i % length] += a.data[n * K + Math.floor(i / length)] * value;
+    });
+    return sums;
+  };
+  return convolveBatch(x, kernelShape, (n) => ({ weight: mixed(weight.data, n), bias: bias && mixed(bias.data, n) }), attributes, shape);
 }
 
 function kernelAttention([x, W1, weight, bias, mean, variance, W2, b2], { eps }, [shape]) {

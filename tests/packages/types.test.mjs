@@ -91,11 +91,13 @@ describe('the declarations', () => {
     assert.match(code, /class Tensor \{\s+private constructor\(\);/);
   });
 
-  test('name every export', async () => {
-    const [, values] = /^export \{([^}]*)\}/m.exec(declarations());
-    const { default: _, ...exported } = await import('../../dist/index.js');
-    assert.deepEqual(values.match(/\w+/g).sort(), Object.keys(exported).sort());
-  });
+  for (const entry of ['index', 'dite-hrnet']) {
+    test(`of ${entry}.js name every export`, async () => {
+      const [, values] = /^export \{([^}]*)\}/m.exec(read(`dist/types/${entry}.d.cts`));
+      const { default: _, ...exported } = await import(`../../dist/${entry}.js`);
+      assert.deepEqual(values.match(/\w+/g).sort(), Object.keys(exported).sort());
+    });
+  }
 
   test('show their text in editors', () => {
     const ts = tools('typescript-5.9');
@@ -120,7 +122,8 @@ describe('the declarations', () => {
       const names = tags.map(({ name }) => name);
       assert.ok(names.includes('example') && names.includes('throws'), `${word} has only ${names}`);
     }
-    assert.equal(hover('kernelSize').documentation[0].text, 'R, for R x R kernels');
+    assert.equal(hover('kernelSize').documentation[0].text,
+      'R for R x R kernels, or [Rh, Rw] for kernels of Rh rows and Rw columns');
   });
 });
 
@@ -135,7 +138,7 @@ describe('the package', () => {
     for (const path of ['LICENSE', 'NOTICE', 'README.md', 'CHANGELOG.md', 'package.json']) {
       assert.ok(paths.includes(path), `${path} is not packed`);
     }
-    const known = /^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|(inline\/)?package\.json|dist\/.+)$/;
+    const known = /^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|((inline|dite-hrnet)\/)?package\.json|dist\/.+)$/;
     assert.deepEqual(paths.filter((path) => !known.test(path)), []);
     assert.deepEqual(paths.filter((path) => /\.d\.[mc]?ts$/.test(path)).sort(),
       ['index.d.cts', 'index.d.ts', 'wasm.d.cts', 'wasm.d.ts'].map((name) => `dist/types/${name}`));

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "I16": np.int16, "BOOL": np.bool_}
+DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "I16": np.int16, "BOOL": np.bool_, "U8": np.uint8}
 
 
 def read(path):

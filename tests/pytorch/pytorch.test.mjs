@@ -62,8 +62,14 @@ for (const seed of seedsOf(40)) {
     const random = new Random(seed);
     const pick = (...values) => values[random.below(values.length)];
     for (let count = 0; count < 5; count++) {
-      const groups = pick(1, 1, 2, 3), kernelSize = pick(1, 3, 5);
-      const geometry = { stride: pick(1, 2), padding: random.below(kernelSize), dilation: pick(1, 2), groups };
+      const groups = pick(1, 1, 2, 3);
+      // numbers, then pairs [vertical, horizontal]
+      const extent = (draw) => (count % 2 ? [draw(0), draw(1)] : draw(0));
+      const kernelSize = extent(() => pick(1, 3, 5));
+      const geometry = {
+        stride: extent(() => pick(1, 2)), padding: extent((axis) => random.below([kernelSize].flat()[axis])),
+        dilation: extent(() => pick(1, 2)), groups,
+      };
       const inChannels = groups * (1 + random.below(8)), outChannels = groups * (1 + random.below(8));
       const config = { inChannels, outChannels, kernelSize, numKernels: 1 + random.below(6), bias: random.below(2) === 0, ...geometry };
       const shape = [1 + random.below(3), inChannels, 9 + random.below(12), 9 + random.below(12)];
@@ -102,6 +108,14 @@ const runs = [
   {
     image: [2, 9, 8, 8], config: { inChannels: 9, outChannels: 11, kernelSize: 1, numKernels: 2 },
     mode: 'eval', loss: 'l1', optimizer: 'sgd', options: { lr: 0.05, momentum: 0.9 },
+  },
+  {
+    image: [2, 6, 11, 14], mode: 'train', loss: 'mse', optimizer: 'adam', options: { lr: 0.01 },
+    config: { inChannels: 6, outChannels: 8, kernelSize: [1, 5], stride: [2, 1], padding: [0, 2], groups: 2 },
+  },
+  {
+    image: [2, 8, 14, 11], mode: 'eval', loss: 'huber', optimizer: 'sgd', options: { lr: 0.05, momentum: 0.9 },
+    config: { inChannels: 8, outChannels: 8, kernelSize: [5, 3], padding: [2, 3], dilation: [1, 2], groups: 8 },
   },
   { // one input channel: one hidden channel here, none in Dite-HRNet's module
     image: [2, 1, 12, 12], config: { inChannels: 1, outChannels: 3, kernelSize: 7, padding: 3 },

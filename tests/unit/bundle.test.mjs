@@ -1,4 +1,4 @@
-// The exports of the package: the wrapper and the inline entry. The wrapper is one file, and finds its WebAssembly and
+// The exports of the package: the wrapper, the inline entry and Dite-HRNet. The wrapper is two files, and finds its WebAssembly and
 // its workers.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -9,7 +9,9 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import * as bundle from 'dynakernel';
+import * as pose from 'dynakernel/dite-hrnet';
 import * as inline from 'dynakernel/inline';
+import * as poseSources from '../../web/dynakernel/dite-hrnet/index.js';
 import * as sources from '../../web/dynakernel/index.js';
 import { assertClose, golden } from '../helpers.mjs';
 
@@ -23,14 +25,17 @@ after(() => rmSync(folder, { recursive: true, maxRetries: 3 }));
 test('the package resolves to the bundle', () => {
   assert.match(import.meta.resolve('dynakernel'), /\/dist\/index\.js$/);
   assert.match(import.meta.resolve('dynakernel/inline'), /\/dist\/inline\.js$/);
+  assert.match(import.meta.resolve('dynakernel/dite-hrnet'), /\/dist\/dite-hrnet\.js$/);
 });
 
 test('what the manifest names is there', () => {
   const files = [manifest.main, manifest.module, ...manifest.sideEffects,
     ...Object.values(manifest.exports).map((target) => target.default ?? target)];
   assert.deepEqual(files.filter((file) => !existsSync(join(root, file))), []);
-  const { main } = JSON.parse(readFileSync(join(root, 'inline/package.json'), 'utf8'));
-  assert.equal(join(root, 'inline', main), fileURLToPath(import.meta.resolve('dynakernel/inline')));
+  for (const entry of ['inline', 'dite-hrnet']) {
+    const { main } = JSON.parse(readFileSync(join(root, entry, 'package.json'), 'utf8'));
+    assert.equal(join(root, entry, main), fileURLToPath(import.meta.resolve(`dynakernel/${entry}`)));
+  }
 });
 
 test('each build has a name, with and without its extension', () => {
@@ -62,6 +67,19 @@ for (const [entry, module] of Object.entries({ dynakernel: bundle, 'dynakernel/i
 }
 
 test('the entries share their errors', () => assert.equal(inline.DynakernelError, bundle.DynakernelError));
+
+test('dynakernel/dite-hrnet works with both entries', async () => {
+  assert.deepEqual(Object.keys(pose).sort(), Object.keys(poseSources).sort());
+  for (const { load, DynakernelError } of [bundle, inline]) {
+    const dk = await load({ threads: 1 });
+    const heatmaps = dk.tensor([0, 0, 1, 0], [1, 1, 2, 2]);
+    assert.deepEqual(pose.decodeHeatmaps(heatmaps), [[{ x: 0, y: 1, score: 1 }]]);
+    const net = pose.diteHRNet(dk, { depth: 18, joints: 2, height: 32, width: 32 });
+    assert.deepEqual(net.outputs, { heatmaps: [1, 2, 8, 8] });
+    assert.throws(() => pose.diteHRNet(dk, { depth: 19 }), (error) => error instanceof DynakernelError && error.code === 'ERR_CONFIG');
+    dk.dispose();
+  }
+});
 
 test('dynakernel/inline has one thread, and says why', async (t) => {
   const warn = t.mock.method(console, 'warn', () => {});
@@ -158,7 +176,7 @@ test('bundlers see the worker and the WebAssembly, and no import of an expressio
   const text = readFileSync(join(root, 'dist/index.js'), 'utf8');
   assert.match(text, /new Worker\(new URL\("\.\/dynakernel-worker\.js",import\.meta\.url\),\{type:"module"\}\)/);
   assert.equal(text.match(/new URL\("\.\/dynakernel-[\w-]+\.wasm",import\.meta\.url\)/g).length, 4);
-  for (const file of ['index.js', 'dynakernel-worker.js', 'inline.js', 'wrapper.js']) {
+  for (const file of ['index.js', 'dynakernel-worker.js', 'inline.js', 'dite-hrnet.js', 'wrapper.js', 'shared.js']) {
     const imports = readFileSync(join(root, 'dist', file), 'utf8').match(/\bimport\s*\(/);
     assert.equal(imports, null, file);
   }

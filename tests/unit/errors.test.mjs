@@ -101,7 +101,19 @@ test('configurations: sizes', () => {
     refuse({ [name]: 2 ** 31 }, name, `got ${2 ** 31}`, 'at most');
     refuse({ [name]: 2 ** 32 + 1 }, name, 'at most');
   }
-  refuse({ kernelSize: [3, 3] }, 'kernelSize', 'got [3, 3]');
+  for (const name of ['kernelSize', 'stride', 'padding', 'dilation']) {
+    for (const [value, ...words] of [
+      [[], 'got []'], [[3], 'got [3]'], [[3, 3, 3], 'got [3, 3, 3]'], [[3, -1], 'got [3, -1]'], [[3, 1.5], 'got [3, 1.5]'],
+      [[3, '3'], 'got [3, "3"]'], [[3, null], 'got an array of 2'], [[[3, 3], 3], 'got an array of 2'],
+      [[3, NaN], 'got [3, NaN]'], [Int32Array.of(3, 3), 'got an Int32Array of 2'], [Array(2), 'got [undefined, undefined]'],
+    ]) {
+      refuse({ [name]: value }, name, 'or a pair of them, [vertical, horizontal]', ...words);
+    }
+    refuse({ [name]: [3, 32769] }, name, 'at most 32768', 'got [3, 32769]');
+    refuse({ [name]: [2 ** 40, 1] }, name, 'at most 32768');
+  }
+  for (const name of ['kernelSize', 'stride', 'dilation']) refuse({ [name]: [0, 3] }, name, '1 or more', 'got [0, 3]');
+  for (const name of ['inChannels', 'outChannels', 'groups', 'numKernels']) refuse({ [name]: [3, 3] }, name, 'got [3, 3]');
   refuse({ padding: -1 }, 'padding', 'got -1', '0 or more');
   refuse({ padding: 'same' }, 'padding', 'got "same"');
   refuse({ padding: 32769 }, 'padding', 'at most 32768');

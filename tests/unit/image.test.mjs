@@ -143,6 +143,143 @@ test('one of width and height keeps the aspect ratio', () => {
   assert.deepEqual(dk.fromImage(noise(100, 1), { width: 10 }).shape, [1, 3, 1, 10], 'at least one pixel');
 });
 
+/** A picture of the size of a box in whole pixels: what lies beyond the source is black. */
+function cutOut({ data, width, height }, box) {
+  const cut = { data: new Uint8ClampedArray(box.width * box.height * 4), width: box.width, height: box.height };
+  for (let y = 0; y < box.height; y++) {
+    for (let x = 0; x < box.width; x++) {
+      const [u, v] = [box.x + x, box.y + y];
+      if (u < 0 || u >= width || v < 0 || v >= height) continue;
+      cut.data.set(data.subarray((v * width + u) * 4, (v * width + u + 1) * 4), (y * box.width + x) * 4);
+    }
+  }
+  return cut;
+}
+
+/** A resized box: cut out with all pixels that it touches, then filtered with windows that the box places. */
+function resizedBox(picture, box, W, H) {
+  const [x, y] = [Math.floor(box.x), Math.floor(box.y)];
+  const cut = cutOut(picture, { x, y, width: Math.ceil(box.x + box.width) - x, height: Math.ceil(box.y + box.height) - y });
+  const shifted = (start, length, size, to) => {
+    const [step, reach] = [length / to, Math.max(1, length / to)];
+    return Array.from({ length: to }, (_, i) => {
+      const weights = Array.from({ length: size }, (__, j) => Math.max(0, 1 - Math.abs(j + 0.5 - start - (i + 0.5) * step) / reach));
+      const sum = weights.reduce((total, weight) => total + weight, 0);
+      return weights.map((weight) => weight / sum);
+    });
+  };
+  const columns = shifted(box.x - x, box.width, cut.width, W);
+  const rows = shifted(box.y - y, box.height, cut.height, H);
+  return planesOf(cut, 3).map((plane) => Float64Array.from({ length: W * H }, (_, i) => {
+    let sum = 0;
+    rows[Math.floor(i / W)].forEach((a, v) => columns[i % W].forEach((b, u) => { sum += a * b * plane[v * cut.width + u]; }));
+    return sum;
+  }));
+}
+
+const BOXES = [
+  [0, 0, 45, 30], [3, 4, 20, 10], [0, 5, 45, 7], [-4, -3, 20, 10], [40, 25, 20, 10], [-5, -6, 60, 50], [10, 28, 5, 9], [44, 29, 1, 1],
+].map(([x, y, width, height]) => ({ x, y, width, height }));
+
+test('crop: whole pixels are those of a picture that was cut out before', () => {
+  const picture = noise(45, 30, 5);
+  for (const crop of BOXES) {
+    const cut = cutOut(picture, crop);
+    for (const options of [{}, { channels: 1, mean: 0.4, std: 0.3 }, { width: 13, height: 17 }, { width: 64, height: 9 }]) {
+      const [actual, expected] = [dk.fromImage(picture, { crop, ...options }), dk.fromImage(cut, options)];
+      assert.deepEqual(actual.shape, expected.shape);
+      const what = `${JSON.stringify(crop)} ${JSON.stringify(options)}`;
+      actual.toArray().forEach((value, i) => assert.ok(Math.abs(value - expected.data[i]) <= 2e-6, `${what}: [${i}]`));
+    }
+  }
+});
+
+test('crop: fractions of pixels', () => {
+  const picture = noise(45, 30, 6);
+  for (const [x, y, width, height, W, H] of [
+    [0.5, 0.25, 10, 10, 10, 10], [3.7, 2.2, 20.5, 11.1, 7, 5], [-3.3, -2.9, 9.1, 30.2, 20, 40], [44.5, 29.5, 0.25, 0.3, 3, 2],
+    [-100.5, -50.25, 300.75, 200.5, 11, 9], [0, 0, 44.999, 30, 45, 30],
+  ]) {
+    const crop = { x, y, width, height };
+    assertPlanes(dk.fromImage(picture, { crop, width: W, height: H }), resizedBox(picture, crop, W, H), 1e-5);
+  }
+});
+
+test('crop: the size of the tensor', () => {
+  const picture = noise(40, 30);
+  const shapeOf = (width, height, options) => dk.fromImage(picture, { crop: { x: 1, y: 2, width, height }, ...options }).shape;
+  assert.deepEqual(shapeOf(9.4, 19.6), [1, 3, 20, 9]);
+  assert.deepEqual(shapeOf(0.1, 0.2), [1, 3, 1, 1]);
+  assert.deepEqual(shapeOf(10, 20, { width: 5 }), [1, 3, 10, 5]);
+  assert.deepEqual(shapeOf(10, 20, { height: 5 }), [1, 3, 5, 3]);
+  const out = dk.zeros([2, 3, 6, 4]);
+  assert.equal(dk.fromImage(picture, { crop: BOXES[1], out, batch: 1 }), out);
+});
+
+test('crop: outside of the picture all is black', () => {
+  for (const crop of [{ x: 40, y: 0, width: 4, height: 5 }, { x: 0, y: -9, width: 4, height: 9 }, { x: -2e9 / 4, y: 3, width: 7, height: 7 }]) {
+    const x = dk.fromImage(noise(40, 30), { crop, width: 5, height: 6, mean: 0.5, std: 0.25 });
+    assert.ok(x.data.every((value) => value === -2), JSON.stringify(crop));
+  }
+  const huge = dk.fromImage(noise(4, 4), { crop: { x: -(2 ** 29), y: -(2 ** 29), width: 2 ** 30, height: 2 ** 30 }, width: 3, height: 3 });
+  assert.ok(huge.data.every((value) => value >= 0 && value < 1e-6));
+});
+
+test('crop: every kind of source', async () => {
+  globalThis.OffscreenCanvas = function (width, height) {
+    return createCanvas(width, height);
+  };
+  const picture = noise(45, 30, 7);
+  const canvas = canvasOf(picture);
+  const drawable = await loadImage(canvas.toBuffer('image/png'));
+  const halves = typeof Float16Array === 'function'
+    ? [{ width: 45, height: 30, pixelFormat: 'rgba-float16', data: Float16Array.from(picture.data, (byte) => byte / 255) }] : [];
+  for (const crop of [...BOXES, { x: 3.5, y: -2.25, width: 30, height: 12.5 }]) {
+    const expected = dk.fromImage(picture, { crop, width: 16, height: 12 });
+    for (const source of [canvas, drawable, ...halves]) {
+      const actual = dk.fromImage(source, { crop, width: 16, height: 12 });
+      const tolerance = source === halves[0] ? 2e-3 : 0;
+      actual.toArray().forEach((value, i) => assert.ok(Math.abs(value - expected.data[i]) <= tolerance, JSON.stringify(crop)));
+    }
+  }
+  const wide = { ...picture, colorSpace: 'display-p3' };
+  const [whole, part] = [dk.fromImage(wide), dk.fromImage(wide, { crop: { x: 4, y: 3, width: 2, height: 1 } })];
+  assert.deepEqual([...part.toArray()], [0, 1, 2].flatMap((c) => [4, 5].map((x) => whole.data[(c * 30 + 3) * 45 + x])));
+});
+
+test('crop: only the pixels that it touches are read and drawn', () => {
+  const reads = [];
+  const getImageData = (x, y, width, height) => {
+    reads.push([x, y, width, height]);
+    return { data: new Uint8ClampedArray(width * height * 4).fill(255), width, height };
+  };
+  const canvas = { width: 30000, height: 20000, getContext: () => ({ getImageData }) };
+  dk.fromImage(canvas, { crop: { x: 100.5, y: 19990, width: 20, height: 40 } });
+  assert.deepEqual(reads.splice(0), [[100, 19990, 21, 10]]);
+
+  const draws = [];
+  globalThis.OffscreenCanvas = function (width, height) {
+    return Object.assign(this, { width, height, getContext: () => ({ getImageData, drawImage: (_, ...rest) => draws.push(rest) }) });
+  };
+  dk.fromImage({ naturalWidth: 40000, naturalHeight: 40000 }, { crop: { x: -3, y: 7, width: 20, height: 5 } });
+  assert.deepEqual([draws.splice(0), reads.splice(0)], [[[0, -7, 40000, 40000]], [[0, 0, 17, 5]]]);
+  dk.fromImage(canvas, { crop: { x: -9, y: 0, width: 9, height: 9 } });
+  assert.deepEqual(reads, [], 'nothing of the canvas is in the crop');
+  assertRefused(() => dk.fromImage(canvas, { crop: { x: 0, y: 0, width: 11, height: 10 }, maxPixels: 109 }), 'ERR_IMAGE',
+    'the crop of the canvas has 11x10 = 110 pixels', '109');
+});
+
+test('crop: values that are not boxes', () => {
+  const refuse = (crop, ...words) => assertRefused(() => dk.fromImage(noise(4, 4), { crop }), 'ERR_CONFIG', 'fromImage: crop', ...words);
+  const box = { x: 0, y: 0, width: 2, height: 2 };
+  for (const crop of [null, 5, 'all', [], {}, () => box]) refuse(crop, '{ x, y, width, height }');
+  for (const side of [NaN, Infinity, '1', null, undefined, 2 ** 31, -(2 ** 31)]) {
+    for (const name of Object.keys(box)) refuse({ ...box, [name]: side }, name);
+  }
+  for (const side of [0, -1]) refuse({ ...box, width: side }, `width ${side}`, 'more than 0');
+  assertRefused(() => dk.fromImage(noise(4, 4), { crop: { ...box, width: 2 ** 30, height: 2 ** 30 } }), 'ERR_MEMORY');
+});
+
 test('out: rows that were read before the picture fails are written', () => {
   const out = dk.zeros([1, 3, 2100, 2048]); // two bands
   let reads = 0;

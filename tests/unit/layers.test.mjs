@@ -1,6 +1,6 @@
 // Imports and includes go one way only: from pages to shared files to the wrapper, and down the layers of the C code.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,16 +12,21 @@ const webLayers = {
   playground: ['shared', 'dynakernel'],
   teach: ['shared', 'dynakernel'],
   bench: ['shared', 'dynakernel'],
+  networks: ['shared', 'dynakernel'],
   shared: ['dynakernel'],
   dynakernel: [],
 };
 
 /** The pages' addresses, and the folder that each page may use besides shared. */
-const pageFolders = { 'index.html': 'playground', 'teach.html': 'teach', 'bench.html': 'bench' };
+const pageFolders = {
+  'index.html': 'playground', 'teach.html': 'teach', 'bench.html': 'bench', 'networks.html': 'networks',
+};
 
 /** The folders that each folder of src/ may use besides itself. '' is its top. */
 const sourceLayers = {
-  '': ['convolution', 'backward', 'training', 'pixels', 'inner', 'base'],
+  '': ['network', 'convolution', 'backward', 'training', 'pixels', 'inner', 'base'],
+  network: ['network/layers', 'convolution', 'inner', 'base'],
+  'network/layers': ['convolution', 'inner', 'base'],
   convolution: ['inner', 'base'],
   backward: ['convolution', 'inner', 'base'],
   training: ['inner', 'base'],
@@ -82,10 +87,10 @@ test('each page loads files of its own folder and of shared', () => {
 });
 
 test('the tables name each folder', () => {
-  const foldersOf = (folder) => readdirSync(join(root, folder), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
-  assert.deepEqual(foldersOf('src'), Object.keys(sourceLayers).filter(Boolean).sort());
-  assert.deepEqual(foldersOf('web').filter((name) => name !== 'photos'), Object.keys(webLayers).sort());
+  const foldersOf = (folder, recursive) => readdirSync(join(root, folder), { recursive })
+    .filter((name) => statSync(join(root, folder, name)).isDirectory()).map((name) => name.replaceAll('\\', '/')).sort();
+  assert.deepEqual(foldersOf('src', true), Object.keys(sourceLayers).filter(Boolean).sort());
+  assert.deepEqual(foldersOf('web', false).filter((name) => name !== 'photos'), Object.keys(webLayers).sort());
 });
 
 test('each folder of src/ includes from itself and from lower layers', () => {
@@ -122,12 +127,25 @@ test('the test finds imports of every form', () => {
     ['dynakernel/a.js', 'shared/b.js', false], ['teach/a.js', 'top.js', false], ['teach/a.js', '../bench/b.js', false],
     ['unknown/a.js', 'shared/b.js', false],
   ]) assert.equal(mayUse(webLayers, from, to), allowed, `${from} uses ${to}`);
+  for (const [from, to, allowed] of [
+    ['network/a.c', 'network/layers/b.h', true], ['network/layers/a.c', 'network/layers/b.h', true],
+    ['network/layers/a.c', 'convolution/b.h', true], ['network/layers/a.c', 'network/b.h', false],
+    ['network/other/a.c', 'network/layers/b.h', true], ['a.c', 'network/b.h', true], ['a.c', 'network/layers/b.h', false],
+  ]) assert.equal(mayUse(sourceLayers, from, to), allowed, `${from} uses ${to}`);
 });
 
 /** True if the file's folder is the target's or may use it. */
 function mayUse(layers, file, target) {
-  const [from, to] = [folderOf(file), folderOf(target)];
+  const [from, to] = [layerOf(layers, file), layerOf(layers, target)];
   return Object.hasOwn(layers, from) && (from === to || layers[from].includes(to));
+}
+
+/** The innermost folder of a relative path that has a layer of its own; the first folder if none has. */
+function layerOf(layers, path) {
+  for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
+    if (Object.hasOwn(layers, folder)) return folder;
+  }
+  return folderOf(path);
 }
 
 /** The first folder of a relative path, '' if it has none. */

@@ -120,14 +120,18 @@ function drawn(random) {
   const groups = pick(1, 1, 1, 2, 4);
   const depthwise = random.below(4) === 0;
   const channels = depthwise ? 1 + random.below(24) : groups * (1 + random.below(12));
-  const kernelSize = pick(1, 2, 3, 3, 3, 5, 7), dilation = pick(1, 1, 1, 2), padding = random.below(kernelSize + 1);
+  // equal in both directions more often than not: the transforms cover only such shapes
+  const both = random.below(4) > 0;
+  const pairOf = (draw) => (both ? Array(2).fill(draw(0)) : [draw(0), draw(1)]);
+  const kernelSize = pairOf(() => pick(1, 2, 3, 3, 3, 5, 7)), dilation = pairOf(() => pick(1, 1, 1, 2));
+  const padding = pairOf((axis) => random.below(kernelSize[axis] + 1));
   const config = {
     inChannels: channels, outChannels: depthwise ? channels : groups * (1 + random.below(12)),
-    groups: depthwise ? channels : groups, kernelSize, stride: pick(1, 1, 2, 3), padding, dilation,
+    groups: depthwise ? channels : groups, kernelSize, stride: pairOf(() => pick(1, 1, 2, 3)), padding, dilation,
     numKernels: 1 + random.below(5), bias: random.below(2) === 0,
   };
-  const side = () => dilation * (kernelSize - 1) + 1 + random.below(24);
-  return { config, shape: [1 + random.below(3), channels, side(), side()] };
+  const sides = [0, 1].map((axis) => dilation[axis] * (kernelSize[axis] - 1) + 1 + random.below(24));
+  return { config, shape: [1 + random.below(3), channels, ...sides] };
 }
 
 // Larger than the random configurations of the native checks: several strips of tile rows, several

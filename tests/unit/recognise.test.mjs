@@ -7,7 +7,7 @@ import { assertRefused } from '../helpers.mjs';
 
 const text = (string) => new TextEncoder().encode(string);
 const latin = (string) => Buffer.from(string, 'latin1');
-const PTH = "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')";
+const PTH = 'parseCheckpoint(bytes)';
 
 /** The beginning of a zip archive, up to its first name. */
 const zip = (name) => Buffer.concat([latin('PK\x03\x04'), Buffer.alloc(22), latin(`${String.fromCharCode(name.length)}\0\0\0${name}`), Buffer.alloc(500)]);

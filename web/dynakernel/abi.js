@@ -15,6 +15,9 @@ export const FUNCTIONS = /** @type {const} */ ([
   'dk_aggregation_changed', 'dk_aggregation_plan', 'dk_aggregation_forward', 'dk_aggregation_mix',
   'dk_aggregation_backward', 'dk_block_forward', 'dk_block_forward_taped', 'dk_block_backward',
   'dk_loss_mse', 'dk_loss_l1', 'dk_loss_huber', 'dk_sgd_step', 'dk_adam_step',
+  'dk_network_create', 'dk_network_destroy', 'dk_network_write', 'dk_network_read', 'dk_network_bytes',
+  'dk_schedule_create', 'dk_schedule_destroy', 'dk_schedule_layers', 'dk_schedule_layer', 'dk_schedule_run',
+  'dk_schedule_read',
   'dk_rgba_to_planes', 'dk_resize_rows', 'dk_range', 'dk_map_to_rgba_rows',
   'dk_planes_to_rgba',
 ]);
@@ -37,6 +40,20 @@ export const THREAD_FUNCTIONS = /** @type {const} */ ([
  * @typedef {Exports & Record<typeof THREAD_FUNCTIONS[number] | '__wasm_call_ctors',
  *   (...args: number[]) => number>} ThreadedExports
  */
+
+/** DK_DESCRIPTION, the first word of a network's description. */
+export const DESCRIPTION = 0x314e4b44;
+
+/** The ops of a network, by the number of their dk_op. */
+export const OPERATIONS = /** @type {const} */ ([
+  'copy', 'conv2d', 'dynamicConv2d', 'kernelAttention', 'convTranspose2d', 'batchNorm', 'linear', 'matmul',
+  'add', 'subtract', 'multiply', 'divide', 'minimum', 'maximum', 'power', 'prelu',
+  'relu', 'clip', 'leakyRelu', 'elu', 'hardSigmoid', 'hardSwish', 'sigmoid', 'tanh', 'silu', 'gelu', 'geluTanh',
+  'exp', 'log', 'sqrt', 'negate', 'reciprocal', 'abs', 'erf',
+  'softmax', 'reduceMean', 'reduceSum', 'reduceMax', 'averagePool', 'maxPool',
+  'concat', 'split', 'slice', 'reshape', 'transpose', 'channelShuffle', 'expand', 'pad', 'resize',
+  'depthToSpace', 'spaceToDepth', 'lrn',
+]);
 
 /** A tensor has at most 2^29 elements. */
 export const MAX_ELEMENTS = 2 ** 29;
@@ -96,8 +113,9 @@ export function checkModule(exports, functions, name) {
  *
  * @param {number} status
  * @param {() => string} what describes the call: "a convolution of [1, 3, 8, 8]"
+ * @param {{ [code: string]: string }} [reasons] other texts than those of a module's pass
  */
-export function checkStatus(status, what) {
+export function checkStatus(status, what, reasons) {
   const code = STATUS_CODES[status];
   if (code === null) return;
   const reason = {
@@ -108,6 +126,7 @@ export function checkStatus(status, what) {
     ERR_MEMORY: 'the heap cannot grow enough',
     ERR_LOAD: 'a worker thread stopped in an earlier call and may still write into the memory that ' +
       'this call needs; stateDict() and toArray() still work, and load() starts another runtime',
+    ...reasons,
   };
   throw new DynakernelError(code, `${what()}: ${reason[code]}`);
 }

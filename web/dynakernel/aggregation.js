@@ -7,7 +7,7 @@ import { weightShape } from './config.js';
 import { DynakernelError } from './errors.js';
 import { Module, gradientsOf, handleOf, isTraining, recordOf, wantsGradients } from './module.js';
 import { packedEntry, sliceOf } from './packed.js';
-import { checkSize, convolvedShape, readShape, sameShape, shapeText, sizeOf } from './shape.js';
+import { checkSize, convolvedShape, pairOf, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
 import { Tensor, emptyTensor, hasView, pointerOf, produce, produceInto, shapeOf } from './tensor.js';
 import { warmUp } from './warmup.js';
@@ -162,7 +162,8 @@ export class KernelAggregation extends Module {
 
   /**
    * x [N, C, H, W], attention [N, K] -> [N, O, Ho, Wo], with
-   * Ho = floor((H + 2 * padding - dilation * (R - 1) - 1) / stride) + 1.
+   * Ho = floor((H + 2 * padding - dilation * (Rh - 1) - 1) / stride) + 1, and Wo likewise. Of pairs, Ho
+   * takes the vertical numbers and Wo the horizontal ones.
    *
    * @param {Tensor} x
    * @param {Tensor} attention the share of each kernel in each image's mixture
@@ -310,7 +311,7 @@ export class KernelAggregation extends Module {
   }
 
   /**
-   * Mixes the kernels as a forward pass does: attention [N, K] -> weight [N, O, C/G, R, R] and
+   * Mixes the kernels as a forward pass does: attention [N, K] -> weight [N, O, C/G, Rh, Rw] and
    * bias [N, O].
    *
    * @param {Tensor} attention
@@ -376,11 +377,12 @@ function createAggregation(heap, config) {
   return heap.scope((take) => {
     const struct = take(64);
     const result = take(4);
-    const { kernelSize, stride, padding, dilation } = config;
+    const [vertical, horizontal] = pairOf(config.padding);
     heap.words(struct, 16).set([ // struct dk_aggregation_config
-      config.inChannels, config.outChannels, kernelSize, kernelSize, stride, stride,
-      padding, padding, padding, padding, dilation, dilation, config.groups, config.numKernels,
-      Number(config.bias), heap.algorithms.indexOf(config.algorithm),
+      config.inChannels, config.outChannels, ...pairOf(config.kernelSize), ...pairOf(config.stride),
+      vertical, horizontal, vertical, horizontal, // top, left, bottom, right
+      ...pairOf(config.dilation), config.groups, config.numKernels, Number(config.bias),
+      heap.algorithms.indexOf(config.algorithm),
     ]);
     const shape = shapeText(weightShape(config));
     const forced = config.algorithm === 'auto' ? '' : ` with algorithm '${config.algorithm}'`;

@@ -167,7 +167,7 @@ function attentionState(heap, attention, { channels: C, midChannels: M, numKerne
     parameterEntry(heap, 'bn.bias', [M], bnBias),
     floatEntry(heap, 'bn.running_mean', [M], mean),
     floatEntry(heap, 'bn.running_var', [M], variance),
-    countEntry(heap, 'bn.num_batches_tracked', attention + 40),
+    countEntry('bn.num_batches_tracked', () => heap.longs(attention + 40, 1)),
     parameterEntry(heap, 'conv2.weight', [K, M, 1, 1], conv2),
     parameterEntry(heap, 'conv2.bias', [K], conv2Bias),
   ];

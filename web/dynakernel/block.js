@@ -75,7 +75,8 @@ export class DynamicKernelAggregation extends Module {
 
   /**
    * x [N, C, H, W] -> [N, O, Ho, Wo], with
-   * Ho = floor((H + 2 * padding - dilation * (R - 1) - 1) / stride) + 1. Batch norm uses the running
+   * Ho = floor((H + 2 * padding - dilation * (Rh - 1) - 1) / stride) + 1, and Wo likewise. Of pairs, Ho
+   * takes the vertical numbers and Wo the horizontal ones. Batch norm uses the running
    * statistics at first and after eval(), and the batch's after train(). A call that throws leaves the
    * running statistics as they were.
    *

@@ -58,6 +58,30 @@ export function integer(value, what, least, most) {
 }
 
 /**
+ * A whole number for both directions, or a pair of them: [vertical, horizontal]. Returns a number, or a
+ * frozen copy of the pair.
+ *
+ * @param {unknown} value
+ * @param {string} what
+ * @param {number} least
+ * @param {number} most
+ * @returns {number | readonly [vertical: number, horizontal: number]}
+ */
+export function extent(value, what, least, most) {
+  const isWhole = (/** @type {unknown} */ item) =>
+    typeof item === 'number' && Number.isInteger(item) && item >= least;
+  if (isWhole(value)) return integer(value, what, least, most);
+  const pair = readList(value, isWhole, 2);
+  const range = pair?.length === 2
+    ? `at most ${most}`
+    : `a whole number, ${least} or more, or a pair of them, [vertical, horizontal]`;
+  if (pair?.length === 2 && Math.max(...pair) <= most) {
+    return Object.freeze(/** @type {[number, number]} */ (pair));
+  }
+  throw new DynakernelError('ERR_CONFIG', `${what} must be ${range}; got ${given(value)}`);
+}
+
+/**
  * A finite number in a range.
  *
  * @param {unknown} value
@@ -178,4 +202,16 @@ export function index(value, what, length) {
       'ERR_SHAPE', `${what} must be from 0 to ${length - 1}; got ${value}`);
   }
   return value;
+}
+
+/**
+ * The seed, or a random one.
+ *
+ * @param {unknown} seed
+ * @param {string} what the call, for messages
+ */
+export function readSeed(seed, what) {
+  // Node would need 3 ms to load crypto
+  if (seed === undefined) return Math.floor(Math.random() * 2 ** 32);
+  return integer(seed, `${what}: seed`, 0, 2 ** 32 - 1);
 }

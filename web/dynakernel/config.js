@@ -1,8 +1,8 @@
 /** Configurations of the three modules: defaults, checks and derived values. */
 import { MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
-import { boolean, integer, oneOf, readOptions } from './check.js';
+import { boolean, extent, integer, oneOf, readOptions, readSeed } from './check.js';
 import { DynakernelError, given } from './errors.js';
-import { checkSize } from './shape.js';
+import { checkSize, pairOf } from './shape.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 
@@ -20,15 +20,23 @@ import { checkSize } from './shape.js';
  */
 
 /**
+ * A number for both directions, or a pair: the vertical number (rows), then the horizontal one (columns),
+ * as in PyTorch.
+ *
+ * @typedef {number | readonly [vertical: number, horizontal: number]} Extent
+ */
+
+/**
  * Options of dk.kernelAggregation.
  *
  * @typedef {object} AggregationOptions
  * @property {number} inChannels C
  * @property {number} outChannels O
- * @property {number} kernelSize R, for R x R kernels
- * @property {number} [stride] pixels from one output to the next (1)
- * @property {number} [padding] zeros on each side, in pixels (0)
- * @property {number} [dilation] pixels from one tap to the next (1)
+ * @property {Extent} kernelSize R for R x R kernels, or [Rh, Rw] for kernels of Rh rows and Rw columns
+ * @property {Extent} [stride] pixels from one output to the next (1)
+ * @property {Extent} [padding] zeros on each side, in pixels (0). A pair is the zeros above and below, then
+ *   those on the left and on the right
+ * @property {Extent} [dilation] pixels from one tap to the next (1)
  * @property {number} [groups] G, a divisor of C and of O (1)
  * @property {boolean} [bias] whether each kernel has a bias for every output channel (true)
  * @property {number} [numKernels] K, kernels to mix (4)
@@ -49,7 +57,7 @@ import { checkSize } from './shape.js';
  *   AttentionConfig
  */
 /**
- * The options with all defaults filled in.
+ * The options with all defaults filled in. Pairs stay pairs, and numbers stay numbers.
  *
  * @typedef {{ readonly [Name in keyof AggregationOptions]-?: NonNullable<AggregationOptions[Name]> }}
  *   AggregationConfig
@@ -144,10 +152,10 @@ function completeAggregation(options, what, algorithms) {
   const config = {
     inChannels: integer(inChannels, `${what}: inChannels`, 1, MAX_ELEMENTS),
     outChannels: integer(outChannels, `${what}: outChannels`, 1, MAX_ELEMENTS),
-    kernelSize: integer(kernelSize, `${what}: kernelSize`, 1, MAX_EXTENT),
-    stride: integer(stride, `${what}: stride`, 1, MAX_EXTENT),
-    padding: integer(padding, `${what}: padding`, 0, MAX_EXTENT),
-    dilation: integer(dilation, `${what}: dilation`, 1, MAX_EXTENT),
+    kernelSize: extent(kernelSize, `${what}: kernelSize`, 1, MAX_EXTENT),
+    stride: extent(stride, `${what}: stride`, 1, MAX_EXTENT),
+    padding: extent(padding, `${what}: padding`, 0, MAX_EXTENT),
+    dilation: extent(dilation, `${what}: dilation`, 1, MAX_EXTENT),
     groups: integer(groups, `${what}: groups`, 1, MAX_ELEMENTS),
     bias: boolean(bias, `${what}: bias`),
     numKernels: integer(numKernels, `${what}: numKernels`, 1, MAX_ELEMENTS),
@@ -166,12 +174,12 @@ function completeAggregation(options, what, algorithms) {
 }
 
 /**
- * The shape of the kernels, [K, O, C/G, R, R].
+ * The shape of the kernels, [K, O, C/G, Rh, Rw].
  *
  * @param {AggregationConfig} config
  */
 export const weightShape = ({ numKernels, outChannels, inChannels, groups, kernelSize }) =>
-  [numKernels, outChannels, inChannels / groups, kernelSize, kernelSize];
+  [numKernels, outChannels, inChannels / groups, ...pairOf(kernelSize)];
 
 /**
  * Reads options. An undefined option counts as missing. Refuses if a required one is missing.
@@ -190,16 +198,4 @@ function readRequired(value, what, names, required) {
       `got ${value === undefined ? 'no options' : given(options)}`);
   }
   return options;
-}
-
-/**
- * The seed, or a random one.
- *
- * @param {unknown} seed
- * @param {string} what the call, for messages
- */
-function readSeed(seed, what) {
-  // Node would need 3 ms to load crypto
-  if (seed === undefined) return Math.floor(Math.random() * 2 ** 32);
-  return integer(seed, `${what}: seed`, 0, 2 ** 32 - 1);
 }

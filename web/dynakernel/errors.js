@@ -121,6 +121,14 @@ export function given(value) {
   }
 }
 
+/**
+ * @param {string} what cannot be used any more
+ * @param {boolean} closed whether its runtime is disposed
+ * @param {string} [owner] what else is disposed
+ */
+export const disposedError = (what, closed, owner = 'it') =>
+  new DynakernelError('ERR_DISPOSED', `${what} can no longer be used: ${closed ? 'its runtime' : owner} is disposed`);
+
 /** @param {object} value */
 function givenObject(value) {
   try {

@@ -11,7 +11,14 @@ import { DynakernelError, byteText } from './errors.js';
 /** @typedef {Float32Array<ArrayBuffer>} Floats a view on the heap, or a copy of one */
 
 /** Frees a C object by its pointer.
- * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy'} Destructor */
+ * @typedef {'dk_free' | 'dk_attention_destroy' | 'dk_aggregation_destroy' | 'dk_network_destroy' |
+ *   'dk_schedule_destroy'} Destructor */
+
+/**
+ * A C object. Its parts, which may come and go, are freed before it.
+ *
+ * @typedef {{ pointer: number, destroy: Destructor, parts?: CObject[] }} CObject
+ */
 
 /**
  * Whether a buffer is shared. It works for buffers of other realms too.
@@ -32,15 +39,15 @@ export class Heap {
    * @type {string | null} */
   #lostThreads = null;
   /** Objects that must not be freed yet, because a lost worker may still use them.
-   * @type {{ pointer: number, destroy: Destructor }[]} */
+   * @type {CObject[]} */
   #postponed = [];
   #onClose = () => {};
 
   /** Frees guarded objects that were forgotten without dispose(). In a host without this registry only
    * dispose() frees them. */
   #forgotten = globalThis.FinalizationRegistry && new FinalizationRegistry(
-    (/** @type {{ pointer: number, destroy: Destructor }} */ { pointer, destroy }) => {
-      if (this.#exports) this.#destroy(pointer, destroy);
+    (/** @type {CObject} */ object) => {
+      if (this.#exports) this.#destroy(object);
     });
 
   /** Ballast. The garbage collector cannot see memory on a shared heap, so each owner holds an unused
@@ -157,6 +164,14 @@ export class Heap {
 
   /**
    * @param {number} pointer
+   * @param {number} length in doubles
+   */
+  doubles(pointer, length) {
+    return new Float64Array(this.c.memory.buffer, pointer, length);
+  }
+
+  /**
+   * @param {number} pointer
    * @param {number} length in bytes
    */
   bytes(pointer, length) {
@@ -228,10 +243,11 @@ export class Heap {
    * @param {number} pointer
    * @param {Destructor} destroy
    * @param {number} bytes size of the memory
+   * @param {CObject[]} [parts]
    */
-  guard(owner, pointer, destroy, bytes) {
+  guard(owner, pointer, destroy, bytes, parts) {
     this.#live++;
-    this.#forgotten?.register(owner, { pointer, destroy }, owner);
+    this.#forgotten?.register(owner, { pointer, destroy, parts }, owner);
     if (!this.shared) return;
     try {
       this.#ballast.set(owner, new ArrayBuffer(bytes >>> 1));
@@ -246,11 +262,23 @@ export class Heap {
    * @param {object} owner
    * @param {number} pointer
    * @param {Destructor} destroy
+   * @param {CObject[]} [parts]
    */
-  release(owner, pointer, destroy) {
+  release(owner, pointer, destroy, parts) {
     this.#forgotten?.unregister(owner);
     this.#ballast.delete(owner);
-    if (this.#exports) this.#destroy(pointer, destroy);
+    if (this.#exports) this.#destroy({ pointer, destroy, parts });
+  }
+
+  /**
+   * Frees an object that no guard owns, after its parts. Postpones that while a lost worker may use it.
+   *
+   * @param {CObject} object
+   */
+  discard({ pointer, destroy, parts }) {
+    for (const part of parts?.splice(0) ?? []) this.discard(part);
+    if (this.#lostThreads !== null && this.#postpones({ pointer, destroy })) return;
+    this.c[destroy](pointer);
   }
 
   /**
@@ -271,7 +299,7 @@ export class Heap {
         return pointer;
       });
     } finally {
-      for (const pointer of taken) this.#destroy(pointer, 'dk_free');
+      for (const pointer of taken) this.#destroy({ pointer, destroy: 'dk_free' });
     }
   }
 
@@ -304,31 +332,28 @@ export class Heap {
   }
 
   /**
-   * Frees an object, or postpones that while a lost worker may use it.
+   * Frees an object that a guard or a scope owns.
    *
-   * @param {number} pointer
-   * @param {Destructor} destroy
+   * @param {CObject} object
    */
-  #destroy(pointer, destroy) {
+  #destroy(object) {
     this.#live--;
-    if (this.#lostThreads !== null && this.#postpones(pointer, destroy)) return;
-    this.c[destroy](pointer);
+    this.discard(object);
   }
 
   /**
    * Postpones freeing an object while a lost worker may use it, and returns true. Otherwise frees all
    * postponed objects, and returns false.
    *
-   * @param {number} pointer
-   * @param {Destructor} destroy
+   * @param {CObject} object without parts
    */
-  #postpones(pointer, destroy) {
+  #postpones(object) {
     const c = /** @type {import('./abi.js').ThreadedExports} */ (this.c);
     if (c.dk_context_lost(this.#context)) {
-      this.#postponed.push({ pointer, destroy });
+      this.#postponed.push(object);
       return true;
     }
-    for (const object of this.#postponed.splice(0)) c[object.destroy](object.pointer);
+    for (const { pointer, destroy } of this.#postponed.splice(0)) c[destroy](pointer);
     return false;
   }
 }

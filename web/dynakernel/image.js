@@ -1,11 +1,13 @@
 /** Turns pictures into tensors: (v / 255 - mean) / std, one plane per channel, optionally resized. */
 import { MAX_ELEMENTS, checkStatus } from './abi.js';
+import { readBox } from './box.js';
 import { index, integer, readOptions } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { shapeText } from './shape.js';
 import { sliceRows } from './source.js';
 import { outPointerOf, produce, shapeOf } from './tensor.js';
 
+/** @typedef {import('./box.js').Box} Box */
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
 /** @typedef {import('./source.js').PixelReader} PixelReader */
@@ -20,13 +22,16 @@ import { outPointerOf, produce, shapeOf } from './tensor.js';
  *   channel (1)
  * @property {number} [channels] 3: red, green, blue; 1: luma, 0.299 R + 0.587 G + 0.114 B (3, or the
  *   channels of out)
- * @property {number} [width] of the tensor. The whole picture is resized to it, with antialiasing. If
+ * @property {number} [width] of the tensor. The whole picture, or the crop, is resized to it, with antialiasing. If
  *   only one of width and height is given, the other keeps the aspect ratio (the picture's width, or
  *   that of out)
  * @property {number} [height]
+ * @property {Box} [crop] the part of the picture to convert, in its pixels: { x, y, width, height }. It may have
+ *   fractions, and reach beyond the picture, where all is black. The result is that of a picture that was cut
+ *   out before (the whole picture)
  * @property {Tensor | undefined} [out] a tensor [N, channels, H, W] to write into, instead of a new one
  * @property {number} [batch] the index of the image in out (0)
- * @property {number} [maxPixels] the largest picture that is read, because reading blocks the page: for
+ * @property {number} [maxPixels] the largest picture or crop that is read, because reading blocks the page: for
  *   seconds from this size on (268,435,456 = 16384x16384, more than cameras have)
  */
 
@@ -41,9 +46,9 @@ const MAX_PIXELS = 2 ** 28;
  * @returns {Tensor}
  */
 export function fromImage(heap, reader, source, options) {
-  const { mean = 0, std = 1, channels, width, height, out, batch = 0, maxPixels = MAX_PIXELS } =
+  const { mean = 0, std = 1, channels, width, height, crop, out, batch = 0, maxPixels = MAX_PIXELS } =
     readOptions(options, 'fromImage',
-      ['mean', 'std', 'channels', 'width', 'height', 'out', 'batch', 'maxPixels']);
+      ['mean', 'std', 'channels', 'width', 'height', 'crop', 'out', 'batch', 'maxPixels']);
   // check the options before the source is read
   if (out !== undefined) outPointerOf(heap, out);
   const [N, C, outH, outW] = out === undefined ? [1, 3] : imageShape(out);
@@ -58,15 +63,19 @@ export function fromImage(heap, reader, source, options) {
     ...perChannel(std, 'std', channelCount, (value) => value !== 0),
   ];
 
+  const box = crop === undefined ? undefined : readBox(crop, 'fromImage: crop');
+
   // open the source, which tells its size
   const opened = reader.open(source,
-    integer(maxPixels, 'fromImage: maxPixels', 1, Number.MAX_SAFE_INTEGER));
-  const [H, W] = targetSize(opened, height, width, outH, outW);
+    integer(maxPixels, 'fromImage: maxPixels', 1, Number.MAX_SAFE_INTEGER), box);
+  const part = box ? { height: Math.max(1, Math.round(box.height)), width: Math.max(1, Math.round(box.width)) }
+    : opened.region;
+  const [H, W] = targetSize(part, height, width, outH, outW);
 
   // convert into a new tensor, or into out
   if (out === undefined) {
     return produce(heap, [1, channelCount, H, W], 'an image', (pointer) => {
-      convert(heap, opened, norm, () => pointer, channelCount, H, W);
+      convert(heap, opened, box, norm, () => pointer, channelCount, H, W);
     });
   }
   if (channelCount !== C || H !== outH || W !== outW) {
@@ -75,7 +84,7 @@ export function fromImage(heap, reader, source, options) {
   }
   // out is checked again after each read, because code of the source may dispose of it
   const place = () => outPointerOf(heap, out) + image * channelCount * H * W * 4;
-  convert(heap, opened, norm, place, channelCount, H, W);
+  convert(heap, opened, box, norm, place, channelCount, H, W);
   return out;
 }
 
@@ -88,20 +97,20 @@ function imageShape(out) {
 }
 
 /**
- * @param {Pixels} opened
+ * @param {{ width: number, height: number }} part of the picture that is converted
  * @param {unknown} height
  * @param {unknown} width
  * @param {number | undefined} outH
  * @param {number | undefined} outW
  */
-function targetSize(opened, height, width, outH, outW) {
+function targetSize(part, height, width, outH, outW) {
   const H = height === undefined ? outH : integer(height, 'fromImage: height', 1, MAX_ELEMENTS);
   const W = width === undefined ? outW : integer(width, 'fromImage: width', 1, MAX_ELEMENTS);
   const scaled = (/** @type {number} */ side, /** @type {number} */ other, /** @type {number} */ target) =>
     Math.max(1, Math.round((side * target) / other));
-  if (H === undefined && W === undefined) return [opened.height, opened.width];
-  if (H === undefined) return [scaled(opened.height, opened.width, Number(W)), Number(W)];
-  return [H, W ?? scaled(opened.width, opened.height, H)];
+  if (H === undefined && W === undefined) return [part.height, part.width];
+  if (H === undefined) return [scaled(part.height, part.width, Number(W)), Number(W)];
+  return [H, W ?? scaled(part.width, part.height, H)];
 }
 
 /**
@@ -129,22 +138,35 @@ function perChannel(value, name, channels, allowed) {
  *
  * @param {Heap} heap
  * @param {Pixels} opened
+ * @param {Box | undefined} crop
  * @param {readonly number[]} norm mean and std of each channel
  * @param {() => number} place checks the target [channels, H, W] and returns its pointer
  * @param {number} channels
  * @param {number} H
  * @param {number} W
  */
-function convert(heap, opened, norm, place, channels, H, W) {
-  const { width, height, bandRows } = opened;
+function convert(heap, opened, crop, norm, place, channels, H, W) {
+  const { region: { left, top: above, width, height }, bandRows } = opened;
   const rowBytes = width * 4;
   const stripRows = sliceRows(width);
-  const resized = height !== H || width !== W;
+  // the crop within the region; nothing is cut if they are the same
+  const box = crop ? [crop.x - left, crop.y - above, crop.width, crop.height] : [0, 0, width, height];
+  const isWhole = box[0] === 0 && box[1] === 0 && box[2] === width && box[3] === height;
+  const resized = !isWhole || height !== H || width !== W;
   heap.scope((take) => {
-    // mean and std for C
+    // mean, std and box for C
     const mean = take(norm.length * 4);
     const std = mean + channels * 4;
     heap.floats(mean, norm.length).set(norm);
+    const boxed = isWhole ? 0 : take(32);
+    if (boxed) heap.doubles(boxed, 4).set(box);
+    const resize = (/** @type {number} */ strip, /** @type {number} */ top, /** @type {number} */ rows,
+      /** @type {number} */ planes) =>
+      checkStatus(heap.c.dk_resize_rows(heap.context, strip, top, rows, height, width, boxed, channels, mean, std,
+        planes, H, W), () => `resizing ${box[2]}x${box[3]} to ${W}x${H}`);
+
+    // the crop may show nothing of the picture
+    if (height === 0) resize(0, 0, 0, place());
     for (let top = 0; top < height; top += bandRows) {
       // read a band, which may run code of the caller, then check the target
       const rows = Math.min(bandRows, height - top);
@@ -158,8 +180,7 @@ function convert(heap, opened, norm, place, channels, H, W) {
         heap.bytes(strip, count * rowBytes)
           .set(band.subarray(row * rowBytes, (row + count) * rowBytes));
         if (resized) {
-          checkStatus(heap.c.dk_resize_rows(heap.context, strip, top + row, count, height, width,
-            channels, mean, std, planes, H, W), () => `resizing ${width}x${height} to ${W}x${H}`);
+          resize(strip, top + row, count, planes);
         } else {
           heap.c.dk_rgba_to_planes(strip, count * width, channels, mean, std,
             planes + (top + row) * width * 4, H * W);

@@ -12,7 +12,8 @@
  * y.drawMap(outputCanvas, { channel: 0, colormap: 'viridis' });
  */
 export {
-  DynakernelError, cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
+  DynakernelError, cosineSchedule, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors,
+  warmupSchedule,
 } from './common.js';
 export { load } from './load.js';
 
@@ -22,12 +23,14 @@ export { load } from './load.js';
 /** @typedef {import('./attention.js').KernelAttention} KernelAttention */
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
 /** @typedef {import('./block.js').DynamicKernelAggregation} DynamicKernelAggregation */
+/** @typedef {import('./box.js').Box} Box */
 /** @typedef {import('./canvas.js').DrawableCanvas} DrawableCanvas */
 /** @typedef {import('./canvas.js').Picture} Picture */
 /** @typedef {import('./colormaps.js').Colormap} Colormap */
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
 /** @typedef {import('./config.js').AttentionOptions} AttentionOptions */
 /** @typedef {import('./config.js').BlockOptions} BlockOptions */
+/** @typedef {import('./config.js').Extent} Extent */
 /** @typedef {import('./draw.js').GridOptions} GridOptions */
 /** @typedef {import('./draw.js').MapOptions} MapOptions */
 /** @typedef {import('./draw.js').Range} Range */
@@ -40,18 +43,39 @@ export { load } from './load.js';
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */
 /** @typedef {import('./module.js').Module} Module */
+/** @typedef {import('./network/arguments.js').Shapes} Shapes */
+/** @typedef {import('./network/arguments.js').Tensors} Tensors */
+/** @typedef {import('./network/layers.js').BuildNetwork} BuildNetwork */
+/** @typedef {import('./network/layers.js').NetworkLayers} NetworkLayers */
+/** @typedef {import('./network/layers.js').NetworkOptions} NetworkOptions */
+/** @typedef {import('./network/layers/base.js').LayerOptions} LayerOptions */
+/** @typedef {import('./network/layers/convolutions.js').Conv2dOptions} Conv2dOptions */
+/** @typedef {import('./network/layers/convolutions.js').ConvTranspose2dOptions} ConvTranspose2dOptions */
+/** @typedef {import('./network/layers/dynamic.js').AggregationLayerOptions} AggregationLayerOptions */
+/** @typedef {import('./network/layers/dynamic.js').AttentionLayerOptions} AttentionLayerOptions */
+/** @typedef {import('./network/layers/dynamic.js').BlockLayerOptions} BlockLayerOptions */
+/** @typedef {import('./network/layers/reductions.js').PoolOptions} PoolOptions */
+/** @typedef {import('./network/layers/reductions.js').ReductionOptions} ReductionOptions */
+/** @typedef {import('./network/layers/shapes.js').InterpolateOptions} InterpolateOptions */
+/** @typedef {import('./network/layers/value.js').NetworkValue} NetworkValue */
+/** @typedef {import('./network/layers/windows.js').Padding} Padding */
+/** @typedef {import('./network/layers/windows.js').Pair} Pair */
+/** @typedef {import('./network/network.js').Network} Network */
+/** @typedef {import('./network/network.js').ProfiledLayer} ProfiledLayer */
+/** @typedef {import('./network/onnx/onnx-network.js').OnnxOptions} OnnxOptions */
+/** @typedef {import('./network/schedule.js').NetworkLayer} NetworkLayer */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
-/** @typedef {import('./optimizer-rules.js').AdamOptions} AdamOptions */
-/** @typedef {import('./optimizer.js').Optimizer} Optimizer */
 /** @typedef {import('./optimizer-dict.js').OptimizerGroup} OptimizerGroup */
 /** @typedef {import('./optimizer-dict.js').OptimizerSource} OptimizerSource */
 /** @typedef {import('./optimizer-dict.js').OptimizerStateDict} OptimizerStateDict */
+/** @typedef {import('./optimizer-rules.js').AdamOptions} AdamOptions */
 /** @typedef {import('./optimizer-rules.js').SgdOptions} SgdOptions */
+/** @typedef {import('./optimizer.js').Optimizer} Optimizer */
 /** @typedef {import('./runtime.js').Info} Info */
 /** @typedef {import('./runtime.js').Runtime} Runtime */
-/** @typedef {import('./safetensors.js').SafetensorsFile} SafetensorsFile */
 /** @typedef {import('./safetensors-write.js').SafetensorsOptions} SafetensorsOptions */
+/** @typedef {import('./safetensors.js').SafetensorsFile} SafetensorsFile */
 /** @typedef {import('./schedules.js').Schedule} Schedule */
 /** @typedef {import('./source.js').ImageSource} ImageSource */
 /** @typedef {import('./state.js').LoadResult} LoadResult */

@@ -4,11 +4,11 @@
  */
 import { guardClass, rememberSelf } from './boundary.js';
 import { boolean } from './check.js';
-import { DynakernelError } from './errors.js';
+import { DynakernelError, disposedError } from './errors.js';
 import { Gradients } from './gradients.js';
 import { ForwardRecord } from './record.js';
 import { sizeOf } from './shape.js';
-import { loadStateDict, stateDict } from './state.js';
+import { checkedEntry, loadStateDict, stateDict } from './state.js';
 import { DISPOSE } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -132,7 +132,7 @@ export class Module {
     this.#kind = kind;
     this.#pointer = pointer;
     this.#destroy = destroy;
-    this.#state = state.map((entry) => this.#guarded(entry));
+    this.#state = state.map((entry) => checkedEntry(entry, () => this.#check()));
     this.#children = children;
     this.#record = new ForwardRecord(heap);
     this.#gradients = new Gradients(heap, state.filter(({ tensor }) => tensor));
@@ -321,33 +321,7 @@ export class Module {
   }
 
   #check() {
-    if (!this.#disposed && !this.#heap.closed) return;
-    throw new DynakernelError('ERR_DISPOSED', `the ${this.#kind} can no longer be used: ` +
-      `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
-  }
-
-  /**
-   * An entry that checks the module before each access, since a getter of a state dict may dispose it.
-   *
-   * @param {StateEntry} entry
-   * @returns {StateEntry}
-   */
-  #guarded(entry) {
-    return {
-      ...entry,
-      read: () => {
-        this.#check();
-        return entry.read();
-      },
-      prepare: () => {
-        this.#check();
-        entry.prepare?.();
-      },
-      write: (values) => {
-        this.#check();
-        entry.write(values);
-      },
-    };
+    if (this.#disposed || this.#heap.closed) throw disposedError(`the ${this.#kind}`, this.#heap.closed);
   }
 
   /** Refuses if this module or one in it is disposed. */

@@ -1,7 +1,7 @@
 /** Optimizers: torch.optim's SGD and Adam over the parameters of modules. */
 import { guardClass, rememberSelf } from './boundary.js';
 import { boolean, isArray, readOptions } from './check.js';
-import { DynakernelError, given } from './errors.js';
+import { DynakernelError, disposedError, given } from './errors.js';
 import { Module, gradientsOf, leavesOf } from './module.js';
 import { flattenOptimizerState } from './optimizer-dict.js';
 import { ADAM, SGD } from './optimizer-rules.js';
@@ -217,9 +217,7 @@ export class Optimizer {
   }
 
   #check() {
-    if (!this.disposed) return;
-    throw new DynakernelError('ERR_DISPOSED', 'the optimizer can no longer be used: ' +
-      `${this.#heap.closed ? 'its runtime' : 'it'} is disposed`);
+    if (this.disposed) throw disposedError('the optimizer', this.#heap.closed);
   }
 
   /** Refuses if the optimizer or one of its modules is disposed. */

@@ -12,11 +12,11 @@ const SLICE = 2 ** 18;
 /**
  * The slices that kernels are read and written in: some output channels of one kernel.
  *
- * @param {readonly number[]} shape [K, O, C/G, R, R]
+ * @param {readonly number[]} shape [K, O, C/G, Rh, Rw]
  */
 export function sliceOf(shape) {
   const [, O, ...taps] = shape;
-  const depth = sizeOf(taps); // C/G * R * R
+  const depth = sizeOf(taps); // C/G * Rh * Rw
   const channels = Math.min(O, Math.max(1, Math.floor(SLICE / (4 * depth))));
   return { channels, depth, bytes: 4 * channels * depth };
 }
@@ -27,7 +27,7 @@ export function sliceOf(shape) {
  *
  * @param {Heap} heap
  * @param {number} aggregation
- * @param {number[]} shape [K, O, C/G, R, R]
+ * @param {number[]} shape [K, O, C/G, Rh, Rw]
  * @param {WeakRef<Tensor>[]} watched a tensor of the kernels is added to it when a view on it is made
  * @returns {StateEntry}
  */

@@ -5,9 +5,10 @@
 import { DynakernelError, given } from './errors.js';
 import { bufferOf, lengthOf, offsetOf, tagOf } from './numbers.js';
 
+/** @typedef {import('./box.js').Region} Region */
 /** @typedef {import('./source.js').PixelData} PixelData */
 
-/** Returns some rows of a picture.
+/** Returns some rows of a picture, or of a region of it.
  * @typedef {(top: number, rows: number) => Uint8Array} Rows */
 
 /**
@@ -40,27 +41,38 @@ const ADVICE = 'draw it on a canvas and call ' +
   "getImageData(x, y, width, height, { colorSpace: 'srgb' })";
 
 /**
- * The rows of a picture of a known size. Bytes in sRGB are returned as views. Other pixels are converted,
- * only the rows of each call.
+ * The rows of a picture of a known size. Bytes in sRGB are returned as views if the rows are whole. Other pixels
+ * are copied or converted, only those of each call.
  *
  * @param {{ data?: unknown, colorSpace?: unknown, pixelFormat?: unknown }} picture
  * @param {number} width
  * @param {number} height
- * @returns {{ rows: Rows, converts: boolean }}
+ * @param {Region} [region] the part whose rows are returned
+ * @returns {{ rows: Rows, copies: boolean }}
  */
-export function rowsOf(picture, width, height) {
+export function rowsOf(picture, width, height, region = { left: 0, top: 0, width, height }) {
   if (typeof picture !== 'object' || picture === null) {
     throw unreadable(`getImageData() must return an object with data; got ${given(picture)}`);
   }
   const { data, colorSpace, pixelFormat } = picture;
   const space = spaceOf(colorSpace);
   const values = valuesOf(data, pixelFormat, `${width}x${height}`, width * height * 4);
-  const part = (/** @type {number} */ top, /** @type {number} */ rows) =>
-    values.subarray(top * width * 4, (top + rows) * width * 4);
+  const isWhole = region.width === width;
+  const part = (/** @type {number} */ top, /** @type {number} */ rows) => {
+    const first = (region.top + top) * width + region.left;
+    if (isWhole) return values.subarray(first * 4, (first + rows * width) * 4);
+    const View = /** @type {Uint8ArrayConstructor} */ (values.constructor);
+    const cut = new View(rows * region.width * 4);
+    for (let row = 0; row < rows; row++) {
+      const start = (first + row * width) * 4;
+      cut.set(values.subarray(start, start + region.width * 4), row * region.width * 4);
+    }
+    return cut;
+  };
   if (values instanceof Uint8Array && space === COLOR_SPACES.srgb) {
-    return { rows: /** @type {Rows} */ (part), converts: false };
+    return { rows: /** @type {Rows} */ (part), copies: !isWhole };
   }
-  return { rows: (top, rows) => toSrgb(part(top, rows), space), converts: true };
+  return { rows: (top, rows) => toSrgb(part(top, rows), space), copies: true };
 }
 
 /**

@@ -3,7 +3,7 @@
 /** The number of bytes that are examined. */
 const BEGINNING = 4096;
 
-const PYTORCH = "save a safetensors file instead: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')";
+const PYTORCH = 'read it with parseCheckpoint(bytes)';
 
 /**
  * Kinds of files: a pattern of their first bytes as Latin-1, a description, and advice.
@@ -31,7 +31,7 @@ const KINDS = [
   [/^....TFL3/s, 'a TensorFlow Lite model', 'save the weights as a safetensors file'],
   [/^\x00asm/, 'a WebAssembly module', 'the weights are another file'],
   [/^\x08[\x01-\x20](\x12.(pytorch|tf2onnx|onnx|[\x20-\x7e])|:|[\x1a\x22\x2a\x32])/s, 'an ONNX model',
-    'save the weights as a safetensors file'],
+    'dk.onnxNetwork(bytes) runs it'],
   [/^\s*\{\s*"[^]*"weight_map"/, 'the index (JSON) of a model in several files', 'load the files that it names'],
   [/^\s*[{[]\s*["{}[\]\d-]/, 'a JSON text', 'the weights are another file, whose name ends in .safetensors'],
   [/^(\x89PNG|\xff\xd8\xff|RIFF|GIF8)/, 'a picture', 'dk.fromImage takes it once it is decoded'],

@@ -6,6 +6,9 @@ import { guardClass, rememberSelf } from './boundary.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { fromImage } from './image.js';
 import { huberLoss, l1Loss, mseLoss } from './loss.js';
+import { graphMaker } from './network/layers.js';
+import { createNetwork } from './network/network.js';
+import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
 import { DISPOSE, tensorFrom, zeros } from './tensor.js';
@@ -19,6 +22,10 @@ import { DISPOSE, tensorFrom, zeros } from './tensor.js';
 /** @typedef {import('./loss.js').LossOptions} LossOptions */
 /** @typedef {import('./loss.js').LossResult} LossResult */
 /** @typedef {import('./module.js').Module} Module */
+/** @typedef {import('./network/layers.js').BuildNetwork} BuildNetwork */
+/** @typedef {import('./network/layers.js').NetworkOptions} NetworkOptions */
+/** @typedef {import('./network/network.js').Network} Network */
+/** @typedef {import('./network/onnx/onnx-network.js').OnnxOptions} OnnxOptions */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./optimizer.js').AdamOptions} AdamOptions */
@@ -121,7 +128,7 @@ export class Runtime {
 
   /**
    * Converts a picture to a tensor [1, channels, H, W] of (v / 255 - mean) / std for each channel. With
-   * width or height, the whole picture is resized, with antialiasing. Alpha is ignored: transparent pixels
+   * width or height, the picture is resized, with antialiasing. With crop, only that part is read. Alpha is ignored: transparent pixels
    * read as black, since canvases store no colour for them. Colours of wider spaces are converted to sRGB.
    *
    * An img has its natural size in CSS pixels. With srcset="photo.png 2x" that is half the file's size, and
@@ -140,6 +147,7 @@ export class Runtime {
    * const x = dk.fromImage(video, {
    *   width: 192, height: 256, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225],
    * });
+   * const face = dk.fromImage(photo, { crop: { x: 310.5, y: 80, width: 96, height: 96 }, width: 48, height: 48 });
    */
   fromImage(source, options) {
     this.#heap.checkOpen();
@@ -155,6 +163,10 @@ export class Runtime {
    * @example
    * const block = dk.dynamicKernelAggregation({
    *   inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1,
+   * });
+   * // kernels of one row and seven columns, every other row of the image
+   * const wide = dk.dynamicKernelAggregation({
+   *   inChannels: 3, outChannels: 8, kernelSize: [1, 7], stride: [2, 1], padding: [0, 3],
    * });
    */
   dynamicKernelAggregation(options) {
@@ -187,6 +199,55 @@ export class Runtime {
    */
   kernelAggregation(options) {
     return new KernelAggregation(this.#heap, aggregationConfig(options, this.#heap.algorithms));
+  }
+
+  /**
+   * Makes a network, layer by layer. `build` gets the layers, named and parametrised as in PyTorch, and the inputs, and
+   * returns the outputs. The whole network then runs in one call.
+   *
+   * Parameters have PyTorch's names: a conv2d that is named 'stem.0' has 'stem.0.weight' and 'stem.0.bias'. They are
+   * initialised from the seed as PyTorch initialises each layer, and `loadStateDict` loads a checkpoint's.
+   *
+   * @param {{ [name: string]: readonly number[] }} inputs the shape of each input. forward() takes other sizes too, and
+   *   then calls `build` again
+   * @param {BuildNetwork} build
+   * @param {NetworkOptions} [options]
+   * @returns {Network}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_SHAPE, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const net = dk.network({ image: [1, 3, 256, 192] }, (g, { image }) => {
+   *   let x = g.conv2d(image, { name: 'stem.0', outChannels: 32, kernelSize: 3, stride: 2, padding: 1, bias: false });
+   *   x = g.relu(g.batchNorm2d(x, { name: 'stem.1' }));
+   *   x = g.dynamicKernelAggregation(x, { name: 'stem.3', outChannels: 32, kernelSize: 3, padding: 1 });
+   *   return { features: x };
+   * });
+   * net.loadStateDict(bytes);
+   */
+  network(inputs, build, options) {
+    this.#heap.checkOpen();
+    return createNetwork(this.#heap, graphMaker(inputs, build, options), { label: 'network' });
+  }
+
+  /**
+   * Makes a network from an ONNX file, as PyTorch, TensorFlow and PaddlePaddle export them, of opset 6 to 22. What the
+   * file computes from constants and shapes is computed once. A convolution whose kernel is a mixture of constant
+   * kernels becomes a dynamic layer.
+   *
+   * The weights are copied; nothing of the bytes is kept.
+   *
+   * @param {ArrayBuffer | ArrayBufferView} bytes the whole file
+   * @param {OnnxOptions} [options]
+   * @returns {Network}
+   * @throws {import('./errors.js').DynakernelError} ERR_ONNX if the bytes are no ONNX file, or the model has operators
+   *   that a network has not, all of which the message names; ERR_CONFIG if sizes are missing, or `keep` names
+   *   nothing; ERR_SHAPE if a shape contradicts the file; ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const bytes = await (await fetch('pose.onnx')).arrayBuffer();
+   * const net = dk.onnxNetwork(bytes, { shapes: { image: [1, 3, 256, 192] } });
+   * const heatmaps = net.forward(dk.fromImage(canvas, { width: 192, height: 256 }));
+   */
+  onnxNetwork(bytes, options) {
+    return onnxNetwork(this.#heap, bytes, options);
   }
 
   /**

@@ -4,6 +4,15 @@ import { readList } from './check.js';
 import { DynakernelError, byteText, given, listText } from './errors.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
+/** @typedef {import('./config.js').Extent} Extent */
+
+/**
+ * An extent in both directions: [vertical, horizontal].
+ *
+ * @param {Extent} value
+ * @returns {readonly [vertical: number, horizontal: number]}
+ */
+export const pairOf = (value) => (typeof value === 'number' ? [value, value] : value);
 
 /**
  * @param {readonly number[]} shape
@@ -82,6 +91,16 @@ export function checkImages(shape, C) {
 }
 
 /**
+ * The pixels that a kernel spans, [rows, columns].
+ *
+ * @param {AggregationConfig} config
+ */
+export function reachOf({ kernelSize, dilation }) {
+  const size = pairOf(kernelSize), step = pairOf(dilation);
+  return [0, 1].map((axis) => step[axis] * (size[axis] - 1) + 1);
+}
+
+/**
  * The output shape of a convolution: [N, C, H, W] -> [N, O, Ho, Wo].
  *
  * @param {AggregationConfig} config
@@ -89,18 +108,19 @@ export function checkImages(shape, C) {
  */
 export function convolvedShape(config, input) {
   checkImages(input, config.inChannels);
-  const { kernelSize, stride, padding, dilation } = config;
-  const reach = dilation * (kernelSize - 1) + 1;
-  const [H, W] = [input[2] + 2 * padding, input[3] + 2 * padding];
-  if (H < reach || W < reach) {
-    const dilated = dilation > 1 ? ` (size ${kernelSize}, dilation ${dilation})` : '';
+  const { kernelSize, padding, dilation } = config;
+  const reach = reachOf(config), zeros = pairOf(padding), stride = pairOf(config.stride);
+  const padded = [input[2] + 2 * zeros[0], input[3] + 2 * zeros[1]];
+  if (padded[0] < reach[0] || padded[1] < reach[1]) {
+    const isDilated = Math.max(...pairOf(dilation)) > 1;
+    const dilated = isDilated ? ` (size ${given(kernelSize)}, dilation ${given(dilation)})` : '';
     throw new DynakernelError('ERR_SHAPE',
-      `the kernel is ${reach}x${reach}${dilated} and must fit into the input; ` +
-      `the input with padding ${padding} is ${H}x${W}`);
+      `the kernel is ${reach.join('x')}${dilated} and must fit into the input; ` +
+      `the input with padding ${given(padding)} is ${padded.join('x')}`);
   }
   const output = [
     input[0], config.outChannels,
-    Math.floor((H - reach) / stride) + 1, Math.floor((W - reach) / stride) + 1,
+    ...padded.map((length, axis) => Math.floor((length - reach[axis]) / stride[axis]) + 1),
   ];
   checkSize(output, 'the output');
   return output;

@@ -1,10 +1,14 @@
 /** Reads pictures of all kinds as rows of sRGB pixels: RGBA, 8 bits per channel, not premultiplied. */
+import { regionOf } from './box.js';
 import { attempt, canvasDraws, isOrdinarySize, newCanvas, resize } from './canvas.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { className } from './numbers.js';
 import { rowsOf, unreadable } from './pixels.js';
 
 /** @import { Platform } from './platform.js' */
+
+/** @typedef {import('./box.js').Box} Box */
+/** @typedef {import('./box.js').Region} Region */
 
 /**
  * A picture as bytes: an ImageData, or an object with the same fields.
@@ -37,11 +41,10 @@ import { rowsOf, unreadable } from './pixels.js';
  */
 
 /**
- * An open source, which is read from top to bottom in bands of bandRows rows.
+ * An open source, or a region of it, which is read from top to bottom in bands of bandRows rows.
  *
  * @typedef {object} Pixels
- * @property {number} width
- * @property {number} height
+ * @property {Region} region
  * @property {number} bandRows a multiple of sliceRows(width), or the whole height: then all sources
  *   are converted in the same slices, to the same bits
  * @property {(top: number, rows: number) => Uint8Array} read may run code of the caller
@@ -79,10 +82,11 @@ export class PixelReader {
   /**
    * @param {unknown} source
    * @param {number} maxPixels
+   * @param {Box} [crop] only the pixels that it touches are read
    * @returns {Pixels}
    */
-  open(source, maxPixels) {
-    const pixels = attempt(() => this.#open(source, maxPixels), UNREADABLE);
+  open(source, maxPixels, crop) {
+    const pixels = attempt(() => this.#open(source, maxPixels, crop), UNREADABLE);
     return { ...pixels, read: (top, rows) => attempt(() => pixels.read(top, rows), UNREADABLE) };
   }
 
@@ -94,21 +98,22 @@ export class PixelReader {
   /**
    * @param {unknown} source
    * @param {number} maxPixels
+   * @param {Box | undefined} crop
    * @returns {Pixels}
    */
-  #open(source, maxPixels) {
+  #open(source, maxPixels, crop) {
     // the fields decide how a source is read: bytes, a canvas, or anything that can be drawn
     if (typeof source !== 'object' || source === null) {
       const hint = typeof source === 'string' ? '; load it into an Image and await decode()' : '';
       throw unreadable(`expected a picture, such as a canvas; got ${given(source)}${hint}`);
     }
     if ('data' in source && !('getContext' in source)) {
-      return openData(/** @type {PixelData} */ (source), maxPixels);
+      return openData(/** @type {PixelData} */ (source), maxPixels, crop);
     }
     if ('getContext' in source && typeof source.getContext === 'function') {
-      return this.#openCanvas(/** @type {HTMLCanvasElement} */ (source), maxPixels);
+      return this.#openCanvas(/** @type {HTMLCanvasElement} */ (source), maxPixels, crop);
     }
-    return this.#openDrawable(/** @type {CanvasImageSource} */ (source), drawnSize(source), maxPixels);
+    return this.#openDrawable(/** @type {CanvasImageSource} */ (source), drawnSize(source), maxPixels, crop);
   }
 
   /**
@@ -116,30 +121,31 @@ export class PixelReader {
    *
    * @param {HTMLCanvasElement | OffscreenCanvas} canvas
    * @param {number} maxPixels
+   * @param {Box | undefined} crop
    * @returns {Pixels}
    */
-  #openCanvas(canvas, maxPixels) {
+  #openCanvas(canvas, maxPixels, crop) {
     const size = { width: canvas.width, height: canvas.height };
     const { width, height } = size;
     if (width === 0 || height === 0) throw unreadable(`the canvas is empty: ${width}x${height} pixels`);
-    checkPictureSize(size, 'the canvas', maxPixels);
+    const region = readRegion(size, 'the canvas', maxPixels, crop);
     let context;
     try {
       context = /** @type {CanvasRenderingContext2D | null} */ (canvas.getContext('2d'));
     } catch {
       context = null; // a canvas whose control was transferred can still be drawn
     }
-    if (!context) return this.#openDrawable(canvas, size, maxPixels);
+    if (!context) return this.#openDrawable(canvas, size, maxPixels, crop);
     if (context.isContextLost?.() === true) {
       throw unreadable(`the canvas of ${width}x${height} pixels has lost its context: the browser ` +
         'has no memory for this size, or does not draw it');
     }
     // A canvas on the GPU is read in few large bands, because each read waits for the GPU.
     const inMemory = context.getContextAttributes?.()?.willReadFrequently === true;
-    const reading = this.#reader(context, width);
+    const reading = this.#reader(context, region);
     return {
-      ...reading, width, height,
-      bandRows: inMemory ? sliceRows(width) : bandRows(width),
+      ...reading, region,
+      bandRows: inMemory ? sliceRows(region.width) : bandRows(region.width),
       read: (top, rows) => {
         const pixels = reading.read(top, rows);
         // A canvas that is too large for the browser reads as zeros, without an error.
@@ -156,11 +162,12 @@ export class PixelReader {
    * @param {CanvasImageSource} source
    * @param {{ width: number, height: number }} size
    * @param {number} maxPixels
+   * @param {Box | undefined} crop
    * @returns {Pixels}
    */
-  #openDrawable(source, size, maxPixels) {
-    const { width, height } = size;
-    checkPictureSize(size, given(source), maxPixels);
+  #openDrawable(source, size, maxPixels, crop) {
+    const region = readRegion(size, given(source), maxPixels, crop);
+    const { width, height } = region;
     // A video is drawn once and whole, because the next draw may show the next frame.
     const isVideo = className(source) === 'HTMLVideoElement';
     const drawnRows = isVideo ? height : bandRows(width);
@@ -172,9 +179,10 @@ export class PixelReader {
           const context = this.#contextOf(width, Math.min(height, drawnRows));
           context.globalCompositeOperation = 'copy'; // replaces the former pixels, even with transparent ones
           // No source rectangle: it counts the file's pixels, which differ from the size of an img with
-          // another density. With one, Firefox draws no SVG that has no size.
-          context.drawImage(source, 0, 0 - top, width, height);
-          reading = this.#reader(context, width);
+          // another density. With one, Firefox draws no SVG that has no size. What lies beyond the canvas is
+          // not drawn.
+          context.drawImage(source, 0 - region.left, 0 - region.top - top, size.width, size.height);
+          reading = this.#reader(context, { left: 0, top: 0, width, height });
         }
         return reading.read(top % drawnRows, rows);
       } catch (error) {
@@ -183,26 +191,26 @@ export class PixelReader {
         throw unreadable(`${given(source)} cannot be drawn: ${messageOf(error)}`, error);
       }
     };
-    return { width, height, bandRows: sliceRows(width), read, discard: () => reading?.discard() };
+    return { region, bandRows: sliceRows(width), read, discard: () => reading?.discard() };
   }
 
   /**
-   * Reads rows of a context.
+   * Reads rows of a region of a context.
    *
    * @param {CanvasRenderingContext2D} context
-   * @param {number} width
+   * @param {Region} region
    * @returns {ContextReader}
    */
-  #reader(context, width) {
+  #reader(context, region) {
     /** @type {ArrayBuffer | null} */
     let freeable = null;
     return {
       read: (/** @type {number} */ top, /** @type {number} */ rows) => {
         const usesNative = NATIVE_READS.includes(context.getImageData);
-        const picture = readContext(context, top, width, rows);
-        const { rows: rowsAt, converts } = rowsOf(picture, width, rows);
+        const picture = readContext(context, { ...region, top: region.top + top, height: rows });
+        const { rows: rowsAt, copies } = rowsOf(picture, region.width, rows);
         const pixels = rowsAt(0, rows);
-        freeable = usesNative && !converts ? /** @type {ArrayBuffer} */ (pixels.buffer) : null;
+        freeable = usesNative && !copies ? /** @type {ArrayBuffer} */ (pixels.buffer) : null;
         return pixels;
       },
       discard: () => {
@@ -268,10 +276,10 @@ function isNative(method, name) {
  *
  * @param {number} width
  */
-export const sliceRows = (width) => Math.max(1, Math.floor(SLICE / width));
+export const sliceRows = (width) => Math.max(1, Math.floor(SLICE / Math.max(1, width)));
 
 /** @param {number} width */
-const bandRows = (width) => sliceRows(width) * Math.max(1, Math.floor(BAND / (width * sliceRows(width))));
+const bandRows = (width) => sliceRows(width) * Math.max(1, Math.floor(BAND / (Math.max(1, width) * sliceRows(width))));
 
 function portWithClosedEnd() {
   const { port1, port2 } = new MessageChannel();
@@ -280,47 +288,52 @@ function portWithClosedEnd() {
 }
 
 /**
+ * The region of a picture that a crop needs.
+ *
  * @param {{ width: unknown, height: unknown }} size
  * @param {string} what
  * @param {number} maxPixels
+ * @param {Box | undefined} crop
+ * @returns {Region}
  */
-function checkPictureSize({ width, height }, what, maxPixels) {
+function readRegion({ width, height }, what, maxPixels, crop) {
   for (const [name, length] of Object.entries({ width, height })) {
     if (typeof length !== 'number' || !Number.isInteger(length) || length < 1 || length > MAX_LENGTH) {
       throw unreadable(`${what}: ${name} must be a whole number of pixels, 1 or more; ` +
         `got ${given(length)}`);
     }
   }
-  const count = Number(width) * Number(height);
+  const region = regionOf(crop, { width: Number(width), height: Number(height) });
+  const count = region.width * region.height;
   if (count > maxPixels) {
-    throw unreadable(`${what} has ${width}x${height} = ${count} pixels; fromImage reads at most ` +
-      `${maxPixels} (option maxPixels)`);
+    throw unreadable(`${crop ? `the crop of ${what}` : what} has ${region.width}x${region.height} = ${count} pixels; ` +
+      `fromImage reads at most ${maxPixels} (option maxPixels)`);
   }
+  return region;
 }
 
 /**
  * @param {PixelData} source
  * @param {number} maxPixels
+ * @param {Box | undefined} crop
  * @returns {Pixels}
  */
-function openData({ data, width, height, colorSpace, pixelFormat }, maxPixels) {
-  checkPictureSize({ width, height }, 'the picture', maxPixels);
-  const { rows, converts } = rowsOf({ data, colorSpace, pixelFormat }, width, height);
-  return { width, height, bandRows: converts ? sliceRows(width) : height, read: rows };
+function openData({ data, width, height, colorSpace, pixelFormat }, maxPixels, crop) {
+  const region = readRegion({ width, height }, 'the picture', maxPixels, crop);
+  const { rows, copies } = rowsOf({ data, colorSpace, pixelFormat }, width, height, region);
+  return { region, bandRows: copies ? sliceRows(region.width) : region.height, read: rows };
 }
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {number} top
- * @param {number} width
- * @param {number} rows
+ * @param {Region} region
  * @returns {ImageData}
  */
-function readContext(context, top, width, rows) {
+function readContext(context, { left, top, width, height }) {
   try {
-    const picture = context.getImageData(0, top, width, rows);
+    const picture = context.getImageData(left, top, width, height);
     if ((picture?.colorSpace ?? 'srgb') === 'srgb') return picture;
-    return context.getImageData(0, top, width, rows, { colorSpace: 'srgb' });
+    return context.getImageData(left, top, width, height, { colorSpace: 'srgb' });
   } catch (error) {
     if (error instanceof DynakernelError) throw error;
     const isForeign = error instanceof Error && error.name === 'SecurityError';

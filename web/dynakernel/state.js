@@ -102,17 +102,16 @@ export function parameterEntry(heap, name, shape, pointer) {
  * A count: a 64-bit integer, as in PyTorch. Older files lack it, and models in half precision store it as
  * a float.
  *
- * @param {Heap} heap
  * @param {string} name
- * @param {number} pointer
+ * @param {() => BigInt64Array} view the array of one number that holds it
  * @returns {StateEntry}
  */
-export function countEntry(heap, name, pointer) {
+export function countEntry(name, view) {
   return {
     name,
     shape: [],
     optional: true,
-    read: () => heap.longs(pointer, 1).slice(),
+    read: () => view().slice(),
     convert(data, dtype, fullName) {
       // Only bits of small floats are converted. Other numbers stay exact, also beyond 2^24.
       const [count] = isSmallFloat(String(dtype), className(data)) ? toFloats(data, dtype) : data;
@@ -121,7 +120,32 @@ export function countEntry(heap, name, pointer) {
       throw new DynakernelError('ERR_STATE', `${fullName} must be a whole number of 64 bits, or ` +
         `left out; got ${given(count)}`);
     },
-    write: (values) => heap.longs(pointer, 1).set(values),
+    write: (values) => view().set(values),
+  };
+}
+
+/**
+ * An entry that checks its owner before each access, since a getter of a state dict may dispose it.
+ *
+ * @param {StateEntry} entry
+ * @param {() => void} check
+ * @returns {StateEntry}
+ */
+export function checkedEntry(entry, check) {
+  return {
+    ...entry,
+    read: () => {
+      check();
+      return entry.read();
+    },
+    prepare: () => {
+      check();
+      entry.prepare?.();
+    },
+    write: (values) => {
+      check();
+      entry.write(values);
+    },
   };
 }
 

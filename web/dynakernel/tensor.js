@@ -2,7 +2,7 @@
 import { guardClass, rememberSelf } from './boundary.js';
 import { isArray } from './check.js';
 import { drawMap, drawMaps, toImageData } from './draw.js';
-import { DynakernelError, given } from './errors.js';
+import { DynakernelError, disposedError, given } from './errors.js';
 import { flatten, plainView, toFloats } from './numbers.js';
 import { checkSize, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 
@@ -274,9 +274,7 @@ export class Tensor {
   /** @param {string} what */
   #check(what) {
     if (!this.#disposed && !this.#heap.closed && !this.#loan?.owner.disposed) return;
-    const owner = this.#heap.closed ? 'its runtime' : this.#disposed ? 'it'
-      : this.#loan?.name ?? 'its module';
-    throw new DynakernelError('ERR_DISPOSED', `${what} can no longer be used: ${owner} is disposed`);
+    throw disposedError(what, this.#heap.closed, this.#disposed ? 'it' : this.#loan?.name ?? 'its module');
   }
 
   /** The pointer after a check: a canvas or an option may have run code that disposes of the tensor. */

@@ -4,6 +4,7 @@
  * optimised code is three to four times as fast. The engine compiles it in the background.
  */
 import { DynakernelError } from './errors.js';
+import { pairOf, reachOf } from './shape.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -30,14 +31,14 @@ const warmed = new WeakMap();
  * @param {(heap: Heap, config: AggregationConfig) => number} create makes an aggregation
  */
 export function warmUp(heap, config, aggregation, create) {
-  const reach = config.dilation * (config.kernelSize - 1) + 1;
-  if (reach > MAX_REACH || config.stride > MAX_REACH) return;
+  const reach = reachOf(config);
+  if (Math.max(...reach, ...pairOf(config.stride)) > MAX_REACH) return;
   try {
-    const large = reach + 64, small = reach + 6;
+    const large = 64, small = 6; // pixels beyond the kernel's
     // inputs of few channels are pictures, which are large
     const sizes = config.inChannels < MAX_CHANNELS ? [large] : [large, small];
     for (const size of sizes) {
-      const algorithm = plannedAlgorithm(heap, aggregation, size);
+      const algorithm = plannedAlgorithm(heap, aggregation, reach.map((pixels) => pixels + size));
       if (algorithm !== 'reference') warmUpKind(heap, { ...config, algorithm }, reach, create);
     }
   } catch (error) {
@@ -51,7 +52,7 @@ export function warmUp(heap, config, aggregation, create) {
  *
  * @param {Heap} heap
  * @param {AggregationConfig} config
- * @param {number} reach pixels that a kernel spans
+ * @param {readonly number[]} reach pixels that a kernel spans, [rows, columns]
  * @param {(heap: Heap, config: AggregationConfig) => number} create
  */
 function warmUpKind(heap, config, reach, create) {
@@ -76,45 +77,47 @@ function warmUpKind(heap, config, reach, create) {
   });
   try {
     // every algorithm supports nine output columns or more
-    runOften(heap, small, inChannels, outChannels, reach + 4 + 8 * Math.min(stride, 2));
+    const steps = pairOf(stride);
+    const size = reach.map((pixels, axis) => pixels + 4 + 8 * Math.min(steps[axis], 2));
+    runOften(heap, small, inChannels, outChannels, size);
   } finally {
     heap.c.dk_aggregation_destroy(small);
   }
 }
 
 /**
- * Runs the forward pass of a block with two kernels on a square image, again and again.
+ * Runs the forward pass of a block with two kernels on one image, again and again.
  *
  * @param {Heap} heap
  * @param {number} aggregation
  * @param {number} inChannels
  * @param {number} outChannels
- * @param {number} size
+ * @param {readonly number[]} size [H, W]
  */
-function runOften(heap, aggregation, inChannels, outChannels, size) {
+function runOften(heap, aggregation, inChannels, outChannels, [H, W]) {
   heap.scope((take) => {
-    const inputs = inChannels * size * size;
-    const x = take(inputs * 4), y = take(outChannels * size * size * 4), a = take(8);
+    const inputs = inChannels * H * W;
+    const x = take(inputs * 4), y = take(outChannels * H * W * 4), a = take(8);
     heap.floats(x, inputs).fill(0.5);
     const attention = heap.c.dk_attention_create(inChannels, 1, 2);
     if (!attention) return;
     const end = performance.now() + MAX_MILLISECONDS;
     for (let call = 0, status = 0; call < MAX_CALLS && status === 0 && performance.now() < end; call++) {
-      status = heap.c.dk_block_forward(heap.context, attention, aggregation, 0, x, 1, size, size, a, y);
+      status = heap.c.dk_block_forward(heap.context, attention, aggregation, 0, x, 1, H, W, a, y);
     }
     heap.c.dk_attention_destroy(attention);
   });
 }
 
 /**
- * The planner's choice for a square image, or 'reference' if there is no plan.
+ * The planner's choice for one image, or 'reference' if there is no plan.
  *
  * @param {Heap} heap
  * @param {number} aggregation
- * @param {number} size pixels on a side
+ * @param {readonly number[]} size [H, W]
  */
-const plannedAlgorithm = (heap, aggregation, size) => heap.scope((take) => {
+const plannedAlgorithm = (heap, aggregation, [H, W]) => heap.scope((take) => {
   const plan = take(20); // struct dk_plan
-  const status = heap.c.dk_aggregation_plan(aggregation, 1, size, size, plan);
+  const status = heap.c.dk_aggregation_plan(aggregation, 1, H, W, plan);
   return status === 0 ? heap.algorithms[heap.words(plan, 1)[0]] : 'reference';
 });

@@ -103,7 +103,7 @@ function define(tensors, prefix, file) {
     );
   }
   // The metadata give the rest, or the usual values apply.
-  const stored = readSteps(tensors.__metadata__);
+  const stored = readSteps(tensors.__metadata__, file);
   const { stride = 1, dilation = 1, padding = (dilation * (kernelSize - 1)) >> 1 } = stored;
   const normalisation = readNormalisation(tensors.__metadata__, inChannels);
   return {
@@ -140,19 +140,29 @@ const LEAST = { stride: 1, padding: 0, dilation: 1 };
  * Reads stride, padding and dilation, as far as the file holds them.
  *
  * @param {Record<string, string>} metadata
+ * @param {string} file
  * @returns {Partial<Record<Step, number>>}
  */
-function readSteps(metadata) {
+function readSteps(metadata, file) {
   let config;
   try {
     config = JSON.parse(metadata.config ?? '{}');
   } catch {
     return {};
   }
-  const valid = Object.entries(LEAST).filter(
-    ([name, least]) => Number.isInteger(config?.[name]) && config[name] >= least,
-  );
-  return Object.fromEntries(valid.map(([name]) => [name, config[name]]));
+  const valid = Object.entries(LEAST).flatMap(([name, least]) => {
+    // PyTorch's modules hold pairs: [vertical, horizontal].
+    const values = [config?.[name]].flat();
+    if (values.length > 2 || !values.every((value) => Number.isInteger(value) && value >= least)) return [];
+    if (values.length === 2 && values[0] !== values[1]) {
+      throw new StateDictError(
+        `“${file}” has ${name} [${values.join(', ')}]. Here the ${name} is the same in both directions; ` +
+          'the library takes such pairs.',
+      );
+    }
+    return values.length ? [[name, values[0]]] : [];
+  });
+  return Object.fromEntries(valid);
 }
 
 /** Says which of them the file holds. @param {Partial<Record<Step, number>>} stored */

@@ -1,4 +1,4 @@
-/** @import { DynamicKernelAggregation as Block, Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { DynamicKernelAggregation as Block, KernelAggregation, Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */
 /** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
@@ -140,11 +140,12 @@ export class Gallery {
   /**
    * Returns the kernels of the output channels on screen: all three if there are three, else the chosen one.
    *
-   * @param {{ config: { outChannels: number, inChannels: number, groups: number, kernelSize: number } }} module
+   * @param {{ config: Pick<KernelAggregation['config'], 'outChannels' | 'inChannels' | 'groups' | 'kernelSize'> }} module
    * @param {Float32Array} values  [count, O, C/G, R, R]
    * @returns {Kernels}
    */
-  kernels({ config: { outChannels: O, inChannels, groups, kernelSize: size } }, values) {
+  kernels({ config: { outChannels: O, inChannels, groups, kernelSize } }, values) {
+    const [size] = [kernelSize].flat(); // the page has square kernels only
     const planes = inChannels / groups;
     const depth = planes * size * size;
     const count = values.length / (O * depth);

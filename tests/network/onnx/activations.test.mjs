@@ -1,10 +1,11 @@
 // Activations of every opset, and those that exporters write as several operators.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readOnnx, traceOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
-import { erf, interpret } from '../interpret.mjs';
+import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
+import { evaluate } from '../evaluate.mjs';
+import { erf } from '../interpret.mjs';
 import { model, node, tensor } from '../onnx-writer.mjs';
-import { assertRefused, assertTensor, graphOf, opsOf, random, run, t } from './support.mjs';
+import { assertRefused, assertTensor, graphOf, opsOf, random, run, t, traceOnnx } from './support.mjs';
 
 const X = [-4, -3, -1, -0.5, 0, 0.5, 1, 2.5, 3, 7];
 const x = t([10], X);
@@ -118,6 +119,16 @@ const RECOGNISED = {
   'gelu by tanh and a power': [['gelu'],
     [['Pow', ['x', 'three'], 'x3'], ['Mul', ['x3', 'cubic'], 'k'], ['Add', ['x', 'k'], 's'], ['Mul', ['s', 'root'], 'u'],
     ['Tanh', ['u'], 't'], ['Add', ['t', 'one'], 'a'], ['Mul', ['x', 'a'], 'm'], ['Mul', ['m', 'half'], 'y']]],
+  'gelu by tanh, half of the gate': [['gelu'],
+    [['Pow', ['x', 'three'], 'x3'], ['Mul', ['cubic', 'x3'], 'k'], ['Add', ['x', 'k'], 's'], ['Mul', ['root', 's'], 'u'],
+    ['Tanh', ['u'], 't'], ['Add', ['t', 'one'], 'a'], ['Mul', ['half', 'a'], 'h'], ['Mul', ['x', 'h'], 'y']]],
+  'gelu of a product': [['multiply', 'gelu'],
+    [['Mul', ['x', 'x'], 'p'], ['Mul', ['p', 'p'], 'p2'], ['Mul', ['p', 'p2'], 'p3'], ['Mul', ['cubic', 'p3'], 'k'],
+    ['Add', ['p', 'k'], 's'], ['Mul', ['root', 's'], 'u'], ['Tanh', ['u'], 't'], ['Add', ['one', 't'], 'a'],
+    ['Mul', ['p', 'a'], 'm'], ['Mul', ['half', 'm'], 'y']]],
+  'gelu of a scaled value': [['multiply', 'gelu'],
+    [['Mul', ['x', 'three'], 'p'], ['Mul', ['p', 'inverse'], 'd'], ['Erf', ['d'], 'e'], ['Add', ['e', 'one'], 'a'],
+    ['Mul', ['p', 'half'], 'h'], ['Mul', ['a', 'h'], 'y']]],
   'no silu: the gate is of something else': [['abs', 'sigmoid', 'multiply'],
     [['Abs', ['x'], 'b'], ['Sigmoid', ['b'], 's'], ['Mul', ['x', 's'], 'y']]],
   'no hard swish: another bound': [['add', 'clip', 'multiply', 'divide'],
@@ -135,12 +146,12 @@ for (const [name, [ops, nodes]] of Object.entries(RECOGNISED)) {
     const graph = readOnnx(bytes);
     assert.deepEqual(opsOf(graph), ops);
     const input = { x: random([10], 5).data };
-    assertTensor(interpret(graph, input).outputs.y, [10], [...interpret(traceOnnx(bytes).graph(), input).outputs.y.data], name);
+    assertTensor(evaluate(graph, input).outputs.y, [10], [...evaluate(traceOnnx(bytes).graph(), input).outputs.y.data], name);
   });
 }
 
 test('sigmoid(x) that something else needs stays beside a silu', () => {
   const bytes = composed([['Sigmoid', ['x'], 's'], ['Mul', ['x', 's'], 'm'], ['Add', ['m', 's'], 'y']]);
   assert.deepEqual(opsOf(readOnnx(bytes)), ['sigmoid', 'silu', 'add']);
-  assertTensor(interpret(readOnnx(bytes), { x: Float32Array.from(X) }).outputs.y, [10], X.map((v) => v * sigmoid(v) + sigmoid(v)));
+  assertTensor(evaluate(readOnnx(bytes), { x: Float32Array.from(X) }).outputs.y, [10], X.map((v) => v * sigmoid(v) + sigmoid(v)));
 });

@@ -78,7 +78,7 @@ test('Sign of the least and largest floats', () => {
   assertTensor(run('Sign', [t([4], [1e-45, -1e-45, 3e38, -3e38])]), [4], [1, -1, 1, -1]);
 });
 
-test('what folds only: comparisons, logic and rounding', () => {
+test('folded: comparisons, logic and rounding', () => {
   const pairs = [[[4], [1, 2, 3, -1]], [[4], [2, 2, 2, 2]]];
   const expected = { Equal: [0, 1, 0, 0], Less: [1, 0, 0, 1], LessOrEqual: [1, 1, 0, 1], Greater: [0, 0, 1, 0],
     GreaterOrEqual: [0, 1, 1, 0] };
@@ -97,10 +97,48 @@ test('what folds only: comparisons, logic and rounding', () => {
   assertTensor(folded('Cos', [[[1], [1]]]), [1], [Math.cos(1)]);
   assertTensor(folded('Mod', [[[4], [5, -5, 5, -5]], [[4], [3, 3, -3, -3]]], {}, { type: 'int64' }), [4], [2, 1, -1, -2]);
   assertTensor(folded('Mod', [[[4], [5, -5, 5, -5]], [[4], [3, 3, -3, -3]]], { fmod: 1 }), [4], [2, -2, 2, -2]);
-  for (const op of ['Equal', 'Floor', 'Mod']) {
-    assertRefused(() => graphOf(op, op === 'Floor' ? [t([1], [1])] : [t([1], [1]), t([1], [1])]), 'ERR_ONNX',
+  for (const op of ['Round', 'Floor', 'Mod']) {
+    assertRefused(() => graphOf(op, op !== 'Mod' ? [t([1], [1])] : [t([1], [1]), t([1], [1])]), 'ERR_ONNX',
       `${op} (of a computed tensor): node`);
   }
+});
+
+test('computed: comparisons and logic, as 0 and 1', () => {
+  const [least, most] = [1e-45, 3e38];
+  const pairs = [[1, 2], [2, 2], [3, 2], [-most, most], [most, -most], [0, least], [-least, 0], [-Infinity, 0], [Infinity, 1]];
+  const [a, b] = [0, 1].map((side) => t([pairs.length], pairs.map((pair) => pair[side])));
+  const toFloat = (nodes, inputs) => runModel(model({
+    nodes: [...nodes, node('Cast', ['bits'], ['y'], { to: 1 })], inputs: { a: a.shape, b: b.shape }, outputs: ['y'],
+  }), inputs).outputs.y;
+  const given = { a: a.data, b: b.data };
+  const compare = { Greater: (x, y) => x > y, Less: (x, y) => x < y, GreaterOrEqual: (x, y) => x >= y,
+    LessOrEqual: (x, y) => x <= y, Equal: (x, y) => x === y };
+  for (const [op, holds] of Object.entries(compare)) {
+    const bits = toFloat([node(op, ['a', 'b'], ['bits'])], given);
+    assertTensor(bits, a.shape, pairs.map(([x, y]) => Number(holds(Math.fround(x), Math.fround(y)))), op);
+  }
+  const logic = { And: (x, y) => x && y, Or: (x, y) => x || y, Xor: (x, y) => x !== y };
+  for (const [op, holds] of Object.entries(logic)) {
+    const nodes = [node('Greater', ['a', 'b'], ['p']), node('Less', ['b', 'b'], ['never']), node('Not', ['never'], ['q']),
+      node(op, ['p', 'q'], ['bits'])];
+    assertTensor(toFloat(nodes, given), a.shape, pairs.map(([x, y]) => Number(holds(x > y, true))), op);
+  }
+  const isNotZero = toFloat([node('Cast', ['a'], ['bits'], { to: 9 })], given);
+  assertTensor(isNotZero, a.shape, pairs.map(([x]) => Number(x !== 0)), 'Cast to bool');
+  const parts = [node('Greater', ['a', 'b'], ['p']), node('Concat', ['p', 'p'], ['pp'], { axis: 0 })];
+  const output = model({ nodes: parts, inputs: { a: [2], b: [2] }, outputs: ['pp'] });
+  assertRefused(() => readOnnx(output), 'ERR_ONNX', 'output "pp"', 'bool');
+  const added = [node('Greater', ['a', 'b'], ['p']), node('Add', ['p', 'a'], ['y'])];
+  assertRefused(() => readOnnx(model({ nodes: added, inputs: { a: [2], b: [2] }, outputs: ['y'] })), 'ERR_ONNX', 'computed bool');
+});
+
+test('Where with a computed condition keeps every number as it is', () => {
+  const nodes = [node('Greater', ['a', 'zero'], ['p']), node('Unsqueeze', ['p', 'axis'], ['q']), node('Where', ['q', 'b', 'c'], ['y'])];
+  const { outputs } = runModel(model({
+    nodes, inputs: { a: [2], b: [2, 3], c: [1] }, outputs: ['y'],
+    constants: { zero: tensor([], [0]), axis: tensor([1], [1], { type: 'int64' }) },
+  }), { a: Float32Array.of(1, -1), b: Float32Array.of(1, -Infinity, 1e-40, Infinity, 2, 3), c: Float32Array.of(-7) });
+  assertTensor(outputs.y, [2, 3], [1, -Infinity, Math.fround(1e-40), -7, -7, -7]);
 });
 
 test('integers are divided as integers, truncated', () => {

@@ -77,6 +77,17 @@ test('Gather at known places: a slice, or several put together', () => {
   assertTensor(outputs.y, [2, 3], [2, 1, 2, 4, 3, 4]);
 });
 
+test('GatherND at known places of one axis, of two, of all', () => {
+  const at = (shape, places) => run('GatherND', [grid, tensor(shape, places, { type: 'int64' })]);
+  assertTensor(at([2, 1], [1, 0]), [2, 4], [4, 5, 6, 7, 0, 1, 2, 3]);
+  assertTensor(at([2, 2], [1, -1, -2, 1]), [2], [7, 1]);
+  assertTensor(at([2, 1, 2], [0, 0, 1, 2]), [2, 1], [0, 6]);
+  assertRefused(() => at([1, 1], [2]), 'ERR_ONNX', 'element 2', 'axis of 2');
+  assertRefused(() => at([1, 3], [0, 0, 0]), 'ERR_ONNX', '3 axes', '2 dimensions');
+  assertRefused(() => run('GatherND', [grid, ints([0])], { batch_dims: 1 }), 'ERR_ONNX', 'GatherND (with 1 batch_dims)');
+  assertRefused(() => graphOf('GatherND', [grid, { shape: [1, 1], data: [1] }]), 'ERR_ONNX', 'GatherND (computed indices)');
+});
+
 test('Pad: modes, attributes and inputs, axes, negative lengths', () => {
   const x = t([1, 3], [1, 2, 3]);
   assertTensor(run('Pad', [x], { pads: [0, 1, 0, 2], value: { f: 9 } }, { opset: 10 }), [1, 6], [9, 1, 2, 3, 9, 9]);

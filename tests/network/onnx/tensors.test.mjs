@@ -8,7 +8,7 @@ import { encodeFloats } from '../../../web/dynakernel/float-formats.js';
 import { TYPES, field, float, int, tensor, varint } from '../onnx-writer.mjs';
 import { assertRefused } from './support.mjs';
 
-const read = (...parts) => readTensor(decodeMessage(new Uint8Array(Buffer.concat(parts)), TENSOR), 'the tensor');
+const read = (...parts) => readTensor(decodeMessage(new Uint8Array(Buffer.concat(parts)), TENSOR), () => 'the tensor');
 const double = (value) => Buffer.from(new Float64Array([value]).buffer);
 const packed = (number, values) => field(number, values);
 const head = (type, ...shape) => [...shape.map((length) => int(1, length)), int(2, TYPES[type])];

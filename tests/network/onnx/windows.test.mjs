@@ -38,6 +38,15 @@ test('Conv of what does not fit', () => {
   assertRefused(() => graphOf('Conv', [count([1, 1, 2, 2, 2]), ones([1, 1, 1, 1, 1])]), 'ERR_ONNX', 'Conv (of 3 axes)');
 });
 
+test('pools of three axes: those of an image, or one axis alone', () => {
+  const x = count([1, 2, 2, 2, 2]);
+  assertTensor(run('MaxPool', [x], { kernel_shape: [1, 2, 2] }), [1, 2, 2, 1, 1], [3, 7, 11, 15]);
+  assertTensor(run('AveragePool', [x], { kernel_shape: [2, 1, 1] }), [1, 2, 1, 2, 2], [2, 3, 4, 5, 10, 11, 12, 13]);
+  const padded = { kernel_shape: [2, 1, 1], pads: [1, 0, 0, 0, 0, 0], strides: [2, 1, 1], count_include_pad: 1 };
+  assertTensor(run('AveragePool', [x], padded), [1, 2, 1, 2, 2], [0, 0.5, 1, 1.5, 4, 4.5, 5, 5.5]);
+  assertRefused(() => graphOf('MaxPool', [x], { kernel_shape: [2, 1, 2] }), 'ERR_ONNX', 'MaxPool (of 3 axes)');
+});
+
 test('ConvTranspose: strides, output padding, output shape, auto_pad, groups, one axis', () => {
   const x = t([1, 1, 1, 2], [1, 2]);
   const weight = tensor([1, 1, 1, 3], [1, 10, 100]);

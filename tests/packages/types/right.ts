@@ -3,12 +3,15 @@ import {
   DynakernelError, cosineSchedule, load, parseSafetensors, stepSchedule, toSafetensors, warmupSchedule,
 } from 'dynakernel';
 import type {
-  AdamOptions, AggregationOptions, Algorithm, AttentionOptions, BackwardOptions, BlockOptions, Colormap, DrawableCanvas,
-  DynamicKernelAggregation, ErrorCode, GridOptions, HuberOptions, ImageOptions, ImageSource, Info, KernelAggregation,
+  AdamOptions, AggregationOptions, Algorithm, AttentionOptions, BackwardOptions, BlockOptions, BuildNetwork, Colormap, DrawableCanvas,
+  DynamicKernelAggregation, ErrorCode, Extent, GridOptions, HuberOptions, ImageOptions, ImageSource, Info, KernelAggregation,
   KernelAttention, LoadOptions, LoadResult, LoadStateOptions, LossOptions, LossResult, MapOptions, Module, NestedNumbers,
+  Network, NetworkValue,
   Optimizer, Picture, Plan, Range, Runtime, SafetensorsFile, Schedule, SgdOptions, StateDict, StateSource, StateValue,
   Tensor, TypedArray, WasmFile, WasmSource,
 } from 'dynakernel';
+import { cropBox, decodeHeatmaps, diteHRNet } from 'dynakernel/dite-hrnet';
+import type { Box, DiteHRNetOptions, KeyPoint } from 'dynakernel/dite-hrnet';
 import { load as loadInline } from 'dynakernel/inline';
 import wasm from 'dynakernel/wasm/baseline';
 import relaxed from 'dynakernel/wasm/relaxed.wasm';
@@ -30,7 +33,8 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   y.data[0] = numbers[1] ?? 0;
   const weights: Float32Array | null = block.lastAttention;
   const { algorithm, seed }: { algorithm: Algorithm, seed: number } = block.config;
-  const { stride }: { stride: number } = block.aggregation.config;
+  const { stride }: { stride: Extent } = block.aggregation.config;
+  dk.kernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: [1, 7], stride: [2, 1], padding: [0, 3] });
   const { loss, gradient }: LossResult = dk.huberLoss(y, x, { delta: 0.5, out });
   block.train().requiresGrad = true;
   const inner: Tensor = block.backward(gradient);
@@ -46,6 +50,27 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   return loss + stride + seed + missing.length + (plan?.tile ?? 0) + (weights?.length ?? 0) + (value?.length ?? 0) +
     inner.shape.length + Number(none) + algorithm.length;
 }
+
+// A network in JavaScript, and one that is ready-made.
+const build: BuildNetwork = (g, { image }) => {
+  if (!image) throw new Error('no image');
+  let x: NetworkValue = g.conv2d(image, { name: 'stem.0', outChannels: 8, kernelSize: [3, 1], padding: 'same', bias: false });
+  x = g.relu(g.batchNorm2d(x, { name: 'stem.1', eps: undefined }));
+  const [first, second] = g.chunk(x, { chunks: 2, dim: 1 });
+  if (first && second) x = g.cat([g.mul(first, 2), g.dynamicKernelAggregation(second, { name: 'stem.3', outChannels: 4, kernelSize: 1 })], { dim: 1 });
+  return { features: g.interpolate(x, { scaleFactor: 2, mode: 'bilinear' }) };
+};
+
+export function pose(dk: Runtime, photo: ImageData16, person: Box): KeyPoint[] {
+  const net: Network = dk.network({ image: [1, 3, 32, 32] }, build, { seed: 1, keep: ['stem.0'] });
+  net.dispose();
+  const options: DiteHRNetOptions = { depth: 18, joints: undefined };
+  const crop = cropBox(person, { width: 192, height: 256 });
+  const heatmaps: Tensor = diteHRNet(dk, options).forward(dk.fromImage(photo, { crop, width: 192, height: 256 }));
+  return decodeHeatmaps(heatmaps, { box: crop })[0] ?? [];
+}
+
+type ImageData16 = { data: Uint8Array, width: number, height: number };
 
 // A canvas of a package for Node, and a picture as bytes.
 type Canvas = { width: number, height: number, getContext(kind: '2d'): object };

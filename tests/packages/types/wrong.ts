@@ -36,6 +36,8 @@ export function wrong(dk: Runtime, block: DynamicKernelAggregation, x: Tensor, e
   dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3, paddding: 1 });
   // @ts-expect-error
   dk.kernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3, algorithm: 'fastest' });
+  // @ts-expect-error a pair has two numbers
+  dk.kernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: [3, 3, 3] });
   // @ts-expect-error
   block.config.stride = 2;
   // @ts-expect-error

@@ -44,6 +44,15 @@ test('a file without metadata takes the usual stride, padding and dilation, and 
   assert.match(partly.summary, /Stride is the file’s; it does not say padding and dilation: set them here\./);
 });
 
+test('pairs of a file’s configuration count as numbers if both are equal, and are refused if they differ', () => {
+  const state = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 }).stateDict();
+  const read = (steps) => readBlocks(toSafetensors(state, { config: JSON.stringify(steps) }), 'a')[0].definition.config;
+  const { stride, padding } = read({ stride: [2, 2], padding: [0, 0] });
+  assert.deepEqual({ stride, padding }, { stride: 2, padding: 0 });
+  assert.equal(read({ stride: [2, 2, 2] }).stride, 1);
+  isRefused(() => read({ stride: [2, 1] }), /“a” has stride \[2, 1\]\. Here the stride is the same in both directions/);
+});
+
 test('each block of a network has its prefix; blocks for other inputs are left out', () => {
   const first = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 }).stateDict();
   const wide = dk.dynamicKernelAggregation({ inChannels: 8, outChannels: 2, kernelSize: 3, seed: 1 }).stateDict();

@@ -39,6 +39,8 @@ import { inferShapes } from './infer.js';
  * @property {NamedValue[]} outputs
  * @property {Node[]} nodes
  * @property {NamedValue[]} keep inner values that stay readable after a run
+ * @property {Value[]} unused parameters that the state dict has and no node reads
+ * @property {NamedValue[]} attentions the shares of kernels that layers mix other than by dynamicConv2d
  */
 
 /** The most dimensions of a tensor. */
@@ -55,6 +57,10 @@ export class GraphBuilder {
     this.nodes = [];
     /** @type {NamedValue[]} */
     this.keep = [];
+    /** @type {Value[]} */
+    this.unused = [];
+    /** @type {NamedValue[]} */
+    this.attentions = [];
     this.values = 0;
   }
 
@@ -111,13 +117,23 @@ export class GraphBuilder {
     return { op, name, inputs, outputs, attributes };
   }
 
+  /** Gives each output a value of its own that a node makes. */
+  separateOutputs() {
+    const made = new Set(this.nodes.flatMap((node) => node.outputs));
+    for (const output of this.outputs) {
+      const { value } = output;
+      if (made.delete(value)) continue;
+      [output.value] = this.add('reshape', output.name, [value], { shape: [...value.shape] });
+    }
+  }
+
   /**
    * The graph: values count from 0 in the order of their use, and each node has a name of its own.
    *
    * @returns {Graph}
    */
   graph() {
-    const { inputs, outputs, nodes, keep } = this;
+    const { inputs, outputs, nodes, keep, unused, attentions } = this;
     let count = 0;
     const numbered = new Set();
     const number = (/** @type {Value | null} */ value) => {
@@ -133,7 +149,8 @@ export class GraphBuilder {
       node.outputs.forEach(number);
       node.name = uniqueName(node.name, taken);
     }
-    return { inputs, outputs, nodes, keep };
+    unused.forEach(number);
+    return { inputs, outputs, nodes, keep, unused, attentions };
   }
 
   /**

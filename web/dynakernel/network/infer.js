@@ -87,6 +87,24 @@ function positions(length, window, stride, padding, dilation, op) {
 }
 
 /**
+ * Positions that the window of a pool has along one axis; 0 if it does not fit.
+ *
+ * @param {number} length
+ * @param {number} reach of the window
+ * @param {number} stride
+ * @param {readonly [before: number, after: number]} padding
+ * @param {boolean} isCeil whether the last window may be cut off
+ */
+export function pooledLength(length, reach, stride, [before, after], isCeil) {
+  const room = length + before + after - reach;
+  if (room < 0) return 0;
+  const count = Math.floor(room / stride) + 1;
+  if (!isCeil || room % stride === 0) return count;
+  // one more window, unless it begins in the padding at the end
+  return count * stride < length + before ? count + 1 : count;
+}
+
+/**
  * [Ho, Wo] of a convolution.
  *
  * @param {Shape} x [N, C, H, W]
@@ -115,11 +133,11 @@ function conv2d([x, weight, bias], attributes, op) {
 }
 
 /**
- * x [N,C,H,W], attention [N,K], weight [K,O,C/G,Rh,Rw], bias [K,O]?, f [N,O]?, s [N,C/G] or [N,C]?, q [N,Rh*Rw]?
+ * x [N,C,H,W], attention [N,K], weight [K,O,C/G,Rh,Rw], bias [K,O]?
  *
  * @type {Rule}
  */
-function dynamicConv2d([x, attention, weight, bias, f, s, q], attributes, op) {
+function dynamicConv2d([x, attention, weight, bias], attributes, op) {
   checkRank(x, 4, `${op}: the input`);
   checkRank(weight, 5, `${op}: the weight`);
   const [K, O, depth, ...kernel] = weight;
@@ -127,9 +145,6 @@ function dynamicConv2d([x, attention, weight, bias, f, s, q], attributes, op) {
   checkGroups(x, O, depth, attributes.groups, op);
   checkSame(attention, [N, K], `${op}: the attention`);
   checkSame(bias, [K, O], `${op}: the bias`);
-  checkSame(f, [N, O], `${op}: the scale of output channels`);
-  if (s && s[1] !== x[1]) checkSame(s, [N, depth], `${op}: the scale of input channels`);
-  checkSame(q, [N, sizeOf(kernel)], `${op}: the scale of taps`);
   return [[N, O, ...convolved(x, kernel, attributes, op)]];
 }
 

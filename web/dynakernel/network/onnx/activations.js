@@ -1,12 +1,13 @@
 /** Recognises activations that exporters write as several operators. */
+import { sameShape } from './rewriter.js';
 
 /** @typedef {import('../graph.js').Node} Node */
 /** @typedef {import('../graph.js').Value} Value */
 /** @typedef {import('./rewriter.js').Rewriter} Rewriter */
 
-/** @typedef {{ scale: number, factors: Value[] }} Product scale * factors[0] * factors[1] ... */
+/** A value as scale * value. @typedef {{ scale: number, value: Value }} Form */
 
-/** The most nodes of a product that are looked at. */
+/** The most numbers of a product that are taken off. */
 const LONGEST = 8;
 
 /**
@@ -22,23 +23,31 @@ const isNear = (a, b) => Math.abs(a - b) <= 1e-6 * Math.abs(b);
  */
 export function recogniseActivation(node, r) {
   if (node.op !== 'multiply' && node.op !== 'divide') return null;
-  const { scale, factors } = productOf(node, r);
-  /** @type {Product[]} */
-  const candidates = [{ scale, factors }];
-  // x may be a product itself
-  if (node.op === 'multiply') candidates.push({ scale: 1, factors: /** @type {Value[]} */ (node.inputs) });
-  for (const product of candidates) {
-    // [x, gate(x)] in either order
-    for (const [x, gate] of [product.factors, [product.factors[1], product.factors[0]]]) {
-      if (product.factors.length !== 2) break;
-      const activation = gated(x, gate, product.scale, r);
-      if (activation) return r.add(activation.op, node.name, [x], activation.attributes);
+  const [output] = node.outputs;
+  const add = (/** @type {Value} */ x, /** @type {Activation} */ { op, attributes }) =>
+    (sameShape(x.shape, output.shape) ? r.add(op, node.name, [x], attributes) : null);
+  for (const { scale, value } of formsOf(output, r, node)) {
+    // a gate alone
+    const clipped = isNear(scale, 1 / 6) ? clippedInput(value, r) : null;
+    if (clipped) return add(clipped, { op: 'hardSigmoid', attributes: { alpha: 1 / 6, beta: 0.5 } });
+
+    // x * gate(x), in either order
+    const product = value === output ? node : r.maker(value);
+    if (product?.op !== 'multiply') continue;
+    const [a, b] = /** @type {Value[]} */ (product.inputs);
+    for (const [first, second] of [[a, b], [b, a]]) {
+      for (const x of formsOf(first, r)) {
+        for (const gate of formsOf(second, r)) {
+          const activation = gated(x.value, gate.value, scale * x.scale * gate.scale, r);
+          if (activation) return add(x.value, activation);
+        }
+      }
     }
   }
-  // a gate alone
-  const x = factors.length === 1 && isNear(scale, 1 / 6) ? clippedInput(factors[0], r) : null;
-  return x && r.add('hardSigmoid', node.name, [x], { alpha: 1 / 6, beta: 0.5 });
+  return null;
 }
+
+/** @typedef {{ op: string, attributes?: { [name: string]: any } }} Activation */
 
 /**
  * The activation that is scale * x * gate.
@@ -47,7 +56,7 @@ export function recogniseActivation(node, r) {
  * @param {Value} gate
  * @param {number} scale
  * @param {Rewriter} r
- * @returns {{ op: string, attributes?: { [name: string]: any } } | null}
+ * @returns {Activation | null}
  */
 function gated(x, gate, scale, r) {
   const node = r.maker(gate);
@@ -60,14 +69,12 @@ function gated(x, gate, scale, r) {
   if (!isNear(scale, 0.5)) return null;
 
   // 1 + erf(x / sqrt(2)), or 1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))
-  const inner = plusNumber(gate, 1, r);
-  const wave = r.maker(inner);
+  const wave = r.maker(plusNumber(gate, 1, r));
   if (wave?.op !== 'erf' && wave?.op !== 'tanh') return null;
-  const { scale: factor, factors } = productOf(r.maker(wave.inputs[0]), r);
-  if (factors.length !== 1) return null;
   const isTanh = wave.op === 'tanh';
-  const isGelu = isTanh ? isNear(factor, Math.sqrt(2 / Math.PI)) && isCubic(factors[0], x, r)
-    : isNear(factor, Math.SQRT1_2) && factors[0] === x;
+  const isGelu = formsOf(/** @type {Value} */ (wave.inputs[0]), r).some((inner) => (isTanh
+    ? isNear(inner.scale, Math.sqrt(2 / Math.PI)) && isCubic(inner.value, x, r)
+    : isNear(inner.scale, Math.SQRT1_2) && inner.value === x));
   return isGelu ? { op: 'gelu', attributes: { tanh: isTanh } } : null;
 }
 
@@ -82,11 +89,22 @@ function isCubic(value, x, r) {
   const sum = r.maker(value, 'add');
   const other = sum?.inputs.find((input) => input !== x);
   if (!sum || !other || !sum.inputs.includes(x)) return false;
-  const { scale, factors } = productOf(r.maker(other), r);
-  if (!isNear(scale, 0.044715)) return false;
-  if (factors.length === 3) return factors.every((factor) => factor === x);
-  const power = r.maker(factors[0], 'power');
-  return factors.length === 1 && power?.inputs[0] === x && numberOf(power.inputs[1]) === 3;
+  return formsOf(other, r).some((form) => isNear(form.scale, 0.044715) && isCube(form.value, x, r));
+}
+
+/**
+ * Whether a value is x^3, as a power or a product.
+ *
+ * @param {Value} value
+ * @param {Value} x
+ * @param {Rewriter} r
+ */
+function isCube(value, x, r) {
+  const node = r.maker(value);
+  if (node?.op === 'power') return node.inputs[0] === x && numberOf(node.inputs[1]) === 3;
+  if (node?.op !== 'multiply' || !node.inputs.includes(x)) return false;
+  const square = r.maker(node.inputs.find((input) => input !== x), 'multiply');
+  return square !== null && square.inputs.every((input) => input === x);
 }
 
 /**
@@ -103,7 +121,7 @@ function clippedInput(value, r) {
 /**
  * x of x + number.
  *
- * @param {Value | null} value
+ * @param {Value | null | undefined} value
  * @param {number} number
  * @param {Rewriter} r
  */
@@ -116,33 +134,31 @@ function plusNumber(value, number, r) {
 /**
  * The number that a constant with one element is; NaN if it is none.
  *
- * @param {Value | null} value
+ * @param {Value | null | undefined} value
  */
 const numberOf = (value) => (value?.constant?.length === 1 ? value.constant[0] : NaN);
 
 /**
- * A product of values, with all single numbers as one.
+ * All ways to see a value as scale * value: with no factor taken off that is a number, with one, two ...
  *
- * @param {Node | null} node
+ * @param {Value} whole
  * @param {Rewriter} r
- * @returns {Product} no factors if the node is none
+ * @param {Node | null} [maker] of the value, if it is the node at hand
+ * @returns {Form[]}
  */
-function productOf(node, r) {
-  let scale = 1;
-  /** @type {Value[]} */
-  const factors = [];
-  const open = node ? [node.outputs[0]] : [];
-  for (let looked = 0; open.length > 0; looked++) {
-    const value = /** @type {Value} */ (open.pop());
-    const maker = looked < LONGEST ? r.maker(value) ?? (node && value === node.outputs[0] ? node : null) : null;
-    const number = numberOf(value);
-    const [a, b] = maker?.inputs ?? [];
-    if (!Number.isNaN(number)) scale *= number;
-    else if (maker?.op === 'multiply' && a && b) open.push(b, a);
-    else if (maker?.op === 'divide' && a && !Number.isNaN(numberOf(b))) {
-      scale /= numberOf(b);
-      open.push(a);
-    } else factors.push(value);
+function formsOf(whole, r, maker = r.maker(whole)) {
+  const forms = [{ scale: 1, value: whole }];
+  for (let node = maker; node && forms.length <= LONGEST;) {
+    const { scale } = forms[forms.length - 1];
+    const [a, b] = node.inputs;
+    const [left, right] = [numberOf(a), numberOf(b)];
+    let form = null;
+    if (node.op === 'multiply' && !Number.isNaN(right)) form = { scale: scale * right, value: a };
+    else if (node.op === 'multiply' && !Number.isNaN(left)) form = { scale: scale * left, value: b };
+    else if (node.op === 'divide' && !Number.isNaN(right)) form = { scale: scale / right, value: a };
+    if (!form) break;
+    forms.push(/** @type {Form} */ (form));
+    node = r.maker(form.value);
   }
-  return { scale, factors };
+  return forms;
 }

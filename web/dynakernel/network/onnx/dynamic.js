@@ -69,14 +69,13 @@ function foldedBatch(x, weight, groups, r) {
  */
 function makeDynamic(node, { mixture, order }, r) {
   const [x, weight, bias = null] = /** @type {Value[]} */ (node.inputs);
-  const { N, K, rest } = mixture;
+  const { N, K } = mixture;
   const { groups } = node.attributes;
   const [B, channels, H, W] = x.shape;
   const [outputs, depth, ...taps] = weight.shape;
   // each sample has kernels of its own
   if (B !== 1 || outputs % N || groups % N) return null;
   const O = outputs / N;
-  if (rest && (order || rest[0] !== O || rest[1] !== depth || rest[2] !== taps[0] || rest[3] !== taps[1])) return null;
   const name = node.name;
   const other = bias && !bias.constant ? findMixture(bias, r) : null;
   const names = layerNames(name, mixture.constant.stateName, other?.mixture.constant.stateName);
@@ -86,12 +85,7 @@ function makeDynamic(node, { mixture, order }, r) {
   // the bias is a mixture by the same attention, or added afterwards
   const isMixed = other !== null && isSameAttention(other.mixture, mixture, r) && other.mixture.L === O;
   const biases = isMixed ? kernelsOf(other.mixture, other.order, [K, O], names.bias, r) : null;
-  const scales = [mixture.f, mixture.s, mixture.q].map((values) => (values.length === 0 ? null
-    : values.reduce((a, b) => r.add('multiply', `${names.layer}/multiply`, [a, b]))));
-
-  // f does not scale the bias
-  const inputs = [r.reshape(x, [N, channels / N, H, W], name), attention, kernels, biases, ...scales];
-  while (inputs.at(-1) === null) inputs.pop();
+  const inputs = [r.reshape(x, [N, channels / N, H, W], name), attention, kernels, ...(biases ? [biases] : [])];
   const y = r.add('dynamicConv2d', names.layer, inputs, { ...node.attributes, groups: groups / N });
   return { y, bias: isMixed ? null : bias };
 }
@@ -104,7 +98,7 @@ function makeDynamic(node, { mixture, order }, r) {
  * @param {Rewriter} r
  */
 function isSameAttention(bias, kernels, r) {
-  if (bias.rest || bias.N !== kernels.N || bias.K !== kernels.K || bias.transposed !== kernels.transposed) return false;
+  if (bias.N !== kernels.N || bias.K !== kernels.K || bias.transposed !== kernels.transposed) return false;
   return r.beforeReshape(bias.attention) === r.beforeReshape(kernels.attention);
 }
 
@@ -141,78 +135,4 @@ function kernelsOf({ constant, K, L, strideK, strideL }, order, shape, stateName
 function attentionOf({ attention, transposed, N, K }, name, r) {
   if (!transposed) return r.reshape(attention, [N, K], name);
   return r.add('transpose', `${name}/transpose`, [r.reshape(attention, [K, N], name)], { order: [1, 0] });
-}
-
-/**
- * Takes scales of input and output channels, which are multiplications before and after a dynamic convolution, into it.
- *
- * @param {Node} node
- * @param {Rewriter} r
- * @returns {Value | null}
- */
-export function recogniseScales(node, r) {
-  if (node.op === 'dynamicConv2d') return scaleInput(node, r);
-  if (node.op !== 'multiply') return null;
-  for (const [y, scale] of [node.inputs, [...node.inputs].reverse()]) {
-    const dynamic = r.maker(y, 'dynamicConv2d');
-    // f, without a bias, which it would scale too
-    if (!y || !scale || !dynamic || !r.isUsedOnce(y) || dynamic.inputs[3] ||
-      !isScale(scale, y.shape[0], y.shape[1])) continue;
-    return withScale(dynamic, 4, scale, y.shape[1], {}, r);
-  }
-  return null;
-}
-
-/**
- * @param {Node} node
- * @param {Rewriter} r
- */
-function scaleInput(node, r) {
-  const product = r.maker(node.inputs[0], 'multiply');
-  if (!product || !r.isUsedOnce(product.outputs[0])) return null;
-  for (const [x, scale] of [product.inputs, [...product.inputs].reverse()]) {
-    const C = product.outputs[0].shape[1];
-    if (!x || !scale || x.constant || !sameImages(x, product.outputs[0]) || !isScale(scale, x.shape[0], C)) continue;
-    return withScale(node, 5, scale, C, { x }, r);
-  }
-  return null;
-}
-
-/**
- * @param {Value} x
- * @param {Value} y
- */
-const sameImages = (x, y) => x.shape.length === 4 && x.shape.every((length, i) => length === y.shape[i]);
-
-/**
- * Whether a value is computed and has one number for each channel of each sample.
- *
- * @param {Value} value
- * @param {number} N
- * @param {number} C
- */
-function isScale({ constant, shape }, N, C) {
-  const [batch = 1, channels, H, W] = shape.length === 3 ? [1, ...shape] : shape;
-  return !constant && (shape.length === 4 || shape.length === 3) && batch === N && channels === C && H === 1 && W === 1;
-}
-
-/**
- * A dynamic convolution with one more scale.
- *
- * @param {Node} dynamic
- * @param {number} place of the scale among the inputs
- * @param {Value} scale
- * @param {number} channels
- * @param {{ x?: Value }} changes
- * @param {Rewriter} r
- */
-function withScale({ inputs, attributes, name }, place, scale, channels, changes, r) {
-  const flat = r.reshape(scale, [/** @type {Value} */ (inputs[0]).shape[0], channels], name);
-  const all = [changes.x ?? inputs[0], ...inputs.slice(1)];
-  while (all.length <= place) all.push(null);
-  const before = all[place];
-  // a scale of C/G input channels is that of every group
-  if (before && before.shape[1] !== channels) return null;
-  all[place] = before ? r.add('multiply', `${name}/scale`, [before, flat]) : flat;
-  return r.add('dynamicConv2d', name, all, attributes);
 }

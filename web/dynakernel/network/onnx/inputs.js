@@ -64,7 +64,7 @@ function readDeclared({ name = '', type }) {
     const kind = ['sequence', 'map', 'sparse', 'optional'].find((field) => type?.[field]);
     throw new DynakernelError('ERR_ONNX', `${what} must be a tensor; its type is ${kind ?? 'missing'}`);
   }
-  const dtype = dtypeOf(type.tensor.elementType, what);
+  const dtype = dtypeOf(type.tensor.elementType, () => what);
   const dims = type.tensor.shape?.dims.map((/** @type {Message} */ { value = 0, parameter = '' }) => {
     if (value > 0) return value;
     return parameter; // exporters write 0 and -1 for open lengths too

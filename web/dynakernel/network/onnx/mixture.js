@@ -18,10 +18,6 @@ import { broadcastStrides, gather } from './strided.js';
  * @property {Value} constant
  * @property {number} strideK in the constant
  * @property {number} strideL
- * @property {Value[]} f computed scales [N, O, 1, 1, 1], if the L are [O, C/G, Rh, Rw]
- * @property {Value[]} s
- * @property {Value[]} q
- * @property {number[] | null} rest the dimensions that the L have, if scales are among the factors
  * @property {(index: number) => [number, number]} place n and l of an element
  * @property {boolean} isRowMajor whether the elements are [N, L]
  */
@@ -74,8 +70,6 @@ export function findMixture(value, r) {
   return { mixture, order: N > 0 && order.every((l, i) => l === i) ? null : order };
 }
 
-const NO_SCALES = { f: [], s: [], q: [], rest: null };
-
 /**
  * @param {Node} node
  * @returns {Mixture | null}
@@ -101,7 +95,7 @@ function productWithMatrix(node) {
   if (sizeOf(b.shape) !== K * M) return null;
   const N = M;
   return {
-    N, K, L, attention: b, transposed: true, constant: a, strideK: 1, strideL: K, ...NO_SCALES, isRowMajor: false,
+    N, K, L, attention: b, transposed: true, constant: a, strideK: 1, strideL: K, isRowMajor: false,
     place: (/** @type {number} */ i) => [i % N, Math.floor(i / N)],
   };
 }
@@ -119,7 +113,7 @@ function productWithMatrix(node) {
  * @returns {Mixture}
  */
 const rows = (attention, constant, N, K, L, strideK, strideL) => ({
-  N, K, L, attention, transposed: false, constant, strideK, strideL, ...NO_SCALES, isRowMajor: true,
+  N, K, L, attention, transposed: false, constant, strideK, strideL, isRowMajor: true,
   place: (/** @type {number} */ i) => [Math.floor(i / L), i % L],
 });
 
@@ -159,36 +153,19 @@ function sumOfProducts(node, r) {
   const constant = wholeRows(constants[0], constantShape, [1, K, ...rest], r);
   if (!constant) return null;
 
-  /** @type {{ a: Value[], f: Value[], s: Value[], q: Value[] }} */
-  const found = { a: [], f: [], s: [], q: [] };
+  // all others are weights of kernels; other attentions make a kernel that is computed
+  /** @type {Value[]} */
+  const weights = [];
   for (const factor of factors) {
     if (factor.constant) continue;
     const shape = aligned(factor.shape);
-    const varies = shape.map((length, i) => (length > 1 ? i : 0)).filter((i) => i > 0).join();
-    const kind = varies === '1' || varies === '' ? 'a' : rest.length !== 4 ? null
-      : varies === '2' ? 'f' : varies === '3' ? 's' : /^(4|5|4,5)$/.test(varies) ? 'q' : null;
-    if (!kind) return null;
-    // a scale of each sample and kernel, tap and so on, for all of them
-    const whole = { a: [N, K, 1, 1, 1, 1], f: [N, 1, rest[0], 1, 1, 1], s: [N, 1, 1, rest[1], 1, 1],
-      q: [N, 1, 1, 1, rest[2], rest[3]] }[kind];
-    const flat = kind === 'a' ? [N, K] : [N, sizeOf(whole) / N];
-    const small = kind === 'a' ? r.reshape(factor, [shape[0], shape[1]], node.name)
-      : r.reshape(factor, [shape[0], sizeOf(shape) / shape[0]], node.name);
-    const isWhole = small.shape[0] === flat[0] && small.shape[1] === flat[1];
-    const isSquare = kind !== 'q' || (shape[4] === rest[2] && shape[5] === rest[3]);
-    if (!isSquare) return null;
-    found[kind].push(isWhole ? small : r.add('expand', `${node.name}/expand`, [small], { shape: flat }));
+    if (sizeOf(shape.slice(2)) > 1) return null;
+    const flat = r.reshape(factor, shape.slice(0, 2), node.name);
+    weights.push(shape[0] === N && shape[1] === K ? flat
+      : r.add('expand', `${node.name}/expand`, [flat], { shape: [N, K] }));
   }
-  const { a, f, s, q } = found;
-  const multiplied = (/** @type {Value[]} */ values) =>
-    values.reduce((x, y) => r.add('multiply', `${node.name}/multiply`, [x, y]));
-  const attention = a.length > 0 ? multiplied(a)
-    : r.builder.constant(new Float32Array(N * K).fill(1), [N, K], `${node.name}/ones`);
-  return {
-    N, K, L, attention, transposed: false, constant, strideK: L, strideL: 1, f, s, q,
-    rest: f.length + s.length + q.length > 0 ? rest : null, isRowMajor: true,
-    place: (/** @type {number} */ i) => [Math.floor(i / L), i % L],
-  };
+  const attention = weights.reduce((a, b) => r.add('multiply', `${node.name}/multiply`, [a, b]));
+  return rows(attention, constant, N, K, L, L, 1);
 }
 
 /**

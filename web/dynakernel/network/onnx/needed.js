@@ -6,10 +6,11 @@ import { given } from '../../errors.js';
 /** @typedef {import('./protobuf.js').Message} Message */
 
 /**
+ * Marks the nodes.
+ *
  * @param {OnnxNode[]} nodes
  * @param {string[]} outputs
  * @param {Set<string>} needed to which the names of all tensors on the way are added
- * @returns {Set<OnnxNode>}
  * @throws {DynakernelError} ERR_ONNX if two nodes make the same tensor
  */
 export function findNeeded(nodes, outputs, needed) {
@@ -23,19 +24,16 @@ export function findNeeded(nodes, outputs, needed) {
       makers.set(name, node);
     }
   }
-  /** @type {Set<OnnxNode>} */
-  const alive = new Set();
   const open = [...outputs];
   while (open.length > 0) {
     const name = /** @type {string} */ (open.pop());
     needed.add(name);
     const node = makers.get(name);
-    if (!node || alive.has(node)) continue;
-    alive.add(node);
+    if (!node || node.isNeeded) continue;
+    node.isNeeded = true;
     for (const input of node.inputs) open.push(input);
-    for (const attribute of node.attributes.values()) if (attribute.graph) addNames(attribute.graph, open);
+    for (const attribute of node.attributes) if (attribute.graph) addNames(attribute.graph, open);
   }
-  return alive;
 }
 
 /**

@@ -25,18 +25,29 @@ export class OnnxNode {
     this.op = message.op ?? '';
     this.domain = message.domain === 'ai.onnx' ? '' : message.domain ?? '';
     /** @type {string[]} */
-    this.inputs = [...message.inputs];
+    this.inputs = message.inputs;
     /** @type {string[]} */
-    this.outputs = [...message.outputs];
+    this.outputs = message.outputs;
     /** The node's own name, or that of its output. */
     this.name = message.name || this.outputs[0] || this.op;
-    /** @type {Map<string, Message>} */
-    this.attributes = new Map();
-    for (const attribute of message.attributes) {
-      const name = attribute.name ?? '';
-      if (this.attributes.has(name)) throw this.error(`has the attribute ${nameText(name)} twice`);
-      this.attributes.set(name, attribute);
+    /** Whether an output of the graph depends on it. */
+    this.isNeeded = false;
+    /** @type {readonly Message[]} */
+    this.attributes = message.attributes;
+    if (this.attributes.length < 2) return;
+    const names = new Set();
+    for (const { name = '' } of this.attributes) {
+      if (names.has(name)) throw this.error(`has the attribute ${nameText(name)} twice`);
+      names.add(name);
     }
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Message | undefined}
+   */
+  attribute(name) {
+    return this.attributes.find((attribute) => (attribute.name ?? '') === name);
   }
 
   /** The operator as messages name it. */
@@ -60,7 +71,7 @@ export class OnnxNode {
 
   /** @param {string} name */
   has(name) {
-    return this.attributes.has(name);
+    return this.attribute(name) !== undefined;
   }
 
   /**
@@ -115,7 +126,7 @@ export class OnnxNode {
    * @returns {import('./tensors.js').TensorData}
    */
   tensor(name) {
-    return readTensor(this.read(name, 4, undefined), `the tensor of ${this.op} ${given(this.name)}`);
+    return readTensor(this.read(name, 4, undefined), () => `the tensor of ${this.op} ${given(this.name)}`);
   }
 
   /**
@@ -146,7 +157,7 @@ export class OnnxNode {
    * @param {any} fallback
    */
   read(name, type, fallback) {
-    const attribute = this.attributes.get(name);
+    const attribute = this.attribute(name);
     if (!attribute) {
       if (fallback === undefined) throw this.error(`must have the attribute ${name}`);
       return fallback;

@@ -1,5 +1,6 @@
 /** All operators that are read, by name. */
 import { ACTIVATIONS } from './operators/activations.js';
+import { COMPARISONS } from './operators/comparisons.js';
 import { CONSTANTS } from './operators/constants.js';
 import { CONVOLUTIONS } from './operators/convolutions.js';
 import { ELEMENTWISE } from './operators/elementwise.js';
@@ -13,6 +14,6 @@ import { SHAPES } from './operators/shapes.js';
 
 /** @type {import('./operators/table.js').Table} */
 export const OPERATORS = {
-  ...ACTIVATIONS, ...CONSTANTS, ...CONVOLUTIONS, ...ELEMENTWISE, ...INDEXING, ...MATRICES, ...NORMALISATION, ...POOLING,
-  ...REDUCTIONS, ...RESIZE, ...SHAPES,
+  ...ACTIVATIONS, ...COMPARISONS, ...CONSTANTS, ...CONVOLUTIONS, ...ELEMENTWISE, ...INDEXING, ...MATRICES,
+  ...NORMALISATION, ...POOLING, ...REDUCTIONS, ...RESIZE, ...SHAPES,
 };

@@ -28,7 +28,11 @@ const WIRE_TYPES = ['a varint', '64 bits', 'a length', 'the start of a group', '
 /** The wire type of each kind of number; everything else has a length. */
 const WIRE_TYPE_OF = { int: 0, uint: 0, double: 1, float: 5 };
 
-const text = new TextDecoder();
+const decoder = new TextDecoder();
+
+/** Short texts of ASCII characters are decoded here, and short lists are plain arrays: for these, a TextDecoder and
+ * typed arrays take long. */
+const SHORT = 64;
 
 /** @type {readonly any[]} */
 const NOTHING = Object.freeze([]);
@@ -50,6 +54,23 @@ export function decodeMessage(bytes, schema) {
   return new Decoder(plain).message(0, plain.length, schema, 0);
 }
 
+/** @type {Map<Schema, Message>} */
+const EMPTY = new Map();
+
+/**
+ * A message without fields. A copy of one object has its properties at once, which a hundred thousand messages notice.
+ *
+ * @param {Schema} schema
+ */
+function emptyMessage(schema) {
+  const known = EMPTY.get(schema);
+  if (known) return known;
+  const message = Object.fromEntries(Object.values(schema).map(([name, , repeated]) =>
+    [name, repeated ? NOTHING : undefined]));
+  EMPTY.set(schema, message);
+  return message;
+}
+
 class Decoder {
   /** @param {Uint8Array} bytes */
   constructor(bytes) {
@@ -57,6 +78,8 @@ class Decoder {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = 0;
     this.messages = 0;
+    /** Those of a short text. @type {number[]} */
+    this.characters = [];
   }
 
   /**
@@ -69,9 +92,7 @@ class Decoder {
   message(start, end, schema, depth) {
     if (depth > DEEPEST) throw wireError(`messages are nested more than ${DEEPEST} deep`);
     if (++this.messages > MOST_MESSAGES) throw wireError(`it has more than ${MOST_MESSAGES} messages`);
-    /** @type {Message} */
-    const message = {};
-    for (const [name, , repeated] of Object.values(schema)) message[name] = repeated ? NOTHING : undefined;
+    const message = { ...emptyMessage(schema) };
 
     this.position = start;
     while (this.position < end) {
@@ -80,7 +101,7 @@ class Decoder {
       const number = Math.floor(key / 8);
       const wireType = key % 8;
       if (number < 1 || number > 0x1fffffff) throw wireError(`field number ${number} at byte ${at}`);
-      const field = Object.hasOwn(schema, number) ? schema[number] : null;
+      const field = schema[number];
       if (field) this.field(message, field, wireType, end, depth);
       else this.skip(wireType, end);
     }
@@ -94,8 +115,11 @@ class Decoder {
    * @param {number} end of the message
    * @param {number} depth
    */
-  field(message, [name, kind, repeated], wireType, end, depth) {
+  field(message, field, wireType, end, depth) {
     const at = this.position;
+    const name = field[0];
+    const kind = field[1];
+    const repeated = field[2];
     const isNumber = typeof kind === 'string' && kind in WIRE_TYPE_OF;
     const expected = isNumber ? WIRE_TYPE_OF[/** @type {keyof typeof WIRE_TYPE_OF} */ (kind)] : 2;
     const isPacked = isNumber && repeated && wireType === 2;
@@ -106,15 +130,12 @@ class Decoder {
     if (isPacked) {
       const numbers = this.packed(kind, this.length(end));
       if (message[name] === NOTHING) message[name] = numbers;
-      else append(message, name, numbers);
+      else for (let i = 0; i < numbers.length; i++) append(message, name, numbers[i]);
       return;
     }
     const value = isNumber ? this.number(kind, end) : this.delimited(kind, this.length(end), depth);
-    if (!repeated) {
-      message[name] = value;
-      return;
-    }
-    append(message, name, [value]);
+    if (repeated) append(message, name, value);
+    else message[name] = value;
   }
 
   /**
@@ -125,9 +146,25 @@ class Decoder {
   delimited(kind, end, depth) {
     const start = this.position;
     const value = typeof kind === 'function' ? this.message(start, end, kind(), depth + 1)
-      : kind === 'text' ? text.decode(this.bytes.subarray(start, end)) : this.bytes.subarray(start, end);
+      : kind === 'text' ? this.text(start, end) : this.bytes.subarray(start, end);
     this.position = end;
     return value;
+  }
+
+  /**
+   * @param {number} start
+   * @param {number} end
+   */
+  text(start, end) {
+    if (end - start > SHORT) return decoder.decode(this.bytes.subarray(start, end));
+    const characters = this.characters;
+    characters.length = end - start;
+    for (let i = start; i < end; i++) {
+      const byte = this.bytes[i];
+      if (byte > 127) return decoder.decode(this.bytes.subarray(start, end));
+      characters[i - start] = byte;
+    }
+    return String.fromCharCode.apply(null, characters);
   }
 
   /**
@@ -149,7 +186,7 @@ class Decoder {
     // each number ends with the first byte that is below 128
     let count = 0;
     for (let i = start; i < end; i++) if (this.bytes[i] < 128) count++;
-    const numbers = new Float64Array(count);
+    const numbers = count <= SHORT ? new Array(count).fill(0) : new Float64Array(count);
     for (let i = 0; i < count; i++) numbers[i] = this.varint(end, kind === 'int');
     if (this.position !== end) throw wireError(`the list of numbers at byte ${start} is cut off`);
     return numbers;
@@ -174,7 +211,13 @@ class Decoder {
    */
   varint(end, signed) {
     const at = this.position;
-    let value = 0;
+    let value = this.bytes[at];
+    // nearly all are one byte
+    if (value < 128 && at < end) {
+      this.position++;
+      return value;
+    }
+    value = 0;
     for (let i = 0; i < 10; i++) {
       if (this.position >= end) throw wireError(`the number at byte ${at} is cut off`);
       const byte = this.bytes[this.position++];
@@ -242,9 +285,11 @@ class Decoder {
  *
  * @param {Message} message
  * @param {string} name
- * @param {ArrayLike<any>} values
+ * @param {any} value
  */
-function append(message, name, values) {
-  if (message[name] === NOTHING || !Array.isArray(message[name])) message[name] = Array.from(message[name]);
-  for (let i = 0; i < values.length; i++) message[name].push(values[i]);
+function append(message, name, value) {
+  const list = message[name];
+  if (list === NOTHING) message[name] = [value];
+  else if (Array.isArray(list)) list.push(value);
+  else message[name] = [...list, value]; // a typed array, once
 }

@@ -4,6 +4,7 @@ import { DynakernelError, given, listText } from '../../errors.js';
 import { readInputs } from './inputs.js';
 import { readModel } from './model.js';
 import { recognise } from './recognise.js';
+import { isFloat } from './tensors.js';
 import { Trace } from './trace.js';
 
 /** @typedef {import('../graph.js').Graph} Graph */
@@ -31,24 +32,45 @@ import { Trace } from './trace.js';
  * const graph = readOnnx(readFileSync('model.onnx'), { shapes: { image: [1, 3, 256, 192] } });
  */
 export function readOnnx(bytes, options) {
-  const builder = traceOnnx(bytes, options);
+  return graphOf(readModel(bytes), readOnnxOptions(options));
+}
+
+/** @typedef {{ graph: Message, opset: number }} Model */
+
+/**
+ * The options of onnxNetwork.
+ *
+ * @param {unknown} options
+ * @returns {{ shapes: unknown, keep: string[] }}
+ */
+export function readOnnxOptions(options) {
+  const { shapes, keep } = readOptions(options, 'onnxNetwork', ['shapes', 'keep']);
+  const kept = keep === undefined ? [] : readList(keep, (name) => typeof name === 'string');
+  if (!kept) throw new DynakernelError('ERR_CONFIG', `keep must be an array of names; got ${given(keep)}`);
+  return { shapes, keep: kept };
+}
+
+/**
+ * The graph of a model.
+ *
+ * @param {Model} model
+ * @param {{ shapes: unknown, keep: string[] }} options
+ */
+export function graphOf(model, options) {
+  const builder = traceModel(model, options);
   recognise(builder);
-  separateOutputs(builder);
+  builder.separateOutputs();
   return builder.graph();
 }
 
 /**
  * The file's nodes as a graph, folded, but nothing recognised: a convolution's weight may be computed in several nodes.
  *
- * @param {unknown} bytes
- * @param {unknown} options
+ * @param {Model} model
+ * @param {{ shapes: unknown, keep: string[] }} options
  * @returns {GraphBuilder}
  */
-export function traceOnnx(bytes, options) {
-  const { shapes, keep } = readOptions(options, 'onnxNetwork', ['shapes', 'keep']);
-  const kept = keep === undefined ? [] : readList(keep, (name) => typeof name === 'string');
-  if (!kept) throw new DynakernelError('ERR_CONFIG', `keep must be an array of names; got ${given(keep)}`);
-  const { graph, opset } = readModel(bytes);
+export function traceModel({ graph, opset }, { shapes, keep: kept }) {
 
   // old files list initializers among the inputs
   const constants = new Set(graph.initializers.map((/** @type {Message} */ tensor) => tensor.name ?? ''));
@@ -89,9 +111,10 @@ function addOutputs(trace, scope, graph) {
     if (!operand) {
       throw new DynakernelError('ERR_ONNX', `no node, input or initializer makes the output ${given(name)}`);
     }
-    if (operand.data && operand.dtype !== 'float' && operand.dtype !== 'double') {
+    if (operand.data ? !['float', 'double'].includes(operand.dtype) : !isFloat(operand.dtype)) {
       throw new DynakernelError('ERR_ONNX',
-        `the output ${given(name)} is a constant of type ${operand.dtype}; a network computes float32`);
+        `the output ${given(name)} is ${operand.data ? 'a constant ' : ''}of type ${operand.dtype}; ` +
+        'a network computes float32');
     }
     builder.outputs.push({ name, value: trace.valueOf(operand) });
   }
@@ -113,18 +136,4 @@ function keptValue(name, operand, graph) {
     throw new DynakernelError('ERR_CONFIG', `keep names ${given(name)}, which is a constant`);
   }
   return operand.value;
-}
-
-/**
- * Gives each output a value of its own that a node makes.
- *
- * @param {GraphBuilder} builder
- */
-function separateOutputs(builder) {
-  const made = new Set(builder.nodes.flatMap((node) => node.outputs));
-  for (const output of builder.outputs) {
-    const { value } = output;
-    if (made.delete(value)) continue;
-    [output.value] = builder.add('reshape', output.name, [value], { shape: [...value.shape] });
-  }
 }

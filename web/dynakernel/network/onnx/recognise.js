@@ -1,7 +1,7 @@
 /** What a graph computes, in the ops that say it best. */
 import { recogniseActivation } from './activations.js';
 import { attentionsOf, recogniseAttention } from './attention.js';
-import { recogniseDynamic, recogniseScales } from './dynamic.js';
+import { recogniseDynamic } from './dynamic.js';
 import { recogniseLinear } from './linear.js';
 import { Rewriter } from './rewriter.js';
 import { shareEqual } from './share.js';
@@ -21,12 +21,9 @@ export function recognise(builder) {
   // before products with constants become linear layers, which turns the constants
   rewriter.pass(recogniseDynamic);
   rewriter.pass(simplify);
-  rewriter.pass(recogniseScales);
-  rewriter.pass(recogniseLinear);
-  rewriter.pass(recogniseLinear);
   const attentions = attentionsOf(builder.nodes, rewriter);
-  rewriter.pass((node, r) => recogniseAttention(node, attentions, r));
-  rewriter.pass(recogniseActivation);
+  rewriter.pass((node, r) =>
+    recogniseLinear(node, r) ?? recogniseAttention(node, attentions, r) ?? recogniseActivation(node, r));
   rewriter.pass(simplify);
   rewriter.pass(shareEqual());
 }

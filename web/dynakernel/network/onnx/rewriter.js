@@ -8,14 +8,15 @@ export class Rewriter {
   /** @param {GraphBuilder} builder */
   constructor(builder) {
     this.builder = builder;
-    /** The node that makes a value. @type {Map<Value, Node>} */
-    this.makers = new Map();
-    /** How often a value is used. @type {Map<Value, number>} */
-    this.uses = new Map();
-    /** @type {Map<Value, Value>} */
-    this.replaced = new Map();
-    /** Values that the rule has made for the node at hand. @type {Set<Value>} */
-    this.fresh = new Set();
+    // lists by the ids of values: files have thousands, and a pass looks at each
+    /** The node that makes a value. @type {Node[]} */
+    this.makers = [];
+    /** How often a value is used. @type {number[]} */
+    this.uses = [];
+    /** What took a value's place. @type {Value[]} */
+    this.replaced = [];
+    /** Values that the rule has made for the node at hand. @type {Value[]} */
+    this.fresh = [];
   }
 
   /**
@@ -26,28 +27,34 @@ export class Rewriter {
    */
   pass(rule) {
     const { builder } = this;
-    this.makers = new Map();
-    this.replaced = new Map();
+    this.makers = new Array(builder.values);
+    this.replaced = new Array(builder.values);
     this.countUses();
+    let isChanged = false;
     const nodes = builder.nodes;
     builder.nodes = [];
     for (const node of nodes) {
-      node.inputs = node.inputs.map((value) => value && this.resolve(value));
-      this.fresh.clear();
+      node.inputs.forEach((value, i) => {
+        if (value) node.inputs[i] = this.resolve(value);
+      });
+      this.fresh = [];
       const made = rule(node, this);
       if (made === null) {
         builder.nodes.push(node);
-        for (const value of node.outputs) this.makers.set(value, node);
+        for (const value of node.outputs) this.makers[value.id] = node;
         continue;
       }
+      isChanged = true;
       (Array.isArray(made) ? made : [made]).forEach((value, i) => {
-        if (this.fresh.has(value)) {
-          value.name = node.outputs[i].name;
-          this.uses.set(value, this.uses.get(node.outputs[i]) ?? 0);
+        const before = node.outputs[i];
+        if (this.fresh.includes(value)) {
+          value.name = before.name;
+          this.uses[value.id] = this.uses[before.id];
         }
-        this.replaced.set(node.outputs[i], value);
+        this.replaced[before.id] = value;
       });
     }
+    if (!isChanged) return;
     for (const named of [...builder.outputs, ...builder.keep]) named.value = this.resolve(named.value);
     this.removeDead();
   }
@@ -65,8 +72,8 @@ export class Rewriter {
     const outputs = this.builder.add(op, name, inputs, attributes);
     const node = /** @type {Node} */ (this.builder.nodes.at(-1));
     for (const value of outputs) {
-      this.makers.set(value, node);
-      this.fresh.add(value);
+      this.makers[value.id] = node;
+      this.fresh.push(value);
     }
     return outputs[0];
   }
@@ -94,7 +101,7 @@ export class Rewriter {
    * @returns {Node | null}
    */
   maker(value, op) {
-    const node = value && this.makers.get(value);
+    const node = value && this.makers[value.id];
     return node && (op === undefined || node.op === op) ? node : null;
   }
 
@@ -117,15 +124,15 @@ export class Rewriter {
    */
   resolve(value) {
     let current = value;
-    for (let next = this.replaced.get(current); next; next = this.replaced.get(current)) current = next;
+    for (let next = this.replaced[current.id]; next; next = this.replaced[current.id]) current = next;
     return current;
   }
 
   countUses() {
-    this.uses = new Map();
-    const use = (/** @type {Value | null} */ value) => value && this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
-    for (const node of this.builder.nodes) node.inputs.forEach(use);
-    for (const { value } of [...this.builder.outputs, ...this.builder.keep]) use(value);
+    const uses = new Array(this.builder.values).fill(0);
+    for (const node of this.builder.nodes) for (const value of node.inputs) if (value) uses[value.id]++;
+    for (const { value } of [...this.builder.outputs, ...this.builder.keep]) uses[value.id]++;
+    this.uses = uses;
   }
 
   /**
@@ -134,15 +141,16 @@ export class Rewriter {
    * @param {Value} value
    */
   isUsedOnce(value) {
-    return this.uses.get(value) === 1;
+    return this.uses[value.id] === 1;
   }
 
   removeDead() {
     const { builder } = this;
-    const needed = new Set([...builder.outputs, ...builder.keep].map(({ value }) => value));
+    const needed = new Uint8Array(builder.values);
+    for (const { value } of [...builder.outputs, ...builder.keep]) needed[value.id] = 1;
     builder.nodes = builder.nodes.reverse().filter((node) => {
-      if (!node.outputs.some((value) => needed.has(value))) return false;
-      for (const value of node.inputs) if (value) needed.add(value);
+      if (!node.outputs.some((value) => needed[value.id])) return false;
+      for (const value of node.inputs) if (value) needed[value.id] = 1;
       return true;
     }).reverse();
   }

@@ -12,14 +12,18 @@ export function shareEqual() {
   /** @type {Map<string, Node>} */
   const seen = new Map();
   return (node) => {
-    // numbers as text, since JSON has no infinity
-    const asText = (/** @type {string} */ _, /** @type {unknown} */ value) =>
-      (typeof value === 'number' ? String(value) : value);
-    const attributes = JSON.stringify(node.attributes, asText);
-    const key = `${node.op} ${node.inputs.map((value) => value?.id ?? '')} ${attributes}`;
-    const earlier = seen.get(key);
-    if (earlier) return earlier.outputs;
+    let key = node.op;
+    for (const value of node.inputs) key += ` ${value?.id}`;
+    // the attributes are part of the key only if they are needed to tell nodes apart
+    for (let earlier = seen.get(key); earlier; earlier = seen.get(key)) {
+      if (attributesText(earlier) === attributesText(node)) return earlier.outputs;
+      key += ` ${attributesText(node)}`;
+    }
     seen.set(key, node);
     return null;
   };
 }
+
+/** Attributes are numbers, words, and lists of numbers.
+ * @param {Node} node */
+const attributesText = ({ attributes }) => Object.keys(attributes).map((name) => `${name} ${attributes[name]}`).join();

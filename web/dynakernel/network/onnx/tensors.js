@@ -46,6 +46,9 @@ const STORAGE = /** @type {{ readonly [dtype: string]: readonly [any, string] }}
 /** The largest rank while a file is folded. */
 const MAX_RANK = 16;
 
+/** Elements of a tensor of floats that outlives the file. */
+const FEW = 64;
+
 /** @param {string} dtype */
 export const isFloat = (dtype) => dtype === 'float' || dtype === 'double' || dtype === 'float16' ||
   dtype === 'bfloat16';
@@ -57,13 +60,13 @@ export const typeName = (type) => TYPE_NAMES[/** @type {number} */ (type)] ?? `n
  * The type by its number.
  *
  * @param {number | undefined} type
- * @param {string} what whose type it is, for the message
+ * @param {() => string} what whose type it is, for the message
  * @returns {Dtype}
  */
 export function dtypeOf(type, what) {
   if (type !== undefined && Object.hasOwn(DTYPES, type)) return DTYPES[type];
   throw new DynakernelError('ERR_ONNX',
-    `${what} has the type ${typeName(type ?? 0)}; a network computes with float32, and ` +
+    `${what()} has the type ${typeName(type ?? 0)}; a network computes with float32, and ` +
     'folds constants of the integer types and BOOL');
 }
 
@@ -81,13 +84,13 @@ export const numbersFor =
  * Reads a tensor. Its numbers are a view on the file if they are aligned float32.
  *
  * @param {Message} tensor
- * @param {string} what which tensor it is, for messages
+ * @param {() => string} what which tensor it is, for messages
  * @returns {TensorData}
  * @throws {DynakernelError} ERR_ONNX if the tensor is not whole, or of a type that is not read
  */
 export function readTensor(tensor, what) {
-  const name = `${what}${tensor.name ? ` ${nameText(tensor.name)}` : ''}`;
-  const refuse = (/** @type {string} */ message) => new DynakernelError('ERR_ONNX', `${name} ${message}`);
+  const name = () => `${what()}${tensor.name ? ` ${nameText(tensor.name)}` : ''}`;
+  const refuse = (/** @type {string} */ message) => new DynakernelError('ERR_ONNX', `${name()} ${message}`);
   if (tensor.externalData.length > 0 || tensor.dataLocation === 1) {
     const place = tensor.externalData.find((/** @type {Message} */ pair) => pair.key === 'location')?.value;
     throw refuse(`keeps its numbers in another file${place ? `, ${given(place)}` : ''}; save the model in one file: ` +
@@ -102,6 +105,7 @@ export function readTensor(tensor, what) {
   }
   const [Type, field] = STORAGE[dtype];
   const size = sizeOf(shape);
+  if (tensor.isDropped) return { dtype, shape, data: numbersFor(dtype, size) };
 
   // the numbers are either the bytes of raw_data or a list in the field of the type
   if (tensor.rawData !== undefined) {
@@ -110,13 +114,32 @@ export function readTensor(tensor, what) {
       throw refuse(`with the shape ${shapeText(shape)} needs ${size * Type.BYTES_PER_ELEMENT} bytes of ` +
         `${typeName(tensor.dataType)}; it has ${bytes.length}`);
     }
-    return { dtype, shape, data: toNumbers(dtype, viewOn(bytes, Type)) };
+    const data = Type === BigInt64Array || Type === BigUint64Array ? longs(bytes, dtype === 'int64')
+      : toNumbers(dtype, viewOn(bytes, Type));
+    return { dtype, shape, data };
   }
   const list = tensor[field];
   if (list.length !== size) {
     throw refuse(`with the shape ${shapeText(shape)} needs ${size} numbers; it has ${list.length}`);
   }
   return { dtype, shape, data: toNumbers(dtype, list) };
+}
+
+/**
+ * Releases the file: a tensor of many floats keeps its shape only, and reads as zeros from now on; all others keep a
+ * copy. Shapes, indices and factors, which decide about the graph, have few elements.
+ *
+ * @param {Message} message a model, or any part of it
+ */
+export function dropWeights(message) {
+  const isTensor = 'rawData' in message;
+  if (isTensor && isFloat(DTYPES[message.dataType]) && sizeOf(message.dims) > FEW) {
+    Object.assign(message, { rawData: undefined, floatData: [], doubleData: [], int32Data: [], isDropped: true });
+  }
+  for (const [name, field] of Object.entries(message)) {
+    if (field instanceof Uint8Array) message[name] = field.slice();
+    else if (typeof field === 'object' && !ArrayBuffer.isView(field)) dropWeights(field);
+  }
 }
 
 /**
@@ -128,6 +151,23 @@ export function readTensor(tensor, what) {
 function viewOn(bytes, Type) {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
   return new Type(buffer, byteOffset, byteLength / Type.BYTES_PER_ELEMENT);
+}
+
+/**
+ * Integers of 64 bits. Files have thousands of single ones, for which a BigInt64Array would take long.
+ *
+ * @param {Uint8Array} bytes
+ * @param {boolean} signed
+ * @returns {Float64Array}
+ */
+function longs({ buffer, byteOffset, byteLength }, signed) {
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const numbers = new Float64Array(byteLength / 8);
+  for (let i = 0; i < numbers.length; i++) {
+    const high = signed ? view.getInt32(8 * i + 4, true) : view.getUint32(8 * i + 4, true);
+    numbers[i] = high * 2 ** 32 + view.getUint32(8 * i, true);
+  }
+  return numbers;
 }
 
 /**

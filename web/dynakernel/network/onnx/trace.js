@@ -27,14 +27,25 @@ import { isFloat, numbersFor, readTensor } from './tensors.js';
  * @property {number[]} [stateShape]
  */
 
-/** Names of tensors, and those of the graph around a subgraph. A poisoned name is one that no operator could make. */
-/** @typedef {{ names: Map<string, Operand | null>, outer: Scope | null, later: Set<string> }} Scope */
+/**
+ * The tensors of a graph or subgraph that were made so far. null stands for one that no operator could make.
+ *
+ * @typedef {object} Scope
+ * @property {Map<string, Operand | null>} names
+ * @property {Scope | null} outer that of the graph around a subgraph
+ * @property {OnnxNode[]} nodes
+ * @property {number} position of the node that runs
+ * @property {Set<string> | null} later names that are not made yet, once somebody asks
+ */
 
 /** Elements that all constants of ConstantOfShape and Range may have together. */
 const MOST_FILLED = 2 ** 27;
 
 /** Elements, and multiplications of matrices, that folding may cost. */
 const MOST_WORK = 2 ** 26;
+
+/** Ops that compute nothing, so that truth values pass through them as well. */
+const MOVES = new Set(['reshape', 'transpose', 'expand', 'slice', 'concat', 'split']);
 
 /** A constant beyond this size is not folded into one that is more than twice as large. */
 const LARGE = 2 ** 20;
@@ -64,15 +75,16 @@ export class Trace {
    * @returns {Scope} which has every name that was made
    */
   run(graph, inputs, wanted) {
-    /** @type {Scope} */
-    const scope = { names: new Map(inputs), outer: this.scope, later: new Set() };
-    this.scope = scope;
     if (graph.sparse.length > 0) {
       throw new DynakernelError('ERR_ONNX', 'the model has sparse initializers, which are not read');
     }
-    const nodes = graph.nodes.map((/** @type {Message} */ node) => new OnnxNode(node, this.opset));
+    const nodes = graph.nodes.map((/** @type {Message} */ node) =>
+      new OnnxNode(node, node.opset ?? this.opset));
     const outputs = graph.outputs.map((/** @type {Message} */ output) => output.name ?? '');
-    const alive = findNeeded(nodes, [...outputs, ...wanted], this.needed);
+    /** @type {Scope} */
+    const scope = { names: new Map(inputs), outer: this.scope, nodes, position: 0, later: null };
+    this.scope = scope;
+    findNeeded(nodes, [...outputs, ...wanted], this.needed);
 
     const initializers = new Set();
     for (const tensor of graph.initializers) {
@@ -82,13 +94,13 @@ export class Trace {
       }
       initializers.add(name);
       if (!this.needed.has(name)) continue;
-      const { dtype, shape, data } = readTensor(tensor, 'the initializer');
+      const { dtype, shape, data } = readTensor(tensor, () => 'the initializer');
       scope.names.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
     }
-    for (const node of nodes) for (const name of node.outputs) scope.later.add(name);
     for (const node of nodes) {
-      if (alive.has(node)) this.runNode(node);
-      for (const name of node.outputs) scope.later.delete(name);
+      if (node.isNeeded) this.runNode(node);
+      if (scope.later) for (const name of node.outputs) scope.later.delete(name);
+      scope.position++;
     }
     this.scope = scope.outer;
     return scope;
@@ -125,14 +137,16 @@ export class Trace {
     const entry = node.domain === '' && Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : null;
     if (!entry) throw node.unsupported('');
     if (inputs.includes(undefined)) return []; // something before it is not supported, and said so
-    const [least, most, lowering] = entry;
     const operands = /** @type {(Operand | null)[]} */ (inputs);
-    while (operands.length > 0 && operands.at(-1) === null) operands.pop();
-    if (operands.length < least || operands.length > most || operands.slice(0, least).includes(null)) {
+    while (operands.length > 0 && operands[operands.length - 1] === null) operands.pop();
+    const least = entry[0];
+    const most = entry[1];
+    const missing = operands.indexOf(null);
+    if (operands.length < least || operands.length > most || (missing >= 0 && missing < least)) {
       const expected = least === most ? least : `${least} to ${most}`;
       throw node.error(`must have ${expected} inputs; it has ${operands.filter(Boolean).length}`);
     }
-    const made = lowering(node, operands, this);
+    const made = entry[2](node, operands, this);
     return Array.isArray(made) ? made : [made];
   }
 
@@ -141,7 +155,7 @@ export class Trace {
    * @param {Operand[]} results
    */
   checkOutputs(node, results) {
-    if (results.length === 0) return;
+    if (results.length === 0 || results.length >= node.outputs.length) return;
     const missing = node.outputs.findIndex((name, i) => i >= results.length && name !== '' && this.needed.has(name));
     if (missing >= 0) throw node.unsupported(`output ${missing + 1}, ${nameText(node.outputs[missing])}`);
   }
@@ -155,13 +169,15 @@ export class Trace {
    */
   nameResults(node, results, before) {
     const scope = /** @type {Scope} */ (this.scope);
-    node.outputs.forEach((name, i) => {
-      if (name === '') return;
+    for (let i = 0; i < node.outputs.length; i++) {
+      const name = node.outputs[i];
+      if (name === '') continue;
       if (scope.names.has(name)) throw node.error(`makes ${given(name)}, which an input or initializer is already`);
       scope.names.set(name, results[i] ?? null);
       const result = results[i];
       if (result && result.name === '') result.name = name;
-    });
+    }
+    if (this.builder.nodes.length === before) return; // all is folded
     const made = this.builder.nodes.slice(before);
     const main = made.filter((one) => one.op !== 'reshape').at(-1) ?? made.at(-1);
     for (const one of made) {
@@ -182,6 +198,7 @@ export class Trace {
       const found = scope.names.get(name);
       if (found) return found;
       if (found === null) return undefined;
+      scope.later ??= new Set(scope.nodes.slice(scope.position).flatMap((node) => node.outputs));
       if (scope.later.has(name)) {
         throw this.node.error(`uses ${given(name)} before a node makes it: the nodes are unsorted, or in a circle`);
       }
@@ -267,17 +284,21 @@ export class Trace {
    * @returns {Operand[]}
    */
   emitAll(op, inputs, attributes) {
-    const constants = inputs.filter((x) => x?.data);
-    if (constants.length === inputs.length) {
+    if (inputs.every((x) => x?.data)) {
       const folded = this.fold(op, /** @type {Operand[]} */ (inputs), attributes);
       if (folded) return [folded];
     }
     // a computed value is float32
     if (FOLD_ONLY.has(op)) throw this.node.unsupported('of a computed tensor');
-    for (const x of inputs) if (x && !isFloat(x.dtype)) throw this.node.unsupported(`computed ${x.dtype}`);
+    const isMove = MOVES.has(op);
+    for (const x of inputs) {
+      if (!x || isFloat(x.dtype) || (isMove && x.dtype === 'bool')) continue;
+      throw this.node.unsupported(`computed ${x.dtype}`);
+    }
+    const dtype = isMove && inputs[0]?.dtype === 'bool' ? 'bool' : 'float';
     const values = inputs.map((x) => x && this.valueOf(x));
     const outputs = this.builder.add(op, this.node.name, values, attributes);
-    return outputs.map((value) => ({ dtype: 'float', shape: value.shape, name: value.name, data: null, value }));
+    return outputs.map((value) => ({ dtype, shape: value.shape, name: value.name, data: null, value }));
   }
 
   /**
@@ -315,7 +336,7 @@ export class Trace {
   valueOf(operand) {
     if (operand.value) return operand.value;
     const { data, dtype, shape, name, stateName, stateShape } = operand;
-    if (!isFloat(dtype)) throw this.node.unsupported(`computes with ${dtype}`);
+    if (!isFloat(dtype) && dtype !== 'bool') throw this.node.unsupported(`computes with ${dtype}`);
     const floats = data instanceof Float32Array ? data : Float32Array.from(/** @type {Numbers} */ (data));
     const state = stateName !== undefined && data === floats ? { stateName, stateShape } : {};
     operand.value = this.builder.constant(floats, shape, name || `${this.node.name}/constant`, state);

@@ -1,6 +1,6 @@
 /** Activations: those of a network, and compositions of them. */
 import { isFloat } from '../tensors.js';
-import { steep } from './elementwise.js';
+import { steep } from './comparisons.js';
 
 /** @typedef {import('./table.js').Operand} Operand */
 /** @typedef {import('./table.js').OnnxNode} OnnxNode */

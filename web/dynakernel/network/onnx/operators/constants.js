@@ -2,6 +2,7 @@
 import { given } from '../../../errors.js';
 import { sizeOf } from '../../../shape.js';
 import { dtypeOf, isFloat } from '../tensors.js';
+import { isNotZero } from './comparisons.js';
 import { lengths } from './shapes.js';
 
 /** @typedef {import('../tensors.js').Dtype} Dtype */
@@ -38,7 +39,7 @@ export const CONSTANTS = {
     if (training && t.number(training, 'training_mode') !== 0) throw node.unsupported('in training mode');
     return x;
   }],
-  Cast: [1, 1, (node, [x], t) => cast(node, x, dtypeOf(node.int('to'), `the target of Cast ${given(node.name)}`), t)],
+  Cast: [1, 1, (node, [x], t) => cast(node, x, dtypeOf(node.int('to'), () => `the target of Cast ${given(node.name)}`), t)],
   CastLike: [2, 2, (node, [x, like], t) => cast(node, x, like.dtype, t)],
   If: [1, 1, branch],
 };
@@ -73,6 +74,7 @@ function cast(node, x, dtype, t) {
   if (x.data) return x.dtype === dtype ? x : t.emit('cast', [x], { dtype });
   if (isFloat(dtype)) return { ...x, dtype: 'float' }; // every number of a network is a float32
   if (dtype === x.dtype) return x;
+  if (dtype === 'bool') return isNotZero(x, t);
   throw node.unsupported(`to ${dtype} of a computed tensor`);
 }
 

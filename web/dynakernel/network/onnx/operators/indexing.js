@@ -15,6 +15,7 @@ export const INDEXING = {
   Concat: [1, Infinity, (node, inputs, t) =>
     concat(inputs, t.axis(node.int('axis', node.opset < 4 ? 1 : undefined), inputs[0].shape.length), t)],
   Gather: [2, 2, gather],
+  GatherND: [2, 2, gatherND],
   Pad: [1, 4, pad],
 };
 
@@ -128,15 +129,25 @@ function split(node, inputs, t) {
 }
 
 /**
- * Parts at places that are known: slices, put together if the places are no progression.
- *
  * @param {OnnxNode} node
  * @param {Operand[]} inputs
  * @param {Trace} t
  */
 function gather(node, [x, indices], t) {
   if (x.shape.length === 0) throw node.error('cannot take parts of a tensor without dimensions');
-  const axis = t.axis(node.int('axis', 0), x.shape.length);
+  return takeParts(node, x, t.axis(node.int('axis', 0), x.shape.length), indices, t);
+}
+
+/**
+ * Parts at places that are known: slices, put together if the places are no progression.
+ *
+ * @param {OnnxNode} node
+ * @param {Operand} x
+ * @param {number} axis
+ * @param {Operand} indices
+ * @param {Trace} t
+ */
+function takeParts(node, x, axis, indices, t) {
   const length = x.shape[axis];
   const places = t.numbers(indices, 'indices', x.data ? Infinity : 100_000);
   const wrong = places.find((place) => !(place >= -length && place < length));
@@ -158,6 +169,33 @@ function gather(node, [x, indices], t) {
   if (parts.length === 0) throw node.error('takes no elements');
   const all = parts.length === 1 ? parts[0] : t.emit('concat', parts, { axis });
   return t.reshape(all, [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]);
+}
+
+/**
+ * Parts at known places of several axes: places of the first axes as one.
+ *
+ * @param {OnnxNode} node
+ * @param {Operand[]} inputs
+ * @param {Trace} t
+ */
+function gatherND(node, [x, indices], t) {
+  const batch = node.int('batch_dims', 0);
+  if (batch !== 0) throw node.unsupported(`with ${batch} batch_dims`);
+  const depth = indices.shape.at(-1) ?? 0;
+  if (!(depth >= 1 && depth <= x.shape.length)) {
+    throw node.error(`takes places of ${depth} axes from a tensor of ${x.shape.length} dimensions`);
+  }
+  const places = t.numbers(indices, 'indices');
+  const axes = x.shape.slice(0, depth);
+  const flat = new Float64Array(places.length / depth);
+  places.forEach((place, i) => {
+    const length = axes[i % depth];
+    if (!(place >= -length && place < length)) throw node.error(`takes element ${place} of an axis of ${length}`);
+    const row = Math.floor(i / depth);
+    flat[row] = flat[row] * length + (place < 0 ? place + length : place);
+  });
+  const rest = x.shape.slice(depth);
+  return takeParts(node, t.reshape(x, [sizeOf(axes), ...rest]), 0, t.constant(flat, indices.shape.slice(0, -1), 'int64'), t);
 }
 
 /**

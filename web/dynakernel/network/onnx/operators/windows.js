@@ -20,6 +20,22 @@ const MAX_EXTENT = 2 ** 15;
 export function readWindows(node, shape, kernel) {
   const rank = shape.length - 2;
   if (rank !== 1 && rank !== 2) throw node.unsupported(`of ${rank} axes`);
+  const { stride, padding, dilation } = readAxes(node, shape, kernel);
+  const pair = (/** @type {number[]} */ values, /** @type {number} */ missing) =>
+    /** @type {Pair} */ (rank === 1 ? [missing, values[0]] : values);
+  const sides = /** @type {Padding} */ (rank === 1 ? [0, padding[0], 0, padding[1]] : padding);
+  return { kernel: pair(kernel, 1), stride: pair(stride, 1), padding: sides, dilation: pair(dilation, 1) };
+}
+
+/**
+ * The same for any number of axes; padding has those before first.
+ *
+ * @param {OnnxNode} node
+ * @param {number[]} shape
+ * @param {number[]} kernel
+ */
+export function readAxes(node, shape, kernel) {
+  const rank = shape.length - 2;
   const list = (/** @type {string} */ name, /** @type {number} */ length, /** @type {number} */ fallback,
     /** @type {number} */ least) => {
     const values = node.ints(name, new Array(length).fill(fallback));
@@ -45,10 +61,7 @@ export function readWindows(node, shape, kernel) {
   } else if (auto !== 'NOTSET' && auto !== '' && auto !== 'VALID') {
     throw node.error(`has the unknown auto_pad ${auto}`);
   }
-  const pair = (/** @type {number[]} */ values, /** @type {number} */ missing) =>
-    /** @type {Pair} */ (rank === 1 ? [missing, values[0]] : values);
-  const sides = /** @type {Padding} */ (rank === 1 ? [0, padding[0], 0, padding[1]] : padding);
-  return { kernel: pair(kernel, 1), stride: pair(stride, 1), padding: sides, dilation: pair(dilation, 1) };
+  return { stride, padding, dilation };
 }
 
 /**

@@ -1,0 +1,62 @@
+// Reads what the exporters of today write, and compares with PyTorch's outputs. tests/pytorch/export_fixtures.py makes
+// the fixtures and says what they are.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { parseSafetensors } from '../../../web/dynakernel/index.js';
+import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
+import { evaluate } from '../evaluate.mjs';
+import { assertClose, opsOf } from './support.mjs';
+
+const folder = new URL('../../fixtures/exporters/', import.meta.url);
+
+/** How many of an op every file of a network has. */
+const EXPECTED = {
+  block: { dynamicConv2d: 1, kernelAttention: 1 },
+  'dynamic-network': { dynamicConv2d: 4, kernelAttention: 4, channelShuffle: 1 },
+  dyconv: { dynamicConv2d: 1 },
+  condconv: { dynamicConv2d: 1 },
+  odconv: { conv2d: 6 },
+  mobile: { hardSwish: 3, hardSigmoid: 1, silu: 1 },
+  residual: { conv2d: 4, linear: 1 },
+  shuffle: { channelShuffle: 2, linear: 1, softmax: 1 },
+  transformer: { softmax: 1, gelu: 1 },
+  'fused-attention': { softmax: 2, gelu: 1 },
+  unet: { convTranspose2d: 1, resize: 3, averagePool: 1, maxPool: 1 },
+  'super-resolution': { prelu: 2, depthToSpace: 2, leakyRelu: 1, resize: 1 },
+  norms: { averagePool: 1, elu: 1 },
+  indexing: { conv2d: 1 },
+  blurred: { convTranspose2d: 1 },
+};
+
+/** The tensors of a fixture, by name. */
+const fixture = (file) => parseSafetensors(gunzipSync(readFileSync(new URL(file, folder))));
+
+const names = readdirSync(folder).map((file) => file.replace('.safetensors.gz', ''));
+
+test('every network has a fixture', () => assert.deepEqual(names.sort(), Object.keys(EXPECTED).sort()));
+
+for (const name of names) {
+  const tensors = fixture(`${name}.safetensors.gz`);
+  for (const key of Object.keys(tensors).filter((one) => one.startsWith('file.'))) {
+    test(`${name}, ${key.slice(5)}`, () => check(name, key, tensors));
+  }
+}
+
+function check(name, key, tensors) {
+  const kind = ['open.', 'batch.'].find((one) => key.endsWith(`-${one.slice(0, -1)}`)) ?? '';
+  const input = tensors[`${kind}input`];
+  const graph = readOnnx(tensors[key].data, { shapes: { x: input.shape } });
+  const { outputs } = evaluate(graph, { x: input.data });
+  assert.equal(graph.outputs.length, Object.keys(tensors).filter((one) => one.startsWith(`${kind}output.`)).length);
+  graph.outputs.forEach((output, i) => {
+    const expected = tensors[`${kind}output.${i}`];
+    assert.deepEqual(output.value.shape, expected.shape);
+    assertClose(outputs[output.name].data, expected.data, output.name);
+  });
+  const ops = opsOf(graph);
+  for (const [op, times] of Object.entries(EXPECTED[name])) {
+    assert.equal(ops.filter((one) => one === op).length, times, `${op} in ${ops.join(' ')}`);
+  }
+}

@@ -1,0 +1,161 @@
+/** Schedules: a network planned for one set of input sizes, and what is known about it. */
+import { checkStatus } from '../abi.js';
+import { describe } from './describe.js';
+
+/** @typedef {import('../abi.js').Algorithm} Algorithm */
+/** @typedef {import('../heap.js').CObject} CObject */
+/** @typedef {import('../heap.js').Heap} Heap */
+/** @typedef {import('./arguments.js').NamedShape} NamedShape */
+/** @typedef {import('./describe.js').Description} Description */
+/** @typedef {import('./graph.js').Graph} Graph */
+/** @typedef {import('./graph.js').NamedValue} NamedValue */
+/** @typedef {import('./graph.js').Value} Value */
+
+/**
+ * A layer of a network, after folding and fusing.
+ *
+ * @typedef {object} NetworkLayer
+ * @property {string} name that of the layer in PyTorch, or of the node in the file
+ * @property {string} op such as 'conv2d'; 'copy' if values are brought into another layout
+ * @property {number[]} output its shape
+ * @property {Algorithm | null} algorithm of a convolution
+ * @property {number} multiplyAdds multiplications with addition, for the whole batch
+ * @property {string[]} fused names of the layers that this one computes too
+ */
+
+/**
+ * Where the numbers of a value are after a run: among the library's kept values, in an input, or in a constant.
+ *
+ * @typedef {{ kept: number } | { input: number } | { constant: number }} Source
+ */
+
+/** @typedef {{ name: string, shape: number[], source: Source }} Readable a value that can be read after a run */
+
+/** @typedef {{ name: string, op: string, inputs: (number | undefined)[], outputs: number[] }} NodeSummary */
+
+/**
+ * @typedef {object} Schedule
+ * @property {CObject} object
+ * @property {NamedShape[]} inputs
+ * @property {NamedShape[]} outputs
+ * @property {Map<string, Readable>} kept
+ * @property {Map<string, Readable>} attention
+ * @property {NodeSummary[]} nodes inputs and outputs are numbers of values
+ * @property {number[][]} shapes of values
+ */
+
+/**
+ * A graph as the library and a schedule need it.
+ *
+ * @typedef {Description & Omit<Schedule, 'object'>} Plan
+ */
+
+/**
+ * @param {Graph} graph
+ * @returns {Plan}
+ */
+export function planGraph(graph) {
+  // the library keeps values that a node makes
+  const mixed = graph.nodes.filter(({ op }) => op === 'dynamicConv2d')
+    .map(({ name, inputs }) => ({ name, value: /** @type {Value} */ (inputs[1]) }));
+  const attentions = [...mixed, ...graph.attentions ?? []];
+  const readable = [...graph.keep, ...attentions];
+  const made = new Set(graph.nodes.flatMap((node) => node.outputs));
+  const keptValues = [...new Set(readable.map(({ value }) => value))].filter((value) => made.has(value));
+  const description = describe(graph, keptValues);
+  const sourceOf = (/** @type {Value} */ value) => (value.constant ? { constant: description.constants.indexOf(value) }
+    : made.has(value) ? { kept: keptValues.indexOf(value) } : { input: graph.inputs.indexOf(value) });
+  /** @type {(list: readonly NamedValue[]) => Map<string, Readable>} */
+  const byName = (list) => new Map(list.map(({ name, value }) =>
+    [name, { name, shape: value.shape, source: sourceOf(value) }]));
+
+  /** @type {number[][]} */
+  const shapes = [];
+  const nodes = graph.nodes.map(({ name, op, inputs, outputs }) => {
+    for (const { id, shape } of outputs) shapes[id] = shape;
+    return { name, op, inputs: inputs.map((value) => value?.id), outputs: outputs.map(({ id }) => id) };
+  });
+  return {
+    ...description, kept: byName(graph.keep), attention: byName(attentions), nodes, shapes,
+    inputs: graph.inputs.map(({ name, shape }) => ({ name, shape })),
+    outputs: graph.outputs.map(({ name, value: { shape } }) => ({ name, shape })),
+  };
+}
+
+/** What the library's errors mean for networks. */
+export const REASONS = {
+  ERR_CONFIG: 'the library refuses the description of a layer, or a convolution that no algorithm covers',
+  ERR_SHAPE: 'the library refuses the shapes of a layer',
+};
+
+/**
+ * Calls a function of the library with a description.
+ *
+ * @param {Heap} heap
+ * @param {Int32Array} words
+ * @param {string} what for messages
+ * @param {(description: number, length: number, result: number) => number} create writes a pointer to result
+ * @returns {number} the pointer
+ */
+export function createFrom(heap, words, what, create) {
+  return heap.scope((take) => {
+    const description = take(4 * words.length);
+    const result = take(4);
+    heap.words(description, words.length).set(words);
+    checkStatus(create(description, words.length, result), () => what, REASONS);
+    return heap.words(result, 1)[0] >>> 0;
+  });
+}
+
+/**
+ * @param {Heap} heap
+ * @param {number} network
+ * @param {Plan} plan
+ * @param {string} what for messages
+ * @returns {Schedule}
+ */
+export function createSchedule(heap, network, { words, constants: _, ...plan }, what) {
+  const pointer = createFrom(heap, words, what,
+    (description, length, result) => heap.c.dk_schedule_create(network, description, length, result));
+  return { ...plan, object: { pointer, destroy: 'dk_schedule_destroy' } };
+}
+
+/**
+ * @param {Heap} heap
+ * @param {Schedule} schedule
+ * @returns {NetworkLayer[]}
+ */
+export function layersOf(heap, { object: { pointer }, nodes, shapes }) {
+  const count = heap.c.dk_schedule_layers(pointer);
+  return heap.scope((take) => {
+    const struct = take(24); // dk_layer
+    return Array.from({ length: count }, (_, index) => {
+      heap.c.dk_schedule_layer(pointer, index, struct);
+      const [op, first, last, output, algorithm] = heap.words(struct, 5);
+      const [multiplyAdds] = heap.floats(struct + 20, 1);
+      const node = nodes[first];
+      return {
+        name: node.name, op: op === 0 ? 'copy' : node.op, output: [...shapes[output]],
+        algorithm: algorithm ? heap.algorithms[algorithm] : null, multiplyAdds, fused: fusedNames(nodes, first, last),
+      };
+    });
+  });
+}
+
+/**
+ * The names of the nodes after the first one, up to the last: each uses the output of the one before.
+ *
+ * @param {NodeSummary[]} nodes
+ * @param {number} first
+ * @param {number} last
+ */
+function fusedNames(nodes, first, last) {
+  const names = [];
+  let node = nodes[first];
+  for (let i = first + 1; i <= last; i++) {
+    if (!nodes[i].inputs.some((id) => id !== undefined && node.outputs.includes(id))) continue;
+    node = nodes[i];
+    names.push(node.name);
+  }
+  return names;
+}

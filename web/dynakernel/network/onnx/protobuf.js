@@ -78,8 +78,6 @@ class Decoder {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = 0;
     this.messages = 0;
-    /** Those of a short text. @type {number[]} */
-    this.characters = [];
   }
 
   /**
@@ -156,15 +154,10 @@ class Decoder {
    * @param {number} end
    */
   text(start, end) {
-    if (end - start > SHORT) return decoder.decode(this.bytes.subarray(start, end));
-    const characters = this.characters;
-    characters.length = end - start;
-    for (let i = start; i < end; i++) {
-      const byte = this.bytes[i];
-      if (byte > 127) return decoder.decode(this.bytes.subarray(start, end));
-      characters[i - start] = byte;
-    }
-    return String.fromCharCode.apply(null, characters);
+    const bytes = this.bytes.subarray(start, end);
+    let isPlain = end - start <= SHORT;
+    for (let i = 0; isPlain && i < bytes.length; i++) isPlain = bytes[i] < 128;
+    return isPlain ? String.fromCharCode.apply(null, /** @type {any} */ (bytes)) : decoder.decode(bytes);
   }
 
   /**

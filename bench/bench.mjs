@@ -12,6 +12,8 @@ const measurements = {
   compare: async (options) => options.browser
     ? (await import('./compare-browser.mjs')).compareInBrowser(options)
     : (await import('./compare-node.mjs')).compareInNode(options),
+  networks: async (options) => (await import('./networks/compare.mjs')).compareNetworks(options),
+  layers: async (options) => (await import('./networks/layers.mjs')).measureLayers(options),
   start: async (options) => (await import('./start.mjs')).measureStart(options),
   frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
   train: async (options) => (await import('./train.mjs')).measureTraining(options),

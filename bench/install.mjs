@@ -5,8 +5,8 @@ import { fail, root, run } from '../scripts/project.mjs';
 
 /** @param {readonly string[]} peers */
 export function installPeers(peers) {
-  // Nothing here installs PyTorch. onnxruntime-node also needs bench/, because protobufjs writes its model.
-  if (peers.some((peer) => peer !== 'pytorch')) install('bench', '200 MB');
+  // Nothing here installs PyTorch.
+  if (peers.some((peer) => !['pytorch', 'onnxruntime-node'].includes(peer))) install('bench', '200 MB');
   if (peers.includes('onnxruntime-node')) install('bench/native', '300 MB');
 }
 

@@ -5,7 +5,7 @@ import { fail, readArguments, root } from '../scripts/project.mjs';
 import { PACES } from '../web/bench/timing.js';
 import { readWorkloads } from '../web/bench/workload.js';
 
-export const usage = `usage: npm run bench [-- OPTION...]
+export const usage = `usage: npm run bench [-- OPTION... [FILE...]]
 
 Measures milliseconds of a forward pass in Node, beside onnxruntime-web and TensorFlow.js on wasm. All engines compute
 the same block; their outputs are compared, then they are timed in turn. Installs the other engines into
@@ -14,6 +14,10 @@ bench/node_modules. Prints a table and writes it and all figures to build/bench/
 Other measurements:
   --browser NAME    milliseconds in chromium or firefox, with 1 and with 2 threads
   --native          milliseconds in Node, beside onnxruntime-node, which is native code
+  --networks        milliseconds of whole networks, beside onnxruntime-web and onnxruntime-node: the ONNX files, or a
+                    Dite-HRNet-18. A file may say the sizes of its open inputs: model.onnx:x=1x3x320x320. Files without
+                    weights get random ones. With --start, from import to the first outputs
+  --layers          with --networks: the layers of dynakernel by time
   --start           from import to the first output map, in fresh processes, or in fresh pages with --browser
   --frame           a whole frame in Chromium: canvas pixels in, 3 to 8 channels, eight maps drawn; 512 x 512
   --train           milliseconds of a training step in Node, beside tfjs-cpu and, if Python has it, PyTorch
@@ -39,7 +43,9 @@ const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
 
 /**
  * @typedef {object} Options
- * @property {'compare' | 'start' | 'frame' | 'train' | 'planner'} mode
+ * @property {'compare' | 'networks' | 'layers' | 'start' | 'frame' | 'train' | 'planner'} mode
+ * @property {boolean} networks whole networks are measured
+ * @property {string[]} files of networks
  * @property {'' | 'chromium' | 'firefox'} browser
  * @property {string[]} peers
  * @property {number[]} threads each number is a comparison of its own
@@ -57,23 +63,32 @@ const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
 export function readOptions() {
   const flag = { type: 'boolean' };
   const text = { type: 'string' };
-  const { values } = readArguments(usage, {
-    browser: text, native: flag, start: flag, frame: flag, train: flag, planner: flag, fit: flag, refit: flag,
-    filter: text, workloads: text, peers: text, threads: text, simd: text, quick: flag, markdown: flag,
-    'no-build': flag,
-  });
+  const { values, positionals } = readArguments(usage, {
+    browser: text, native: flag, networks: flag, layers: flag, start: flag, frame: flag, train: flag, planner: flag,
+    fit: flag, refit: flag, filter: text, workloads: text, peers: text, threads: text, simd: text, quick: flag,
+    markdown: flag, 'no-build': flag,
+  }, true);
   const chosen = modes.filter((mode) => values[mode]);
   if (chosen.length > 1) refuse(`--${chosen.join(' and --')} are separate measurements`);
   const browser = oneOf('browser', values.browser ?? (values.frame ? 'chromium' : ''), ['', 'chromium', 'firefox']);
   if (browser && ['native', 'train', 'planner'].includes(chosen[0])) {
     refuse(`--${chosen[0]} runs in Node: leave out --browser`);
   }
+  if (values.layers && !values.networks) refuse('--layers goes with --networks');
+  if (values.layers && (browser || values.start)) refuse('--layers runs in Node, and alone');
+  if (values.networks && chosen.some((mode) => mode !== 'start')) {
+    refuse(`--networks and --${chosen[0]} are separate measurements`);
+  }
+  if (positionals.length > 0 && !values.networks) refuse(`files go with --networks; got ${positionals.join(' ')}`);
   if ((values.fit || values.refit) && chosen[0] !== 'planner') refuse('--fit and --refit go with --planner');
   if (values.frame && browser !== 'chromium') refuse('--frame runs in Chromium');
 
-  const mode = /** @type {const} */ (['start', 'frame', 'train', 'planner']).find((name) => values[name]) ?? 'compare';
+  const mode = /** @type {const} */ (['layers', 'start', 'networks', 'frame', 'train', 'planner'])
+    .find((name) => values[name]) ?? 'compare';
   return {
     mode,
+    networks: values.networks === true,
+    files: positionals,
     browser,
     peers: readPeers(values, browser),
     threads: readThreads(values, mode, browser),
@@ -89,7 +104,7 @@ export function readOptions() {
 }
 
 function readPeers(values, browser) {
-  if (values.planner || values.peers === 'none') return [];
+  if (values.planner || values.layers || values.peers === 'none') return [];
   const { usual, able } = peersOf(values, browser);
   const names = values.peers?.split(',') ?? usual;
   for (const name of names) oneOf('peers', name, able);
@@ -99,13 +114,17 @@ function readPeers(values, browser) {
 /** The default peers of each measurement, and all its possible peers. */
 function peersOf(values, browser) {
   if (values.train) return { usual: trainers, able: trainers };
+  if (values.networks) {
+    const able = browser ? ['onnxruntime-web'] : ['onnxruntime-web', 'onnxruntime-node'];
+    return { usual: able, able };
+  }
   if (values.start) return { usual: ['onnxruntime-web'], able: ['onnxruntime-web'] };
   const able = browser ? web : [...web, 'onnxruntime-node'];
   return { usual: values.native ? ['onnxruntime-node'] : values.frame ? ['onnxruntime-web'] : web, able };
 }
 
 function readThreads(values, mode, browser) {
-  if (values.threads === undefined) return browser && mode === 'compare' ? [1, 2] : [1];
+  if (values.threads === undefined) return browser && ['compare', 'networks'].includes(mode) ? [1, 2] : [1];
   const threads = Number(values.threads);
   if (!Number.isInteger(threads) || threads < 1) {
     refuse(`--threads: expected a whole number, 1 or more; got '${values.threads}'`);

@@ -1,4 +1,4 @@
-/** onnxruntime as an engine of the benchmark. It runs the block as an ONNX model, with all graph optimisations. */
+/** onnxruntime as an engine of the benchmark. It runs ONNX models with all graph optimisations. */
 import { onnxModel } from './onnx-graph.js';
 
 /** @typedef {import('../../web/bench/engine.js').Engine} Engine */
@@ -32,6 +32,10 @@ export function onnxruntimeNode(ort, { threads }) {
  * @returns {Engine}
  */
 function engine(ort, id, threads, version, options) {
+  /** @param {Uint8Array} model */
+  const open = (model) => ort.InferenceSession.create(model, {
+    ...options, graphOptimizationLevel: 'all', logSeverityLevel: 3, // errors, and no warnings about the model
+  });
   return {
     id,
     version,
@@ -39,8 +43,8 @@ function engine(ort, id, threads, version, options) {
     close() {},
     async prepare(workload, { input, state }) {
       const { N, C, H, W } = workload;
-      const model = await onnxModel(workload, state);
-      const session = await ort.InferenceSession.create(model, { ...options, graphOptimizationLevel: 'all' });
+      const model = onnxModel(workload, state);
+      const session = await open(model);
       const x = new ort.Tensor('float32', input, [N, C, H, W]);
       /** @type {Float32Array} */
       let output;
@@ -50,6 +54,20 @@ function engine(ort, id, threads, version, options) {
           output = (await session.run({ x })).y.data;
         },
         output: () => output,
+        dispose: () => session.release(),
+      };
+    },
+    async prepareNetwork({ bytes, inputs }, numbers) {
+      const session = await open(/** @type {Uint8Array} */ (bytes));
+      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, shape]) =>
+        [name, new ort.Tensor('float32', numbers[name], shape)]));
+      /** @type {{ [name: string]: { data: Float32Array } }} */
+      let outputs;
+      return {
+        async run() {
+          outputs = await session.run(feeds);
+        },
+        output: () => session.outputNames.map((name) => outputs[name].data),
         dispose: () => session.release(),
       };
     },

@@ -8,6 +8,8 @@
  *   SMALL             For functions that run a few times a call, or work on a few numbers. LLVM at -O2
  *                     unrolls their loops, which makes the download larger and nothing faster.
  *
+ *   SMALL_FILE        SMALL for all functions from here to SMALL_FILE_END.
+ *
  *   APART             For functions that LLVM must not inline. Rare work inside a fast loop takes registers
  *                     from the loop and is compiled for speed. Large or fast work inside a SMALL caller is
  *                     compiled for size.
@@ -33,8 +35,12 @@
 
 #if defined(__clang__)
 #define SMALL __attribute__((minsize))
+#define SMALL_FILE _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
+#define SMALL_FILE_END _Pragma("clang attribute pop")
 #else
 #define SMALL
+#define SMALL_FILE
+#define SMALL_FILE_END
 #endif
 
 #endif

@@ -59,7 +59,8 @@ static void direct_convolve(const convolution *work) {
                                 .offset = offset,
                                 .y_plane = work->y_channel,
                                 .rows = rows,
-                                .Wo = shape->Wo};
+                                .Wo = shape->Wo,
+                                .clamp = work->steps->clamp};
       for (int32_t block = group_first_block(work, g); block < group_end_block(work, g); block++) {
         /* Mix the kernels of eight output channels. */
         const channel_block channels_out = kernels_block(kernels, block);
@@ -98,7 +99,7 @@ SMALL static double direct_cost(const geometry *shape) {
 const algorithm direct_algorithm = {.id = DK_ALGORITHM_DIRECT,
                                     .name = "direct",
                                     .tile = 1,
-                                    .prefix = PREFIX_SCALE,
+                                    .prefix = PREFIX_SCALE | PREFIX_CLAMP,
                                     .covers = direct_covers,
                                     .cost = direct_cost,
                                     .workspace = direct_workspace,

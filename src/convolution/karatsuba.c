@@ -115,6 +115,7 @@ typedef struct karatsuba_lanes {
   const float *u, *bias; /* of the first output channel */
   float *y;
   size_t y_plane, y_row;
+  clamp clamp;
 } karatsuba_lanes;
 
 /* COLUMNS columns; input and y are the first one's. Apart from karatsuba_convolve, which is compiled for
@@ -140,6 +141,11 @@ APART static void karatsuba_convolve_columns(const karatsuba_lanes *some, const 
       sum[m][1] = start[m][1];
     }
     add_taps(CHANNELS, COLUMNS / 4, input, offset, u, row_taps, sum);
+    if (some->clamp.used) {
+      const v128_t low = wasm_f32x4_splat(some->clamp.low), high = wasm_f32x4_splat(some->clamp.high);
+      for (int m = 0; m < CHANNELS; m++)
+        for (int j = 0; j < COLUMNS / 4; j++) sum[m][j] = clamp_vector(sum[m][j], low, high);
+    }
     float *out = y;
     for (int m = 0; m < CHANNELS && m < some->lanes; m++, out += some->y_plane) {
       wasm_v128_store(out, sum[m][0]);
@@ -183,7 +189,8 @@ SMALL static void karatsuba_convolve(const convolution *work) {
                               .channels = layout.channels,
                               .rows = min_i32(2, work->end_row - oy),
                               .y_plane = work->y_channel,
-                              .y_row = (size_t)shape->Wo};
+                              .y_row = (size_t)shape->Wo,
+                              .clamp = work->steps->clamp};
       for (int32_t block = first_block; block < end_block; block++) {
         const channel_block channels = kernels_block(work->kernels, block);
         for (int32_t lane = 0; lane < channels.count; lane += CHANNELS) {
@@ -226,7 +233,7 @@ const algorithm karatsuba_algorithm = {.id = DK_ALGORITHM_KARATSUBA,
                                        .name = "karatsuba",
                                        .family = DK_ALGORITHM_TOOMCOOK,
                                        .tile = 2,
-                                       .prefix = PREFIX_SCALE,
+                                       .prefix = PREFIX_SCALE | PREFIX_CLAMP,
                                        .covers = karatsuba_covers,
                                        .cost = karatsuba_cost,
                                        .workspace = karatsuba_workspace,

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "inner/matmul.h"
+#include "inner/matmul_lanes.h"
 #include "inner/pad.h"
 
 enum {
@@ -23,10 +24,12 @@ enum {
   MOST_COPY = 1024 * 1024 / 4,   /* floats of a copy with so many pixels: fits the second-level cache */
   LEAST_LARGE = 64,              /* pixels of a panel whose copy would not fit */
   COLUMNS = MATMUL_COLUMNS,
+  LEAST_PIXELS = 4,            /* of a product whose vectors hold pixels */
   PRODUCT_BLOCKS = 3,          /* of a product: 24 rows, four tiles of six (inner/matmul.c) */
   MOST_MIXED = 256 * 1024 / 4, /* floats of mixed kernels that are kept */
   CACHE_SETS = 64,             /* of the first-level cache */
   CACHE_WAYS = 8,
+  FEW_OUTPUTS = 2,  /* the panel is then read once, and a copy costs more than it saves */
   LINE_FLOATS = 16, /* of a cache line, on the processors with the shortest */
   PAGES = 64,       /* whose addresses the processor has at hand (the first-level TLB) */
   PAGE_FLOATS = 4096 / 4,
@@ -61,7 +64,9 @@ static panels_layout panels_layout_of(const geometry *shape) {
   const int32_t pixels = shape->Ho * shape->Wo;
   const bool gathered = geometry_taps(shape) > 1 || shape->stride_h > 1 || shape->stride_w > 1 ||
                         shape->top > 0 || shape->left > 0 || shape->bottom > 0 || shape->right > 0;
-  const bool copied = gathered || pixels < COLUMNS || panels_scattered(shape->C / shape->G, pixels);
+  const bool reread = shape->O / shape->G > FEW_OUTPUTS;
+  const bool narrow = pixels < COLUMNS && pixels >= LEAST_PIXELS;
+  const bool copied = gathered || narrow || (reread && panels_scattered(shape->C / shape->G, pixels));
   const int32_t least = max_i32(min_i32(LEAST_PANEL, panels_fitting(shape, MOST_COPY)), LEAST_LARGE);
   int32_t panel = max_i32(panels_fitting(shape, copied ? COPY_FLOATS : PANEL_FLOATS), least);
   panel = min_i32(panel, pixels);
@@ -138,18 +143,22 @@ static const float *panels_kernels(const convolution *work, int32_t first, int32
   return w;
 }
 
+/* The prefix's operand for output channel o from pixel `first` on, or NULL. */
+static const float *panels_operand(const convolution *work, int32_t o, int32_t first) {
+  const epilogue_prefix *steps = work->steps;
+  if (!steps->operand) return NULL;
+  return steps->operand + (ptrdiff_t)work->sample * steps->stride[0] + (ptrdiff_t)o * steps->stride[1] +
+         first;
+}
+
 /* The product for some blocks and the panel of pixels first .. first + columns - 1, which begins at x. */
 static void panels_multiply(const convolution *work, int32_t block, int32_t blocks, const float *w,
                             const float *x, size_t x_row, int32_t first, int32_t columns) {
   const epilogue_prefix *steps = work->steps;
   const channel_block last = kernels_block(work->kernels, block + blocks - 1);
   const int32_t o = kernels_block(work->kernels, block).first, count = last.first + last.count - o;
-  const float *operand = NULL;
   float bias[PRODUCT_BLOCKS * LANES], *y = work->y + o * work->y_channel + first;
   for (int32_t i = 0; i < blocks; i++) convolution_bias(work, block + i, bias + i * LANES);
-  if (steps->operand)
-    operand =
-        steps->operand + (ptrdiff_t)work->sample * steps->stride[0] + (ptrdiff_t)o * steps->stride[1] + first;
 
   matmul(&(matmul_operands){.w = w,
                             .w_block = (size_t)work->kernels->depth * LANES,
@@ -161,10 +170,35 @@ static void panels_multiply(const convolution *work, int32_t block, int32_t bloc
                             .count = count,
                             .y = y,
                             .y_row = work->y_channel,
-                            .operand = operand,
+                            .operand = panels_operand(work, o, first),
                             .operand_row = steps->stride[1],
                             .clamp = steps->clamp});
   for (int32_t i = 0; i < count; i++) convolution_finish(work, o + i, (size_t)first, (size_t)columns);
+}
+
+/* The same for so few pixels that vectors hold output channels instead. */
+static void panels_multiply_few(const convolution *work, int32_t block, const float *w, const float *x,
+                                size_t x_row, int32_t first, int32_t pixels) {
+  const channel_block channels = kernels_block(work->kernels, block);
+  float bias[LANES], *y = work->y + channels.first * work->y_channel + first;
+  convolution_bias(work, block, bias);
+  matmul_lanes(&(matmul_lanes_operands){.w = w,
+                                        .bias = bias,
+                                        .x = x,
+                                        .x_row = 1,
+                                        .x_step = (ptrdiff_t)x_row,
+                                        .depth = work->kernels->depth,
+                                        .rows = pixels,
+                                        .count = channels.count,
+                                        .y = y,
+                                        .y_row = 1,
+                                        .y_step = (ptrdiff_t)work->y_channel});
+  for (int32_t i = 0; i < channels.count; i++, y += work->y_channel) {
+    const float *operand = panels_operand(work, channels.first + i, first);
+    for (int32_t j = 0; j < pixels; j++)
+      y[j] = clamp_float(operand ? y[j] + operand[j] : y[j], &work->steps->clamp);
+    convolution_finish(work, channels.first + i, (size_t)first, (size_t)pixels);
+  }
 }
 
 void panels_convolve(const algorithm *chosen, const convolution *work) {
@@ -192,7 +226,8 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
 
     for (int32_t begin = work->first_row * shape->Wo; begin < end; begin += layout.pixels) {
       /* A last panel that is read in place, narrower than the 8 columns of the product, begins earlier. */
-      const int32_t first = layout.copied ? begin : min_i32(begin, end - COLUMNS);
+      const bool whole = layout.copied || layout.pixels < LEAST_PIXELS;
+      const int32_t first = whole ? begin : min_i32(begin, end - COLUMNS);
       const int32_t columns = min_i32(begin + layout.pixels, end) - first;
       if (layout.copied) panels_copy(shape, &layout, group_x, x_plane, first, columns, copy);
       const float *x = layout.copied ? copy : group_x + first;
@@ -203,7 +238,11 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
         const int32_t blocks = min_i32(step, end_block - block);
         const float *some =
             all ? w + (block - first_block) * block_floats : panels_kernels(work, block, blocks, mixed);
-        panels_multiply(work, block, blocks, some, x, x_row, first, columns);
+        if (columns >= LEAST_PIXELS)
+          panels_multiply(work, block, blocks, some, x, x_row, first, columns);
+        else
+          for (int32_t i = 0; i < blocks; i++)
+            panels_multiply_few(work, block + i, some + i * block_floats, x, x_row, first, columns);
       }
     }
   }

@@ -53,6 +53,7 @@ typedef struct toomcook_lanes {
   const float *v, *u, *bias;                         /* of the first output channel */
   float *products, *y;
   size_t y_plane, y_row;
+  const clamp *bounds;
 } toomcook_lanes;
 
 static toomcook_layout toomcook_layout_of(const geometry *shape) {
@@ -186,12 +187,12 @@ static void toomcook_convolve_lanes(const toomcook_layout *layout, const toomcoo
     /* At stride 2, transform the odd phase back first, in place. */
     if (some->stride == 2) {
       odd = products + toom->n * layout->m_row;
-      toomcook_outputs(&toom[1], odd, layout->m_row, NULL, 0, round_up_i32(some->columns, 4), TOOM_TILE, odd,
-                       layout->m_row);
+      toomcook_outputs(&toom[1], odd, layout->m_row, NULL, 0, NULL, round_up_i32(some->columns, 4), TOOM_TILE,
+                       odd, layout->m_row);
     }
     /* Transform back; add the odd phase and the bias. */
-    toomcook_outputs(toom, products, layout->m_row, odd, some->bias[lane], some->columns, some->rows,
-                     some->y + lane * some->y_plane, some->y_row);
+    toomcook_outputs(toom, products, layout->m_row, odd, some->bias[lane], some->bounds, some->columns,
+                     some->rows, some->y + lane * some->y_plane, some->y_row);
   }
 }
 
@@ -251,7 +252,8 @@ static void toomcook_convolve(const convolution *work) {
                                .v = v,
                                .products = space + layout.products,
                                .y_plane = work->y_channel,
-                               .y_row = (size_t)shape->Wo};
+                               .y_row = (size_t)shape->Wo,
+                               .bounds = &work->steps->clamp};
         /* Compute one or four output channels at a time from them. */
         for (int32_t i = 0; i < blocks; i++) {
           const channel_block block = kernels_block(work->kernels, first_block + i);
@@ -306,7 +308,7 @@ SMALL static double toomcook_cost(const geometry *shape) {
 const algorithm toomcook_algorithm = {.id = DK_ALGORITHM_TOOMCOOK,
                                       .name = "toomcook",
                                       .tile = TOOM_TILE,
-                                      .prefix = PREFIX_SCALE,
+                                      .prefix = PREFIX_SCALE | PREFIX_CLAMP,
                                       .specialised = true,
                                       .covers = toomcook_covers,
                                       .cost = toomcook_cost,

@@ -69,7 +69,7 @@ static bool toomcook_depthwise_convolve_channel(const convolution *work,
                                             .y_row = layout->m_row});
 
     /* Transform back. */
-    toomcook_outputs(toom, products, layout->m_row, NULL, bias, shape->Wo,
+    toomcook_outputs(toom, products, layout->m_row, NULL, bias, &work->steps->clamp, shape->Wo,
                      min_i32(TOOM_TILE, work->end_row - oy), y + (size_t)oy * shape->Wo, (size_t)shape->Wo);
   }
   return true;
@@ -133,7 +133,7 @@ const algorithm toomcook_depthwise_algorithm = {.id = DK_ALGORITHM_TOOMCOOK_DEPT
                                                 .name = "toomcook_depthwise",
                                                 .family = DK_ALGORITHM_TOOMCOOK,
                                                 .tile = TOOM_TILE,
-                                                .prefix = PREFIX_SCALE,
+                                                .prefix = PREFIX_SCALE | PREFIX_CLAMP,
                                                 .specialised = true,
                                                 .covers = toomcook_depthwise_covers,
                                                 .cost = toomcook_depthwise_cost,

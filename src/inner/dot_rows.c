@@ -2,8 +2,6 @@
  * to a vector of the results. */
 #include "inner/dot_rows.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/sizes.h"
 #include "inner/transpose.h"
@@ -12,10 +10,6 @@ void dot_rows(const float *a, ptrdiff_t a_row, const float *b, int32_t rows, int
               ptrdiff_t y_row) {
   DK_ASSERT(rows >= 1 && depth >= 1);
   const int32_t whole = depth / 4 * 4;
-  const size_t rest = sizeof(float) * (size_t)(depth - whole);
-  float b_rest[4] = {0};
-  memcpy(b_rest, b + whole, rest);
-
   for (int32_t first = 0; first < rows; first += 4, a += 4 * a_row, y += 4 * y_row) {
     /* Of fewer than four rows the last is computed several times. */
     const int32_t count = min_i32(rows - first, 4);
@@ -31,22 +25,18 @@ void dot_rows(const float *a, ptrdiff_t a_row, const float *b, int32_t rows, int
       sum[2] = madd(value, wasm_v128_load(a2 + k), sum[2]);
       sum[3] = madd(value, wasm_v128_load(a3 + k), sum[3]);
     }
-    if (rest) {
-      const float *const row[4] = {a0 + whole, a1 + whole, a2 + whole, a3 + whole};
-      for (int i = 0; i < 4; i++) {
-        float a_rest[4] = {0};
-        memcpy(a_rest, row[i], rest);
-        sum[i] = madd(wasm_v128_load(b_rest), wasm_v128_load(a_rest), sum[i]);
-      }
-    }
     transpose4(sum);
-    const v128_t result = wasm_f32x4_add(wasm_f32x4_add(sum[0], sum[1]), wasm_f32x4_add(sum[2], sum[3]));
+    v128_t result = wasm_f32x4_add(wasm_f32x4_add(sum[0], sum[1]), wasm_f32x4_add(sum[2], sum[3]));
+#pragma clang loop unroll(disable)
+    for (int32_t k = whole; k < depth; k++)
+      result = madd(wasm_v128_load32_splat(b + k), wasm_f32x4_make(a0[k], a1[k], a2[k], a3[k]), result);
     if (y_row == 1 && count == 4) {
       wasm_v128_store(y, result);
       continue;
     }
     float results[4];
     wasm_v128_store(results, result);
+#pragma clang loop unroll(disable)
     for (int32_t i = 0; i < count; i++) y[i * y_row] = results[i];
   }
 }

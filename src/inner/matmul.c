@@ -27,11 +27,7 @@ APART SMALL static void matmul_store_narrow(const matmul_operands *work, const f
     for (int32_t j = 0; j < columns; j++) {
       float sum = sums[j];
       if (work->operand) sum += work->operand[m * work->operand_row + column + j];
-      if (work->clamp.used) {
-        sum = sum < work->clamp.low ? work->clamp.low : sum;
-        sum = sum > work->clamp.high ? work->clamp.high : sum;
-      }
-      work->y[m * work->y_row + column + j] = sum;
+      work->y[m * work->y_row + column + j] = clamp_float(sum, &work->clamp);
     }
 }
 

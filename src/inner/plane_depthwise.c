@@ -18,8 +18,13 @@
 
 enum { ROWS = DEPTHWISE_ROWS, COLUMNS = DEPTHWISE_COLUMNS };
 
-/* Stores the first `columns` columns of `width` vectors to y. */
-INLINE void plane_depthwise_store(const int width, const v128_t *sum, int32_t columns, float *y) {
+/* Clamps the sums, and stores the first `columns` columns of `width` vectors to y. */
+INLINE void plane_depthwise_store(const int width, const clamp *clamp, v128_t *sum, int32_t columns,
+                                  float *y) {
+  if (clamp->used) {
+    const v128_t low = wasm_f32x4_splat(clamp->low), high = wasm_f32x4_splat(clamp->high);
+    for (int v = 0; v < width; v++) sum[v] = clamp_vector(sum[v], low, high);
+  }
   if (columns >= 4 * width) {
     for (int v = 0; v < width; v++) wasm_v128_store(y + 4 * v, sum[v]);
   } else {
@@ -79,7 +84,8 @@ INLINE void plane_depthwise_shared(const int width, const depthwise_strip *strip
 #undef ADD_ROW
 
   float *y = strip->y + (size_t)row * strip->Wo + column;
-  for (int i = 0; i < ROWS; i++, y += strip->Wo) plane_depthwise_store(width, sum[i], columns, y);
+  for (int i = 0; i < ROWS; i++, y += strip->Wo)
+    plane_depthwise_store(width, &strip->clamp, sum[i], columns, y);
 }
 
 /* ------------------------------------------------------------------------------------- any */
@@ -104,7 +110,8 @@ INLINE void plane_depthwise_any(const int height, const int width, const depthwi
   }
 
   float *y = strip->y + (size_t)row * strip->Wo + column;
-  for (int i = 0; i < height; i++, y += strip->Wo) plane_depthwise_store(width, sum[i], columns, y);
+  for (int i = 0; i < height; i++, y += strip->Wo)
+    plane_depthwise_store(width, &strip->clamp, sum[i], columns, y);
 }
 
 /* ------------------------------------------------------------------------------------------ */

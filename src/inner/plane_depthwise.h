@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "inner/prefix.h"
+
 enum { DEPTHWISE_ROWS = 4, DEPTHWISE_COLUMNS = 8 }; /* the register block, of outputs */
 
 typedef struct depthwise_strip {
@@ -15,6 +17,7 @@ typedef struct depthwise_strip {
   float bias;
   float *y; /* [rows, Wo], written */
   int32_t rows, Wo;
+  clamp clamp;
 } depthwise_strip;
 
 /* Convolves a strip of the channel, with any kernel, stride and dilation. */

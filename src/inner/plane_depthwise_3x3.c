@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <math.h>
+
 #include "base/assert.h"
 #include "base/attributes.h"
 #include "base/geometry.h"
@@ -59,54 +61,60 @@ INLINE v128_t plane_depthwise_3x3_dot(const v128_t *w, const v128_t tap[3]) {
   return madd(w[2], tap[2], madd(w[1], tap[1], wasm_f32x4_mul(w[0], tap[0])));
 }
 
-/* Output columns column .. column + 3 of output rows first .. end - 1. `upper` is the sum of the next output
- * row; with stride 1, `lower` is that of the row after it. With stride 1 an input row is the third row of
- * taps of one output row, the second of the next and the first of the one after. With stride 2 every other
- * input row is the third of one output row and the first of the next; the rows between are second rows. */
-INLINE void plane_depthwise_3x3_roll(const int stride, const edges edge, const depthwise_3x3_plane *plane,
-                                     int32_t first, int32_t end, int32_t column) {
-  const v128_t bias = wasm_f32x4_splat(plane->bias);
+/* Output columns column .. column + 3 of output rows first .. end - 1 of a channel. `upper` is the sum of the
+ * next output row; with vertical stride 1, `lower` is that of the row after it. With vertical stride 1 an
+ * input row is the third row of taps of one output row, the second of the next and the first of the one
+ * after. With stride 2 every other input row is the third of one output row and the first of the next; the
+ * rows between are second rows. The clamp has no effect if none is wanted: two operations of thirty. */
+INLINE void plane_depthwise_3x3_roll(const int stride_w, const edges edge, const depthwise_3x3_planes *planes,
+                                     int32_t channel, int32_t first, int32_t end, int32_t column) {
+  const int32_t stride_h = planes->stride_h;
+  const v128_t bias = wasm_v128_load32_splat(planes->bias + channel);
+  const v128_t low = wasm_f32x4_splat(planes->clamp.used ? planes->clamp.low : -INFINITY);
+  const v128_t high = wasm_f32x4_splat(planes->clamp.used ? planes->clamp.high : INFINITY);
   v128_t w[9], tap[3];
-  for (int i = 0; i < 9; i++) w[i] = wasm_v128_load32_splat(plane->weight + i * LANES);
+  for (int i = 0; i < 9; i++) w[i] = wasm_v128_load32_splat(planes->weight + channel + i * LANES);
 
-  /* Copies: the compiler must assume that a store changes *plane. */
-  const int32_t W = plane->W, Wo = plane->Wo;
+  /* Copies: the compiler must assume that a store changes *planes. */
+  const int32_t W = planes->W, Wo = planes->Wo;
   /* The input row of the first row of taps. */
-  const int32_t top = first * stride - plane->top;
-  const float *x = plane->x + (edge.left ? 0 : column * stride - plane->left);
-  float *y = plane->y + (size_t)first * Wo + column;
+  const int32_t top = first * stride_h - planes->top;
+  const float *x =
+      planes->x + channel * planes->x_channel + (edge.left ? 0 : column * stride_w - planes->left);
+  float *y = planes->y + channel * planes->y_channel + (size_t)first * Wo + column;
 
   v128_t upper = bias, lower = bias;
   /* If the first row of taps is above the image, x points to the second row. */
   if (top >= 0) {
     x += (size_t)top * W;
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     upper = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     x += W;
   }
-  if (stride == 1) {
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
+  if (stride_h == 1) {
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
     lower = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
   }
 
   /* The output rows whose third row of taps is not below the image. */
-  const int32_t below = (plane->H - 3 - top + stride) / stride;
+  const int32_t below = (planes->H - 3 - top + stride_h) / stride_h;
   const int32_t rows = end - first < below ? end - first : below;
-  /* With stride 2, x points to the second row of taps of the first output row already. */
+  /* With vertical stride 2, x points to the second row of taps of the first output row already. */
   int32_t step = 0;
 #pragma clang loop unroll(disable)
   for (float *const last = y + (ptrdiff_t)rows * Wo; y < last; y += Wo) {
-    if (stride == 2) {
+    if (stride_h == 2) {
       x += step;
-      plane_depthwise_3x3_taps(stride, edge, x, tap);
+      plane_depthwise_3x3_taps(stride_w, edge, x, tap);
       step = W;
       upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
     }
     x += W;
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
-    wasm_v128_store(y, wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 6, tap)));
-    if (stride == 2) {
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
+    const v128_t sum = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 6, tap));
+    wasm_v128_store(y, clamp_vector(sum, low, high));
+    if (stride_h == 2) {
       upper = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     } else {
       upper = wasm_f32x4_add(lower, plane_depthwise_3x3_dot(w + 3, tap));
@@ -115,62 +123,50 @@ INLINE void plane_depthwise_3x3_roll(const int stride, const edges edge, const d
   }
   if (rows == end - first) return;
   /* The last output row has no third row of taps. */
-  if (stride == 2) {
+  if (stride_h == 2) {
     x += step;
-    plane_depthwise_3x3_taps(stride, edge, x, tap);
+    plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
   }
-  wasm_v128_store(y, upper);
+  wasm_v128_store(y, clamp_vector(upper, low, high));
 }
 
-static void plane_depthwise_3x3_inner_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(1, (edges){false, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_left_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                       int32_t column) {
-  plane_depthwise_3x3_roll(1, (edges){true, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_right_1(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(1, (edges){false, true}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_inner_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(2, (edges){false, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_left_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                       int32_t column) {
-  plane_depthwise_3x3_roll(2, (edges){true, false}, plane, first, end, column);
-}
-static void plane_depthwise_3x3_right_2(const depthwise_3x3_plane *plane, int32_t first, int32_t end,
-                                        int32_t column) {
-  plane_depthwise_3x3_roll(2, (edges){false, true}, plane, first, end, column);
-}
+/* The same for all channels. */
+#define ROLL(name, stride_w, left, right)                                                                    \
+  static void plane_depthwise_3x3_##name##_##stride_w(const depthwise_3x3_planes *planes, int32_t first,     \
+                                                      int32_t end, int32_t column) {                         \
+    for (int32_t channel = 0; channel < planes->channels; channel++)                                         \
+      plane_depthwise_3x3_roll(stride_w, (edges){left, right}, planes, channel, first, end, column);         \
+  }
+ROLL(inner, 1, false, false)
+ROLL(left, 1, true, false)
+ROLL(right, 1, false, true)
+ROLL(inner, 2, false, false)
+ROLL(left, 2, true, false)
+ROLL(right, 2, false, true)
+#undef ROLL
 
-void depthwise_3x3_convolve(const depthwise_3x3_plane *plane) {
-  DK_ASSERT((plane->stride == 1 || plane->stride == 2) && plane->Wo > 4);
-  DK_ASSERT((plane->top == 0 || plane->top == 1) && (plane->left == 0 || plane->left == 1));
-  DK_ASSERT(0 <= plane->first_row && plane->first_row < plane->end_row);
+void depthwise_3x3_convolve(const depthwise_3x3_planes *planes) {
+  DK_ASSERT((planes->stride_h == 1 || planes->stride_h == 2) && planes->Wo > 4);
+  DK_ASSERT(planes->stride_w == 1 || planes->stride_w == 2);
+  DK_ASSERT((planes->top == 0 || planes->top == 1) && (planes->left == 0 || planes->left == 1));
+  DK_ASSERT(0 <= planes->first_row && planes->first_row < planes->end_row);
+  DK_ASSERT(planes->channels >= 1 && planes->channels <= LANES);
   /* A table keeps these separate functions (base/attributes.h says why). */
   enum { INNER, LEFT, RIGHT };
-  static void (*const by_stride[][3])(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) = {
-      [1] = {[INNER] = plane_depthwise_3x3_inner_1,
-             [LEFT] = plane_depthwise_3x3_left_1,
-             [RIGHT] = plane_depthwise_3x3_right_1},
-      [2] = {[INNER] = plane_depthwise_3x3_inner_2,
-             [LEFT] = plane_depthwise_3x3_left_2,
-             [RIGHT] = plane_depthwise_3x3_right_2},
+  typedef void (*roll_function)(const depthwise_3x3_planes *, int32_t, int32_t, int32_t);
+  static const roll_function by_stride[][3] = {
+      [1] = {plane_depthwise_3x3_inner_1, plane_depthwise_3x3_left_1, plane_depthwise_3x3_right_1},
+      [2] = {plane_depthwise_3x3_inner_2, plane_depthwise_3x3_left_2, plane_depthwise_3x3_right_2},
   };
-  void (*const *const roll)(const depthwise_3x3_plane *, int32_t, int32_t, int32_t) =
-      by_stride[plane->stride];
-  const int32_t last = plane->Wo - 4;
-  const bool right = (plane->Wo - 1) * plane->stride + 2 - plane->left >= plane->W;
-  for (int32_t first = plane->first_row; first < plane->end_row; first += STRIP_ROWS) {
-    const int32_t end = plane->end_row - first < STRIP_ROWS ? plane->end_row : first + STRIP_ROWS;
-    if (plane->left) roll[LEFT](plane, first, end, 0);
-    for (int32_t column = plane->left ? 4 : 0; column < last; column += 4)
-      roll[INNER](plane, first, end, column);
-    roll[right ? RIGHT : INNER](plane, first, end, last);
+  const roll_function *const roll = by_stride[planes->stride_w];
+  const int32_t last = planes->Wo - 4;
+  const bool right = (planes->Wo - 1) * planes->stride_w + 2 - planes->left >= planes->W;
+  for (int32_t first = planes->first_row; first < planes->end_row; first += STRIP_ROWS) {
+    const int32_t end = planes->end_row - first < STRIP_ROWS ? planes->end_row : first + STRIP_ROWS;
+    if (planes->left) roll[LEFT](planes, first, end, 0);
+    for (int32_t column = planes->left ? 4 : 0; column < last; column += 4)
+      roll[INNER](planes, first, end, column);
+    roll[right ? RIGHT : INNER](planes, first, end, last);
   }
 }

@@ -37,4 +37,10 @@ static inline v128_t clamp_vector(v128_t x, v128_t low, v128_t high) {
   return wasm_f32x4_pmin(wasm_f32x4_pmax(x, low), high);
 }
 
+static inline float clamp_float(float x, const clamp *bounds) {
+  if (!bounds->used) return x;
+  x = x < bounds->low ? bounds->low : x;
+  return x > bounds->high ? bounds->high : x;
+}
+
 #endif

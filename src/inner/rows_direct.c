@@ -18,6 +18,12 @@ INLINE void rows_direct_block(const int M, const int V, const rows_direct *rows,
       sum[m][j] = rows->bias ? wasm_v128_load32_splat(rows->bias + m) : wasm_f32x4_splat(0);
   add_taps(M, V, input, rows->offset, rows->weight, rows->taps, sum);
 
+  if (rows->clamp.used) {
+    const v128_t low = wasm_f32x4_splat(rows->clamp.low), high = wasm_f32x4_splat(rows->clamp.high);
+    for (int m = 0; m < M; m++)
+      for (int j = 0; j < V; j++) sum[m][j] = clamp_vector(sum[m][j], low, high);
+  }
+
   /* Store whole vectors, or only the columns that exist. */
   for (int m = 0; m < M; m++, y += rows->y_plane) {
     if (rows->Wo >= 4 * V) {

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inner/prefix.h"
+
 enum { DIRECT_COLUMNS = 8 }; /* output columns of a register block */
 
 typedef struct rows_direct {
@@ -17,10 +19,11 @@ typedef struct rows_direct {
   float *y;              /* first output row of the first output channel */
   size_t y_plane;        /* floats from one output channel to the next */
   int32_t rows, Wo;
+  clamp clamp;
 } rows_direct;
 
-/* y[m][row][x] = bias[m] + sum over taps i of
- *     weight[i][m] * input[row * row_step + offset[i] + x],   m < count (1..8).
+/* y[m][row][x] = clamp(bias[m] + sum over taps i of
+ *     weight[i][m] * input[row * row_step + offset[i] + x]),   m < count (1..8).
  * Reads DIRECT_COLUMNS columns of input even if Wo is less. */
 void rows_direct_convolve(const rows_direct *rows, int32_t count);
 

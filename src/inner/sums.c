@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/assert.h"
+#include "base/attributes.h"
 #include "base/parallel.h"
 #include "base/simd.h"
 #include "base/sizes.h"
@@ -15,13 +16,14 @@ enum {
   WORK = 4,     /* multiply-adds that take as long as adding one value */
 };
 
-double sum_floats_reference(const float *x, size_t count) {
+APART double sum_floats_reference(const float *x, size_t count) {
   double sum = 0;
+#pragma clang loop unroll(disable)
   for (size_t i = 0; i < count; i++) sum += (double)x[i];
   return sum;
 }
 
-double sum_floats(const float *x, size_t count) {
+APART double sum_floats(const float *x, size_t count) {
   double sum = 0;
   size_t i = 0;
   while (count - i >= 16) {
@@ -30,6 +32,7 @@ double sum_floats(const float *x, size_t count) {
 
     /* Four sums hide the latency of the additions. */
     v128_t s0 = wasm_f32x4_splat(0), s1 = s0, s2 = s0, s3 = s0;
+#pragma clang loop unroll(disable)
     for (; i < end; i += 16) {
       s0 = wasm_f32x4_add(s0, wasm_v128_load(x + i));
       s1 = wasm_f32x4_add(s1, wasm_v128_load(x + i + 4));
@@ -63,7 +66,7 @@ void sum_columns(const float *x, ptrdiff_t stride, int32_t rows, double total[SU
   }
 }
 
-void greatest_columns(const float *x, ptrdiff_t stride, int32_t rows, float greatest[SUM_COLUMNS]) {
+APART void greatest_columns(const float *x, ptrdiff_t stride, int32_t rows, float greatest[SUM_COLUMNS]) {
   v128_t m0 = wasm_v128_load(greatest), m1 = wasm_v128_load(greatest + 4);
   v128_t m2 = wasm_v128_load(greatest + 8), m3 = wasm_v128_load(greatest + 12);
 #pragma clang loop unroll(disable)
@@ -82,13 +85,12 @@ void greatest_columns(const float *x, ptrdiff_t stride, int32_t rows, float grea
 /* The greater, or NaN if one is NaN. */
 static float sums_greater(float a, float b) { return a != a || a > b ? a : b; }
 
-float greatest_float(const float *x, size_t count) {
+SMALL float greatest_float(const float *x, size_t count) {
   DK_ASSERT(count >= 1);
   /* Find the greatest of every sixteenth value, then the greatest of those and of the values left over. */
   float greatest[SUM_COLUMNS], most = -INFINITY;
   for (int32_t j = 0; j < SUM_COLUMNS; j++) greatest[j] = -INFINITY;
   greatest_columns(x, SUM_COLUMNS, (int32_t)(count / SUM_COLUMNS), greatest);
-#pragma clang loop unroll(disable)
   for (int32_t j = 0; j < SUM_COLUMNS; j++) most = sums_greater(greatest[j], most);
 #pragma clang loop unroll(disable)
   for (size_t i = count / SUM_COLUMNS * SUM_COLUMNS; i < count; i++) most = sums_greater(x[i], most);
@@ -121,7 +123,7 @@ typedef struct sums_planes {
 } sums_planes;
 
 /* The means of one part of the planes. */
-static void sums_plane_part(const void *argument, int32_t index, int32_t thread) {
+SMALL static void sums_plane_part(const void *argument, int32_t index, int32_t thread) {
   (void)thread;
   const sums_planes *work = argument;
   const int32_t first = (int32_t)((int64_t)work->planes * index / work->parts);
@@ -132,8 +134,8 @@ static void sums_plane_part(const void *argument, int32_t index, int32_t thread)
   }
 }
 
-void plane_means(dk_context *context, const float *x, int32_t N, size_t x_sample, int32_t C, size_t x_channel,
-                 size_t pixels, double *mean) {
+SMALL void plane_means(dk_context *context, const float *x, int32_t N, size_t x_sample, int32_t C,
+                       size_t x_channel, size_t pixels, double *mean) {
   DK_ASSERT(x && mean && N >= 1 && C >= 1 && pixels >= 1);
   const int32_t planes = N * C;
   const bool divided = context && parallel_pays(context, (double)WORK * planes * (double)pixels);

@@ -105,6 +105,7 @@ typedef struct toomcook_output_columns {
   const float *products, *addend;
   size_t m_row;
   float bias;
+  const clamp *bounds; /* or NULL */
   int32_t columns;
   float *y;
   size_t y_row;
@@ -162,6 +163,9 @@ INLINE v128_t toomcook_transform_inputs(const int P, const toomcook_input_column
 INLINE void toomcook_transform_outputs(const int P, const bool add, const toomcook_output_columns *work) {
   const toomcook *t = work->t;
   const v128_t bias = wasm_f32x4_splat(work->bias);
+  const bool clamps = work->bounds && work->bounds->used;
+  const v128_t low = wasm_f32x4_splat(clamps ? work->bounds->low : 0);
+  const v128_t high = wasm_f32x4_splat(clamps ? work->bounds->high : 0);
   /* 0 if the last row is not infinity's. */
   const v128_t infinity = wasm_f32x4_splat(t->infinity);
   v128_t point[MOST_PAIRS], square[MOST_PAIRS];
@@ -196,6 +200,8 @@ INLINE void toomcook_transform_outputs(const int P, const bool add, const toomco
       out[2] = madd(square[j], even, out[2]);
       out[3] = madd(square[j], odd, out[3]);
     }
+    if (clamps)
+      for (int i = 0; i < TOOM_TILE; i++) out[i] = clamp_vector(out[i], low, high);
     float *row = y;
     for (int i = 0; i < TOOM_TILE; i++, row += y_row) wasm_v128_store(row, out[i]);
     step = min_i32(left - 4, 4); /* the last vector ends with the row */
@@ -242,7 +248,7 @@ v128_t toomcook_inputs(const toomcook *t, const float *input, int32_t row_floats
 }
 
 void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend, float bias,
-                      int32_t columns, int32_t rows, float *y, size_t y_row) {
+                      const clamp *bounds, int32_t columns, int32_t rows, float *y, size_t y_row) {
   static void (*const by_pairs[2][MOST_PAIRS + 1])(const toomcook_output_columns *) = {
       {[2] = toomcook_outputs_2,
        [3] = toomcook_outputs_3,
@@ -254,7 +260,7 @@ void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, co
   DK_ASSERT(rows >= 1 && rows <= TOOM_TILE && columns >= 1);
   DK_ASSERT(transform != NULL);
   const bool whole = rows == TOOM_TILE && columns >= 4;
-  toomcook_output_columns work = {t, products, addend, m_row, bias, columns, y, y_row};
+  toomcook_output_columns work = {t, products, addend, m_row, bias, bounds, columns, y, y_row};
   if (whole) transform(&work);
   /* Narrow or low tiles are computed whole, four columns at a time, and stored in part. */
   for (int32_t x = whole ? columns : 0; x < columns; x += 4) {

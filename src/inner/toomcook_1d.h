@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/simd.h"
+#include "inner/prefix.h"
 
 enum { TOOM_TILE = 4, MOST_PAIRS = 5 };
 
@@ -48,8 +49,8 @@ void toomcook_kernels(const toomcook *t, const float *weight, size_t tap_floats,
 /* y[i][x] = A' M + bias, with M[row] at products + row * m_row + x, for i < rows (1..4) and x < columns. Rows
  * of y are y_row floats apart. Reads M up to a multiple of 4 columns. If columns is a multiple of 4 and rows
  * is 4, y may be M's first rows. addend: NULL or, for R of 2 to 5, values at addend + i * m_row + x that are
- * added. */
+ * added. bounds clamp y, if it is not NULL. */
 void toomcook_outputs(const toomcook *t, const float *products, size_t m_row, const float *addend, float bias,
-                      int32_t columns, int32_t rows, float *y, size_t y_row);
+                      const clamp *bounds, int32_t columns, int32_t rows, float *y, size_t y_row);
 
 #endif

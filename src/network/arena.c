@@ -5,6 +5,8 @@
 #include "base/attributes.h"
 #include "network/schedule.h"
 
+SMALL_FILE
+
 enum { ARENA_STEP = 16 }; /* floats: storages begin at cache lines */
 
 static bool arena_lives_with(const storage *a, const storage *b) {
@@ -16,7 +18,7 @@ static bool arena_lives_with(const storage *a, const storage *b) {
 static bool arena_before(const storage *storages, int32_t a, int32_t b) {
   return storages[a].floats != storages[b].floats ? storages[a].floats > storages[b].floats : a < b;
 }
-SMALL static void arena_sift(const storage *storages, int32_t *order, int32_t root, int32_t count) {
+static void arena_sift(const storage *storages, int32_t *order, int32_t root, int32_t count) {
   for (int32_t child; (child = 2 * root + 1) < count; root = child) {
     if (child + 1 < count && arena_before(storages, order[child], order[child + 1])) child++;
     if (!arena_before(storages, order[root], order[child])) return;
@@ -25,7 +27,7 @@ SMALL static void arena_sift(const storage *storages, int32_t *order, int32_t ro
     order[child] = exchanged;
   }
 }
-SMALL static void arena_sort(const storage *storages, int32_t *order, int32_t count) {
+static void arena_sort(const storage *storages, int32_t *order, int32_t count) {
   for (int32_t root = count / 2 - 1; root >= 0; root--) arena_sift(storages, order, root, count);
   for (int32_t end = count - 1; end > 0; end--) {
     const int32_t last = order[0];
@@ -36,7 +38,7 @@ SMALL static void arena_sort(const storage *storages, int32_t *order, int32_t co
 }
 
 /* `placed` is sorted by offset: finds the first gap, and puts the storage there. */
-SMALL static void arena_place(storage *storages, int32_t *placed, int32_t count, int32_t index) {
+static void arena_place(storage *storages, int32_t *placed, int32_t count, int32_t index) {
   storage *added = &storages[index];
   const size_t floats = (size_t)round_up((uint64_t)added->floats, ARENA_STEP);
   size_t offset = 0;
@@ -55,7 +57,7 @@ SMALL static void arena_place(storage *storages, int32_t *placed, int32_t count,
   placed[at] = index;
 }
 
-SMALL dk_status arena_assign(dk_schedule *schedule) {
+dk_status arena_assign(dk_schedule *schedule) {
   storage *storages = schedule->storage;
   memory_list scratch = {0};
   int32_t *order = memory_take(&scratch, (size_t)schedule->storages, sizeof(int32_t));
@@ -77,3 +79,5 @@ SMALL dk_status arena_assign(dk_schedule *schedule) {
   memory_free_all(&scratch);
   return schedule->arena_floats > INT32_MAX / sizeof(float) ? DK_ERROR_MEMORY : DK_OK;
 }
+
+SMALL_FILE_END

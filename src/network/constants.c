@@ -3,9 +3,11 @@
 #include "base/attributes.h"
 #include "network/layers/layers.h"
 
+SMALL_FILE
+
 /* Packed kernels [K, O, C/G, Rh, Rw]; the first of `dimensions` lengths is K or O. */
-SMALL static bool constant_pack_layout(const int32_t *lengths, int32_t dimensions, bool several,
-                                       constant_form *form) {
+static bool constant_pack_layout(const int32_t *lengths, int32_t dimensions, bool several,
+                                 constant_form *form) {
   const int32_t K = several ? *lengths++ : 1, O = *lengths++;
   dimensions -= 1 + several;
   const int32_t C = *lengths * form->G;
@@ -16,8 +18,8 @@ SMALL static bool constant_pack_layout(const int32_t *lengths, int32_t dimension
   return kernels_layout(K, O, form->G, depth, C == form->G, &form->kernels);
 }
 
-SMALL dk_status constant_form_needed(const description *described, const node *user, int32_t input,
-                                     constant_form *form) {
+dk_status constant_form_needed(const description *described, const node *user, int32_t input,
+                               constant_form *form) {
   const value *used = node_input(described, user, input);
   *form = (constant_form){.kind = FORM_PLAIN, .G = 1};
   bool fits = true;
@@ -55,7 +57,7 @@ static size_t constant_elements(const constant *of) {
   return elements;
 }
 
-SMALL dk_status constant_add(dk_network *network, constant *changed, const constant_form *needed) {
+dk_status constant_add(dk_network *network, constant *changed, const constant_form *needed) {
   if (constant_find(changed, needed)) return DK_OK;
   constant_form *form = memory_take(&network->memory, 1, sizeof *form);
   if (!form) return DK_ERROR_MEMORY;
@@ -97,8 +99,8 @@ static bool constant_has(const dk_network *network, int32_t index, size_t first,
   return first <= elements && count <= elements - first;
 }
 
-SMALL dk_status dk_network_write(dk_network *network, int32_t index, size_t first, size_t count,
-                                 const float *elements) {
+dk_status dk_network_write(dk_network *network, int32_t index, size_t first, size_t count,
+                           const float *elements) {
   DK_ASSERT(network && elements);
   if (!constant_has(network, index, first, count)) return DK_ERROR_CONFIG;
   for (const constant_form *form = network->constant[index].forms; form; form = form->next)
@@ -110,8 +112,8 @@ SMALL dk_status dk_network_write(dk_network *network, int32_t index, size_t firs
   return DK_OK;
 }
 
-SMALL dk_status dk_network_read(const dk_network *network, int32_t index, size_t first, size_t count,
-                                float *elements) {
+dk_status dk_network_read(const dk_network *network, int32_t index, size_t first, size_t count,
+                          float *elements) {
   DK_ASSERT(network && elements);
   if (!constant_has(network, index, first, count)) return DK_ERROR_CONFIG;
   const constant_form *form = network->constant[index].forms;
@@ -123,7 +125,7 @@ SMALL dk_status dk_network_read(const dk_network *network, int32_t index, size_t
 }
 
 /* Adds the forms that the nodes need. A constant that no node uses is plain. */
-SMALL static dk_status network_add_forms(dk_network *network, const description *described) {
+static dk_status network_add_forms(dk_network *network, const description *described) {
   constant_form form;
   for (int32_t i = 0; i < described->nodes; i++) {
     const node *user = &described->node[i];
@@ -142,7 +144,7 @@ SMALL static dk_status network_add_forms(dk_network *network, const description 
   return DK_OK;
 }
 
-SMALL dk_status dk_network_create(const int32_t *words, size_t count, dk_network **network) {
+dk_status dk_network_create(const int32_t *words, size_t count, dk_network **network) {
   DK_ASSERT(words && network);
   *network = NULL;
   memory_list memory = {0};
@@ -169,7 +171,7 @@ SMALL dk_status dk_network_create(const int32_t *words, size_t count, dk_network
   return status;
 }
 
-SMALL void dk_network_destroy(dk_network *network) {
+void dk_network_destroy(dk_network *network) {
   if (!network) return;
   memory_free_all(&network->memory);
   dk_free(network->arena);
@@ -178,7 +180,7 @@ SMALL void dk_network_destroy(dk_network *network) {
 
 size_t dk_network_bytes(const dk_network *network) { return network->memory.bytes + network->arena_bytes; }
 
-SMALL dk_status network_reserve(dk_network *network, size_t bytes) {
+dk_status network_reserve(dk_network *network, size_t bytes) {
   if (bytes <= network->arena_bytes) return DK_OK;
 
   /* The old one is freed first: both may not fit. */
@@ -188,8 +190,8 @@ SMALL dk_status network_reserve(dk_network *network, size_t bytes) {
   return network->arena ? DK_OK : DK_ERROR_MEMORY;
 }
 
-SMALL prepared_kernels *constant_prepared(dk_network *network, constant_form *form, const algorithm *chosen,
-                                          const geometry *shape) {
+prepared_kernels *constant_prepared(dk_network *network, constant_form *form, const algorithm *chosen,
+                                    const geometry *shape) {
   const uint64_t bytes = convolution_prepared_bytes(chosen, shape);
   if (bytes == 0) return NULL;
 
@@ -212,3 +214,5 @@ void constant_prepare(const dk_network *network, const constant_form *form, prep
   convolution_prepare(prepared->chosen, &prepared->shape, &form->kernels, prepared->data);
   prepared->version = network->version;
 }
+
+SMALL_FILE_END

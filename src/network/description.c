@@ -4,6 +4,8 @@
 
 #include "base/attributes.h"
 
+SMALL_FILE
+
 enum { HEAD = 7 }; /* words before the values */
 
 /* The words that are still to be read. */
@@ -28,7 +30,7 @@ static bool description_are_values(const description *described, const int32_t *
 }
 
 /* Reads the shape of each value. */
-SMALL static dk_status description_read_values(description *made, word_reader *reader) {
+static dk_status description_read_values(description *made, word_reader *reader) {
   for (int32_t i = 0; i < made->values; i++) {
     value *read = &made->value[i];
     const int32_t *rank = description_take(reader, 1);
@@ -53,7 +55,7 @@ SMALL static dk_status description_read_values(description *made, word_reader *r
 
 /* Reads the lists of constants, inputs, outputs and kept values. A value is a constant or an input at most
  * once, and at most one output. */
-SMALL static dk_status description_read_lists(description *made, word_reader *reader) {
+static dk_status description_read_lists(description *made, word_reader *reader) {
   made->constant = description_take(reader, made->constants);
   made->input = description_take(reader, made->inputs);
   made->output = description_take(reader, made->outputs);
@@ -86,7 +88,7 @@ SMALL static dk_status description_read_lists(description *made, word_reader *re
 }
 
 /* Reads a node. Its inputs are constants, inputs, or made by nodes before it. */
-SMALL static dk_status description_read_node(description *made, word_reader *reader, int32_t index) {
+static dk_status description_read_node(description *made, word_reader *reader, int32_t index) {
   const int32_t *head = description_take(reader, 4);
   if (!head) return DK_ERROR_CONFIG;
   node *read = &made->node[index];
@@ -116,7 +118,7 @@ SMALL static dk_status description_read_node(description *made, word_reader *rea
   return description_check_node(made, read, head[3]);
 }
 
-SMALL dk_status description_read(memory_list *memory, const int32_t *words, size_t count, description *made) {
+dk_status description_read(memory_list *memory, const int32_t *words, size_t count, description *made) {
   if (count < HEAD || count > MAX_ELEMENTS || words[0] != DK_DESCRIPTION) return DK_ERROR_CONFIG;
   *made = (description){words[1], words[2], words[3], words[4], words[5], words[6],
                         NULL,     NULL,     NULL,     NULL,     NULL,     NULL};
@@ -146,3 +148,5 @@ SMALL dk_status description_read(memory_list *memory, const int32_t *words, size
   }
   return status;
 }
+
+SMALL_FILE_END

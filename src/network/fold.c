@@ -6,6 +6,8 @@
 
 #include "base/attributes.h"
 
+SMALL_FILE
+
 static const float *fold_constant(const dk_schedule *schedule, int32_t index) {
   return schedule->root[schedule->place[index].root];
 }
@@ -42,19 +44,26 @@ static affine fold_node(const dk_schedule *schedule, const node *folded, int32_t
   }
 }
 
-/* Whether a layer's own bias becomes a part of its first step. */
-bool fold_takes_bias(const layer *of) {
-  return of->op != DK_OP_DYNAMIC_CONV2D && of->bias && of->steps && of->steps->count > 0 &&
-         of->steps->step[0].op == DK_OP_BATCH_NORM;
+/* The layer's bias if it is a constant. */
+static const float *fold_bias(const dk_schedule *schedule, const layer *of) {
+  const node *first = &schedule->described.node[of->first_node];
+  const value *bias = of->bias_input ? node_input(&schedule->described, first, of->bias_input) : NULL;
+  return bias && bias->kind == VALUE_CONSTANT ? fold_constant(schedule, first->input[of->bias_input]) : NULL;
 }
 
-SMALL static void fold_layer(const dk_schedule *schedule, const layer *folded) {
+bool fold_takes_bias(const dk_schedule *schedule, const layer *of) {
+  return of->op != DK_OP_DYNAMIC_CONV2D && of->steps && of->steps->count > 0 &&
+         of->steps->step[0].op == DK_OP_BATCH_NORM && fold_bias(schedule, of);
+}
+
+static void fold_layer(const dk_schedule *schedule, const layer *folded) {
   for (int32_t i = 0; folded->steps && i < folded->steps->count; i++) {
     const epilogue_step *step = &folded->steps->step[i];
     if (step->op != DK_OP_BATCH_NORM) continue;
     float *scale = folded->step_scale[i], *shift = folded->step_shift[i];
+    const float *bias = i == 0 && fold_takes_bias(schedule, folded) ? fold_bias(schedule, folded) : NULL;
     for (int32_t c = 0; c < folded->channels; c++) {
-      affine sum = {1, i == 0 && fold_takes_bias(folded) ? folded->bias[c] : 0};
+      affine sum = {1, bias ? bias[c] : 0};
       for (int32_t chain = 0; chain < folded->chain_length; chain++)
         if (folded->chain_step[chain] == i)
           sum = fold_node(schedule, &schedule->described.node[folded->chain[chain]], c, sum);
@@ -64,7 +73,7 @@ SMALL static void fold_layer(const dk_schedule *schedule, const layer *folded) {
   }
 }
 
-SMALL void fold_constants(dk_schedule *schedule) {
+void fold_constants(dk_schedule *schedule) {
   if (schedule->version == schedule->network->version) return;
   for (int32_t i = 0; i < schedule->layers; i++) {
     const layer *folded = schedule->layer[i];
@@ -73,3 +82,5 @@ SMALL void fold_constants(dk_schedule *schedule) {
   }
   schedule->version = schedule->network->version;
 }
+
+SMALL_FILE_END

@@ -6,7 +6,7 @@
 /* Computes what follows from the constants, if they have changed since the last call. */
 void fold_constants(dk_schedule *schedule);
 
-/* Whether a layer's own bias becomes a part of its first step. */
-bool fold_takes_bias(const layer *of);
+/* Whether a layer's own bias becomes a part of its first step. Only constants do. */
+bool fold_takes_bias(const dk_schedule *schedule, const layer *of);
 
 #endif

@@ -8,6 +8,8 @@
 #include "base/attributes.h"
 #include "network/schedule.h"
 
+SMALL_FILE
+
 typedef struct fusing {
   memory_list *memory;
   const description *described;
@@ -90,11 +92,11 @@ static epilogue_step *fuse_next_step(fusing *at, layer *joined) {
   return &joined->steps->step[step];
 }
 
-/* Makes the node a part of a scale and a shift: those of the step before, or new ones. `channels` is their
- * number. */
-static bool fuse_affine(fusing *at, layer *joined, int32_t channels) {
+/* Makes the node a part of a scale and a shift: those of the step before if it `joins` them, or new ones.
+ * `channels` is their number. */
+static bool fuse_affine(fusing *at, layer *joined, int32_t channels, bool joins) {
   const int32_t count = joined->steps ? joined->steps->count : 0;
-  if (count && joined->steps->step[count - 1].op == DK_OP_BATCH_NORM) return true;
+  if (joins && count && joined->steps->step[count - 1].op == DK_OP_BATCH_NORM) return true;
   epilogue_step *step = fuse_next_step(at, joined);
   if (!step) return false;
   float *scale = memory_take(at->memory, (size_t)channels, sizeof(float));
@@ -107,7 +109,7 @@ static bool fuse_affine(fusing *at, layer *joined, int32_t channels) {
 }
 
 /* Adds a node as a step on `before`, which is one of its inputs. Returns false if it cannot be one. */
-SMALL static bool fuse_step(fusing *at, layer *joined, int32_t index, int32_t before) {
+static bool fuse_step(fusing *at, layer *joined, int32_t index, int32_t before) {
   const node *added = &at->described->node[index];
   const value *y = node_output(at->described, added, 0);
   const dk_op op = added->op;
@@ -124,14 +126,17 @@ SMALL static bool fuse_step(fusing *at, layer *joined, int32_t index, int32_t be
     if (op >= DK_OP_CLIP && op <= DK_OP_HARD_SIGMOID) step->p[0] = node_float(added, 0);
   } else if (op == DK_OP_BATCH_NORM) {
     /* Its channels are axis 1. */
-    if (n_end != 1 || added->input[0] != before || !fuse_affine(at, joined, channels)) return false;
+    if (n_end != 1 || added->input[0] != before || !fuse_affine(at, joined, channels, true)) return false;
   } else {
     const bool reversed = added->input[0] != before;
     const int32_t other = added->input[reversed ? 0 : 1];
     const value *operand = &at->described->value[other];
     if (!is_binary(op) || (op == DK_OP_PRELU && reversed)) return false;
     if (fuse_is_affine(op, reversed) && fuse_is_constant_of_channels(operand, y, joined->planes)) {
-      if (!fuse_affine(at, joined, channels)) return false;
+      /* A factor alone may be huge: twice 1e30 would be infinite, and (x - 1) * 1e30 is no x * 1e30 - 1e30.
+       */
+      const bool is_factor = op == DK_OP_MULTIPLY || op == DK_OP_DIVIDE;
+      if (!fuse_affine(at, joined, channels, !is_factor || value_elements(operand) > 1)) return false;
     } else {
       epilogue_step *step = fuse_reads(operand, y, joined->planes) ? fuse_next_step(at, joined) : NULL;
       if (!step) return false;
@@ -161,7 +166,7 @@ static int32_t fuse_begin_steps(fusing *at, layer *joined, int32_t index) {
 }
 
 /* Makes the layer that begins with a node. */
-SMALL static void fuse_layer(fusing *at, layer *joined, int32_t index) {
+static void fuse_layer(fusing *at, layer *joined, int32_t index) {
   const node *begun = &at->described->node[index];
   *joined = (layer){.op = begun->op,
                     .first_node = index,
@@ -187,7 +192,7 @@ SMALL static void fuse_layer(fusing *at, layer *joined, int32_t index) {
   }
 }
 
-SMALL dk_status fuse_nodes(memory_list *memory, const description *described, layer **layer_ending) {
+dk_status fuse_nodes(memory_list *memory, const description *described, layer **layer_ending) {
   int32_t *user = memory_take(memory, (size_t)described->values, sizeof(int32_t));
   bool *taken = memory_take(memory, (size_t)described->nodes, sizeof(bool));
   layer *joined = memory_take(memory, (size_t)described->nodes, sizeof(layer));
@@ -208,3 +213,5 @@ SMALL dk_status fuse_nodes(memory_list *memory, const description *described, la
   }
   return memory->failed ? DK_ERROR_MEMORY : DK_OK;
 }
+
+SMALL_FILE_END

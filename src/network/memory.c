@@ -1,10 +1,13 @@
 #include "network/memory.h"
+#include "base/attributes.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #include "base/sizes.h"
 #include "dynakernel.h"
+
+SMALL_FILE
 
 struct memory_block {
   memory_block *next;
@@ -34,3 +37,5 @@ void memory_free_all(memory_list *list) {
   }
   *list = (memory_list){0};
 }
+
+SMALL_FILE_END

@@ -8,6 +8,8 @@
 #include "base/attributes.h"
 #include "network/schedule.h"
 
+SMALL_FILE
+
 /* What a layer demands of the place of an input. */
 typedef enum demand {
   DEMAND_NOTHING,
@@ -35,7 +37,7 @@ enum { ALWAYS_PENDING = 1 << 24 }; /* reads: the storage is never free for reuse
 /* ----------------------------------------------------------------- targets, from last to first */
 
 /* A place for a value: its output's memory, or a storage of its own. */
-SMALL static place place_new(placing *at, const value *of) {
+static place place_new(placing *at, const value *of) {
   place made = {.storage = -1, .root = -1, .layout = layout_contiguous(of->rank, of->shape)};
   if (of->output >= 0) {
     made.root = at->described->inputs + of->output;
@@ -164,7 +166,7 @@ static void place_target_reshape(placing *at, int32_t index) {
     place_grant(at, x, index, where);
 }
 
-SMALL static void place_targets(placing *at) {
+static void place_targets(placing *at) {
   for (int32_t i = 0; i < at->described->outputs; i++) place_target(at, at->described->output[i]);
   for (int32_t i = at->described->nodes - 1; i >= 0; i--) {
     const dk_op op = at->described->node[i].op;
@@ -273,7 +275,7 @@ static bool place_view_layout(const description *described, const node *viewed, 
   }
 }
 
-SMALL static void place_view(placing *at, int32_t index) {
+static void place_view(placing *at, int32_t index) {
   const node *viewed = &at->described->node[index];
   const int32_t x = viewed->input[0];
   for (int32_t i = 0; i < viewed->outputs; i++) {
@@ -297,7 +299,7 @@ SMALL static void place_view(placing *at, int32_t index) {
   place_done(at, x);
 }
 
-SMALL static void place_concat(placing *at, int32_t index) {
+static void place_concat(placing *at, int32_t index) {
   const node *concat = &at->described->node[index];
   const int32_t y = concat->output[0];
   const place whole = at->target[y];
@@ -317,7 +319,7 @@ SMALL static void place_concat(placing *at, int32_t index) {
 }
 
 /* A layer that is a copy in another order: gives x and y axes in which they correspond. */
-SMALL static void place_reorder(placing *at, layer *moved, place *x, place *y) {
+static void place_reorder(placing *at, layer *moved, place *x, place *y) {
   const node *moving = &at->described->node[moved->first_node];
   const value *from = node_input(at->described, moving, 0), *to = node_output(at->described, moving, 0);
   const int32_t *in = from->shape, *out = to->shape;
@@ -400,7 +402,7 @@ static void place_done_nodes(placing *at, const layer *of) {
   }
 }
 
-SMALL static void place_layer(placing *at, layer *placed) {
+static void place_layer(placing *at, layer *placed) {
   const int32_t node = placed->last_node, y = placed->output_value;
 
   /* The inputs. */
@@ -457,7 +459,7 @@ static void place_roots(placing *at) {
   }
 }
 
-SMALL dk_status place_values(dk_schedule *schedule, layer **layer_ending) {
+dk_status place_values(dk_schedule *schedule, layer **layer_ending) {
   const description *described = &schedule->described;
   placing at = {.schedule = schedule, .described = described, .layer_ending = layer_ending};
 
@@ -496,3 +498,5 @@ SMALL dk_status place_values(dk_schedule *schedule, layer **layer_ending) {
   memory_free_all(&scratch);
   return failed ? DK_ERROR_MEMORY : DK_OK;
 }
+
+SMALL_FILE_END

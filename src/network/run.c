@@ -2,7 +2,9 @@
 #include "base/attributes.h"
 #include "base/workspace.h"
 #include "network/fold.h"
-#include "network/schedule.h"
+#include "network/job.h"
+
+SMALL_FILE
 
 enum { TASK_WORK = 30000 }; /* of cost: less is not worth a second thread */
 
@@ -23,7 +25,7 @@ static void run_task(const void *argument, int32_t index, int32_t thread) {
 
 /* The workspace of a schedule: that of the layer that needs most, and one for each thread that computes a
  * layer alone. */
-SMALL static uint64_t run_workspace(const dk_context *context, dk_schedule *schedule) {
+static uint64_t run_workspace(dk_context *context, dk_schedule *schedule) {
   const int32_t threads = parallel_threads(context);
   if (schedule->workspace_threads == threads) return schedule->workspace;
   uint64_t together = 0, alone = 0;
@@ -41,8 +43,8 @@ SMALL static uint64_t run_workspace(const dk_context *context, dk_schedule *sche
 /* Computes layers first .. end - 1, which are one wave, the largest first. Layers that are large in their
  * wave are divided among the threads, one after the other. The others are computed at the same time, each by
  * one thread. */
-SMALL static void run_wave(dk_context *context, dk_schedule *schedule, int32_t first, int32_t end,
-                           char *workspace) {
+static void run_wave(dk_context *context, dk_schedule *schedule, int32_t first, int32_t end,
+                     char *workspace) {
   layer **wave = schedule->layer + first;
   const int32_t count = end - first, threads = parallel_threads(context);
   float rest = 0;
@@ -61,8 +63,8 @@ SMALL static void run_wave(dk_context *context, dk_schedule *schedule, int32_t f
   parallel_for(context, count - next, run_task, &tasks);
 }
 
-SMALL dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const float *const *inputs,
-                                float *const *outputs, int32_t first, int32_t end) {
+dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const float *const *inputs,
+                          float *const *outputs, int32_t first, int32_t end) {
   DK_ASSERT(context && schedule && inputs && outputs);
   const description *described = &schedule->described;
   if (first < 0 || end > schedule->layers || first > end) return DK_ERROR_CONFIG;
@@ -86,12 +88,15 @@ SMALL dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, cons
   return parallel_status(context);
 }
 
-SMALL dk_status dk_schedule_read(const dk_schedule *schedule, int32_t kept, float *elements) {
+dk_status dk_schedule_read(const dk_schedule *schedule, int32_t kept, float *elements) {
   if (kept < 0 || kept >= schedule->described.kept) return DK_ERROR_CONFIG;
   const int32_t index = schedule->described.keep[kept];
   const value *of = &schedule->described.value[index];
-  view from = place_view_of(schedule, index), to = layout_contiguous(of->rank, of->shape).view;
+  view from, to = layout_contiguous(of->rank, of->shape).view;
+  place_view_of(schedule, index, &from);
   to.data = elements;
   copy_run(NULL, &from, &to);
   return DK_OK;
 }
+
+SMALL_FILE_END

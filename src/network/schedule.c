@@ -3,8 +3,10 @@
 
 #include "base/attributes.h"
 
+SMALL_FILE
+
 /* Whether the description has the constants of the network, used in ways that the network has. */
-SMALL static dk_status schedule_check_constants(const dk_network *network, const description *described) {
+static dk_status schedule_check_constants(const dk_network *network, const description *described) {
   if (described->constants != network->constants) return DK_ERROR_CONFIG;
   for (int32_t i = 0; i < described->constants; i++) {
     const value *listed = &described->value[described->constant[i]];
@@ -27,7 +29,7 @@ SMALL static dk_status schedule_check_constants(const dk_network *network, const
 }
 
 /* Finds the memory of the constants that are kept as they are. */
-SMALL static void schedule_root_constants(dk_schedule *schedule) {
+static void schedule_root_constants(dk_schedule *schedule) {
   const description *described = &schedule->described;
   const constant_form plain = {.kind = FORM_PLAIN, .G = 1};
   for (int32_t i = 0; i < described->constants; i++) {
@@ -36,7 +38,7 @@ SMALL static void schedule_root_constants(dk_schedule *schedule) {
   }
 }
 
-SMALL static dk_status schedule_plan(dk_schedule *made, const int32_t *words, size_t count) {
+static dk_status schedule_plan(dk_schedule *made, const int32_t *words, size_t count) {
   description *described = &made->described;
   dk_status status = description_read(&made->memory, words, count, described);
   if (!status) status = schedule_check_constants(made->network, described);
@@ -56,8 +58,8 @@ SMALL static dk_status schedule_plan(dk_schedule *made, const int32_t *words, si
   return status;
 }
 
-SMALL dk_status dk_schedule_create(dk_network *network, const int32_t *words, size_t count,
-                                   dk_schedule **schedule) {
+dk_status dk_schedule_create(dk_network *network, const int32_t *words, size_t count,
+                             dk_schedule **schedule) {
   DK_ASSERT(network && words && schedule);
   *schedule = NULL;
   dk_schedule *made = dk_alloc(sizeof *made);
@@ -71,7 +73,7 @@ SMALL dk_status dk_schedule_create(dk_network *network, const int32_t *words, si
   return status;
 }
 
-SMALL void dk_schedule_destroy(dk_schedule *schedule) {
+void dk_schedule_destroy(dk_schedule *schedule) {
   if (!schedule) return;
   memory_free_all(&schedule->memory);
   dk_free(schedule);
@@ -79,7 +81,7 @@ SMALL void dk_schedule_destroy(dk_schedule *schedule) {
 
 int32_t dk_schedule_layers(const dk_schedule *schedule) { return schedule->layers; }
 
-SMALL void dk_schedule_layer(const dk_schedule *schedule, int32_t index, dk_layer *written) {
+void dk_schedule_layer(const dk_schedule *schedule, int32_t index, dk_layer *written) {
   DK_ASSERT(index >= 0 && index < schedule->layers && written);
   const layer *described = schedule->layer[index];
   *written = (dk_layer){.op = (int32_t)described->op,
@@ -89,3 +91,5 @@ SMALL void dk_schedule_layer(const dk_schedule *schedule, int32_t index, dk_laye
                         .algorithm = described->chosen ? (int32_t)described->chosen->id : 0,
                         .multiply_adds = described->multiply_adds};
 }
+
+SMALL_FILE_END

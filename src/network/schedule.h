@@ -43,7 +43,7 @@ typedef struct layer {
   const algorithm *chosen;
   constant_form *form; /* of the kernels; NULL if they are computed */
   prepared_kernels *prepared;
-  const float *bias; /* [O], or [K, O] of a dynamic one; NULL if there is none or it is computed */
+  int32_t bias_input; /* the input of the first node that is the bias; 0: it has none */
 } layer;
 
 /* Whether a node makes no layer of its own if its output can be a view of its input. */
@@ -99,18 +99,17 @@ dk_status waves_order(dk_schedule *schedule);
 /* Writes the offsets of the storages and the size of the arena. */
 dk_status arena_assign(dk_schedule *schedule);
 
-/* --------------------------------------------------------------------------- computing.c */
+/* ------------------------------------------------------------------------- plan_layer.c */
 
 /* Chooses the algorithm of a convolution, and counts multiply-adds. Errors: SHAPE, MEMORY. */
 dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned);
 
+/* ---------------------------------------------------------------------------- compute.c */
+
 /* The workspace that a layer needs, in bytes. */
-uint64_t layer_workspace(const dk_context *context, const dk_schedule *schedule, const layer *of);
+uint64_t layer_workspace(dk_context *context, const dk_schedule *schedule, const layer *of);
 
 /* Computes a layer. workspace: layer_workspace bytes, aligned to 64. */
-void layer_compute(dk_context *context, dk_schedule *schedule, const layer *computed, void *workspace);
-
-/* The elements of a place. */
-view place_view_of(const dk_schedule *schedule, int32_t place);
+void layer_compute(dk_context *context, const dk_schedule *schedule, const layer *computed, void *workspace);
 
 #endif

@@ -3,6 +3,8 @@
 #include "base/attributes.h"
 #include "network/description.h"
 
+SMALL_FILE
+
 /* A node that is checked, and the shapes of its first inputs and its first output. */
 typedef struct shape_check {
   const description *described;
@@ -390,8 +392,7 @@ static const op_rule op_rules[] = {
     [DK_OP_LRN] = {1, 1, 4, 0, shape_check_lrn},
 };
 
-SMALL dk_status description_check_node(const description *described, const node *checked,
-                                       int32_t attributes) {
+dk_status description_check_node(const description *described, const node *checked, int32_t attributes) {
   const op_rule *rule = &op_rules[checked->op];
 
   /* Only a split has several outputs. */
@@ -411,3 +412,5 @@ SMALL dk_status description_check_node(const description *described, const node 
   if (attributes != expected + rule->more) return DK_ERROR_CONFIG;
   return rule->check(&at);
 }
+
+SMALL_FILE_END

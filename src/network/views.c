@@ -4,6 +4,8 @@
 
 #include "base/attributes.h"
 
+SMALL_FILE
+
 layout layout_contiguous(int32_t rank, const int32_t *shape) {
   layout made = {.view = {.rank = rank}};
   int32_t stride = 1;
@@ -15,7 +17,7 @@ layout layout_contiguous(int32_t rank, const int32_t *shape) {
   return made;
 }
 
-SMALL bool layout_reshape(const layout *from, int32_t rank, const int32_t *shape, layout *to) {
+bool layout_reshape(const layout *from, int32_t rank, const int32_t *shape, layout *to) {
   layout made = layout_contiguous(rank, shape);
   made.offset = from->offset;
 
@@ -84,3 +86,5 @@ layout layout_broadcast(const layout *from, int32_t rank, const int32_t *shape) 
   }
   return made;
 }
+
+SMALL_FILE_END

@@ -3,6 +3,8 @@
 #include "base/attributes.h"
 #include "network/schedule.h"
 
+SMALL_FILE
+
 /* The waves in which some memory was written and read last. */
 typedef struct wave_use {
   int32_t written, read;
@@ -28,7 +30,7 @@ static int32_t wave_reads(const layer *of, int32_t *places) {
   return count;
 }
 
-SMALL static void wave_assign(waves *at, layer *assigned) {
+static void wave_assign(waves *at, layer *assigned) {
   int32_t places[LAYER_INPUTS + MAX_STEPS];
   const int32_t count = wave_reads(assigned, places);
   wave_use *output = wave_use_of(at, assigned->output);
@@ -59,7 +61,7 @@ static void wave_touch(dk_schedule *schedule, int32_t index, int32_t wave) {
 }
 
 /* Puts the layers of each wave in the order of their costs, the largest first. */
-SMALL static void waves_sort(dk_schedule *schedule) {
+static void waves_sort(dk_schedule *schedule) {
   layer **sorted = schedule->layer;
   for (int32_t i = 1; i < schedule->layers; i++) {
     layer *moved = sorted[i];
@@ -70,7 +72,7 @@ SMALL static void waves_sort(dk_schedule *schedule) {
   }
 }
 
-SMALL dk_status waves_order(dk_schedule *schedule) {
+dk_status waves_order(dk_schedule *schedule) {
   memory_list scratch = {0};
   const description *described = &schedule->described;
   const int32_t roots = described->inputs + described->outputs + described->constants;
@@ -104,3 +106,5 @@ SMALL dk_status waves_order(dk_schedule *schedule) {
   memory_free_all(&scratch);
   return failed ? DK_ERROR_MEMORY : DK_OK;
 }
+
+SMALL_FILE_END

@@ -1,13 +1,28 @@
 // The public API for the hostile tests: all members, found in the exports and the prototypes, and a valid call of each.
 // The tests replace the receiver, the arguments and the options of a call one by one.
+import { readFileSync } from 'node:fs';
 import { createCanvas } from '@napi-rs/canvas';
 import * as pose from '../../web/dynakernel/dite-hrnet/index.js';
 import * as exports from '../../web/dynakernel/index.js';
 import { loadRuntime } from '../helpers.mjs';
+import { Writer, diteBlock } from '../network/onnx/dite-like.mjs';
 
-const { DynakernelError, cosineSchedule, load, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule } = exports;
+const { DynakernelError, cosineSchedule, load, parseCheckpoint, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule } = exports;
 
 export const config = { inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 };
+
+const checkpoint = readFileSync(new URL('../fixtures/checkpoints/plain.pth', import.meta.url));
+
+/** An ONNX file: a dynamic block and a convolution, from x [1, 3, 8, 8] to [1, 2, 6, 6]. */
+function onnxFile() {
+  const w = new Writer(3);
+  const dynamic = diteBlock(w, 'x', '/block', { N: 1, C: 3, O: 3, R: 1, H: 8, W: 8 });
+  return w.model({ x: [1, 3, 8, 8] }, [w.conv(dynamic, w.parameter('weight', [2, 3, 3, 3]), '', {}, '/conv')]);
+}
+
+/** The same network without the block, from the JavaScript door. */
+const buildNetwork = (g, { x }) => ({ y: g.conv2d(x, { name: 'conv', outChannels: 2, kernelSize: 3 }) });
+const KEPT = '/block/attention/relu/Relu';
 
 /** A runtime with one object of each class. It has already taken the memory that later calls need. */
 export async function makeWorld() {
@@ -29,18 +44,23 @@ export async function makeWorld() {
     gone: dk.zeros([1, 3, 8, 8]), goneBlock: dk.dynamicKernelAggregation(config),
     picture: () => ({ data: new Uint8ClampedArray(64).fill(99), width: 4, height: 4 }),
     canvas: () => createCanvas(4, 4),
+    net: dk.onnxNetwork(onnxFile(), { keep: [KEPT] }), goneNet: dk.onnxNetwork(onnxFile()),
+    file: onnxFile, checkpoint: () => new Uint8Array(checkpoint).slice(),
     bytes: () => toSafetensors({ weight: { shape: [2], data: Float32Array.of(1, 2) } }),
     dict: () => block.stateDict(),
   };
   world.gone.dispose();
   world.goneBlock.dispose();
+  world.goneNet.dispose();
   for (const module of [block, attention, aggregation]) module.requiresGrad = true;
   warm(world);
   return world;
 }
 
 /** Takes the memory that the runtime keeps: for the backward pass, gradients, the optimizer's state, scratch. */
-function warm({ block, untouched, attention, aggregation, x, a, target, attentionOut, optimizer, dk, out, canvas, picture, pixels }) {
+function warm({
+  block, untouched, attention, aggregation, x, a, target, attentionOut, optimizer, dk, out, canvas, picture, pixels, net, file,
+}) {
   for (let turn = 0; turn < 2; turn++) {
     for (const module of [block, untouched]) module.forward(x, { out });
     aggregation.forward(x, a, { out });
@@ -48,7 +68,10 @@ function warm({ block, untouched, attention, aggregation, x, a, target, attentio
     for (const module of [block, aggregation]) module.backward(target).dispose();
     attention.backward(attentionOut).dispose();
     optimizer.step();
-    for (const module of [block, untouched, attention, aggregation]) module.loadStateDict(module.stateDict());
+    for (const module of [block, untouched, attention, aggregation, net]) module.loadStateDict(module.stateDict());
+    net.forward(x, { out });
+    net.activation(KEPT).dispose();
+    for (const made of [dk.onnxNetwork(file()), dk.network({ x: [1, 3, 8, 8] }, buildNetwork)]) made.dispose();
     dk.fromImage(picture(), { width: 4, height: 4, out: pixels });
     out.drawMaps(canvas(), { colormap: 'viridis' });
     for (const colormap of ['gray', 'coolwarm']) out.drawMap(canvas(), { colormap });
@@ -79,6 +102,7 @@ const disposable = {
   KernelAggregation: (w) => w.dk.kernelAggregation({ ...config, kernelSize: 1 }),
   DynamicKernelAggregation: (w) => w.dk.dynamicKernelAggregation({ ...config, kernelSize: 1 }),
   Optimizer: (w) => w.dk.sgd(w.block),
+  Network: (w) => w.dk.network({ x: [1, 3, 8, 8] }, buildNetwork),
 };
 const disposes = (name) => ({
   [`${name}.dispose`]: call(own(disposable[name])),
@@ -99,6 +123,7 @@ export const table = {
     run: (args) => load(...args),
     options: { at: 0, values: { simd: 'baseline', threads: 1, wasm: undefined, signal: undefined } },
   }),
+  parseCheckpoint: call(null, (w) => [w.checkpoint()], { run: (args) => parseCheckpoint(...args) }),
   parseSafetensors: call(null, (w) => [w.bytes()], { run: (args) => parseSafetensors(...args) }),
   toSafetensors: call(null, () => [{ weight: { shape: [2], data: Float32Array.of(1, 2), dtype: 'F32' } }, { a: 'b' }], {
     run: (args) => toSafetensors(...args),
@@ -203,6 +228,23 @@ export const table = {
     { options: { at: 0, values: { channels: 3, reduction: 2, numKernels: 2, midChannels: 1, seed: 1 } } }),
   'Runtime.kernelAggregation': call((w) => w.dk, () => [config],
     { options: { at: 0, values: { ...makes, kernelSize: [3, 1], stride: [1, 2] }, base: config }, slots: pairs }),
+  'Runtime.onnxNetwork': call((w) => w.dk, (w) => [w.file()], {
+    options: { at: 1, values: { shapes: { x: [1, 3, 8, 8] }, keep: [KEPT] } },
+    slots: {
+      shape: (w, value) => [w.file(), { shapes: { x: value } }],
+      length: (w, value) => [w.file(), { shapes: { x: [1, 3, value, 8] } }],
+      'one name': (w, value) => [w.file(), { keep: [value] }],
+    },
+  }),
+  'Runtime.network': call((w) => w.dk, () => [{ x: [1, 3, 8, 8] }, buildNetwork], {
+    options: { at: 2, values: { seed: 1, keep: ['conv'] } },
+    slots: {
+      shape: (w, value) => [{ x: value }, buildNetwork],
+      length: (w, value) => [{ x: [1, 3, value, 8] }, buildNetwork],
+      result: (w, value) => [{ x: [1, 3, 8, 8] }, () => value],
+      output: (w, value) => [{ x: [1, 3, 8, 8] }, () => ({ y: value })],
+    },
+  }),
   'Runtime.mseLoss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.l1Loss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.huberLoss': call((w) => w.dk, (w) => [w.target, w.out], {
@@ -284,6 +326,33 @@ export const table = {
   'DynamicKernelAggregation.get plan': call((w) => w.block),
   ...disposes('DynamicKernelAggregation'),
 
+  'Network.get inputs': call((w) => w.net),
+  'Network.get outputs': call((w) => w.net),
+  'Network.get layers': call((w) => w.net),
+  'Network.get attention': call((w) => w.net),
+  'Network.forward': call((w) => w.net, (w) => [w.x], {
+    options: { at: 1, values: { out: (w) => w.out } },
+    slots: {
+      'the named input': (w, value) => [{ x: value }],
+      'the named out': (w, value) => [w.x, { out: { [Object.keys(w.net.outputs)[0]]: value } }],
+    },
+  }),
+  'Network.profile': call((w) => w.net, (w) => [w.x], { options: { at: 1, values: { runs: 1 } } }),
+  'Network.activation': call((w) => w.net, () => [KEPT]),
+  'Network.stateDict': call((w) => w.net),
+  'Network.loadStateDict': call((w) => w.net, (w) => [w.net.stateDict()], {
+    options: { at: 1, values: { strict: false, prefix: '' } },
+    slots: {
+      value: (w, value) => [{ ...w.net.stateDict(), weight: value }],
+      ...Object.fromEntries(['shape', 'data', 'dtype'].map((field) => [`${field} of weight`, (w, value) => {
+        const dict = w.net.stateDict();
+        return [{ ...dict, weight: { ...dict.weight, [field]: value } }];
+      }])),
+    },
+  }),
+  'Network.get disposed': call((w) => w.net),
+  ...disposes('Network'), ...endsUsing('Network'),
+
   'Optimizer.get lr': call((w) => w.optimizer),
   'Optimizer.set lr': call((w) => w.optimizer, () => [0.1]),
   'Optimizer.step': call((w) => w.optimizer),
@@ -312,7 +381,7 @@ const pixelsContext = (width, height) => ({
 /** The classes of the objects in a world, with their base classes, by name. */
 function classesOf(world) {
   const classes = new Map();
-  for (const object of [world.dk, world.x, world.attention, world.aggregation, world.block, world.optimizer]) {
+  for (const object of [world.dk, world.x, world.attention, world.aggregation, world.block, world.optimizer, world.net]) {
     let prototype = Object.getPrototypeOf(object);
     for (; prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype)) {
       classes.set(prototype.constructor.name, prototype);

@@ -179,7 +179,7 @@ function isPlain(value) {
 
 async function needsNewWorld(entry) {
   const objects = ['dk', 'foreign', 'block', 'untouched', 'attention', 'aggregation', 'x', 'a', 'out', 'target', 'attentionOut',
-    'pixels', 'inputGradient', 'optimizer', 'foreignTensor', 'foreignBlock'].map((name) => world[name]);
+    'pixels', 'inputGradient', 'optimizer', 'net', 'foreignTensor', 'foreignBlock'].map((name) => world[name]);
   return entry.ends || objects.some((object) => object.disposed);
 }
 
@@ -197,7 +197,7 @@ async function renew() {
 /** The state that a refused call must not change, bit for bit. */
 function snapshot() {
   const modules = [world.block, world.untouched, world.attention, world.aggregation];
-  const arrays = modules.flatMap((module) => Object.values(module.stateDict()).map(({ data }) => data));
+  const arrays = [...modules, world.net].flatMap((module) => Object.values(module.stateDict()).map(({ data }) => data));
   const tensors = [world.x, world.a, world.target, world.inputGradient, world.attentionOut];
   const modes = modules.flatMap((module) => [module.training, module.requiresGrad, module.disposed]);
   const { optimizer } = world;

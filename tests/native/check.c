@@ -24,9 +24,9 @@ int main(int argc, char **argv) {
   failures += check_gradients(seed, count / 2) + check_differences(seed, count / 4);
   failures += check_losses(seed, count) + check_optimizers(seed, count);
   failures += check_correlate(seed, count) + check_elementary(seed, count);
-  failures += check_layers_sums(seed, count / 4) + check_layers_products(seed, count / 4);
   failures += check_pointers() + check_network(seed, count);
   failures += check_layers_elementwise(seed, count);
+  failures += check_layers_sums(seed, count / 4) + check_layers_products(seed, count / 4);
   printf("%d failures, seed %u, %d configurations\n", failures, seed, count);
   return failures ? 1 : 0;
 }

@@ -260,17 +260,18 @@ int check_depthwise_3x3(uint32_t seed) {
   random_state random = {seed};
   int failures = 0, number = 0, compared[MOST_ALGORITHMS] = {0};
   dk_context *context = dk_context_create();
-  for (int32_t stride = 1; stride <= 2; stride++)
+  for (int32_t strides = 0; strides < 4; strides++)
     for (int32_t sides = 0; sides < 16; sides++) { /* bit i: whether side i has padding */
+      const int32_t stride_h = 1 + (strides & 1), stride_w = 1 + (strides >> 1);
       const int32_t top = sides & 1, left = sides >> 1 & 1, bottom = sides >> 2 & 1, right = sides >> 3;
       for (int32_t H = 3 - top - bottom; H <= 7; H++)
-        for (int32_t W = 3 - left - right; W <= 8 * stride + 4; W++, number++) {
+        for (int32_t W = 3 - left - right; W <= 8 * stride_w + 4; W++, number++) {
           const problem p = {.config = {.in_channels = 2,
                                         .out_channels = 2,
                                         .groups = 2,
                                         .num_kernels = 2,
                                         .kernel_size = {3, 3},
-                                        .stride = {stride, stride},
+                                        .stride = {stride_h, stride_w},
                                         .padding = {top, left, bottom, right},
                                         .dilation = {1, 1},
                                         .bias = 1},

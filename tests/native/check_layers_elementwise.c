@@ -13,6 +13,8 @@
 #include "network/layers/layers.h"
 #include "pixel_check.h"
 
+enum { LARGE = 420000 }; /* elements whose copying is divided among threads */
+
 /* ---------------------------------------------------------------------------- inner/unary.h */
 
 /* Returns a number of any exponent. */
@@ -116,7 +118,7 @@ typedef struct tensor {
 static view any_strides(check *c, int32_t rank, const int32_t *shape, layout how, size_t *floats,
                         ptrdiff_t *origin) {
   view v = {.rank = rank};
-  int32_t order[MAX_RANK], stride = how >= SPREAD && below(c, 4) == 0 ? 2 : 1;
+  int32_t order[MAX_RANK] = {0}, stride = how >= SPREAD && below(c, 4) == 0 ? 2 : 1;
   for (int32_t i = 0; i < rank; i++) v.shape[i] = shape[i], order[i] = i;
   for (int32_t i = rank - 1; i > 0 && how >= SPREAD && below(c, 2); i--) {
     const int32_t j = below(c, i + 1), kept = order[i];
@@ -185,7 +187,7 @@ static int32_t any_shape(check *c, int32_t least_rank, int32_t most_rank, bool l
   while (large && rank > 0) {
     double elements = 1;
     for (int32_t i = 0; i < rank; i++) elements *= shape[i];
-    if (elements > 500000) break;
+    if (elements > LARGE) break;
     shape[below(c, rank)] *= 2;
   }
   return rank;
@@ -248,7 +250,7 @@ static void check_epilogue(check *c, bool long_planes) {
 }
 
 static void check_chain(check *c, dk_context *context, bool large) {
-  int32_t shape[MAX_RANK];
+  int32_t shape[MAX_RANK] = {0};
   const int32_t rank = any_shape(c, 0, MAX_RANK, large, shape);
   const layout how = rank >= 2 && below(c, 2) ? PLANAR : CONTIGUOUS;
   size_t pixels = 1;
@@ -266,7 +268,7 @@ static void check_chain(check *c, dk_context *context, bool large) {
 }
 
 static void check_binary_run(check *c, dk_context *context, bool large) {
-  int32_t shape[MAX_RANK];
+  int32_t shape[MAX_RANK] = {0};
   const int32_t rank = any_shape(c, 0, MAX_RANK, large, shape);
   const dk_op op = (dk_op)(DK_OP_ADD + below(c, DK_OP_PRELU - DK_OP_ADD + 1));
   const layout how = rank >= 2 && below(c, 2) ? PLANAR : CONTIGUOUS;
@@ -281,7 +283,7 @@ static void check_binary_run(check *c, dk_context *context, bool large) {
 }
 
 static void check_copy(check *c, dk_context *context, bool large) {
-  int32_t shape[MAX_RANK];
+  int32_t shape[MAX_RANK] = {0};
   const int32_t rank = any_shape(c, 0, MAX_RANK, large, shape);
   begin(c, "copy %s", shape_text(rank, shape));
   const tensor x = input_tensor(c, rank, shape, (layout)below(c, ANY + 1), true);
@@ -293,7 +295,7 @@ static void check_copy(check *c, dk_context *context, bool large) {
 }
 
 static void check_pad(check *c, dk_context *context, bool large) {
-  int32_t shape[MAX_RANK], padded[MAX_RANK], before[MAX_RANK];
+  int32_t shape[MAX_RANK] = {0}, padded[MAX_RANK] = {0}, before[MAX_RANK] = {0};
   const int32_t rank = any_shape(c, 0, MAX_RANK, large, shape), mode = below(c, 3);
   for (int32_t i = 0; i < rank; i++) {
     /* At most length - 1 elements are reflected; at least one is left. */
@@ -304,9 +306,8 @@ static void check_pad(check *c, dk_context *context, bool large) {
     if (below(c, 3) == 0) behind = -below(c, shape[i] + min_i32(before[i], 0));
     padded[i] = shape[i] + before[i] + behind;
   }
-  begin(c, "pad mode=%d %s before=%d,%d,%d,%d,%d,%d", mode, shape_text(rank, shape), rank > 0 ? before[0] : 0,
-        rank > 1 ? before[1] : 0, rank > 2 ? before[2] : 0, rank > 3 ? before[3] : 0,
-        rank > 4 ? before[4] : 0, rank > 5 ? before[5] : 0);
+  begin(c, "pad mode=%d %s before=%d,%d,%d,%d,%d,%d", mode, shape_text(rank, shape), before[0], before[1],
+        before[2], before[3], before[4], before[5]);
   const tensor x = input_tensor(c, rank, shape, (layout)below(c, ANY + 1), true);
   const outputs y = output_tensors(c, rank, padded, (layout)below(c, ANY));
   pad_run(context, mode, 0.5f, before, &x.v, &y.got);
@@ -325,7 +326,7 @@ static void check_resize_layer(check *c, dk_context *context, bool large) {
     if (kind == 0) resized[i] = any_size(c);
     if (kind == 1) resized[i] *= 1 << below(c, 4);
     if (kind == 2) resized[i] *= 1 + below(c, 6);
-    if (large && i == 3) resized[1] = shape[1] = 2 + 2000000 / (resized[2] * resized[3]);
+    if (large && i == 3) resized[1] = shape[1] = 2 + LARGE / (resized[2] * resized[3]);
     how.scale[i - 2] = (float)resized[i] / (float)shape[i];
     /* A file may have a scale that is not the ratio. */
     if (below(c, 4) == 0) how.scale[i - 2] *= uniform(c, 0.9, 1.1);
@@ -334,9 +335,15 @@ static void check_resize_layer(check *c, dk_context *context, bool large) {
         how.rounding, shape_text(4, shape), resized[2], resized[3], (double)how.scale[0],
         (double)how.scale[1]);
   const tensor x = input_tensor(c, 4, shape, PLANAR, true);
-  /* A sum of the largest numbers may overflow in single precision. */
-  for (size_t i = 0; i < x.floats; i++)
-    if (isfinite(x.memory[i]) && fabsf(x.memory[i]) > 2) x.memory[i] = 2;
+  /* A sum of the largest numbers may overflow in single precision. If all numbers are infinite, no weight may
+   * be 0. */
+  const bool infinite = below(c, 8) == 0;
+  for (size_t i = 0; i < x.floats; i++) {
+    if (infinite)
+      x.memory[i] = INFINITY;
+    else if (isfinite(x.memory[i]) && fabsf(x.memory[i]) > 2)
+      x.memory[i] = 2;
+  }
   const outputs y = output_tensors(c, 4, resized, PLANAR);
   const size_t bytes = (size_t)resize_workspace(&how, &x.v, &y.got);
   void *workspace = guarded_alloc(bytes);
@@ -354,7 +361,7 @@ int check_layers_elementwise(uint32_t seed, int count) {
   check c = {.random = {seed}};
   for (int op = DK_OP_RELU; op <= DK_OP_ERF; op++) {
     for (size_t length = 0; length < 20; length++) check_unary(&c, (dk_op)op, length);
-    for (int i = 0; i < count / 100; i++) check_unary(&c, (dk_op)op, (size_t)(500 + below(&c, 9)));
+    for (int i = 0; i < count / 100; i++) check_unary(&c, (dk_op)op, 500 + (size_t)below(&c, 9));
   }
   for (int op = DK_OP_ADD; op <= DK_OP_PRELU; op++) {
     for (size_t length = 0; length < 20; length++) check_binary(&c, (dk_op)op, length);
@@ -364,7 +371,7 @@ int check_layers_elementwise(uint32_t seed, int count) {
   dk_context *context = dk_context_create();
   dk_context_set_threads(context, 4);
   for (int i = 0; i < count; i++) {
-    const bool large = i % 400 == 0;
+    const bool large = i % 700 == 0;
     check_epilogue(&c, i % 50 == 0);
     check_chain(&c, context, large);
     check_binary_run(&c, context, large);

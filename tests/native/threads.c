@@ -11,6 +11,7 @@
 
 #include "base/context.h"
 #include "dynakernel.h"
+#include "network/layers/layers.h"
 #include "support.h"
 
 enum { THREADS = 4, REPEATS = 3 };
@@ -85,6 +86,51 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   dk_aggregation_destroy(aggregation), dk_attention_destroy(attention);
   free(x), free(a);
   return all;
+}
+
+/* Layers of networks that are large enough to be divided: [C, H, W] twice, resized, and transposed. */
+static answers compute_layers(dk_context *context, uint32_t seed) {
+  enum { C = 7, H = 190, W = 201, PLANE = H * W, UP = 2 };
+  const size_t inputs = (size_t)C * PLANE, resized = inputs * UP * UP;
+  random_state random = {seed};
+  float *x = malloc(sizeof(float) * inputs);
+  answers all = {.count = 5 * inputs + 2 * resized};
+  all.values = calloc(all.count, sizeof(float));
+  random_fill(&random, x, inputs);
+  const view planes = {x, 4, {1, C, H, W}, {C * PLANE, PLANE, W, 1}};
+  const view pixels = {x, 2, {PLANE, C}, {1, PLANE}};
+
+  view y = planes, columns = {all.values, 2, {PLANE, C}, {C, 1}};
+  copy_run(context, &pixels, &columns);
+  y.data = columns.data + inputs;
+  copy_run(context, &planes, &y);
+  y.data += inputs;
+  binary_run(context, DK_OP_ADD, &planes, &planes, &y);
+  y.data += inputs;
+  const epilogue steps = {.count = 2, .step = {{.op = DK_OP_SILU}, {.op = DK_OP_RELU}}};
+  chain_run(context, &steps, &planes, &y);
+  y.data += inputs;
+  pad_run(context, PAD_REFLECT, 0, (const int32_t[]){0, 0, 1, -1}, &planes, &y);
+
+  view large = {
+      y.data + inputs, 4, {1, C, UP * H, UP * W}, {C * PLANE * UP * UP, PLANE * UP * UP, UP * W, 1}};
+  for (int32_t mode = RESIZE_NEAREST; mode <= RESIZE_BILINEAR; mode++) {
+    const resizing how = {.mode = mode, .rounding = ROUND_HALF_DOWN, .scale = {UP, UP}};
+    void *workspace = malloc((size_t)resize_workspace(&how, &planes, &large));
+    resize_run(context, &how, &planes, &large, workspace);
+    free(workspace);
+    large.data += resized;
+  }
+  free(x);
+  return all;
+}
+
+static int check_layers(dk_context *alone, dk_context *shared, uint32_t seed) {
+  const answers want = compute_layers(alone, seed), got = compute_layers(shared, seed);
+  const bool same = !memcmp(got.values, want.values, sizeof(float) * want.count);
+  if (!same) printf("FAILED layers of networks (seed %u)\n", seed);
+  free(want.values), free(got.values);
+  return !same;
 }
 
 /* A job of two tasks. A worker takes one task and does not finish it until it is released. */
@@ -205,6 +251,7 @@ int main(int argc, char **argv) {
     }
     free(want.values);
   }
+  for (int repeat = 0; repeat < REPEATS; repeat++) failures += check_layers(alone, shared, seed);
   dk_context_stop(shared);
   for (int32_t i = 1; i < THREADS; i++) pthread_join(threads[i], NULL);
   failures += check_paused_worker(alone, seed) + check_ended_worker(alone, seed);

@@ -7,7 +7,7 @@ import { MODULES, poseNetwork } from '../../web/dynakernel/dite-hrnet/network.js
 import { parseSafetensors } from '../../web/dynakernel/index.js';
 import { graphMaker } from '../../web/dynakernel/network/layers.js';
 import { images, weights } from './dite-hrnet.mjs';
-import { interpret } from './interpret.mjs';
+import { evaluate } from './evaluate.mjs';
 import { parametersOf, shapesOf } from './layers.mjs';
 
 const folder = new URL('../fixtures/dite-hrnet/', import.meta.url);
@@ -42,7 +42,7 @@ test('Dite-HRNet-18 makes the heat maps that PyTorch makes', () => {
   const graph = graphOf(18, shape);
   const state = weights(shapesOf(graph), scales.data);
   for (const [name, value] of parametersOf(graph)) value.constant = state[name].data;
-  const { outputs } = interpret(graph, { image: data });
+  const { outputs } = evaluate(graph, { image: data });
   assert.deepEqual(outputs.heatmaps.shape, heatmaps.shape);
   const most = heatmaps.data.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0);
   const worst = heatmaps.data.reduce((error, value, i) => Math.max(error, Math.abs(value - outputs.heatmaps.data[i])), 0);

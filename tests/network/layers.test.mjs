@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { DynakernelError, parseSafetensors } from '../../web/dynakernel/index.js';
 import { NetworkLayers, graphMaker } from '../../web/dynakernel/network/layers.js';
 import { assertClose, assertRefused } from '../helpers.mjs';
-import { interpret } from './interpret.mjs';
+import { evaluate } from './evaluate.mjs';
 import { parametersOf, shapesOf } from './layers.mjs';
 
 const file = parseSafetensors(readFileSync(new URL('../fixtures/layers.safetensors', import.meta.url)));
@@ -114,7 +114,7 @@ for (const [name, build, inputs = ['x']] of CASES) {
       value.constant = file[prefix + key].data;
     }
 
-    const { outputs } = interpret(graph, Object.fromEntries(Object.entries(tensors).map(([input, { data }]) => [input, data])));
+    const { outputs } = evaluate(graph, Object.fromEntries(Object.entries(tensors).map(([input, { data }]) => [input, data])));
     const expected = Object.keys(file).filter((key) => key.startsWith(`${name}.output`));
     assert.equal(Object.keys(outputs).length, expected.length);
     for (const [output, { shape, data }] of Object.entries(outputs)) {

@@ -12,12 +12,15 @@ const webLayers = {
   playground: ['shared', 'dynakernel'],
   teach: ['shared', 'dynakernel'],
   bench: ['shared', 'dynakernel'],
+  networks: ['shared', 'dynakernel'],
   shared: ['dynakernel'],
   dynakernel: [],
 };
 
 /** The pages' addresses, and the folder that each page may use besides shared. */
-const pageFolders = { 'index.html': 'playground', 'teach.html': 'teach', 'bench.html': 'bench' };
+const pageFolders = {
+  'index.html': 'playground', 'teach.html': 'teach', 'bench.html': 'bench', 'networks.html': 'networks',
+};
 
 /** The folders that each folder of src/ may use besides itself. '' is its top. */
 const sourceLayers = {

@@ -1,7 +1,10 @@
 /** The interface of an engine in the benchmark, and dynakernel as an engine. */
 import { load } from '../dynakernel/index.js';
+import { prepareNetwork } from './network.js';
 import { blockOptions, stateDict } from './workload.js';
 
+/** @typedef {import('./network.js').NetworkNumbers} NetworkNumbers */
+/** @typedef {import('./network.js').NetworkWorkload} NetworkWorkload */
 /** @typedef {import('./workload.js').Numbers} Numbers */
 /** @typedef {import('./workload.js').State} State */
 /** @typedef {import('./workload.js').Workload} Workload */
@@ -11,9 +14,10 @@ import { blockOptions, stateDict } from './workload.js';
  *
  * @typedef {object} Prepared
  * @property {() => void | Promise<void>} run
- * @property {() => Float32Array} output returns the output of the latest run, NCHW
+ * @property {() => Float32Array | Float32Array[]} output returns the output of the latest run, NCHW; all of a network
  * @property {() => void | Promise<void>} dispose
  * @property {string} [plan] the algorithm, if the engine reports it
+ * @property {number} [flops] the operations of a network, if the engine reports them
  */
 
 /**
@@ -24,6 +28,8 @@ import { blockOptions, stateDict } from './workload.js';
  * @property {string} [simd] the build, if the engine has several
  * @property {(workload: Workload, numbers: Numbers) => Promise<Prepared | null>} prepare resolves to null if the engine
  *   does not support the workload
+ * @property {(workload: NetworkWorkload, numbers: NetworkNumbers) => Promise<Prepared | null>} [prepareNetwork] the
+ *   same for a whole network
  * @property {() => void | Promise<void>} close
  */
 
@@ -61,6 +67,7 @@ async function dynakernel(options) {
   const { dk, engine } = await openRuntime(options);
   return {
     ...engine,
+    prepareNetwork: (workload, numbers) => prepareNetwork(dk, workload, numbers),
     async prepare(workload, { input, state }) {
       const { N, C, O, H, W, Ho, Wo } = workload;
       const block = dk.dynamicKernelAggregation(blockOptions(workload));

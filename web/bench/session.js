@@ -1,13 +1,23 @@
 /** A comparison: runs every workload on every engine, checks the outputs, then times the engines in turn. */
 import { measurePeak } from './peak.js';
 import { timeInTurn } from './timing.js';
-import { describe, kindOf, makeNumbers } from './workload.js';
+import { LAYERS } from './workload.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 /** @typedef {import('./engine.js').Prepared} Prepared */
 /** @typedef {import('./timing.js').Pace} Pace */
 /** @typedef {import('./timing.js').Timing} Timing */
-/** @typedef {import('./workload.js').Workload} Workload */
+
+/**
+ * What is measured: layers, or whole networks.
+ *
+ * @template [Case=any]
+ * @template [Numbers=any]
+ * @typedef {object} Task
+ * @property {(workload: Case) => { name: string, kind: string, description: string, flops: number }} describe
+ * @property {(workload: Case) => Numbers} makeNumbers
+ * @property {(engine: Engine, workload: Case, numbers: Numbers) => Promise<Prepared | null>} prepare
+ */
 
 /**
  * The description of an engine.
@@ -41,7 +51,7 @@ import { describe, kindOf, makeNumbers } from './workload.js';
 /**
  * A report on the way: the comparison before its first row, a workload that begins, or a finished row.
  *
- * @typedef {{ begin: Omit<Comparison, 'rows'> } | { workload: Workload, index: number, count: number }
+ * @typedef {{ begin: Omit<Comparison, 'rows'> } | { workload: any, index: number, count: number }
  *   | { row: Row }} Progress
  */
 
@@ -52,14 +62,15 @@ export const TOLERANCE = 2e-4;
  * Runs a comparison.
  *
  * @param {object} options
- * @param {readonly Workload[]} options.workloads
+ * @param {Task} [options.task] layers by default
+ * @param {readonly { name: string }[]} options.workloads
  * @param {readonly Engine[]} options.engines
  * @param {Pace} options.pace
  * @param {{ [name: string]: unknown }} options.environment
  * @param {(progress: Progress) => void} [options.onProgress]
  * @returns {Promise<Comparison>}
  */
-export async function runSession({ workloads, engines, pace, environment, onProgress = () => {} }) {
+export async function runSession({ task = LAYERS, workloads, engines, pace, environment, onProgress = () => {} }) {
   const begin = {
     date: new Date().toISOString(), environment, engines: engines.map(engineInfo), peak: await measurePeak(pace.warmUp),
   };
@@ -67,7 +78,7 @@ export async function runSession({ workloads, engines, pace, environment, onProg
   const rows = [];
   for (const [index, workload] of workloads.entries()) {
     onProgress({ workload, index, count: workloads.length });
-    const row = await runWorkload(workload, engines, pace);
+    const row = await runWorkload(task, workload, engines, pace);
     onProgress({ row });
     rows.push(row);
   }
@@ -84,27 +95,26 @@ export const wrongEngines = ({ differences }) =>
 /**
  * Runs a workload on all engines that support it.
  *
- * @param {Workload} workload
+ * @param {Task} task
+ * @param {unknown} workload
  * @param {readonly Engine[]} engines
  * @param {Pace} pace
  * @returns {Promise<Row>}
  */
-async function runWorkload(workload, engines, pace) {
-  const numbers = makeNumbers(workload);
+async function runWorkload(task, workload, engines, pace) {
+  const numbers = task.makeNumbers(workload);
   /** @type {{ id: string, prepared: Prepared }[]} */
   const entrants = [];
   /** @type {Row} */
-  const row = {
-    name: workload.name, kind: kindOf(workload), description: describe(workload), flops: workload.flops, plan: '',
-    timings: {}, differences: {},
-  };
+  const row = { ...task.describe(workload), plan: '', timings: {}, differences: {} };
   try {
     for (const engine of engines) {
-      const prepared = await engine.prepare(workload, numbers);
+      const prepared = await task.prepare(engine, workload, numbers);
       if (prepared) entrants.push({ id: engine.id, prepared });
       else row.timings[engine.id] = null;
     }
     row.plan = entrants[0].prepared.plan ?? '';
+    row.flops = entrants[0].prepared.flops ?? row.flops;
     row.differences = await compareOutputs(entrants);
     const timings = await timeInTurn(entrants.map(({ prepared }) => prepared), pace);
     for (const [i, { id }] of entrants.entries()) row.timings[id] = timings[i];
@@ -128,12 +138,19 @@ async function compareOutputs([first, ...others]) {
 }
 
 /**
- * Returns the largest difference, divided by the largest expected magnitude; NaN if a difference is NaN.
+ * Returns the largest difference, divided by the largest expected magnitude; NaN if a difference is NaN. Of several
+ * outputs, the worst counts.
  *
- * @param {Float32Array} actual
- * @param {Float32Array} expected
+ * @param {Float32Array | Float32Array[]} actual
+ * @param {Float32Array | Float32Array[]} expected
+ * @returns {number}
  */
 function difference(actual, expected) {
+  if (Array.isArray(expected)) {
+    if (!Array.isArray(actual) || actual.length !== expected.length) return Infinity;
+    return Math.max(...expected.map((output, i) => difference(actual[i], output)));
+  }
+  if (Array.isArray(actual)) return Infinity;
   if (actual.length !== expected.length) return Infinity;
   let most = 0;
   let magnitude = 0;

@@ -1,8 +1,11 @@
 /** The worker that runs a comparison. The page stays responsive and can end it. */
 import { messageOf } from '../shared/errors.js';
 import { ownEngines } from './engine.js';
+import { NETWORKS, fetchNetworks } from './network.js';
 import { runSession } from './session.js';
+import { LAYERS } from './workload.js';
 
+/** @typedef {import('./network.js').NetworkWorkload} NetworkWorkload */
 /** @typedef {import('./session.js').Comparison} Comparison */
 /** @typedef {import('./session.js').Progress} Progress */
 /** @typedef {import('./timing.js').Pace} Pace */
@@ -12,7 +15,8 @@ import { runSession } from './session.js';
  * A request for a comparison.
  *
  * @typedef {object} Request
- * @property {Workload[]} workloads
+ * @property {Workload[]} [workloads]
+ * @property {NetworkWorkload[]} [networks] instead of workloads
  * @property {string[]} peers
  * @property {'auto' | 'baseline' | 'relaxed'} simd
  * @property {number | 'auto'} threads
@@ -42,10 +46,12 @@ class MissingPeers extends Error {}
 const IMPORT_FAILED = /dynamically imported module|Importing a module script failed/;
 
 /** Runs a comparison. @param {Request} request */
-async function compare({ workloads, peers, simd, threads, pace, environment }) {
+async function compare({ workloads = [], networks, peers, simd, threads, pace, environment }) {
   const engines = await ownEngines({ simd, threads });
   if (peers.length > 0) engines.push(...await loadPeers(peers, threads === 'auto' ? engines[0].threads : threads));
-  return runSession({ workloads, engines, pace, environment, onProgress: (progress) => answer({ progress }) });
+  const common = { engines, pace, environment, onProgress: (/** @type {Progress} */ progress) => answer({ progress }) };
+  if (networks) return runSession({ task: NETWORKS, workloads: await fetchNetworks(networks), ...common });
+  return runSession({ task: LAYERS, workloads, ...common });
 }
 
 /**

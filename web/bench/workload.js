@@ -118,6 +118,19 @@ export function kindOf({ N, C, O, G, R, stride, dilation }) {
 }
 
 /**
+ * Layers as what a session measures.
+ *
+ * @type {import('./session.js').Task<Workload, Numbers>}
+ */
+export const LAYERS = {
+  describe: (workload) => ({
+    name: workload.name, kind: kindOf(workload), description: describe(workload), flops: workload.flops,
+  }),
+  makeNumbers,
+  prepare: (engine, workload, numbers) => engine.prepare(workload, numbers),
+};
+
+/**
  * Makes an input and a state dict in which every part affects the output: batch norm shifts and scales, the biases
  * differ, and the attention weights stay away from 0 and 1.
  *

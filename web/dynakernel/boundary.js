@@ -158,14 +158,17 @@ function recover(error, work, call, values) {
  * Proxies, returns a copy with the objects. Returns any other value as it is.
  *
  * @param {unknown} value
+ * @param {number} [levels] of options in options, such as the tensors by name of a network's `out`
+ * @returns {unknown}
  */
-function withoutProxies(value) {
+function withoutProxies(value, levels = 2) {
   const self = selfOf(value);
   if (self !== value || typeof value !== 'object' || value === null) return self;
   if (Array.isArray(value)) return itemsWithoutProxies(value);
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return value; // not options, but a canvas for example
-  const entries = Object.entries(value).map(([name, part]) => ({ name, part, self: selfOf(part) }));
+  const inner = (/** @type {unknown} */ part) => (levels > 1 ? withoutProxies(part, levels - 1) : selfOf(part));
+  const entries = Object.entries(value).map(([name, part]) => ({ name, part, self: inner(part) }));
   if (entries.every((entry) => entry.self === entry.part)) return value;
   return Object.fromEntries(entries.map((entry) => [entry.name, entry.self]));
 }

@@ -9,6 +9,8 @@ import { sentence } from '../shared/errors.js';
 import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
 import { takeState } from '../shared/handoff.js';
 import { UNCHANGED } from '../shared/normalisation.js';
+import { SourceControl } from '../shared/source-control.js';
+import { SourcePanel } from '../shared/source-panel.js';
 import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
 import { AttentionPanel } from './attention-panel.js';
 import { BlockPanel } from './block-panel.js';
@@ -23,8 +25,6 @@ import { Pipeline, STAGE } from './pipeline.js';
 import { PRESETS } from './presets.js';
 import { mapOptions } from './ranges.js';
 import { snippet } from './snippet.js';
-import { SourceControl } from './source-control.js';
-import { SourcePanel } from './source-panel.js';
 import { ViewControls } from './view-controls.js';
 
 /** Milliseconds between changes of the text while frames run without pause. A person could not read faster ones. */
@@ -70,7 +70,6 @@ export class Playground {
       onPhoto: (photo) => this.sourceControl.open(() => openPhoto(photo)),
       onFiles: (files) => this.#openFiles(files),
       onWebcam: () => this.sourceControl.toggleWebcam(),
-      onSize: (size) => this.#setInput({ size }),
       onNormalisation: (normalisation) => this.#normalise(normalisation),
     });
     this.sourceControl = new SourceControl(this.sourcePanel, this.pipeline, this.loop, {
@@ -96,6 +95,8 @@ export class Playground {
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
     byId('save-map', HTMLButtonElement).addEventListener('click', () => this.#saveMaps(saveMap));
     byId('save-maps', HTMLButtonElement).addEventListener('click', () => this.#saveMaps(saveMaps));
+    const size = byId('size', HTMLSelectElement);
+    size.addEventListener('change', () => this.#setInput({ size: Number(size.value) }));
     const continuous = byId('continuous', HTMLInputElement);
     continuous.addEventListener('change', () => this.loop.setContinuous(continuous.checked));
   }

@@ -8,12 +8,11 @@ export const UNCHANGED = { title: 'not at all', mean: [0, 0, 0], std: [1, 1, 1] 
 /** @type {Normalisation} */
 export const SYMMETRIC = { title: 'to −1 … 1', mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
+/** That of most networks that were trained on ImageNet. @type {Normalisation} */
+export const IMAGENET = { title: 'as ImageNet', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
 /** The normalisations that the pages always offer. @type {Normalisation[]} */
-export const NORMALISATIONS = [
-  UNCHANGED,
-  SYMMETRIC,
-  { title: 'as ImageNet', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-];
+export const NORMALISATIONS = [UNCHANGED, SYMMETRIC, IMAGENET];
 
 /** True if the normalisation changes any pixel. @param {Normalisation} normalisation */
 export const changesPixels = ({ mean, std }) =>

@@ -112,7 +112,8 @@ SMALL void chain_run(dk_context *context, const epilogue *steps, const view *x, 
   }
   elementwise_flatten(&job, x, y);
   const size_t elements = job.planes * job.pixels;
-  job.parts = nest_parts(context, (double)WORK * max_i32(steps->count, 1) * (double)elements, elements / 64);
+  job.parts =
+      nest_parts(context, (double)WORK * max_i32(steps->count, 1) * (double)elements, (int64_t)elements / 64);
   parallel_for(context, job.parts, elementwise_chain_part, &job);
 }
 

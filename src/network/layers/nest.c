@@ -12,6 +12,16 @@ enum { PARTS_PER_THREAD = 4 }; /* more than one, because some threads start late
 
 /* ------------------------------------------------------------------------------- dimensions */
 
+SMALL view view_axes(const view *v, uint32_t axes) {
+  view some = {.data = v->data};
+  for (int32_t i = 0; i < v->rank; i++) {
+    if (!(axes >> i & 1)) continue;
+    some.shape[some.rank] = v->shape[i];
+    some.stride[some.rank++] = v->stride[i];
+  }
+  return some;
+}
+
 SMALL void nest_swap(nest *loops, int32_t i, int32_t j) {
   const int32_t length = loops->shape[i];
   loops->shape[i] = loops->shape[j], loops->shape[j] = length;
@@ -86,6 +96,7 @@ SMALL static void nest_part(const void *argument, int32_t part, int32_t thread) 
   (void)thread;
   const nest_job *job = argument;
   const nest *loops = job->loops;
+  const int32_t operands = loops->operands;
   int64_t unit = job->units * part / job->parts;
   const int64_t end = job->units * (part + 1) / job->parts;
 
@@ -93,17 +104,17 @@ SMALL static void nest_part(const void *argument, int32_t part, int32_t thread) 
   int32_t index[MAX_RANK + 1], piece = (int32_t)(unit % job->pieces);
   float *origin[MAX_OPERANDS];
   int64_t rest = unit / job->pieces;
-  for (int32_t k = 0; k < loops->operands; k++) origin[k] = loops->data[k];
+  for (int32_t k = 0; k < operands; k++) origin[k] = loops->data[k];
   for (int32_t i = job->outer - 1; i >= 0; i--) {
     index[i] = (int32_t)(rest % loops->shape[i]);
     rest /= loops->shape[i];
-    for (int32_t k = 0; k < loops->operands; k++) origin[k] += (ptrdiff_t)index[i] * loops->stride[k][i];
+    for (int32_t k = 0; k < operands; k++) origin[k] += (ptrdiff_t)index[i] * loops->stride[k][i];
   }
 
   for (; unit < end; unit++) {
     float *place[MAX_OPERANDS];
     const int32_t first = piece * job->piece;
-    for (int32_t k = 0; k < loops->operands; k++)
+    for (int32_t k = 0; k < operands; k++)
       place[k] = origin[k] + (ptrdiff_t)first * loops->stride[k][job->outer];
     job->body(loops, place, min_i32(job->piece, loops->shape[job->outer] - first), job->argument);
 
@@ -113,7 +124,7 @@ SMALL static void nest_part(const void *argument, int32_t part, int32_t thread) 
     for (int32_t i = job->outer - 1; i >= 0; i--) {
       const bool wraps = ++index[i] == loops->shape[i];
       const ptrdiff_t steps = wraps ? 1 - loops->shape[i] : 1;
-      for (int32_t k = 0; k < loops->operands; k++) origin[k] += steps * loops->stride[k][i];
+      for (int32_t k = 0; k < operands; k++) origin[k] += steps * loops->stride[k][i];
       if (!wraps) break;
       index[i] = 0;
     }

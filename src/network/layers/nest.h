@@ -7,6 +7,9 @@
 
 enum { MAX_OPERANDS = 3 };
 
+/* Returns the view with only those dimensions whose bits are set. */
+view view_axes(const view *v, uint32_t axes);
+
 /* The dimensions of the loops, from the outermost on: rank >= 1. Operand 0 is the output. */
 typedef struct nest {
   int32_t operands, rank;

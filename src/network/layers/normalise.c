@@ -25,7 +25,7 @@ typedef struct lrn_work {
 } lrn_work;
 
 /* Some pixels of channel c. x and y are those of channel 0. */
-static void lrn_pixels(const lrn_work *work, const float *x, int32_t c, size_t count, float *y) {
+SMALL static void lrn_pixels(const lrn_work *work, const float *x, int32_t c, size_t count, float *y) {
   const ptrdiff_t channel = work->x->stride[1];
   const int32_t first = max_i32(0, c - (work->size - 1) / 2);
   const int32_t last = min_i32(work->x->shape[1] - 1, c + work->size / 2);
@@ -53,7 +53,7 @@ static void lrn_pixels(const lrn_work *work, const float *x, int32_t c, size_t c
   }
 }
 
-static void lrn_part(const void *argument, int32_t index, int32_t thread) {
+SMALL static void lrn_part(const void *argument, int32_t index, int32_t thread) {
   (void)thread;
   const lrn_work *work = argument;
   const int32_t C = work->x->shape[1];

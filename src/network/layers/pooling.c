@@ -2,6 +2,7 @@
  * sums or maxima, with vectors along it. Then the columns of the windows are. The row has room at both ends
  * for the padding, which changes neither a sum nor a maximum. */
 #include <math.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/attributes.h"
@@ -37,11 +38,12 @@ typedef struct pooling_range {
 
 /* The first tap that is at `limit` or behind it. */
 static int32_t pooling_tap(const pooling_axis *axis, int32_t start, int32_t limit) {
-  const int32_t tap = start >= limit ? 0 : (limit - start - 1) / axis->dilation + 1;
-  return min_i32(tap, axis->taps);
+  if (start >= limit) return 0;
+  const int32_t distance = limit - start;
+  return min_i32(axis->dilation == 1 ? distance : (distance - 1) / axis->dilation + 1, axis->taps);
 }
 
-static pooling_range pooling_taps(const pooling_axis *axis, int32_t output) {
+SMALL static pooling_range pooling_taps(const pooling_axis *axis, int32_t output) {
   const int32_t start = output * axis->stride - axis->before;
   pooling_range range = {start, pooling_tap(axis, start, 0), pooling_tap(axis, start, axis->length), 0};
   range.count = axis->counted ? pooling_tap(axis, start, axis->counted) : range.end - range.first;
@@ -68,45 +70,55 @@ SMALL static float pooling_window(const pooling_work *work, const float *x, int3
 
 /* ------------------------------------------------------------------------------------ rows */
 
-INLINE v128_t pooling_combine(const bool maximum, v128_t a, v128_t b) {
-  return maximum ? wasm_f32x4_max(a, b) : wasm_f32x4_add(a, b);
+/* Sums, or maxima and where a value was NaN. (f32x4.max keeps NaN too, but takes nine instructions on x86.)
+ */
+typedef struct pooling_result {
+  v128_t value, nan;
+} pooling_result;
+
+static inline pooling_result pooling_begin(v128_t x) { return (pooling_result){x, wasm_f32x4_splat(0)}; }
+
+/* The branch is always predicted. Loops of their own for sums and maxima would be twice the code. */
+INLINE void pooling_combine(bool maximum, v128_t x, pooling_result *result) {
+  if (maximum) {
+    result->value = wasm_f32x4_pmax(result->value, x); /* value < x ? x : value */
+    result->nan = wasm_v128_or(result->nan, wasm_f32x4_ne(x, x));
+  } else {
+    result->value = wasm_f32x4_add(result->value, x);
+  }
 }
 
-/* Combines columns begin .. begin + 4 * V - 1 of `rows` rows, `step` floats apart. */
-INLINE void pooling_down_vectors(const bool maximum, const int V, const float *x, ptrdiff_t step,
-                                 int32_t rows, float *out) {
-  v128_t result[4];
-  for (int i = 0; i < V; i++) result[i] = wasm_v128_load(x + 4 * i);
+/* All bits set is NaN. */
+INLINE v128_t pooling_end(pooling_result result) { return wasm_v128_or(result.value, result.nan); }
+
+/* Combines 4 * V columns of `rows` rows, `step` floats apart. */
+INLINE void pooling_down_vectors(const int V, bool maximum, const float *x, ptrdiff_t step, int32_t rows,
+                                 float *out) {
+  pooling_result result[4];
+  for (int i = 0; i < V; i++) result[i] = pooling_begin(wasm_v128_load(x + 4 * i));
 #pragma clang loop unroll(disable)
   for (int32_t row = 1; row < rows; row++) {
     x += step;
-    for (int i = 0; i < V; i++) result[i] = pooling_combine(maximum, result[i], wasm_v128_load(x + 4 * i));
+    for (int i = 0; i < V; i++) pooling_combine(maximum, wasm_v128_load(x + 4 * i), &result[i]);
   }
-  for (int i = 0; i < V; i++) wasm_v128_store(out + 4 * i, result[i]);
+  for (int i = 0; i < V; i++) wasm_v128_store(out + 4 * i, pooling_end(result[i]));
 }
 
-INLINE void pooling_down(const bool maximum, const float *x, ptrdiff_t step, int32_t rows, int32_t count,
-                         float *out) {
+APART static void pooling_down(bool maximum, const float *x, ptrdiff_t step, int32_t rows, int32_t count,
+                               float *out) {
   int32_t j = 0;
-  for (; j + 16 <= count; j += 16) pooling_down_vectors(maximum, 4, x + j, step, rows, out + j);
+  for (; j + 16 <= count; j += 16) pooling_down_vectors(4, maximum, x + j, step, rows, out + j);
   for (; count >= 4 && j < count; j += 4) {
     const int32_t column = min_i32(j, count - 4); /* the last vector ends with the row */
-    pooling_down_vectors(maximum, 1, x + column, step, rows, out + column);
+    pooling_down_vectors(1, maximum, x + column, step, rows, out + column);
   }
 #pragma clang loop unroll(disable)
   for (; j < count; j++) { /* rows of one to three columns */
-    v128_t result = wasm_v128_load32_splat(x + j);
+    pooling_result result = pooling_begin(wasm_v128_load32_splat(x + j));
     for (int32_t row = 1; row < rows; row++)
-      result = pooling_combine(maximum, result, wasm_v128_load32_splat(x + j + row * step));
-    wasm_v128_store32_lane(out + j, result, 0);
+      pooling_combine(maximum, wasm_v128_load32_splat(x + j + row * step), &result);
+    wasm_v128_store32_lane(out + j, pooling_end(result), 0);
   }
-}
-
-static void pooling_down_sum(const float *x, ptrdiff_t step, int32_t rows, int32_t count, float *out) {
-  pooling_down(false, x, step, rows, count, out);
-}
-static void pooling_down_maximum(const float *x, ptrdiff_t step, int32_t rows, int32_t count, float *out) {
-  pooling_down(true, x, step, rows, count, out);
 }
 
 /* ---------------------------------------------------------------------------------- columns */
@@ -119,49 +131,42 @@ INLINE v128_t pooling_load(const int S, const float *x, int32_t any) {
 }
 
 /* y[j] = taps row[j * stride + h * dilation] combined. A sum is divided by rows * columns[j]. */
-INLINE void pooling_across(const bool maximum, const int S, const pooling_axis *axis, const float *row,
-                           float rows, const float *columns, int32_t count, float *y) {
-  const v128_t rows_counted = wasm_f32x4_splat(rows);
+INLINE void pooling_across(const int S, bool maximum, const pooling_axis *axis, const float *row, float rows,
+                           const float *columns, int32_t count, float *y) {
   const int32_t stride = S ? S : axis->stride;
   for (int32_t j = 0; j < count; j += 4) {
     const float *tap = row + j * stride;
-    v128_t result = pooling_load(S, tap, stride);
+    pooling_result combined = pooling_begin(pooling_load(S, tap, stride));
 #pragma clang loop unroll(disable)
     for (int32_t h = 1; h < axis->taps; h++) {
       tap += axis->dilation;
-      result = pooling_combine(maximum, result, pooling_load(S, tap, stride));
+      pooling_combine(maximum, pooling_load(S, tap, stride), &combined);
     }
-    if (!maximum) result = wasm_f32x4_div(result, wasm_f32x4_mul(rows_counted, wasm_v128_load(columns + j)));
+    v128_t result = pooling_end(combined);
+    if (!maximum)
+      result = wasm_f32x4_div(result, wasm_f32x4_mul(wasm_f32x4_splat(rows), wasm_v128_load(columns + j)));
     if (j + 4 <= count) {
       wasm_v128_store(y + j, result);
       continue;
     }
     float rest[4];
     wasm_v128_store(rest, result);
-    for (int32_t i = j; i < count; i++) y[i] = rest[i - j];
+    memcpy(y + j, rest, sizeof(float) * (size_t)(count - j));
   }
 }
 
-#define POOLING_ACROSS(name, maximum, S)                                                                     \
-  static void pooling_across_##name(const pooling_axis *axis, const float *row, float rows,                  \
-                                    const float *columns, int32_t count, float *y) {                         \
-    pooling_across(maximum, S, axis, row, rows, columns, count, y);                                          \
-  }
-POOLING_ACROSS(sum_any, false, 0)
-POOLING_ACROSS(sum_1, false, 1)
-POOLING_ACROSS(sum_2, false, 2)
-POOLING_ACROSS(maximum_any, true, 0)
-POOLING_ACROSS(maximum_1, true, 1)
-POOLING_ACROSS(maximum_2, true, 2)
-
-/* Tables keep these separate functions (base/attributes.h says why). */
-typedef void (*pooling_down_loop)(const float *, ptrdiff_t, int32_t, int32_t, float *);
-typedef void (*pooling_across_loop)(const pooling_axis *, const float *, float, const float *, int32_t,
-                                    float *);
-static const pooling_down_loop POOLING_DOWN[] = {pooling_down_sum, pooling_down_maximum};
-static const pooling_across_loop POOLING_ACROSS[][3] = {
-    {pooling_across_sum_any, pooling_across_sum_1, pooling_across_sum_2},
-    {pooling_across_maximum_any, pooling_across_maximum_1, pooling_across_maximum_2}};
+static void pooling_across_any(bool maximum, const pooling_axis *axis, const float *row, float rows,
+                               const float *columns, int32_t count, float *y) {
+  pooling_across(0, maximum, axis, row, rows, columns, count, y);
+}
+static void pooling_across_1(bool maximum, const pooling_axis *axis, const float *row, float rows,
+                             const float *columns, int32_t count, float *y) {
+  pooling_across(1, maximum, axis, row, rows, columns, count, y);
+}
+static void pooling_across_2(bool maximum, const pooling_axis *axis, const float *row, float rows,
+                             const float *columns, int32_t count, float *y) {
+  pooling_across(2, maximum, axis, row, rows, columns, count, y);
+}
 
 /* ----------------------------------------------------------------------------------- planes */
 
@@ -170,51 +175,71 @@ static int64_t pooling_row_floats(const pooling_axis *axis, int32_t outputs) {
   return (int64_t)(outputs + 3) / 4 * 4 * axis->stride + (int64_t)(axis->taps - 1) * axis->dilation + 4;
 }
 
-/* Outputs first .. first + count - 1 of each row of a plane. */
-static void pooling_columns(const pooling_work *work, const float *x, int32_t first, int32_t count,
-                            float *y) {
+/* Planes begin .. end - 1 of all samples. */
+typedef struct pooling_planes {
+  int64_t begin, end;
+} pooling_planes;
+
+static const float *pooling_input(const pooling_work *work, int64_t plane) {
+  const int32_t C = work->x->shape[1];
+  return work->x->data + plane / C * work->x->stride[0] + plane % C * work->x->stride[1];
+}
+static float *pooling_output(const pooling_work *work, int64_t plane) {
+  const int32_t C = work->x->shape[1];
+  return work->y->data + plane / C * work->y->stride[0] + plane % C * work->y->stride[1];
+}
+
+/* Outputs first .. first + count - 1 of each row of some planes. */
+SMALL static void pooling_columns(const pooling_work *work, pooling_planes planes, int32_t first,
+                                  int32_t count) {
+  /* A table keeps these separate functions (base/attributes.h says why). */
+  static void (*const by_stride[])(bool, const pooling_axis *, const float *, float, const float *, int32_t,
+                                   float *) = {pooling_across_any, pooling_across_1, pooling_across_2};
   const pooling_axis *down = &work->down, *across = &work->across;
-  const pooling_across_loop combine_columns =
-      POOLING_ACROSS[work->maximum][across->stride <= 2 ? across->stride : 0];
   const int32_t left = first * across->stride - across->before; /* the column at the start of the row */
   const int32_t floats = (int32_t)pooling_row_floats(across, count);
   const int32_t begin = min_i32(max_i32(left, 0), across->length);
-  const int32_t end = max_i32(min_i32(left + floats, across->length), begin);
+  const int32_t inside = max_i32(min_i32(left + floats, across->length), begin) - begin;
+  const int32_t offset = inside > 0 ? begin - left : 0; /* of column `begin` in the row */
   const float nothing = work->maximum ? -INFINITY : 0;
   float row[POOLING_ROW], columns[POOLING_ROW];
   for (int32_t j = 0; j < floats; j++) row[j] = nothing;
-  for (int32_t j = 0; j < (count + 3) / 4 * 4; j++)
+  for (int32_t j = 0; j < round_up_i32(count, 4); j++)
     columns[j] = work->maximum ? 1 : (float)pooling_taps(across, first + j).count;
 
-  for (int32_t i = 0; i < down->outputs; i++) {
-    const pooling_range rows = pooling_taps(down, i);
-    float *inside = row + (begin - left);
-    if (rows.first < rows.end)
-      POOLING_DOWN[work->maximum](
-          x + (ptrdiff_t)(rows.start + rows.first * down->dilation) * across->length + begin,
-          (ptrdiff_t)down->dilation * across->length, rows.end - rows.first, end - begin, inside);
-    else
-      for (int32_t j = 0; j < end - begin; j++) inside[j] = nothing;
-    combine_columns(across, row, (float)rows.count, columns, count, y + (size_t)i * across->outputs + first);
+  for (int64_t plane = planes.begin; plane < planes.end; plane++) {
+    const float *x = pooling_input(work, plane) + begin;
+    float *y = pooling_output(work, plane) + first;
+    for (int32_t i = 0; i < down->outputs; i++, y += across->outputs) {
+      const pooling_range rows = pooling_taps(down, i);
+      const ptrdiff_t top = (ptrdiff_t)(rows.start + rows.first * down->dilation) * across->length;
+      if (rows.first < rows.end)
+        pooling_down(work->maximum, x + top, (ptrdiff_t)down->dilation * across->length,
+                     rows.end - rows.first, inside, row + offset);
+      else
+        for (int32_t j = 0; j < inside; j++) row[offset + j] = nothing;
+      by_stride[across->stride <= 2 ? across->stride : 0](work->maximum, across, row, (float)rows.count,
+                                                          columns, count, y);
+    }
   }
 }
 
-static void pooling_part(const void *argument, int32_t index, int32_t thread) {
+SMALL static void pooling_part(const void *argument, int32_t index, int32_t thread) {
   (void)thread;
   const pooling_work *work = argument;
-  const int32_t C = work->x->shape[1], Ho = work->down.outputs, Wo = work->across.outputs;
-  const int64_t planes = (int64_t)work->x->shape[0] * C;
-  const int64_t end = planes * (index + 1) / work->parts;
-  for (int64_t i = planes * index / work->parts; i < end; i++) {
-    const float *x = work->x->data + i / C * work->x->stride[0] + i % C * work->x->stride[1];
-    float *y = work->y->data + i / C * work->y->stride[0] + i % C * work->y->stride[1];
-    if (work->chunk)
-      for (int32_t first = 0; first < Wo; first += work->chunk)
-        pooling_columns(work, x, first, min_i32(Wo - first, work->chunk), y);
-    else
-      for (int64_t j = 0; j < (int64_t)Ho * Wo; j++)
-        y[j] = pooling_window(work, x, (int32_t)(j / Wo), (int32_t)(j % Wo));
+  const int32_t Ho = work->down.outputs, Wo = work->across.outputs;
+  const int64_t all = (int64_t)work->x->shape[0] * work->x->shape[1];
+  const pooling_planes planes = {all * index / work->parts, all * (index + 1) / work->parts};
+  if (work->chunk) {
+    for (int32_t first = 0; first < Wo; first += work->chunk)
+      pooling_columns(work, planes, first, min_i32(Wo - first, work->chunk));
+    return;
   }
+  for (int64_t plane = planes.begin; plane < planes.end; plane++)
+    for (int32_t i = 0; i < Ho; i++)
+      for (int32_t j = 0; j < Wo; j++)
+        pooling_output(work, plane)[(size_t)i * Wo + j] =
+            pooling_window(work, pooling_input(work, plane), i, j);
 }
 
 SMALL static pooling_axis pooling_axis_of(const window *how, int axis, bool padding_counts, const view *x,

@@ -14,64 +14,34 @@
 
 /* ---------------------------------------------------------------------------------- linear */
 
-enum {
-  LINEAR_PANEL = 32, /* rows that pass all weights while they are in a cache */
-  LINEAR_TURNED = 2, /* chains of steps: each step becomes two at most */
-};
-
-/* The steps on a row of outputs, as steps on a plane [1, 1, O] whose pixels are the outputs. They are in two
- * chains, since a batch norm becomes a product and a sum. */
-typedef struct linear_steps {
-  epilogue chain[LINEAR_TURNED];
-  bool turned; /* false: an operand does not lie as pixels must. Each output is then a plane by itself. */
-} linear_steps;
+enum { LINEAR_PANEL = 32 }; /* rows that pass all weights while they are in a cache */
 
 typedef struct linear_work {
   const packed_kernels *kernels;
   const float *bias;
   const view *x, *y;
-  const epilogue *steps;
-  linear_steps along;
+  epilogue steps;
+  bool along;             /* the steps are those of a plane [rows, 1, O], whose pixels are the outputs */
   int32_t panels, shares; /* panels of rows, and shares of blocks of outputs */
 } linear_work;
 
-SMALL static void linear_add_step(linear_steps *made, epilogue_step step) {
-  step.stride[2] = step.stride[1];
-  step.stride[1] = 0;
-  epilogue *chain = &made->chain[made->chain[0].count == MAX_STEPS];
-  chain->step[chain->count++] = step;
-}
-
-SMALL static void linear_turn(const epilogue *steps, linear_steps *made) {
-  *made = (linear_steps){.turned = true};
-  for (int32_t i = 0; steps && i < steps->count; i++) {
+/* Turns the steps of [rows, O, 1] into those of [rows, 1, O], which pass over a row at once. Returns false if
+ * an operand does not lie as pixels must. */
+SMALL static bool linear_turn(epilogue *steps) {
+  for (int32_t i = 0; i < steps->count; i++) {
     const epilogue_step *step = &steps->step[i];
-    if (step->op == DK_OP_BATCH_NORM) {
-      if (step->scale)
-        linear_add_step(made,
-                        (epilogue_step){.op = DK_OP_MULTIPLY, .operand = step->scale, .stride = {0, 1}});
-      if (step->shift)
-        linear_add_step(made, (epilogue_step){.op = DK_OP_ADD, .operand = step->shift, .stride = {0, 1}});
-    } else {
-      made->turned &= step->op >= DK_OP_RELU || step->stride[1] == 0 || step->stride[1] == 1;
-      linear_add_step(made, *step);
-    }
+    if (step->op == DK_OP_BATCH_NORM) return false;
+    if (step->op < DK_OP_RELU && step->stride[1] != 0 && step->stride[1] != 1) return false;
   }
-}
-
-/* The steps on outputs first .. first + count - 1 of a row. y points to output `first`. */
-static void linear_finish(const linear_work *work, int32_t row, int32_t first, int32_t count, float *y) {
-  if (work->along.turned) {
-    for (int i = 0; i < LINEAR_TURNED; i++)
-      if (work->along.chain[i].count)
-        epilogue_apply(&work->along.chain[i], row, 0, (size_t)first, (size_t)count, y, y);
-    return;
+  for (int32_t i = 0; i < steps->count; i++) {
+    int32_t *stride = steps->step[i].stride;
+    stride[2] = stride[1], stride[1] = 0;
   }
-  for (int32_t i = 0; i < count; i++) epilogue_apply(work->steps, row, first + i, 0, 1, y + i, y + i);
+  return true;
 }
 
 /* One share of the outputs of one panel. */
-static void linear_part(const void *argument, int32_t index, int32_t thread) {
+SMALL static void linear_part(const void *argument, int32_t index, int32_t thread) {
   (void)thread;
   const linear_work *work = argument;
   const packed_kernels *kernels = work->kernels;
@@ -96,18 +66,24 @@ static void linear_part(const void *argument, int32_t index, int32_t thread) {
     product.y = y + block * LANES;
     matmul_lanes(&product);
   }
-  if (!work->steps) return;
-  const int32_t outputs = min_i32(end * LANES, O) - begin * LANES;
-  for (int32_t i = 0; i < rows; i++)
-    linear_finish(work, first + i, begin * LANES, outputs, y + i * product.y_row + begin * LANES);
+  const int32_t output = begin * LANES, outputs = min_i32(end * LANES, O) - output;
+  for (int32_t i = 0; i < rows && work->steps.count; i++) {
+    float *out = y + i * product.y_row + output;
+    if (work->along)
+      epilogue_apply(&work->steps, first + i, 0, (size_t)output, (size_t)outputs, out, out);
+    else
+      for (int32_t o = 0; o < outputs; o++)
+        epilogue_apply(&work->steps, first + i, output + o, 0, 1, out + o, out + o);
+  }
 }
 
 SMALL void linear_run(dk_context *context, const packed_kernels *kernels, const float *bias,
                       const epilogue *steps, const view *x, const view *y) {
   DK_ASSERT(x->rank == 2 && y->rank == 2 && x->shape[0] == y->shape[0]);
   DK_ASSERT(kernels->K == 1 && kernels->depth == x->shape[1] && kernels->run == y->shape[1]);
-  linear_work work = {.kernels = kernels, .bias = bias, .x = x, .y = y, .steps = steps, .shares = 1};
-  linear_turn(steps, &work.along);
+  linear_work work = {.kernels = kernels, .bias = bias, .x = x, .y = y, .shares = 1};
+  if (steps) work.steps = *steps;
+  work.along = linear_turn(&work.steps);
   work.panels = (x->shape[0] - 1) / LINEAR_PANEL + 1;
 
   /* Panels are divided further only if there are too few of them. */
@@ -128,8 +104,8 @@ SMALL void linear_run(dk_context *context, const packed_kernels *kernels, const 
 typedef enum matmul_way { MATMUL_COLUMN, MATMUL_FEW_ROWS, MATMUL_LANES } matmul_way;
 
 enum {
-  UNIT_ROWS = 16,     /* of a COLUMN that stay together */
-  UNIT_COLUMNS = 512, /* of FEW_ROWS that stay together */
+  MATMUL_ROWS = 16,   /* of a COLUMN that stay together */
+  MATMUL_WIDTH = 512, /* of FEW_ROWS that stay together */
 };
 
 typedef struct matmul_work {
@@ -160,17 +136,17 @@ SMALL static matmul_work matmul_layout(const view *a, const view *b, const view 
   work.units = (work.L - 1) / LANES + 1;
   if (work.L == 1 && a_runs && b_runs) {
     work.way = MATMUL_COLUMN;
-    work.units = (work.I - 1) / UNIT_ROWS + 1;
+    work.units = (work.I - 1) / MATMUL_ROWS + 1;
   } else if (work.I <= LANES && work.L >= LANES && b->stride[rank - 2] >= 0) {
     work.way = MATMUL_FEW_ROWS;
-    work.units = max_i32(work.L / UNIT_COLUMNS, 1);
+    work.units = max_i32(work.L / MATMUL_WIDTH, 1);
   }
   work.total = (int64_t)(view_elements(y) / ((size_t)work.I * (size_t)work.L)) * work.units;
   work.packed = work.way == MATMUL_COLUMN ? 0 : (size_t)work.J * LANES;
   return work;
 }
 
-static double matmul_multiply_adds(const matmul_work *work) {
+SMALL static double matmul_multiply_adds(const matmul_work *work) {
   return (double)view_elements(work->y) * work->J;
 }
 
@@ -187,7 +163,7 @@ static void matmul_pack_columns(const float *b, ptrdiff_t b_row, int32_t J, int3
 }
 
 /* The transpose of a [I, J], with zeros in the other lanes. */
-static void matmul_pack_rows(const matmul_product *product, int32_t I, int32_t J, float *packed) {
+SMALL static void matmul_pack_rows(const matmul_product *product, int32_t I, int32_t J, float *packed) {
   memset(packed, 0, sizeof(float) * LANES * (size_t)J);
   for (int32_t i = 0; i < I; i++)
     for (int32_t j = 0; j < J; j++)
@@ -195,29 +171,29 @@ static void matmul_pack_rows(const matmul_product *product, int32_t I, int32_t J
 }
 
 /* Units first .. end - 1 of one product. */
-static void matmul_units(const matmul_work *work, const matmul_product *product, int32_t first, int32_t end,
-                         float *packed) {
+SMALL static void matmul_units(const matmul_work *work, const matmul_product *product, int32_t first,
+                               int32_t end, float *packed) {
   const int32_t I = work->I, J = work->J, L = work->L;
   if (work->way == MATMUL_COLUMN) {
-    const int32_t begin = first * UNIT_ROWS;
+    const int32_t begin = first * MATMUL_ROWS;
     dot_rows(product->a + begin * product->a_row, product->a_row, product->b,
-             min_i32(end * UNIT_ROWS, I) - begin, J, product->y + begin * product->y_row, product->y_row);
+             min_i32(end * MATMUL_ROWS, I) - begin, J, product->y + begin * product->y_row, product->y_row);
   } else if (work->way == MATMUL_FEW_ROWS) {
     const float zeros[LANES] = {0};
+    matmul_operands rows = {.w = packed,
+                            .bias = zeros,
+                            .x_row = (size_t)product->b_row,
+                            .depth = J,
+                            .count = I,
+                            .y_row = (size_t)product->y_row};
     matmul_pack_rows(product, I, J, packed);
     for (; first < end; first++) {
       /* The last unit takes the columns that are left over as well. The product reads eight at least. */
-      const int32_t column = first * UNIT_COLUMNS;
-      const int32_t columns = first == work->units - 1 ? L - column : UNIT_COLUMNS;
-      matmul(&(matmul_operands){.w = packed,
-                                .bias = zeros,
-                                .x = product->b + column,
-                                .x_row = (size_t)product->b_row,
-                                .depth = J,
-                                .columns = columns,
-                                .count = I,
-                                .y = product->y + column,
-                                .y_row = (size_t)product->y_row});
+      const int32_t column = first * MATMUL_WIDTH;
+      rows.columns = first == work->units - 1 ? L - column : MATMUL_WIDTH;
+      rows.x = product->b + column;
+      rows.y = product->y + column;
+      matmul(&rows);
     }
   } else {
     for (; first < end; first++) {
@@ -238,7 +214,7 @@ static void matmul_units(const matmul_work *work, const matmul_product *product,
   }
 }
 
-static void matmul_part(const void *argument, int32_t index, int32_t thread) {
+SMALL static void matmul_part(const void *argument, int32_t index, int32_t thread) {
   const matmul_work *work = argument;
   const int32_t rank = work->y->rank;
   float *packed = work->workspace + work->packed * (size_t)thread;

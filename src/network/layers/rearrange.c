@@ -170,6 +170,15 @@ SMALL static void rearrange_fill(const resizing *how, int32_t axis, int32_t leng
   }
 }
 
+/* Returns how many times each element of a row is repeated, or 0 if the numbers differ. */
+SMALL static int32_t rearrange_factor(const resize_axis *table, int32_t length, int32_t target) {
+  const int32_t factor = target / length;
+  if (factor * length != target) return 0;
+  for (int32_t i = 0; i < target; i++)
+    if (table->low[i] != i / factor) return 0;
+  return factor;
+}
+
 /* y [W * factor]: each element of x `factor` times. */
 APART static void rearrange_repeat(const float *x, int32_t W, int32_t factor, float *y) {
   if (factor == 1) {
@@ -306,11 +315,7 @@ SMALL void resize_run(dk_context *context, const resizing *how, const view *x, c
   rearrange_fill(how, 0, x->shape[2], y->shape[2], &job.vertical);
   rearrange_fill(how, 1, W, Wo, &job.horizontal);
 
-  if (nearest && Wo % W == 0) {
-    job.factor = Wo / W;
-    for (int32_t j = 0; j < Wo; j++)
-      if (job.horizontal.low[j] != j / job.factor) job.factor = 0, j = Wo;
-  }
+  if (nearest) job.factor = rearrange_factor(&job.horizontal, W, Wo);
   const double work = (double)(nearest ? NEAREST_WORK : BILINEAR_WORK) * (double)job.count * Wo;
   job.parts = nest_parts(context, work, job.count);
   parallel_for(context, job.parts, rearrange_resize_part, &job);

@@ -18,7 +18,7 @@ static float *rearrange_reference_element(const view *v, const int32_t *index) {
 }
 
 void copy_run_reference(const view *x, const view *y) {
-  int32_t index[MAX_RANK];
+  int32_t index[MAX_RANK] = {0};
   for (size_t number = 0; number < view_elements(y); number++) {
     rearrange_reference_position(y, number, index);
     *rearrange_reference_element(y, index) = *rearrange_reference_element(x, index);
@@ -26,7 +26,7 @@ void copy_run_reference(const view *x, const view *y) {
 }
 
 void pad_run_reference(int32_t mode, float value, const int32_t *before, const view *x, const view *y) {
-  int32_t index[MAX_RANK], place[MAX_RANK];
+  int32_t index[MAX_RANK] = {0}, place[MAX_RANK];
   for (size_t number = 0; number < view_elements(y); number++) {
     rearrange_reference_position(y, number, index);
     bool inside = true;
@@ -76,7 +76,7 @@ static int32_t rearrange_reference_clamp(double x, int32_t length) {
 }
 
 void resize_run_reference(const resizing *how, const view *x, const view *y) {
-  int32_t index[MAX_RANK];
+  int32_t index[MAX_RANK] = {0};
   for (size_t number = 0; number < view_elements(y); number++) {
     rearrange_reference_position(y, number, index);
     double exact[2];

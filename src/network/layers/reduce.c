@@ -24,7 +24,7 @@ typedef struct reduce_work {
 } reduce_work;
 
 /* The offset in x of place `index` of all loops over added but the innermost. */
-static ptrdiff_t reduce_offset(const nest *added, int64_t index) {
+SMALL static ptrdiff_t reduce_offset(const nest *added, int64_t index) {
   ptrdiff_t offset = 0;
   for (int32_t i = added->rank - 2; i >= 0 && index; i--) {
     offset += index % added->shape[i] * added->stride[0][i];
@@ -36,7 +36,7 @@ static ptrdiff_t reduce_offset(const nest *added, int64_t index) {
 /* The greater, or NaN if one is NaN. */
 static double reduce_greater(double a, double b) { return a != a || a > b ? a : b; }
 
-static float reduce_one(const reduce_work *work, const float *x) {
+SMALL static float reduce_one(const reduce_work *work, const float *x) {
   const bool maximum = work->op == DK_OP_REDUCE_MAX;
   const int32_t length = work->added.shape[work->added.rank - 1];
   const ptrdiff_t stride = work->added.stride[0][work->added.rank - 1];
@@ -57,7 +57,7 @@ static float reduce_one(const reduce_work *work, const float *x) {
 }
 
 /* Sixteen neighbouring columns. The first `known` results are not stored. */
-static void reduce_sixteen(const reduce_work *work, const float *x, int32_t known, float *y) {
+SMALL static void reduce_sixteen(const reduce_work *work, const float *x, int32_t known, float *y) {
   const int32_t length = work->added.shape[work->added.rank - 1];
   const ptrdiff_t stride = work->added.stride[0][work->added.rank - 1];
   double total[SUM_COLUMNS] = {0};
@@ -74,11 +74,11 @@ static void reduce_sixteen(const reduce_work *work, const float *x, int32_t know
     y[j] = work->op == DK_OP_REDUCE_MAX ? greatest[j] : (float)(total[j] / work->divisor);
 }
 
-static bool reduce_by_columns(const nest *kept) {
+SMALL static bool reduce_by_columns(const nest *kept) {
   return kept->stride[1][kept->rank - 1] == 1 && kept->shape[kept->rank - 1] >= SUM_COLUMNS;
 }
 
-static void reduce_piece(const nest *kept, float *const *place, int32_t count, const void *argument) {
+SMALL static void reduce_piece(const nest *kept, float *const *place, int32_t count, const void *argument) {
   const ptrdiff_t stride = kept->stride[1][kept->rank - 1];
   if (reduce_by_columns(kept)) {
     /* The last sixteen end with their row, and hold some columns of those before. */
@@ -89,24 +89,10 @@ static void reduce_piece(const nest *kept, float *const *place, int32_t count, c
   for (int32_t i = 0; i < count; i++) place[0][i] = reduce_one(argument, place[1] + i * stride);
 }
 
-/* Adds dimension i of v to a view. */
-SMALL static void reduce_take(view *taken, const view *v, int32_t i) {
-  taken->shape[taken->rank] = v->shape[i];
-  taken->stride[taken->rank++] = v->stride[i];
-}
-
 SMALL void reduce_run(dk_context *context, dk_op op, uint32_t axes, const view *x, const view *y) {
   DK_ASSERT(op == DK_OP_REDUCE_MEAN || op == DK_OP_REDUCE_SUM || op == DK_OP_REDUCE_MAX);
   DK_ASSERT(view_is_contiguous(y) && x->rank == y->rank);
-  view kept_y = {.data = y->data}, kept_x = {.data = x->data}, added_x = {.data = x->data};
-  for (int32_t i = 0; i < x->rank; i++) {
-    if (axes >> i & 1) {
-      reduce_take(&added_x, x, i);
-    } else {
-      reduce_take(&kept_x, x, i);
-      reduce_take(&kept_y, y, i);
-    }
-  }
+  const view kept_y = view_axes(y, ~axes), kept_x = view_axes(x, ~axes), added_x = view_axes(x, axes);
   const view *const added = &added_x, *const operands[] = {&kept_y, &kept_x};
   reduce_work work = {.op = op, .added = nest_make(&added, 1), .divisor = 1};
   const size_t values = view_elements(&added_x);

@@ -15,7 +15,8 @@
 enum {
   SOFTMAX_WORK = 8,      /* multiply-adds that take as long as one element */
   SOFTMAX_COLUMNS = 128, /* that are computed at once */
-  SOFTMAX_COPY = 1024,   /* elements of a copy */
+  SOFTMAX_SHORT = 32,    /* elements of a row that is copied, at most */
+  SOFTMAX_COPY = 1024,   /* of a copy */
 };
 
 /* The axis. */
@@ -24,7 +25,7 @@ typedef struct softmax_axis {
   ptrdiff_t x_stride, y_stride;
 } softmax_axis;
 
-static void softmax_row(const float *x, int32_t length, float *y) {
+SMALL static void softmax_row(const float *x, int32_t length, float *y) {
   const size_t count = (size_t)length;
   const float most = greatest_float(x, count);
   binary_apply(DK_OP_SUBTRACT, x, 1, &most, 0, count, y);
@@ -34,7 +35,7 @@ static void softmax_row(const float *x, int32_t length, float *y) {
 }
 
 /* Columns of neighbours, SOFTMAX_COLUMNS at most. y may be x. */
-static void softmax_columns(const softmax_axis *axis, const float *x, int32_t columns, float *y) {
+SMALL static void softmax_columns(const softmax_axis *axis, const float *x, int32_t columns, float *y) {
   const size_t count = (size_t)columns;
   float most[SOFTMAX_COLUMNS], sum[SOFTMAX_COLUMNS];
   for (size_t j = 0; j < count; j++) most[j] = x[j], sum[j] = 0;
@@ -53,8 +54,8 @@ static void softmax_columns(const softmax_axis *axis, const float *x, int32_t co
 }
 
 /* Columns that lie x_step floats apart in x and y_step floats in y. */
-static void softmax_copied(const softmax_axis *axis, const float *x, ptrdiff_t x_step, int32_t columns,
-                           float *y, ptrdiff_t y_step) {
+SMALL static void softmax_copied(const softmax_axis *axis, const float *x, ptrdiff_t x_step, int32_t columns,
+                                 float *y, ptrdiff_t y_step) {
   float copy[SOFTMAX_COPY];
   const softmax_axis copied = {axis->length, columns, columns};
   DK_ASSERT(axis->length * columns <= SOFTMAX_COPY);
@@ -68,15 +69,15 @@ static void softmax_copied(const softmax_axis *axis, const float *x, ptrdiff_t x
 }
 
 /* Columns of `loops` that lie beside each other. */
-static void softmax_piece(const nest *loops, float *const *place, int32_t count, const void *argument) {
+SMALL static void softmax_piece(const nest *loops, float *const *place, int32_t count, const void *argument) {
   const softmax_axis *axis = argument;
   const ptrdiff_t y_step = loops->stride[0][loops->rank - 1], x_step = loops->stride[1][loops->rank - 1];
   float *y = place[0];
   const float *x = place[1];
-  const int32_t fitting = SOFTMAX_COPY / axis->length;
+  const int32_t fitting = axis->length <= SOFTMAX_SHORT ? SOFTMAX_COPY / axis->length : 0;
   if (y_step == 1 && x_step == 1 && count > 1) {
     softmax_columns(axis, x, count, y);
-  } else if (fitting >= 4 && count > 1) {
+  } else if (fitting && count > 1) {
     for (int32_t j = 0; j < count; j += fitting)
       softmax_copied(axis, x + j * x_step, x_step, min_i32(count - j, fitting), y + j * y_step, y_step);
   } else {
@@ -89,21 +90,11 @@ static void softmax_piece(const nest *loops, float *const *place, int32_t count,
   }
 }
 
-/* The view without an axis. */
-SMALL static view softmax_without(const view *v, int32_t axis) {
-  view rest = {.data = v->data};
-  for (int32_t i = 0; i < v->rank; i++) {
-    if (i == axis) continue;
-    rest.shape[rest.rank] = v->shape[i];
-    rest.stride[rest.rank++] = v->stride[i];
-  }
-  return rest;
-}
-
 SMALL void softmax_run(dk_context *context, int32_t axis, const view *x, const view *y) {
   DK_ASSERT(axis >= 0 && axis < x->rank && x->rank == y->rank);
   const softmax_axis work = {x->shape[axis], x->stride[axis], y->stride[axis]};
-  const view rest_x = softmax_without(x, axis), rest_y = softmax_without(y, axis);
+  const uint32_t others = ~(1u << axis);
+  const view rest_x = view_axes(x, others), rest_y = view_axes(y, others);
   const view *const operands[] = {&rest_y, &rest_x};
   const nest loops = nest_make(operands, 2);
   nest_run(context, &loops, 1, SOFTMAX_COLUMNS, SOFTMAX_WORK * (double)work.length, softmax_piece, &work);

@@ -24,7 +24,6 @@ enum {
   STRIP_PIXELS = 64,               /* of a strip at least, if x has as many */
   PRODUCT_FLOATS = 160 * 1024 / 4, /* of a task, if it is more than one output channel */
   COPY_FLOATS = 96 * 1024 / 4,     /* more than these are not copied, but read as they lie */
-  COLUMNS = 8,                     /* that the product reads at least */
   TASKS = 2,                       /* for each thread at least, if the layer can be divided so far */
   PHASES = 2,                      /* of the columns of y that are written at once, if there are two */
 };
@@ -56,11 +55,11 @@ typedef struct transposed_source {
 /* A task. */
 typedef struct transposed_task {
   int32_t n, group;
-  int32_t first, count;                  /* output channels within the group */
-  int32_t lanes_begin, lanes_end;        /* their taps, in whole blocks */
-  int32_t begin, end;                    /* rows of y */
-  int32_t x_begin, x_end;                /* rows of x that these need */
-  float *copy, *products, *sums[PHASES]; /* the workspace */
+  int32_t first, count;                          /* output channels within the group */
+  int32_t lanes_begin, lanes_end;                /* their taps, in whole blocks */
+  int32_t begin, end;                            /* rows of y */
+  int32_t x_begin, x_end;                        /* rows of x that these need */
+  float *copy, *products, *zeros, *sums[PHASES]; /* the workspace */
   transposed_source *sources[PHASES];
 } transposed_task;
 
@@ -81,7 +80,7 @@ float *transposed_element(const packed_kernels *kernels, int32_t C, int32_t grou
 /* ------------------------------------------------------------------------------------ sizes */
 
 /* How many columns of y a phase has. */
-static int32_t transposed_columns(const transposed_work *work, int32_t phase) {
+SMALL static int32_t transposed_columns(const transposed_work *work, int32_t phase) {
   const int32_t stride = work->how->stride[1];
   return (work->y->shape[3] - phase + stride - 1) / stride;
 }
@@ -95,11 +94,11 @@ SMALL static transposed_work transposed_sizes(int32_t threads, const window *how
   work.taps = how->kernel[0] * how->kernel[1];
   work.strip = min_i32((STRIP_PIXELS - 1) / W + 1, H);
   work.kept = min_i32((how->kernel[0] - 1) * how->dilation[0] / how->stride[0], H);
-  work.copy_row = (size_t)round_up((uint64_t)work.strip * (uint32_t)W, COLUMNS);
+  work.copy_row = (size_t)round_up_i32(work.strip * W, MATMUL_COLUMNS);
   work.copied = (size_t)work.depth * work.copy_row <= COPY_FLOATS;
-  if (!work.copied) work.copy_row = COLUMNS;
+  if (!work.copied) work.copy_row = MATMUL_COLUMNS;
   work.product_row = (size_t)(work.kept + work.strip) * (size_t)W;
-  work.phase_row = (size_t)round_up((uint64_t)(Wo - 1) / (uint32_t)how->stride[1] + 1, 4);
+  work.phase_row = (size_t)round_up_i32((Wo - 1) / how->stride[1] + 1, 4);
 
   /* Fewer channels a task than fit, if there are too few tasks for the threads. Then fewer rows. */
   const size_t fitting = PRODUCT_FLOATS / (work.product_row * (size_t)work.taps);
@@ -112,14 +111,16 @@ SMALL static transposed_work transposed_sizes(int32_t threads, const window *how
   work.parts = min_i32((wanted - 1) / (separate * work.chunks) + 1, y->shape[2]);
 
   /* Channels begin within a block of lanes, and end within one. */
-  work.lanes = (size_t)round_up((uint64_t)work.chunk * (uint32_t)work.taps + 2 * (LANES - 1), LANES);
-  work.floats = (size_t)work.depth * work.copy_row + work.lanes * work.product_row + PHASES * work.phase_row +
+  work.lanes = (size_t)round_up_i32(work.chunk * work.taps + 2 * (LANES - 1), LANES);
+  work.floats = (size_t)work.depth * work.copy_row + work.lanes * (work.product_row + 1) +
+                PHASES * work.phase_row +
                 PHASES * (size_t)work.taps * sizeof(transposed_source) / sizeof(float);
   work.floats = (size_t)round_up(work.floats, 16);
   return work;
 }
 
-static double transposed_multiply_adds(const window *how, int32_t groups, const view *x, const view *y) {
+SMALL static double transposed_multiply_adds(const window *how, int32_t groups, const view *x,
+                                             const view *y) {
   return (double)view_elements(x) * (y->shape[1] / groups) * how->kernel[0] * how->kernel[1];
 }
 
@@ -132,41 +133,41 @@ SMALL uint64_t transposed_workspace(const dk_context *context, const window *how
 /* --------------------------------------------------------------------------------- products */
 
 /* Products of rows first .. first + rows - 1 of x, behind the rows that are kept. */
-static void transposed_multiply(const transposed_work *work, const transposed_task *task, int32_t first,
-                                int32_t rows) {
+SMALL static void transposed_multiply(const transposed_work *work, const transposed_task *task, int32_t first,
+                                      int32_t rows) {
   const int32_t W = work->x->shape[3], pixels = rows * W;
   const float *x = work->x->data + (ptrdiff_t)task->n * work->x->stride[0] +
                    (ptrdiff_t)task->group * work->depth * work->x->stride[1] + (ptrdiff_t)first * W;
   size_t x_row = (size_t)work->x->stride[1];
-  if (work->copied || pixels < COLUMNS) {
+  if (work->copied || pixels < MATMUL_COLUMNS) {
     for (int32_t c = 0; c < work->depth; c++) {
       float *copy = task->copy + (size_t)c * work->copy_row;
       memcpy(copy, x + c * x_row, sizeof(float) * (size_t)pixels);
-      for (int32_t i = pixels; i < COLUMNS; i++) copy[i] = 0;
+      for (int32_t i = pixels; i < MATMUL_COLUMNS; i++) copy[i] = 0;
     }
     x = task->copy, x_row = work->copy_row;
   }
-  const float zeros[LANES] = {0};
   const packed_kernels *kernels = work->kernels;
-  const float *weights =
-      kernels->data + (size_t)task->group * kernels->run_blocks * (size_t)work->depth * LANES;
-  float *product = task->products + (size_t)work->kept * W;
-  for (int32_t lane = task->lanes_begin; lane < task->lanes_end; lane += LANES) {
-    matmul(&(matmul_operands){.w = weights + (size_t)lane * (size_t)work->depth,
-                              .bias = zeros,
-                              .x = x,
-                              .x_row = x_row,
-                              .depth = work->depth,
-                              .columns = pixels,
-                              .count = min_i32(kernels->run - lane, LANES),
-                              .y = product,
-                              .y_row = work->product_row});
-    product += LANES * work->product_row;
-  }
+  const size_t block = (size_t)work->depth * LANES;
+  const int32_t first_block = task->group * kernels->run_blocks + task->lanes_begin / LANES;
+  const matmul_operands product = {
+      .w = kernels->data + (size_t)first_block * block,
+      .w_block = block,
+      .bias = task->zeros,
+      .x = x,
+      .x_row = x_row,
+      .depth = work->depth,
+      .columns = pixels,
+      .count = min_i32(task->lanes_end, kernels->run) - task->lanes_begin,
+      .y = task->products + (size_t)work->kept * (size_t)W,
+      .y_row = work->product_row,
+  };
+  memset(task->zeros, 0, sizeof(float) * work->lanes);
+  matmul(&product);
 }
 
 /* Moves the last rows of the products so that they come before those of the next strip of rows. */
-static void transposed_keep(const transposed_work *work, const transposed_task *task, int32_t rows) {
+SMALL static void transposed_keep(const transposed_work *work, const transposed_task *task, int32_t rows) {
   const size_t kept = (size_t)work->kept * work->x->shape[3], moved = (size_t)rows * work->x->shape[3];
   if (!kept) return;
   float *product = task->products;
@@ -178,8 +179,9 @@ static void transposed_keep(const transposed_work *work, const transposed_task *
 
 /* Lists what adds to phase `phase` of row i of y: columns phase, phase + stride, ... ready: the rows of x
  * whose products are there. stored: the first row that the products have room for. Returns how many. */
-static int32_t transposed_sources(const transposed_work *work, const transposed_task *task, int32_t i,
-                                  int32_t phase, int32_t stored, int32_t ready, transposed_source *source) {
+SMALL static int32_t transposed_sources(const transposed_work *work, const transposed_task *task, int32_t i,
+                                        int32_t phase, int32_t stored, int32_t ready,
+                                        transposed_source *source) {
   const window *how = work->how;
   const int32_t W = work->x->shape[3], count = transposed_columns(work, phase);
   int32_t sources = 0;
@@ -202,7 +204,7 @@ static int32_t transposed_sources(const transposed_work *work, const transposed_
   return sources;
 }
 
-static void transposed_add(const float *x, int32_t count, float *y) {
+APART static void transposed_add(const float *x, int32_t count, float *y) {
   int32_t i = 0;
 #pragma clang loop unroll(disable)
   for (; i + 4 <= count; i += 4)
@@ -212,8 +214,8 @@ static void transposed_add(const float *x, int32_t count, float *y) {
 }
 
 /* Returns the sums of a phase of `count` columns: sums, or the only source if it fills the phase. */
-static const float *transposed_sum(const float *product, const transposed_source *source, int32_t sources,
-                                   int32_t count, float *sums) {
+SMALL static const float *transposed_sum(const float *product, const transposed_source *source,
+                                         int32_t sources, int32_t count, float *sums) {
   const bool fills = sources && source->begin == 0 && source->end == count;
   if (fills && sources == 1) return product + source->offset;
   if (fills)
@@ -227,7 +229,8 @@ static const float *transposed_sum(const float *product, const transposed_source
 }
 
 /* y [2 * j] = even[j] + bias, y[2 * j + 1] = odd[j] + bias */
-static void transposed_interleave(const float *even, const float *odd, float bias, int32_t count, float *y) {
+APART static void transposed_interleave(const float *even, const float *odd, float bias, int32_t count,
+                                        float *y) {
   const v128_t shift = wasm_f32x4_splat(bias);
   int32_t j = 0;
 #pragma clang loop unroll(disable)
@@ -242,9 +245,10 @@ static void transposed_interleave(const float *even, const float *odd, float bia
 }
 
 /* y[j * stride] = sums[j] + bias */
-static void transposed_spread(const float *sums, float bias, int32_t count, int32_t stride, float *y) {
+APART static void transposed_spread(const float *sums, float bias, int32_t count, int32_t stride, float *y) {
   int32_t j = 0;
   if (stride == 1)
+#pragma clang loop unroll(disable)
     for (; j + 4 <= count; j += 4)
       wasm_v128_store(y + j, wasm_f32x4_add(wasm_v128_load(sums + j), wasm_f32x4_splat(bias)));
 #pragma clang loop unroll(disable)
@@ -252,8 +256,8 @@ static void transposed_spread(const float *sums, float bias, int32_t count, int3
 }
 
 /* Row i of y, of all channels of the task. */
-static void transposed_row(const transposed_work *work, const transposed_task *task, int32_t i,
-                           int32_t stored, int32_t ready) {
+SMALL static void transposed_row(const transposed_work *work, const transposed_task *task, int32_t i,
+                                 int32_t stored, int32_t ready) {
   const int32_t Wo = work->y->shape[3], stride = work->how->stride[1];
   const int32_t together = stride == PHASES ? PHASES : 1; /* phases that are written at once */
   for (int32_t phase = 0; phase < min_i32(stride, Wo); phase += together) {
@@ -281,8 +285,8 @@ static void transposed_row(const transposed_work *work, const transposed_task *t
 }
 
 /* The steps on rows begin .. end - 1 of y, of all channels of the task. */
-static void transposed_finish(const transposed_work *work, const transposed_task *task, int32_t begin,
-                              int32_t end) {
+SMALL static void transposed_finish(const transposed_work *work, const transposed_task *task, int32_t begin,
+                                    int32_t end) {
   if (!work->steps || begin >= end) return;
   const size_t Wo = (size_t)work->y->shape[3], first = (size_t)begin * Wo;
   for (int32_t o = 0; o < task->count; o++) {
@@ -316,14 +320,15 @@ SMALL static transposed_task transposed_task_of(const transposed_work *work, int
 
   task.copy = work->workspace + work->floats * (size_t)thread;
   task.products = task.copy + (size_t)work->depth * work->copy_row;
-  task.sums[0] = task.products + work->lanes * work->product_row;
+  task.zeros = task.products + work->lanes * work->product_row;
+  task.sums[0] = task.zeros + work->lanes;
   task.sums[1] = task.sums[0] + work->phase_row;
   task.sources[0] = (transposed_source *)(task.sums[1] + work->phase_row);
   task.sources[1] = task.sources[0] + work->taps;
   return task;
 }
 
-static void transposed_part(const void *argument, int32_t index, int32_t thread) {
+SMALL static void transposed_part(const void *argument, int32_t index, int32_t thread) {
   const transposed_work *work = argument;
   const transposed_task task = transposed_task_of(work, index, thread);
   int32_t done = task.begin;

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
-import { erf, interpret } from '../interpret.mjs';
+import { evaluate } from '../evaluate.mjs';
+import { erf } from '../interpret.mjs';
 import { model, node, tensor } from '../onnx-writer.mjs';
 import { assertRefused, assertTensor, graphOf, opsOf, random, run, t, traceOnnx } from './support.mjs';
 
@@ -145,12 +146,12 @@ for (const [name, [ops, nodes]] of Object.entries(RECOGNISED)) {
     const graph = readOnnx(bytes);
     assert.deepEqual(opsOf(graph), ops);
     const input = { x: random([10], 5).data };
-    assertTensor(interpret(graph, input).outputs.y, [10], [...interpret(traceOnnx(bytes).graph(), input).outputs.y.data], name);
+    assertTensor(evaluate(graph, input).outputs.y, [10], [...evaluate(traceOnnx(bytes).graph(), input).outputs.y.data], name);
   });
 }
 
 test('sigmoid(x) that something else needs stays beside a silu', () => {
   const bytes = composed([['Sigmoid', ['x'], 's'], ['Mul', ['x', 's'], 'm'], ['Add', ['m', 's'], 'y']]);
   assert.deepEqual(opsOf(readOnnx(bytes)), ['sigmoid', 'silu', 'add']);
-  assertTensor(interpret(readOnnx(bytes), { x: Float32Array.from(X) }).outputs.y, [10], X.map((v) => v * sigmoid(v) + sigmoid(v)));
+  assertTensor(evaluate(readOnnx(bytes), { x: Float32Array.from(X) }).outputs.y, [10], X.map((v) => v * sigmoid(v) + sigmoid(v)));
 });

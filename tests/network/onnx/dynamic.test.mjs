@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { layerNames } from '../../../web/dynakernel/network/onnx/layer-names.js';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
-import { interpret } from '../interpret.mjs';
+import { evaluate } from '../evaluate.mjs';
 import { node, tensor } from '../onnx-writer.mjs';
 import { Writer, aggregate, diteBlock, diteLike } from './dite-like.mjs';
 import { assertClose, opsOf, random, traceOnnx } from './support.mjs';
@@ -14,8 +14,8 @@ function check(bytes, seed = 3) {
   const plain = traceOnnx(bytes).graph();
   const graph = readOnnx(bytes);
   const inputs = Object.fromEntries(graph.inputs.map(({ name, shape }) => [name, random(shape, seed).data]));
-  const expected = interpret(plain, inputs).outputs;
-  const { outputs } = interpret(graph, inputs);
+  const expected = evaluate(plain, inputs).outputs;
+  const { outputs } = evaluate(graph, inputs);
   for (const [name, { data, shape }] of Object.entries(expected)) {
     assert.deepEqual(outputs[name].shape, shape);
     assertClose(outputs[name].data, data, name);
@@ -288,8 +288,8 @@ test('a kept value stays readable inside of a recognised pattern', () => {
   const bytes = w.model({ x: [2, 4, 3, 3] }, ['y']);
   const names = ['/block/attention/conv2/Conv', '/block/aggregation/Conv', '/block/aggregation/Gemm'];
   const input = random([2, 4, 3, 3]).data;
-  const kept = interpret(readOnnx(bytes, { keep: names }), { x: input }).kept;
-  const plain = interpret(traceOnnx(bytes, { keep: names }).graph(), { x: input }).kept;
+  const kept = evaluate(readOnnx(bytes, { keep: names }), { x: input }).kept;
+  const plain = evaluate(traceOnnx(bytes, { keep: names }).graph(), { x: input }).kept;
   assert.deepEqual(Object.keys(kept), names);
   for (const name of names) {
     assert.deepEqual(kept[name].shape, plain[name].shape);

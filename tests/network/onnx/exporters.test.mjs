@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { parseSafetensors } from '../../../web/dynakernel/index.js';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
-import { interpret } from '../interpret.mjs';
+import { evaluate } from '../evaluate.mjs';
 import { assertClose, opsOf } from './support.mjs';
 
 const folder = new URL('../../fixtures/exporters/', import.meta.url);
@@ -48,7 +48,7 @@ function check(name, key, tensors) {
   const kind = ['open.', 'batch.'].find((one) => key.endsWith(`-${one.slice(0, -1)}`)) ?? '';
   const input = tensors[`${kind}input`];
   const graph = readOnnx(tensors[key].data, { shapes: { x: input.shape } });
-  const { outputs } = interpret(graph, { x: input.data });
+  const { outputs } = evaluate(graph, { x: input.data });
   assert.equal(graph.outputs.length, Object.keys(tensors).filter((one) => one.startsWith(`${kind}output.`)).length);
   graph.outputs.forEach((output, i) => {
     const expected = tensors[`${kind}output.${i}`];

@@ -6,7 +6,7 @@ import { decodeMessage } from '../../../web/dynakernel/network/onnx/protobuf.js'
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { TENSOR } from '../../../web/dynakernel/network/onnx/schema.js';
 import { readTensor } from '../../../web/dynakernel/network/onnx/tensors.js';
-import { interpret } from '../interpret.mjs';
+import { evaluate } from '../evaluate.mjs';
 import { assertClose, opsOf, sizeOf } from './support.mjs';
 
 const folder = new URL('../../fixtures/onnx/', import.meta.url);
@@ -45,7 +45,7 @@ for (const name of names) {
       for (const [from, to] of places(shape, value.shape, STEPS[name])) whole[to] = data[from];
       inputs[value.name] = whole;
     });
-    const { outputs } = interpret(graph, inputs);
+    const { outputs } = evaluate(graph, inputs);
     graph.outputs.forEach((output, i) => {
       const { shape, data } = tensorOf(name, `output_${i}.pb`);
       if (sizeOf(shape) === sizeOf(output.value.shape)) assert.deepEqual(output.value.shape, shape);

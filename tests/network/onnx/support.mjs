@@ -1,9 +1,9 @@
-// Helpers of the tests of the ONNX door: models of one operator, run by the interpreter.
+// Helpers of the tests of the ONNX door: models of one operator, run by the interpreter and by the C library.
 import assert from 'node:assert/strict';
 import { readModel } from '../../../web/dynakernel/network/onnx/model.js';
 import { readOnnx, readOnnxOptions, traceModel } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { Random } from '../../../web/shared/random.js';
-import { interpret } from '../interpret.mjs';
+import { evaluate } from '../evaluate.mjs';
 import { model, node } from '../onnx-writer.mjs';
 
 export { assertClose, assertRefused } from '../../helpers.mjs';
@@ -52,14 +52,14 @@ export const opsOf = (graph) => graph.nodes.map((one) => one.op);
 /** Runs a model with one operator. Returns its first output, or all outputs with `all`. */
 export function run(op, inputs, attributes = {}, options = {}) {
   const one = single(op, inputs, attributes, options);
-  const { outputs } = interpret(readOnnx(one.bytes), one.inputs);
+  const { outputs } = evaluate(readOnnx(one.bytes), one.inputs);
   return options.outputs ? outputs : outputs.y;
 }
 
 /** Runs a whole model. */
 export function runModel(bytes, inputs, options) {
   const graph = readOnnx(bytes, options);
-  return { graph, ...interpret(graph, inputs) };
+  return { graph, ...evaluate(graph, inputs) };
 }
 
 /** Asserts that a tensor has this shape and, within a millionth, these numbers. */

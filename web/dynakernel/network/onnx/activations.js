@@ -28,8 +28,8 @@ export function recogniseActivation(node, r) {
     (sameShape(x.shape, output.shape) ? r.add(op, node.name, [x], attributes) : null);
   for (const { scale, value } of formsOf(output, r, node)) {
     // a gate alone
-    const x = isNear(scale, 1 / 6) ? clippedInput(value, r) : null;
-    if (x) return add(x, { op: 'hardSigmoid', attributes: { alpha: 1 / 6, beta: 0.5 } });
+    const clipped = isNear(scale, 1 / 6) ? clippedInput(value, r) : null;
+    if (clipped) return add(clipped, { op: 'hardSigmoid', attributes: { alpha: 1 / 6, beta: 0.5 } });
 
     // x * gate(x), in either order
     const product = value === output ? node : r.maker(value);
@@ -89,7 +89,7 @@ function isCubic(value, x, r) {
   const sum = r.maker(value, 'add');
   const other = sum?.inputs.find((input) => input !== x);
   if (!sum || !other || !sum.inputs.includes(x)) return false;
-  return formsOf(other, r).some(({ scale, value }) => isNear(scale, 0.044715) && isCube(value, x, r));
+  return formsOf(other, r).some((form) => isNear(form.scale, 0.044715) && isCube(form.value, x, r));
 }
 
 /**

@@ -1,8 +1,8 @@
-/** @import { Source, Normalisation } from '../shared/types.js' */
-import { byId, element, setText, showError } from '../shared/dom.js';
-import { listenForChoice } from '../shared/files.js';
-import { NORMALISATIONS } from '../shared/normalisation.js';
-import { PHOTOS, photoAddress } from '../shared/sources.js';
+/** @import { Source, Normalisation } from './types.js' */
+import { byId, element, setText, showError } from './dom.js';
+import { listenForChoice } from './files.js';
+import { NORMALISATIONS } from './normalisation.js';
+import { PHOTOS, photoAddress } from './sources.js';
 
 /** @typedef {typeof PHOTOS[number]} Photo */
 
@@ -11,11 +11,10 @@ import { PHOTOS, photoAddress } from '../shared/sources.js';
  * @property {(photo: Photo) => void} onPhoto
  * @property {(files: File[]) => void} onFiles
  * @property {() => void} onWebcam  a press of the button that starts and stops the webcam
- * @property {(size: number) => void} onSize
  * @property {(normalisation: Normalisation) => void} onNormalisation
  */
 
-/** Stage 1: the choice of the picture, its size and its normalisation. */
+/** The choice of the picture and its normalisation. */
 export class SourcePanel {
   canvas = byId('input-canvas', HTMLCanvasElement);
   #caption = byId('input-caption', HTMLElement);
@@ -45,15 +44,13 @@ export class SourcePanel {
     });
     listenForChoice('image-file', events.onFiles);
     this.#webcam.addEventListener('click', events.onWebcam);
-    const size = byId('size', HTMLSelectElement);
-    size.addEventListener('change', () => events.onSize(Number(size.value)));
     this.#normalisation.addEventListener('change', () =>
       events.onNormalisation(this.#normalisations[this.#normalisation.selectedIndex]),
     );
   }
 
   /**
-   * Shows the normalisation. If it came with a block, the page offers it beside the usual ones.
+   * Shows the normalisation. If it came with a file, the page offers it beside the usual ones.
    *
    * @param {Normalisation} normalisation
    */
@@ -69,7 +66,7 @@ export class SourcePanel {
    * Describes the picture in its caption.
    *
    * @param {Source} source
-   * @param {{ width: number, height: number }} size  the size of the block's input
+   * @param {{ width: number, height: number }} size  the size of the input
    * @param {number} channels
    */
   describe(source, { width, height }, channels) {

@@ -1,5 +1,5 @@
-/** @import { Source } from '../shared/types.js' */
-import { sentence } from '../shared/errors.js';
+/** @import { Source } from './types.js' */
+import { sentence } from './errors.js';
 
 /** The webcam, as a video element that plays outside the document. */
 export class Camera {
@@ -95,7 +95,7 @@ const CAMERA = {
   NotFoundError: 'No webcam was found. Plug one in, then start it again.',
   NotReadableError: 'The webcam is there but gave no picture; another program may be using it.',
   AbortError: 'The webcam is there but gave no picture; another program may be using it.',
-  OverconstrainedError: 'The webcam offers no picture that the playground can use.',
+  OverconstrainedError: 'The webcam offers no picture that the page can use.',
 };
 
 /** Says for people why the webcam could not start. @param {unknown} error */

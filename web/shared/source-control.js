@@ -1,10 +1,12 @@
-/** @import { Source } from '../shared/types.js' */
-/** @import { Loop } from './loop.js' */
-/** @import { Pipeline } from './pipeline.js' */
+/** @import { Source } from './types.js' */
 /** @import { SourcePanel } from './source-panel.js' */
-import { sentence } from '../shared/errors.js';
-import { release, stillOf } from '../shared/sources.js';
+import { sentence } from './errors.js';
+import { release, stillOf } from './sources.js';
 import { Camera, cameraSentence } from './camera.js';
+
+/** What shows the source of the pictures. @typedef {{ source: Source | null }} Viewer */
+
+/** What runs a frame for each frame of a video; null ends that. @typedef {{ follow: (video: HTMLVideoElement | null) => void }} Follower */
 
 /**
  * @typedef {object} SourceControlEvents
@@ -21,13 +23,13 @@ export class SourceControl {
 
   /**
    * @param {SourcePanel} panel
-   * @param {Pipeline} pipeline  receives the source
-   * @param {Loop} loop
+   * @param {Viewer} viewer  receives the source
+   * @param {Follower} loop
    * @param {SourceControlEvents} events
    */
-  constructor(panel, pipeline, loop, events) {
+  constructor(panel, viewer, loop, events) {
     this.panel = panel;
-    this.pipeline = pipeline;
+    this.viewer = viewer;
     this.loop = loop;
     this.events = events;
     this.camera = new Camera(async () => {
@@ -58,8 +60,8 @@ export class SourceControl {
 
   /** @param {Source} source */
   #show(source) {
-    const previous = this.pipeline.source;
-    this.pipeline.source = source;
+    const previous = this.viewer.source;
+    this.viewer.source = source;
     if (previous !== source) release(previous);
     this.panel.showError('');
     this.events.onShown(source);
@@ -67,7 +69,7 @@ export class SourceControl {
 
   /** Keeps the old source after a failure. @param {string} reason  a sentence; '' if the person cancelled */
   #keep(reason) {
-    this.panel.mark(this.pipeline.source); // so that the person can choose the failed photograph again
+    this.panel.mark(this.viewer.source); // so that the person can choose the failed photograph again
     this.panel.showError(reason);
     this.events.onKept();
   }
@@ -98,10 +100,10 @@ export class SourceControl {
 
   /** Stops the webcam and keeps its last picture. */
   async #stillFromWebcam() {
-    const { source } = this.pipeline;
+    const { source } = this.viewer;
     if (!(source?.image instanceof HTMLVideoElement)) return;
     const still = await stillOf(source.image).catch(() => null); // null if the device has gone
-    if (this.pipeline.source !== source) return;
+    if (this.viewer.source !== source) return;
     this.#leaveWebcam();
     if (still) this.#show(still);
   }

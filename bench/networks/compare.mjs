@@ -1,0 +1,52 @@
+// Milliseconds of whole networks: in Node, or in a browser's worker.
+import { ownEngines } from '../../web/bench/engine.js';
+import { NETWORKS } from '../../web/bench/network.js';
+import { runSession } from '../../web/bench/session.js';
+import { machine } from '../machine.mjs';
+import { loadPeers } from '../peers/node.mjs';
+import { comparisonReport, reportName, showProgress } from '../reports.mjs';
+import { readModels, serveModels } from './models.mjs';
+
+/** @param {import('../options.mjs').Options} options */
+export async function compareNetworks(options) {
+  const { models, failures } = readModels(options.files);
+  const reports = options.browser ? await inBrowser(options, models) : [await inNode(options, models)];
+  reports[0].failures.unshift(...failures);
+  return reports;
+}
+
+/**
+ * @param {import('../options.mjs').Options} options
+ * @param {import('./models.mjs').Model[]} models
+ */
+async function inNode({ peers, threads: [threads], simd, pace }, models) {
+  const engines = [...await ownEngines({ simd, threads }), ...await loadPeers(peers, { threads })];
+  const comparison = await runSession({
+    task: NETWORKS, workloads: models, engines, pace, environment: machine(), onProgress: showProgress,
+  });
+  for (const engine of engines) await engine.close();
+  return comparisonReport(reportName('networks-node', { threads, simd }), comparison);
+}
+
+/**
+ * @param {import('../options.mjs').Options} options
+ * @param {import('./models.mjs').Model[]} models
+ */
+async function inBrowser({ browser: name, peers, threads, simd, pace }, models) {
+  // imported only now, because it needs development packages
+  const { callInPage, engineName, withBrowser } = await import('../browser.mjs');
+  const networks = serveModels(models);
+  return withBrowser(name, async (browser, url) => {
+    const reports = [];
+    for (const count of threads) {
+      const page = await browser.newPage();
+      await page.goto(`${url}web/bench.html`);
+      const environment = machine(await engineName(browser));
+      const request = { networks, peers, threads: count, simd, pace, environment };
+      const comparison = await callInPage(page, '/web/bench/client.js', 'compare', request, showProgress);
+      reports.push(comparisonReport(reportName(`networks-${name}`, { threads: count, simd }), comparison));
+      await page.close();
+    }
+    return reports;
+  });
+}

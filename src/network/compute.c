@@ -1,0 +1,289 @@
+/* Computes one layer: one function for each kind. */
+#include "base/attributes.h"
+#include "network/job.h"
+
+SMALL_FILE
+
+/* A window of `kernel` v, h, whose other attributes begin at attribute[0]. */
+static void compute_window(const int32_t *attribute, const int32_t *kernel, window *made) {
+  memcpy(made->kernel, kernel, sizeof made->kernel);
+  memcpy(made->stride, attribute, sizeof made->stride);
+  memcpy(made->padding, attribute + 2, sizeof made->padding);
+  memcpy(made->dilation, attribute + 6, sizeof made->dilation);
+}
+
+/* ------------------------------------------------------------------------- convolutions */
+
+/* Packs the kernels [O, C/G, Rh, Rw] that a layer before has computed. With no memory, only the layout is
+ * written. */
+static void compute_packed(const layer *of, const float *weight, float *memory, packed_kernels *kernels) {
+  const geometry *shape = &of->shape;
+  const uint64_t depth = (uint64_t)(shape->C / shape->G) * (uint32_t)shape->Rh * (uint32_t)shape->Rw;
+  kernels_layout(1, shape->O, shape->G, depth, shape->C == shape->G, kernels);
+  kernels->data = memory;
+  if (!memory) return;
+  memset(memory, 0, (size_t)kernels->blocks * kernels->depth * LANES * sizeof(float));
+  kernels_pack(kernels, 0, 0, shape->O, weight);
+}
+
+static size_t compute_packed_bytes(const layer *of) {
+  packed_kernels kernels;
+  if (of->form) return 0;
+  compute_packed(of, NULL, NULL, &kernels);
+  return (size_t)round_up((uint64_t)kernels.blocks * kernels.depth * LANES * sizeof(float), 64);
+}
+
+/* How far apart samples (axis 0) or channels (1) are. The stride of an axis of length 1 says nothing. */
+static size_t compute_distance(const view *planes, int32_t axis) {
+  size_t inner = 1;
+  for (int32_t i = axis + 1; i < planes->rank; i++) inner *= (size_t)planes->shape[i];
+  return planes->shape[axis] == 1 ? inner : (size_t)planes->stride[axis];
+}
+
+static void compute_convolution(const layer_job *job) {
+  const layer *of = job->layer;
+  const size_t packed_bytes = compute_packed_bytes(of);
+  convolution_call call = {.chosen = of->chosen,
+                           .shape = &of->shape,
+                           .prepared = of->prepared ? of->prepared->data : NULL,
+                           .bias = job_bias(job),
+                           .a = of->op == DK_OP_DYNAMIC_CONV2D ? job->second.data : NULL,
+                           .x = job->x.data,
+                           .x_sample = compute_distance(&job->x, 0),
+                           .x_channel = compute_distance(&job->x, 1),
+                           .y = job->y.data,
+                           .y_sample = compute_distance(&job->y, 0),
+                           .y_channel = compute_distance(&job->y, 1),
+                           .steps = of->steps,
+                           .workspace = job->workspace + packed_bytes};
+  if (of->form) {
+    call.kernels = &of->form->kernels;
+    convolve_batch(job->context, &call);
+    return;
+  }
+  /* Kernels that were computed: those of all samples, or of one sample after the other. */
+  const int32_t samples = job->second.rank == 5 ? job->second.shape[0] : 1;
+  const size_t each = view_elements(&job->second) / (size_t)samples;
+  packed_kernels kernels;
+  call.kernels = &kernels;
+  for (; call.first_sample < samples; call.first_sample++) {
+    compute_packed(of, job->second.data + (size_t)call.first_sample * each, (float *)job->workspace,
+                   &kernels);
+    convolve_batch(job->context, &call);
+    call.x += call.x_sample;
+    call.y += call.y_sample;
+  }
+}
+
+static uint64_t convolution_workspace(const layer_job *job) {
+  return batch_workspace(job->context, job->layer->chosen, &job->layer->shape) +
+         compute_packed_bytes(job->layer);
+}
+
+static void compute_transposed_window(const layer_job *job, window *how) {
+  compute_window(job->attribute, node_input(&job->schedule->described, job->first, 1)->shape + 2, how);
+}
+
+static void compute_transposed(const layer_job *job) {
+  window how;
+  compute_transposed_window(job, &how);
+  transposed_run(job->context, &how, job->attribute[8], &job->layer->form->kernels, job_bias(job),
+                 job->layer->steps, &job->x, &job->y, job->workspace);
+}
+
+static uint64_t transposed_layer_workspace(const layer_job *job) {
+  window how;
+  compute_transposed_window(job, &how);
+  return transposed_workspace(job->context, &how, job->attribute[8], &job->x, &job->y);
+}
+
+/* --------------------------------------------------------------------------- attention */
+
+static void compute_attention_constants(const layer_job *job, attention_constants *constants) {
+  const value *conv1 = node_input(&job->schedule->described, job->first, 1);
+  *constants = (attention_constants){.C = conv1->shape[1],
+                                     .M = conv1->shape[0],
+                                     .K = node_input(&job->schedule->described, job->first, 6)->shape[0],
+                                     .conv1_weight = job_constant(job, 1),
+                                     .bn_weight = job_constant(job, 2),
+                                     .bn_bias = job_constant(job, 3),
+                                     .bn_mean = job_constant(job, 4),
+                                     .bn_variance = job_constant(job, 5),
+                                     .conv2_weight = job_constant(job, 6),
+                                     .conv2_bias = job_constant(job, 7),
+                                     .eps = node_float(job->first, 0)};
+}
+
+static void compute_attention(const layer_job *job) {
+  attention_constants constants;
+  compute_attention_constants(job, &constants);
+  network_attention_run(job->context, &constants, &job->x, job->y.data, job->workspace);
+}
+
+static uint64_t attention_workspace(const layer_job *job) {
+  attention_constants constants;
+  compute_attention_constants(job, &constants);
+  return network_attention_workspace(&constants, &job->x);
+}
+
+/* ---------------------------------------------------------------------------- products */
+
+/* Merges all axes but the last. */
+static void compute_rows(view *of) {
+  const int32_t features = of->shape[of->rank - 1];
+  of->shape[0] = (int32_t)(view_elements(of) / (size_t)features);
+  of->shape[1] = of->stride[0] = features;
+  of->stride[1] = 1;
+  of->rank = 2;
+}
+
+static void compute_linear(const layer_job *job) {
+  view x = job->x, y = job->y;
+  compute_rows(&x);
+  compute_rows(&y);
+  linear_run(job->context, &job->layer->form->kernels, job_bias(job), job->layer->steps, &x, &y);
+}
+
+/* Broadcasts an operand to y, by strides of 0; the last `own` axes keep their lengths. */
+static void compute_broadcast(view *of, const view *y, int32_t own) {
+  view made = {.data = of->data, .rank = y->rank};
+  for (int32_t axis = 0; axis < y->rank; axis++) {
+    const int32_t from = axis - (y->rank - of->rank), length = from < 0 ? 1 : of->shape[from];
+    made.shape[axis] = axis < y->rank - own ? y->shape[axis] : length;
+    made.stride[axis] = length == 1 && axis < y->rank - own ? 0 : of->stride[from];
+  }
+  *of = made;
+}
+
+static void compute_matmul(const layer_job *job) {
+  view a = job->x, b = job->second;
+  compute_broadcast(&a, &job->y, 2);
+  compute_broadcast(&b, &job->y, 2);
+  matmul_run(job->context, &a, &b, &job->y, job->workspace);
+}
+
+static uint64_t matmul_layer_workspace(const layer_job *job) {
+  view a = job->x, b = job->second;
+  compute_broadcast(&a, &job->y, 2);
+  compute_broadcast(&b, &job->y, 2);
+  return matmul_workspace(job->context, &a, &b, &job->y);
+}
+
+/* ------------------------------------------------------------------ element by element */
+
+/* A layer of steps, or an operation of two values that no step can be. */
+static void compute_elementwise(const layer_job *job) {
+  view x = job->x, y = job->y;
+  if (job->layer->steps) {
+    job_planes(job, &x);
+    job_planes(job, &y);
+    chain_run(job->context, job->layer->steps, &x, &y);
+    return;
+  }
+  view second = job->second;
+  compute_broadcast(&x, &y, 0);
+  compute_broadcast(&second, &y, 0);
+  binary_run(job->context, job->layer->op, &x, &second, &y);
+}
+
+/* -------------------------------------------------------------------------------- sums */
+
+static void compute_softmax(const layer_job *job) {
+  softmax_run(job->context, job->attribute[0], &job->x, &job->y);
+}
+
+/* Axes that the output lacks get the length 1. */
+static void compute_reduce(const layer_job *job) {
+  const uint32_t axes = (uint32_t)job->attribute[0];
+  view kept = {.data = job->y.data, .rank = job->x.rank};
+  int32_t stride = 1;
+  for (int32_t axis = kept.rank - 1; axis >= 0; axis--) {
+    kept.shape[axis] = axes >> axis & 1 ? 1 : job->x.shape[axis];
+    kept.stride[axis] = stride;
+    stride *= kept.shape[axis];
+  }
+  reduce_run(job->context, job->layer->op, axes, &job->x, &kept);
+}
+
+static void compute_pool(const layer_job *job) {
+  window how;
+  compute_window(job->attribute + 2, job->attribute, &how);
+  const bool counts = job->layer->op == DK_OP_AVERAGE_POOL && job->attribute[10];
+  window_pool_run(job->context, job->layer->op, &how, counts, &job->x, &job->y);
+}
+
+static void compute_lrn(const layer_job *job) {
+  const node *first = job->first;
+  lrn_run(job->context, job->attribute[0], node_float(first, 1), node_float(first, 2), node_float(first, 3),
+          &job->x, &job->y);
+}
+
+/* -------------------------------------------------------------------------- rearranging */
+
+static void compute_copy(const layer_job *job) { copy_run(job->context, &job->x, &job->y); }
+
+static void compute_pad(const layer_job *job) {
+  pad_run(job->context, job->attribute[0], node_float(job->first, 1), job->attribute + 2, &job->x, &job->y);
+}
+
+static resizing compute_resizing(const layer_job *job) {
+  return (resizing){job->attribute[0],
+                    job->attribute[1],
+                    job->attribute[2],
+                    {node_float(job->first, 3), node_float(job->first, 4)}};
+}
+
+static void compute_resize(const layer_job *job) {
+  const resizing how = compute_resizing(job);
+  resize_run(job->context, &how, &job->x, &job->y, job->workspace);
+}
+
+static uint64_t resize_layer_workspace(const layer_job *job) {
+  const resizing how = compute_resizing(job);
+  return resize_workspace(&how, &job->x, &job->y);
+}
+
+/* ------------------------------------------------------------------------------- table */
+
+typedef struct computing {
+  void (*compute)(const layer_job *job);
+  uint64_t (*workspace)(const layer_job *job); /* NULL: none */
+} computing;
+
+/* Ops that are not listed are element by element. */
+static const computing computing_of[DK_OP_LRN + 1] = {
+    [DK_OP_COPY] = {compute_copy, NULL},
+    [DK_OP_CONV2D] = {compute_convolution, convolution_workspace},
+    [DK_OP_DYNAMIC_CONV2D] = {compute_convolution, convolution_workspace},
+    [DK_OP_KERNEL_ATTENTION] = {compute_attention, attention_workspace},
+    [DK_OP_CONV_TRANSPOSE2D] = {compute_transposed, transposed_layer_workspace},
+    [DK_OP_LINEAR] = {compute_linear, NULL},
+    [DK_OP_MATMUL] = {compute_matmul, matmul_layer_workspace},
+    [DK_OP_SOFTMAX] = {compute_softmax, NULL},
+    [DK_OP_REDUCE_MEAN] = {compute_reduce, NULL},
+    [DK_OP_REDUCE_SUM] = {compute_reduce, NULL},
+    [DK_OP_REDUCE_MAX] = {compute_reduce, NULL},
+    [DK_OP_AVERAGE_POOL] = {compute_pool, NULL},
+    [DK_OP_MAX_POOL] = {compute_pool, NULL},
+    [DK_OP_CHANNEL_SHUFFLE] = {compute_copy, NULL},
+    [DK_OP_PAD] = {compute_pad, NULL},
+    [DK_OP_RESIZE] = {compute_resize, resize_layer_workspace},
+    [DK_OP_DEPTH_TO_SPACE] = {compute_copy, NULL},
+    [DK_OP_SPACE_TO_DEPTH] = {compute_copy, NULL},
+    [DK_OP_LRN] = {compute_lrn, NULL},
+};
+
+uint64_t layer_workspace(dk_context *context, const dk_schedule *schedule, const layer *of) {
+  layer_job job;
+  if (!computing_of[of->op].workspace) return 0;
+  job_bind(context, schedule, of, NULL, &job);
+  return computing_of[of->op].workspace(&job);
+}
+
+void layer_compute(dk_context *context, const dk_schedule *schedule, const layer *of, void *workspace) {
+  layer_job job;
+  job_bind(context, schedule, of, workspace, &job);
+  (computing_of[of->op].compute ? computing_of[of->op].compute : compute_elementwise)(&job);
+}
+
+SMALL_FILE_END

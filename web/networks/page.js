@@ -1,0 +1,405 @@
+/** @import { Runtime, Shapes, Tensor } from '../dynakernel/index.js' */
+/** @import { Source } from '../shared/types.js' */
+/** @import { Fit } from './input.js' */
+/** @import { About, Answer, Result } from './types.js' */
+import { copyText } from '../shared/clipboard.js';
+import { byId, setText, showError } from '../shared/dom.js';
+import { sentence } from '../shared/errors.js';
+import { listenForFiles } from '../shared/files.js';
+import { buildText } from '../shared/format.js';
+import { IMAGENET, UNCHANGED } from '../shared/normalisation.js';
+import { SourceControl } from '../shared/source-control.js';
+import { SourcePanel } from '../shared/source-panel.js';
+import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
+import { AttentionPanel } from './attention-panel.js';
+import { Engine } from './engine.js';
+import { FilePanel } from './file-panel.js';
+import { sortFiles } from './files.js';
+import { InnerPanel } from './inner-panel.js';
+import { InputReader, pictureInput } from './input.js';
+import { LayersPanel } from './layers-panel.js';
+import { OutputPanel } from './output-panel.js';
+import { readLabels, viewsOf } from './outputs.js';
+import { Pace } from './pace.js';
+import { snippet } from './snippet.js';
+import { TotalsPanel } from './totals-panel.js';
+
+/** A run that takes longer than this many milliseconds is spoken of. */
+const LONG = 800;
+
+/**
+ * A network that is open, or is being opened.
+ *
+ * @typedef {{ engine: Engine, file: File | null }} Place
+ */
+
+/** The page: a person opens a network and changes the picture, and runs follow. */
+export class NetworksPage {
+  #main = byId('networks', HTMLElement);
+  #status = byId('status', HTMLElement);
+  #runError = byId('run-error', HTMLElement);
+  #inputHint = byId('input-hint', HTMLElement);
+  #fit = byId('fit', HTMLSelectElement);
+  #code = byId('snippet', HTMLElement);
+  #pace = new Pace();
+  #totals = new TotalsPanel();
+  /** The picture, which SourceControl sets. @type {Source | null} */
+  source = null;
+  #normalisation = UNCHANGED;
+  /** @type {(Place & { about: About }) | null} */
+  #current = null;
+  /** What is being opened; its engine is the current one's if only sizes change. @type {Place | null} */
+  #opening = null;
+  /** The input that is a picture. @type {string | null} */
+  #pictureName = null;
+  /** The inner value in view. @type {string | null} */
+  #inner = null;
+  #isRunning = false;
+  #isWanted = false;
+  #isProfileWanted = false;
+  /** @type {HTMLVideoElement | null} */
+  #video = null;
+  /** The latest run, and what it saw. @type {{ result: Result, picture: Tensor | null } | null} */
+  #latest = null;
+  /** @type {string[]} */
+  #labels = [];
+
+  /** @param {Runtime} dk */
+  constructor(dk) {
+    this.dk = dk;
+    this.reader = new InputReader(dk);
+    this.attention = new AttentionPanel();
+    this.output = new OutputPanel(dk, () => this.#draw());
+    this.inner = new InnerPanel(dk);
+    this.layers = new LayersPanel((name) => this.#look(name), () => this.#request({ profile: true }));
+    this.files = new FilePanel({
+      onFiles: (files) => this.#openFiles(files),
+      onExample: () => this.#open(null),
+      onCancel: () => this.#cancel(),
+      onSizes: (shapes) => this.#useSizes(shapes),
+    });
+    this.sourcePanel = new SourcePanel({
+      onPhoto: (photo) => this.sourceControl.open(() => openPhoto(photo)),
+      onFiles: (files) => this.#openFiles(files),
+      onWebcam: () => this.sourceControl.toggleWebcam(),
+      onNormalisation: (normalisation) => {
+        this.#normalisation = normalisation;
+        this.#showCode();
+        this.#request();
+      },
+    });
+    this.sourceControl = new SourceControl(this.sourcePanel, this, this, {
+      onOpening: () => {},
+      onShown: ({ name }) => {
+        this.#announce(`${name} is shown.`);
+        this.#request();
+      },
+      onKept: () => this.#showState(),
+    });
+    listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
+    this.#fit.addEventListener('change', () => this.#request());
+    this.#wireCopy();
+  }
+
+  #wireCopy() {
+    const button = byId('copy', HTMLButtonElement);
+    button.addEventListener('click', async () => {
+      const refusal = await copyText(button, this.#code.textContent ?? '', this.#code);
+      showError(byId('copy-error', HTMLElement), refusal);
+      if (!refusal) this.#announce('The code is on the clipboard.');
+    });
+  }
+
+  async start() {
+    this.#open(null);
+    await this.sourceControl.open(() => openPhoto(PHOTOS[2]));
+  }
+
+  // ---------------------------------------------------------------------------------------- opening
+
+  /** Opens what a person chose, dropped or pasted: a network, labels, a picture. @param {File[]} files */
+  async #openFiles(files) {
+    const { network, labels, picture } = sortFiles(files);
+    if (labels) {
+      this.#labels = readLabels(await labels.text());
+      if (this.#current?.about.kind === 'onnx') this.output.labels = this.#labels;
+      this.#announce(`${this.#labels.length} labels.`);
+      this.#draw();
+    }
+    if (network) this.#open(network);
+    if (picture) await this.sourceControl.open(() => openImage(picture, picture.name));
+  }
+
+  /** Opens a network beside the current one, which stays until the new one is ready. @param {File | null} file */
+  #open(file) {
+    if (this.#opening && this.#opening.engine !== this.#current?.engine) this.#opening.engine.close();
+    const engine = new Engine((answer) => this.#answer(engine, answer));
+    this.#opening = { engine, file };
+    this.files.showRefusal(null, false);
+    if (file) this.files.offerSizes([], null, '');
+    this.files.showProgress(file ? `Reading ${file.name}…` : 'Making the example…', null);
+    engine.open(file, null);
+    this.#showState();
+  }
+
+  /** Opens the same file for other sizes. @param {Shapes} shapes */
+  #useSizes(shapes) {
+    const place = this.#opening ?? this.#current;
+    if (!place) return;
+    this.#opening = { engine: place.engine, file: place.file };
+    this.files.showProgress('Planning…', null);
+    place.engine.open(place.file, shapes);
+    this.#showState();
+  }
+
+  /** Ends what is being opened, or a run that takes too long. */
+  #cancel() {
+    if (this.#opening && this.#opening.engine !== this.#current?.engine) {
+      this.#opening.engine.close();
+      this.#opening = null;
+      this.files.hideProgress();
+      this.files.offerSizes(this.#current?.about.open ?? [], this.#current?.about.inputs ?? null, '');
+      this.#announce('Cancelled.');
+      return this.#current ? this.#showState() : this.#open(null);
+    }
+    this.#current?.engine.close();
+    this.#current = this.#opening = null;
+    this.#isRunning = false;
+    this.#open(null);
+  }
+
+  /**
+   * @param {Engine} engine
+   * @param {Answer} answer
+   */
+  #answer(engine, answer) {
+    if (this.#opening?.engine !== engine) {
+      // a worker that dies later on
+      if (answer.type === 'refused' && this.#current?.engine === engine) showError(this.#runError, answer.refusal.message);
+      return;
+    }
+    const isSame = this.#current?.engine === engine;
+    if (answer.type === 'progress') this.#showStep(answer);
+    else if (answer.type === 'ready') this.#use({ ...this.#opening, about: answer.about });
+    else {
+      this.files.hideProgress();
+      if (answer.type === 'sizes') {
+        this.files.offerSizes(answer.open, isSame ? /** @type {About} */ (this.#current?.about).inputs : null, answer.message);
+        if (isSame) this.#opening = null;
+      } else if (answer.type === 'refused') {
+        this.#opening = null;
+        if (isSame) this.files.offerSizes(this.#current?.about.open ?? [], null, answer.refusal.message);
+        else this.#refuse(engine, answer.refusal);
+      }
+      this.#showState();
+    }
+  }
+
+  /**
+   * @param {Engine} engine
+   * @param {import('./types.js').Refusal} refusal
+   */
+  #refuse(engine, refusal) {
+    engine.close();
+    const { about } = this.#current ?? {};
+    this.files.showRefusal(refusal, about !== undefined);
+    this.files.offerSizes(about?.open ?? [], about?.inputs ?? null, '');
+  }
+
+  /** @param {Extract<Answer, { type: 'progress' }>} progress */
+  #showStep({ step, share }) {
+    const name = this.#opening?.file?.name ?? 'the example';
+    if (step === 'reading') this.files.showProgress(`Reading ${name}…`, share);
+    else this.files.showProgress(`Planning ${name}…`, null);
+  }
+
+  /** Shows a network that is ready, and runs it. @param {Place & { about: About }} place */
+  #use(place) {
+    const { about } = place;
+    const isSame = this.#current?.engine === place.engine;
+    if (!isSame) {
+      this.#current?.engine.close();
+      this.#isRunning = false;
+      this.#labelsFor(about);
+      this.attention.clear();
+      this.#setNormalisation(about);
+    }
+    this.#current = place;
+    this.#opening = null;
+    this.#inner = null;
+    this.layers.chosen = null;
+    this.#pictureName = pictureInput(about.inputs);
+    this.#pace.clear();
+    this.files.showRefusal(null, true);
+    this.files.offerSizes(about.open, about.inputs, '');
+    this.files.showOpened(about.kind === 'example');
+    this.files.showProgress('First run…', null);
+    this.layers.show(about.layers);
+    this.#totals.open(about);
+    setText(byId('build', HTMLElement), buildText(about.info));
+    this.#describeInputs(about);
+    this.#showCode();
+    this.#announce(`${about.title} is open: ${about.layers.length} layers.`);
+    this.#request({ profile: true });
+  }
+
+  /** @param {About} about */
+  #labelsFor(about) {
+    this.output.open(about);
+    if (about.kind === 'onnx') this.output.labels = this.#labels;
+  }
+
+  /** Guesses the normalisation: a file does not say it. @param {About} about */
+  #setNormalisation({ kind, inputs, outputs }) {
+    const name = pictureInput(inputs);
+    const makesPictures = name !== null && Object.values(outputs).some((shape) => viewsOf(shape, inputs[name])[0] === 'image');
+    this.#normalisation = kind === 'dite-hrnet' || (kind === 'onnx' && !makesPictures && inputs[name ?? '']?.[1] === 3)
+      ? IMAGENET : UNCHANGED;
+    this.sourcePanel.setNormalisation(this.#normalisation);
+  }
+
+  /** @param {About} about */
+  #describeInputs({ kind, inputs }) {
+    const others = Object.keys(inputs).filter((name) => name !== this.#pictureName);
+    const list = others.map((name) => `${name} [${inputs[name].join(', ')}]`).join(', ');
+    setText(this.#inputHint, [
+      this.#pictureName ? 'What the network sees.' : 'This network takes no picture.',
+      this.#pictureName && kind === 'onnx' ? 'The file does not say how pixels are normalised: check it below.' : '',
+      others.length > 0 ? `Random numbers stand in for ${list}.` : '',
+    ].filter(Boolean).join(' '));
+  }
+
+  #showCode() {
+    if (this.#current) setText(this.#code, snippet(this.#current.about, this.#pictureName, this.#normalisation));
+  }
+
+  // --------------------------------------------------------------------------------------- running
+
+  /** Follows a video frame by frame; null ends that. @param {HTMLVideoElement | null} video */
+  follow(video) {
+    this.#video = video;
+    this.#pace.clear();
+    if (video) this.#watch(video);
+    this.#request();
+  }
+
+  /** @param {HTMLVideoElement} video */
+  #watch(video) {
+    const next = () => {
+      if (this.#video !== video) return;
+      this.#request();
+      this.#watch(video);
+    };
+    if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(next);
+    else requestAnimationFrame(next);
+  }
+
+  /** Shows the values of a layer. @param {string} name */
+  #look(name) {
+    this.#inner = name;
+    this.#request();
+  }
+
+  /** Asks for a run. @param {{ profile?: boolean }} [options] profile: measure the layers too */
+  #request({ profile = false } = {}) {
+    this.#isWanted = true;
+    this.#isProfileWanted ||= profile;
+    this.#showState();
+    this.#run();
+  }
+
+  /** Runs until nothing is wanted. One run is under way at a time; frames that come meanwhile are skipped. */
+  async #run() {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    const place = this.#current;
+    while (this.#isWanted && place && place === this.#current && this.#canRun()) {
+      this.#isWanted = false;
+      const slow = this.#speakOfLongRuns();
+      try {
+        await this.#runOnce(place);
+        showError(this.#runError, '');
+      } catch (error) {
+        if (place === this.#current) showError(this.#runError, sentence(error));
+      } finally {
+        slow();
+      }
+      if (place !== this.#current) return; // another network runs now
+      if (!this.#opening) this.files.hideProgress();
+    }
+    if (place === this.#current) this.#isRunning = false;
+    this.#showState();
+  }
+
+  #canRun() {
+    const isReopened = this.#opening !== null && this.#opening.engine === this.#current?.engine;
+    return !isReopened && (this.#pictureName === null || this.source !== null);
+  }
+
+  /** @param {Place & { about: About }} place */
+  async #runOnce({ engine, about }) {
+    const { inputs, picture } = this.reader.read(about.inputs, this.#pictureName, this.source,
+      { fit: /** @type {Fit} */ (this.#fit.value), normalisation: this.#normalisation });
+    const profile = this.#isProfileWanted;
+    this.#isProfileWanted = false;
+    /** @type {Result} */
+    let result;
+    try {
+      result = await engine.run({ inputs, profile, inner: this.#inner, joints: true });
+    } catch (error) {
+      picture?.dispose();
+      throw error;
+    }
+    if (engine !== this.#current?.engine) return picture?.dispose();
+    this.#latest?.picture?.dispose();
+    this.#latest = { result, picture };
+    this.#pace.add(result.ms);
+    if (result.profile) this.layers.show(result.profile);
+    this.#draw();
+    this.#main.dataset.runs = String(Number(this.#main.dataset.runs ?? 0) + 1);
+  }
+
+  /** Says so if a run takes long. @returns {() => void} ends that */
+  #speakOfLongRuns() {
+    const begin = performance.now();
+    const timer = setInterval(() => {
+      if (this.#opening) return;
+      const seconds = Math.round((performance.now() - begin) / 1000);
+      this.files.showProgress(`Running for ${seconds} s: this network takes long on this device.`, null);
+    }, LONG);
+    return () => clearInterval(timer);
+  }
+
+  /** Draws the latest run. */
+  #draw() {
+    if (!this.#latest || !this.#current) return;
+    const { result, picture } = this.#latest;
+    const { about } = this.#current;
+    if (picture) {
+      const channels = picture.shape[1];
+      picture.drawMap(this.sourcePanel.canvas, { channel: channels === 3 ? 'rgb' : 0, colormap: 'gray', range: [0, 1] });
+      if (this.source) {
+        this.sourcePanel.describe(this.source, { width: picture.shape[3], height: picture.shape[2] }, channels);
+      }
+    }
+    const [N] = this.#pictureName ? about.inputs[this.#pictureName] : [1];
+    this.attention.show(result.attention, N, about.kind === 'example');
+    this.output.show(result, picture);
+    this.inner.show(result.inner, this.output.colormap);
+    this.#totals.show(this.#pace, Object.keys(result.attention).length, this.#video !== null);
+  }
+
+  // ------------------------------------------------------------------------------------------ rest
+
+  /** Sets the page's state, for style sheets and tests. */
+  #showState() {
+    const isAsking = this.#opening !== null && byId('opening', HTMLElement).hidden;
+    this.#main.dataset.state = isAsking ? 'asking' : this.#opening ? 'opening'
+      : this.#video ? 'live' : this.#isRunning || this.#isWanted ? 'running' : this.#runError.hidden ? 'ready' : 'failed';
+  }
+
+  /** Tells screen readers. @param {string} message */
+  #announce(message) {
+    setText(this.#status, message);
+  }
+}

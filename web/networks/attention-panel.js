@@ -12,9 +12,11 @@ export class AttentionPanel {
   #scroll = byId('attention-scroll', HTMLElement);
   /** @type {Map<string, Row>} */
   #rows = new Map();
+  #isBuilt = false;
 
   /** Forgets the rows of another network. */
   clear() {
+    this.#isBuilt = false;
     this.#rows.clear();
     this.#list.replaceChildren();
   }
@@ -28,7 +30,7 @@ export class AttentionPanel {
    */
   show(attention, N, isExample) {
     const layers = Object.entries(attention);
-    if (layers.length !== this.#rows.size || layers.some(([name]) => !this.#rows.has(name))) {
+    if (!this.#isBuilt || layers.length !== this.#rows.size || layers.some(([name]) => !this.#rows.has(name))) {
       this.#build(layers, N, isExample);
     }
     for (const [name, weights] of layers) {
@@ -49,9 +51,11 @@ export class AttentionPanel {
    */
   #build(layers, N, isExample) {
     this.clear();
+    this.#isBuilt = true;
     const hasLayers = layers.length > 0;
     setText(this.#count, hasLayers ? `${layers.length} dynamic ${layers.length === 1 ? 'layer' : 'layers'}` : '');
     this.#scroll.hidden = !hasLayers;
+    byId('pipeline', HTMLElement).classList.toggle('static-network', !hasLayers);
     setText(this.#hint, hasLayers
       ? 'How each dynamic layer weighs its kernels for this picture.'
       : 'This network has no dynamic layers: it applies the same kernels to every picture.');

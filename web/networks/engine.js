@@ -24,7 +24,7 @@ export class Engine {
       event.preventDefault();
       const message = event.message || 'the worker could not be started';
       onAnswer({ type: 'refused', refusal: { title: 'The network stopped', message, operators: [], code: '' } });
-      for (const id of [...this.#waiting.keys()]) this.#take(id)?.reject(new Error(message));
+      for (const id of this.#waiting.keys()) this.#take(id)?.reject(new Error(message));
     });
   }
 
@@ -53,10 +53,10 @@ export class Engine {
     });
   }
 
-  /** Ends the worker. Runs that it has not finished never settle. */
+  /** Ends the worker. Runs that it has not finished reject. */
   close() {
     this.#worker.terminate();
-    this.#waiting.clear();
+    for (const id of this.#waiting.keys()) this.#take(id)?.reject(new Error('the network was closed'));
   }
 
   /**

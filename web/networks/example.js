@@ -62,10 +62,10 @@ export const DYNAMIC = [
     name: 'edges',
     kernels: ['fine', 'coarse', 'red – green'],
     options: { outChannels: 4, kernelSize: 7, padding: 3 },
-    attention: [['dim', 'light', 'hot'], [
-      { bias: OFF, pulls: { light: 5, hot: -8 } },
+    attention: [['dim', 'light', 'warm'], [
+      { bias: OFF, pulls: { light: 5, warm: -8 } },
       { bias: OFF, pulls: { dim: 5 } },
-      { bias: OFF, pulls: { hot: 4 } },
+      { bias: OFF, pulls: { warm: 5 } },
     ]],
     weight: [
       ...gabors({ wavelength: 4, sigma: 1.6 }, COLOURS.grey),
@@ -74,6 +74,9 @@ export const DYNAMIC = [
     ],
   },
 ];
+
+/** The layer whose values the page shows at first: the edges. */
+export const SHOWN = 'edges.abs';
 
 /** The static layer that names the mood: five scores of the mean red, green and blue. */
 const MOOD = {
@@ -105,11 +108,12 @@ function build(g, { image }) {
   const [detail, exposure, balance, edges] = DYNAMIC.map(({ name, options, kernels, attention: [ramps] }) => (
     (/** @type {NetworkValue} */ x) => g.dynamicKernelAggregation(x,
       { name, ...options, numKernels: kernels.length, midChannels: ramps.length, bias: false })));
-  const developed = balance(exposure(detail(image)));
+  const clear = detail(image);
+  const developed = balance(exposure(clear));
   const colour = g.flatten(g.adaptiveAvgPool2d(image, { outputSize: 1 }));
   return {
     picture: g.clamp(developed, { name: 'picture', min: 0, max: 1 }),
-    edges: g.avgPool2d(g.abs(edges(developed)), { name: 'pool', kernelSize: 4 }),
+    edges: g.avgPool2d(g.abs(edges(clear), { name: SHOWN }), { name: 'pool', kernelSize: 4 }),
     mood: g.softmax(g.linear(colour, { name: 'mood', outFeatures: MOODS.length }), { dim: 1 }),
   };
 }

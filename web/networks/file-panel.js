@@ -32,6 +32,8 @@ export class FilePanel {
   #form = byId('sizes', HTMLFormElement);
   #fields = byId('size-fields', HTMLElement);
   #sizesHint = byId('sizes-hint', HTMLElement);
+  #use = byId('use-sizes', HTMLButtonElement);
+  #leave = byId('leave-sizes', HTMLButtonElement);
   #sizesError = byId('sizes-error', HTMLElement);
   #opening = byId('opening', HTMLElement);
   #progress = byId('progress', HTMLProgressElement);
@@ -48,7 +50,7 @@ export class FilePanel {
     listenForChoice('network-file', events.onFiles);
     listenForChoice('labels-file', events.onFiles);
     this.#example.addEventListener('click', events.onExample);
-    byId('cancel', HTMLButtonElement).addEventListener('click', events.onCancel);
+    for (const cancel of [byId('cancel', HTMLButtonElement), this.#leave]) cancel.addEventListener('click', events.onCancel);
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       const problem = [...this.#inputs.values()].map(numberProblem).find(Boolean) ?? '';
@@ -82,8 +84,9 @@ export class FilePanel {
    * @param {OpenInput[]} open
    * @param {Shapes | null} shapes those in use; null to propose likely ones
    * @param {string} problem why the sizes before did not do
+   * @param {string} [file] the file's name, if it waits for the sizes
    */
-  offerSizes(open, shapes, problem) {
+  offerSizes(open, shapes, problem, file) {
     const isSame = JSON.stringify(open) === JSON.stringify(this.#open) && this.#inputs.size > 0;
     if (!isSame) this.#buildFields(open);
     if (shapes) {
@@ -94,10 +97,20 @@ export class FilePanel {
         });
       }
     }
+    const isAsking = shapes === null;
     this.#form.hidden = open.length === 0;
-    this.#sizesHint.hidden = open.length === 0 || shapes !== null;
+    setText(this.#sizesHint, isAsking
+      ? `“${file}” leaves sizes of its input open. Choose them to run it; pictures are resized to them.`
+      : 'Input size:');
+    setText(this.#use, isAsking ? 'Run with these sizes' : 'Use these sizes');
+    this.#leave.hidden = !isAsking;
     showError(this.#sizesError, problem);
-    if (open.length > 0 && shapes === null) this.#form.querySelector('input')?.focus();
+    if (open.length > 0 && isAsking) this.#form.querySelector('input')?.focus();
+  }
+
+  /** Says why the sizes did not do. @param {string} problem */
+  showSizesProblem(problem) {
+    showError(this.#sizesError, problem);
   }
 
   /** @param {OpenInput[]} open */
@@ -150,7 +163,7 @@ export class FilePanel {
 
   /** @param {boolean} isExample whether the example is open */
   showOpened(isExample) {
-    this.#example.disabled = isExample;
+    this.#example.hidden = isExample;
   }
 }
 

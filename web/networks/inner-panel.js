@@ -13,19 +13,24 @@ export class InnerPanel {
   #canvas = byId('inner-canvas', HTMLCanvasElement);
   #caption = byId('inner-caption', HTMLElement);
   #numbers = byId('inner-numbers', HTMLPreElement);
+  #colormap = byId('inner-colormap', HTMLSelectElement);
+  #colormapField = byId('inner-colormap-field', HTMLElement);
 
-  /** @param {Runtime} dk */
-  constructor(dk) {
+  /**
+   * @param {Runtime} dk
+   * @param {() => void} onChange is called after a person chose other colours
+   */
+  constructor(dk, onChange) {
     this.dk = dk;
+    this.#colormap.addEventListener('change', onChange);
   }
 
   /**
    * Shows the inner value of a run; null if none is asked for.
    *
    * @param {Result['inner']} inner
-   * @param {Colormap} colormap
    */
-  show(inner, colormap) {
+  show(inner) {
     const value = inner?.value ?? null;
     const [, height, width] = value ? mapSides(value.shape) : [0, 0, 0];
     const isMaps = height > 1 && width > 1;
@@ -33,10 +38,12 @@ export class InnerPanel {
     this.#hint.hidden = inner !== null;
     showError(this.#error, inner?.problem ? `The values of this layer cannot be kept. ${inner.problem}` : '');
     this.#picture.hidden = !isMaps;
+    this.#colormapField.hidden = !isMaps;
     this.#numbers.hidden = !value || isMaps;
     setText(this.#caption, '');
     if (!inner || !value) return;
     if (isMaps) {
+      const colormap = /** @type {Colormap} */ (this.#colormap.value);
       const caption = drawNumbers(this.dk, this.#canvas, value, { colormap });
       setText(this.#caption, `${caption}.`);
       this.#canvas.setAttribute('aria-label', `${inner.name}: ${caption}`);

@@ -111,7 +111,7 @@ export class LayersPanel {
       element('td', {}, output.join(' × ')),
       element('td', {}, algorithm ?? ''),
       element('td', { class: 'number' }, multiplyAdds > 0 ? millions(multiplyAdds) : ''),
-      element('td', { class: 'number' }, ms === undefined ? '–' : ms.toFixed(ms < 0.1 ? 3 : 2)),
+      element('td', { class: 'number' }, ms === undefined ? '–' : ms.toFixed(most < 10 ? 3 : 2)),
       element('td', { class: 'share' }, bar));
   }
 
@@ -134,10 +134,13 @@ export class LayersPanel {
       return part;
     }));
     this.#kinds.replaceChildren(...KINDS.flatMap(([title, id], kind) => (sums[kind] === 0 ? [] : [
-      element('li', {}, element('i', { class: id, 'aria-hidden': 'true' }), `${title} ${Math.round(100 * sums[kind] / total)} %`),
+      element('li', {}, element('i', { class: id, 'aria-hidden': 'true' }), `${title} ${share(sums[kind] / total)}`),
     ])));
   }
 }
 
+/** @param {number} part of 1 */
+const share = (part) => (part < 0.01 ? '< 1 %' : `${Math.round(100 * part)} %`);
+
 /** @param {number} count */
-export const millions = (count) => (count / 1e6).toFixed(count < 1e6 ? 3 : count < 1e8 ? 1 : 0);
+export const millions = (count) => (count < 500 ? '< 0.001' : (count / 1e6).toFixed(count < 1e6 ? 3 : count < 1e8 ? 1 : 0));

@@ -40,7 +40,7 @@ export class Refused extends Error {
 }
 
 /**
- * The example, whose picture may have any size.
+ * The example.
  *
  * @param {Runtime} dk
  * @returns {Opened}
@@ -53,11 +53,8 @@ export function openExample(dk) {
       'or darken it, cool or warm it, and look for fine, coarse or coloured edges, by the mean colour that they see. ' +
       'Change the picture and watch their attention.',
     diteHRNet: null,
-    sizes: [{ name: 'image', dims: [1, 3, 'height', 'width'] }],
-    make(shapes, keep) {
-      const [, , height, width] = shapes?.image ?? [1, 3, SIZE.height, SIZE.width];
-      return makeExample(dk, { height, width }, keep);
-    },
+    sizes: [],
+    make: (_, keep) => makeExample(dk, SIZE, keep),
   };
 }
 

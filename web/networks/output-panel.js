@@ -56,11 +56,6 @@ export class OutputPanel {
     for (const control of [this.#channel, this.#colormap, this.#joints]) control.addEventListener('change', onChange);
   }
 
-  /** The colours of maps. */
-  get colormap() {
-    return /** @type {Colormap} */ (this.#colormap.value);
-  }
-
   /** Prepares for another network. @param {About} about */
   open(about) {
     this.#name = '';
@@ -97,7 +92,7 @@ export class OutputPanel {
     const caption = view === 'classes' ? this.#showClasses(output)
       : view === 'heatmaps' ? this.#drawHeatmaps(output, /** @type {Tensor} */ (picture), hasJoints ? result.joints : null)
       : view === 'image' ? this.#drawImage(output)
-      : view === 'maps' ? drawNumbers(this.dk, this.#canvas, output, { colormap: this.colormap, channel: this.#map() })
+      : view === 'maps' ? drawNumbers(this.dk, this.#canvas, output, { colormap: /** @type {Colormap} */ (this.#colormap.value), channel: this.#map() })
       : '';
     setText(this.#caption, caption && `${caption}.`);
     if (isDrawn && caption) this.#canvas.setAttribute('aria-label', `${this.#name}: ${caption}`);

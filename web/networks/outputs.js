@@ -68,8 +68,8 @@ export function classCount(shape) {
 export function probabilities(scores) {
   const sum = scores.reduce((total, value) => total + value, 0);
   if (scores.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3) return { values: scores, isSoftmax: false };
-  const greatest = scores.reduce((most, value) => Math.max(most, value), -Infinity);
-  const powers = scores.map((value) => Math.exp(value - greatest));
+  const largest = scores.reduce((most, value) => Math.max(most, value), -Infinity);
+  const powers = scores.map((value) => Math.exp(value - largest));
   const total = powers.reduce((all, value) => all + value, 0);
   return { values: powers.map((value) => value / total), isSoftmax: true };
 }

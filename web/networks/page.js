@@ -1,7 +1,8 @@
-/** @import { Runtime, Shapes, Tensor } from '../dynakernel/index.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
 /** @import { Source } from '../shared/types.js' */
 /** @import { Fit } from './input.js' */
-/** @import { About, Answer, Result } from './types.js' */
+/** @import { OpenPlace } from './opener.js' */
+/** @import { About, Result } from './types.js' */
 import { copyText } from '../shared/clipboard.js';
 import { byId, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
@@ -12,12 +13,13 @@ import { SourceControl } from '../shared/source-control.js';
 import { SourcePanel } from '../shared/source-panel.js';
 import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
 import { AttentionPanel } from './attention-panel.js';
-import { Engine } from './engine.js';
+import { SHOWN } from './example.js';
 import { FilePanel } from './file-panel.js';
 import { sortFiles } from './files.js';
 import { InnerPanel } from './inner-panel.js';
 import { InputReader, pictureInput } from './input.js';
 import { LayersPanel } from './layers-panel.js';
+import { Opener } from './opener.js';
 import { OutputPanel } from './output-panel.js';
 import { readLabels, viewsOf } from './outputs.js';
 import { Pace } from './pace.js';
@@ -26,12 +28,6 @@ import { TotalsPanel } from './totals-panel.js';
 
 /** A run that takes longer than this many milliseconds is spoken of. */
 const LONG = 800;
-
-/**
- * A network that is open, or is being opened.
- *
- * @typedef {{ engine: Engine, file: File | null }} Place
- */
 
 /** The page: a person opens a network and changes the picture, and runs follow. */
 export class NetworksPage {
@@ -46,14 +42,12 @@ export class NetworksPage {
   /** The picture, which SourceControl sets. @type {Source | null} */
   source = null;
   #normalisation = UNCHANGED;
-  /** @type {(Place & { about: About }) | null} */
-  #current = null;
-  /** What is being opened; its engine is the current one's if only sizes change. @type {Place | null} */
-  #opening = null;
   /** The input that is a picture. @type {string | null} */
   #pictureName = null;
   /** The inner value in view. @type {string | null} */
   #inner = null;
+  /** Whether a picture is being read. */
+  #isReading = false;
   #isRunning = false;
   #isWanted = false;
   #isProfileWanted = false;
@@ -70,13 +64,28 @@ export class NetworksPage {
     this.reader = new InputReader(dk);
     this.attention = new AttentionPanel();
     this.output = new OutputPanel(dk, () => this.#draw());
-    this.inner = new InnerPanel(dk);
+    this.inner = new InnerPanel(dk, () => this.#draw());
     this.layers = new LayersPanel((name) => this.#look(name), () => this.#request({ profile: true }));
     this.files = new FilePanel({
       onFiles: (files) => this.#openFiles(files),
       onExample: () => this.#open(null),
-      onCancel: () => this.#cancel(),
-      onSizes: (shapes) => this.#useSizes(shapes),
+      onCancel: () => {
+        this.opener.cancel();
+        this.#showState();
+      },
+      onSizes: (shapes) => {
+        this.opener.resize(shapes);
+        this.#showState();
+      },
+    });
+    this.opener = new Opener(this.files, {
+      onReady: (place, isSame) => this.#use(place, isSame),
+      onStopped: (message) => showError(this.#runError, message),
+      onKept: (message) => {
+        if (message) this.#announce(message);
+        this.#run();
+        this.#showState();
+      },
     });
     this.sourcePanel = new SourcePanel({
       onPhoto: (photo) => this.sourceControl.open(() => openPhoto(photo)),
@@ -89,12 +98,19 @@ export class NetworksPage {
       },
     });
     this.sourceControl = new SourceControl(this.sourcePanel, this, this, {
-      onOpening: () => {},
+      onOpening: () => {
+        this.#isReading = true;
+        this.#showState();
+      },
       onShown: ({ name }) => {
+        this.#isReading = false;
         this.#announce(`${name} is shown.`);
         this.#request();
       },
-      onKept: () => this.#showState(),
+      onKept: () => {
+        this.#isReading = false;
+        this.#showState();
+      },
     });
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
     this.#fit.addEventListener('change', () => this.#request());
@@ -122,7 +138,7 @@ export class NetworksPage {
     const { network, labels, picture } = sortFiles(files);
     if (labels) {
       this.#labels = readLabels(await labels.text());
-      if (this.#current?.about.kind === 'onnx') this.output.labels = this.#labels;
+      if (this.opener.current?.about.kind === 'onnx') this.output.labels = this.#labels;
       this.#announce(`${this.#labels.length} labels.`);
       this.#draw();
     }
@@ -130,110 +146,29 @@ export class NetworksPage {
     if (picture) await this.sourceControl.open(() => openImage(picture, picture.name));
   }
 
-  /** Opens a network beside the current one, which stays until the new one is ready. @param {File | null} file */
+  /** @param {File | null} file null for the example */
   #open(file) {
-    if (this.#opening && this.#opening.engine !== this.#current?.engine) this.#opening.engine.close();
-    const engine = new Engine((answer) => this.#answer(engine, answer));
-    this.#opening = { engine, file };
-    this.files.showRefusal(null, false);
-    if (file) this.files.offerSizes([], null, '');
-    this.files.showProgress(file ? `Reading ${file.name}…` : 'Making the example…', null);
-    engine.open(file, null);
+    this.opener.open(file);
     this.#showState();
   }
 
-  /** Opens the same file for other sizes. @param {Shapes} shapes */
-  #useSizes(shapes) {
-    const place = this.#opening ?? this.#current;
-    if (!place) return;
-    this.#opening = { engine: place.engine, file: place.file };
-    this.files.showProgress('Planning…', null);
-    place.engine.open(place.file, shapes);
-    this.#showState();
-  }
-
-  /** Ends what is being opened, or a run that takes too long. */
-  #cancel() {
-    if (this.#opening && this.#opening.engine !== this.#current?.engine) {
-      this.#opening.engine.close();
-      this.#opening = null;
-      this.files.hideProgress();
-      this.files.offerSizes(this.#current?.about.open ?? [], this.#current?.about.inputs ?? null, '');
-      this.#announce('Cancelled.');
-      return this.#current ? this.#showState() : this.#open(null);
-    }
-    this.#current?.engine.close();
-    this.#current = this.#opening = null;
-    this.#isRunning = false;
-    this.#open(null);
-  }
-
   /**
-   * @param {Engine} engine
-   * @param {Answer} answer
+   * Shows a network that is ready, and runs it.
+   *
+   * @param {OpenPlace} place
+   * @param {boolean} isSame true if only its sizes changed
    */
-  #answer(engine, answer) {
-    if (this.#opening?.engine !== engine) {
-      // a worker that dies later on
-      if (answer.type === 'refused' && this.#current?.engine === engine) showError(this.#runError, answer.refusal.message);
-      return;
-    }
-    const isSame = this.#current?.engine === engine;
-    if (answer.type === 'progress') this.#showStep(answer);
-    else if (answer.type === 'ready') this.#use({ ...this.#opening, about: answer.about });
-    else {
-      this.files.hideProgress();
-      if (answer.type === 'sizes') {
-        this.files.offerSizes(answer.open, isSame ? /** @type {About} */ (this.#current?.about).inputs : null, answer.message);
-        if (isSame) this.#opening = null;
-      } else if (answer.type === 'refused') {
-        this.#opening = null;
-        if (isSame) this.files.offerSizes(this.#current?.about.open ?? [], null, answer.refusal.message);
-        else this.#refuse(engine, answer.refusal);
-      }
-      this.#showState();
-    }
-  }
-
-  /**
-   * @param {Engine} engine
-   * @param {import('./types.js').Refusal} refusal
-   */
-  #refuse(engine, refusal) {
-    engine.close();
-    const { about } = this.#current ?? {};
-    this.files.showRefusal(refusal, about !== undefined);
-    this.files.offerSizes(about?.open ?? [], about?.inputs ?? null, '');
-  }
-
-  /** @param {Extract<Answer, { type: 'progress' }>} progress */
-  #showStep({ step, share }) {
-    const name = this.#opening?.file?.name ?? 'the example';
-    if (step === 'reading') this.files.showProgress(`Reading ${name}…`, share);
-    else this.files.showProgress(`Planning ${name}…`, null);
-  }
-
-  /** Shows a network that is ready, and runs it. @param {Place & { about: About }} place */
-  #use(place) {
-    const { about } = place;
-    const isSame = this.#current?.engine === place.engine;
+  #use({ about }, isSame) {
     if (!isSame) {
-      this.#current?.engine.close();
-      this.#isRunning = false;
+      this.#isRunning = false; // another network's run does not count
       this.#labelsFor(about);
       this.attention.clear();
       this.#setNormalisation(about);
     }
-    this.#current = place;
-    this.#opening = null;
-    this.#inner = null;
-    this.layers.chosen = null;
+    this.#inner = about.kind === 'example' ? SHOWN : null;
+    this.layers.chosen = this.#inner;
     this.#pictureName = pictureInput(about.inputs);
     this.#pace.clear();
-    this.files.showRefusal(null, true);
-    this.files.offerSizes(about.open, about.inputs, '');
-    this.files.showOpened(about.kind === 'example');
-    this.files.showProgress('First run…', null);
     this.layers.show(about.layers);
     this.#totals.open(about);
     setText(byId('build', HTMLElement), buildText(about.info));
@@ -270,7 +205,8 @@ export class NetworksPage {
   }
 
   #showCode() {
-    if (this.#current) setText(this.#code, snippet(this.#current.about, this.#pictureName, this.#normalisation));
+    const { current } = this.opener;
+    if (current) setText(this.#code, snippet(current.about, this.#pictureName, this.#normalisation));
   }
 
   // --------------------------------------------------------------------------------------- running
@@ -298,6 +234,7 @@ export class NetworksPage {
   #look(name) {
     this.#inner = name;
     this.#request();
+    byId('inner', HTMLElement).scrollIntoView({ block: 'nearest' }); // on a phone it is below the list
   }
 
   /** Asks for a run. @param {{ profile?: boolean }} [options] profile: measure the layers too */
@@ -310,34 +247,34 @@ export class NetworksPage {
 
   /** Runs until nothing is wanted. One run is under way at a time; frames that come meanwhile are skipped. */
   async #run() {
-    if (this.#isRunning) return;
+    const engine = this.opener.current?.engine;
+    if (this.#isRunning || !engine) return;
+    const isCurrent = () => this.opener.current?.engine === engine;
     this.#isRunning = true;
-    const place = this.#current;
-    while (this.#isWanted && place && place === this.#current && this.#canRun()) {
+    while (this.#isWanted && this.#canRun()) {
       this.#isWanted = false;
       const slow = this.#speakOfLongRuns();
       try {
-        await this.#runOnce(place);
+        await this.#runOnce();
         showError(this.#runError, '');
       } catch (error) {
-        if (place === this.#current) showError(this.#runError, sentence(error));
+        if (isCurrent()) showError(this.#runError, sentence(error));
       } finally {
         slow();
       }
-      if (place !== this.#current) return; // another network runs now
-      if (!this.#opening) this.files.hideProgress();
+      if (!isCurrent()) return; // another network runs now
+      if (!this.opener.state) this.files.hideProgress();
     }
-    if (place === this.#current) this.#isRunning = false;
+    this.#isRunning = false;
     this.#showState();
   }
 
   #canRun() {
-    const isReopened = this.#opening !== null && this.#opening.engine === this.#current?.engine;
-    return !isReopened && (this.#pictureName === null || this.source !== null);
+    return !this.opener.isResizing && (this.#pictureName === null || this.source !== null);
   }
 
-  /** @param {Place & { about: About }} place */
-  async #runOnce({ engine, about }) {
+  async #runOnce() {
+    const { engine, about } = /** @type {OpenPlace} */ (this.opener.current);
     const { inputs, picture } = this.reader.read(about.inputs, this.#pictureName, this.source,
       { fit: /** @type {Fit} */ (this.#fit.value), normalisation: this.#normalisation });
     const profile = this.#isProfileWanted;
@@ -350,7 +287,7 @@ export class NetworksPage {
       picture?.dispose();
       throw error;
     }
-    if (engine !== this.#current?.engine) return picture?.dispose();
+    if (engine !== this.opener.current?.engine) return picture?.dispose();
     this.#latest?.picture?.dispose();
     this.#latest = { result, picture };
     this.#pace.add(result.ms);
@@ -363,7 +300,7 @@ export class NetworksPage {
   #speakOfLongRuns() {
     const begin = performance.now();
     const timer = setInterval(() => {
-      if (this.#opening) return;
+      if (this.opener.state) return;
       const seconds = Math.round((performance.now() - begin) / 1000);
       this.files.showProgress(`Running for ${seconds} s: this network takes long on this device.`, null);
     }, LONG);
@@ -372,9 +309,9 @@ export class NetworksPage {
 
   /** Draws the latest run. */
   #draw() {
-    if (!this.#latest || !this.#current) return;
+    if (!this.#latest || !this.opener.current) return;
     const { result, picture } = this.#latest;
-    const { about } = this.#current;
+    const { about } = this.opener.current;
     if (picture) {
       const channels = picture.shape[1];
       picture.drawMap(this.sourcePanel.canvas, { channel: channels === 3 ? 'rgb' : 0, colormap: 'gray', range: [0, 1] });
@@ -385,7 +322,7 @@ export class NetworksPage {
     const [N] = this.#pictureName ? about.inputs[this.#pictureName] : [1];
     this.attention.show(result.attention, N, about.kind === 'example');
     this.output.show(result, picture);
-    this.inner.show(result.inner, this.output.colormap);
+    this.inner.show(result.inner);
     this.#totals.show(this.#pace, Object.keys(result.attention).length, this.#video !== null);
   }
 
@@ -393,9 +330,9 @@ export class NetworksPage {
 
   /** Sets the page's state, for style sheets and tests. */
   #showState() {
-    const isAsking = this.#opening !== null && byId('opening', HTMLElement).hidden;
-    this.#main.dataset.state = isAsking ? 'asking' : this.#opening ? 'opening'
-      : this.#video ? 'live' : this.#isRunning || this.#isWanted ? 'running' : this.#runError.hidden ? 'ready' : 'failed';
+    const { state } = this.opener;
+    this.#main.dataset.state = state ?? (this.#isReading ? 'opening'
+      : this.#video ? 'live' : this.#isRunning || this.#isWanted ? 'running' : this.#runError.hidden ? 'ready' : 'failed');
   }
 
   /** Tells screen readers. @param {string} message */

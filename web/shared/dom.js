@@ -49,7 +49,8 @@ export function setText(target, text) {
  */
 export function showError(target, message) {
   setText(target, message);
-  target.hidden = message === '';
+  const hidden = message === '';
+  if (target.hidden !== hidden) target.hidden = hidden; // a frame without a message changes nothing
 }
 
 /** @typedef {HTMLButtonElement | HTMLInputElement | HTMLSelectElement} Control */

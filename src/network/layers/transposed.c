@@ -247,10 +247,10 @@ APART static void transposed_interleave(const float *even, const float *odd, flo
 /* y[j * stride] = sums[j] + bias */
 APART static void transposed_spread(const float *sums, float bias, int32_t count, int32_t stride, float *y) {
   int32_t j = 0;
-  if (stride == 1)
+  const int32_t whole = stride == 1 ? count / 4 * 4 : 0;
 #pragma clang loop unroll(disable)
-    for (; j + 4 <= count; j += 4)
-      wasm_v128_store(y + j, wasm_f32x4_add(wasm_v128_load(sums + j), wasm_f32x4_splat(bias)));
+  for (; j < whole; j += 4)
+    wasm_v128_store(y + j, wasm_f32x4_add(wasm_v128_load(sums + j), wasm_f32x4_splat(bias)));
 #pragma clang loop unroll(disable)
   for (; j < count; j++) y[(ptrdiff_t)j * stride] = sums[j] + bias;
 }

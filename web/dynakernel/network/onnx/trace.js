@@ -137,14 +137,16 @@ export class Trace {
     const entry = node.domain === '' && Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : null;
     if (!entry) throw node.unsupported('');
     if (inputs.includes(undefined)) return []; // something before it is not supported, and said so
-    const [least, most, lowering] = entry;
     const operands = /** @type {(Operand | null)[]} */ (inputs);
-    while (operands.length > 0 && operands.at(-1) === null) operands.pop();
-    if (operands.length < least || operands.length > most || operands.slice(0, least).includes(null)) {
+    while (operands.length > 0 && operands[operands.length - 1] === null) operands.pop();
+    const least = entry[0];
+    const most = entry[1];
+    const missing = operands.indexOf(null);
+    if (operands.length < least || operands.length > most || (missing >= 0 && missing < least)) {
       const expected = least === most ? least : `${least} to ${most}`;
       throw node.error(`must have ${expected} inputs; it has ${operands.filter(Boolean).length}`);
     }
-    const made = lowering(node, operands, this);
+    const made = entry[2](node, operands, this);
     return Array.isArray(made) ? made : [made];
   }
 
@@ -153,7 +155,7 @@ export class Trace {
    * @param {Operand[]} results
    */
   checkOutputs(node, results) {
-    if (results.length === 0) return;
+    if (results.length === 0 || results.length >= node.outputs.length) return;
     const missing = node.outputs.findIndex((name, i) => i >= results.length && name !== '' && this.needed.has(name));
     if (missing >= 0) throw node.unsupported(`output ${missing + 1}, ${nameText(node.outputs[missing])}`);
   }
@@ -167,13 +169,15 @@ export class Trace {
    */
   nameResults(node, results, before) {
     const scope = /** @type {Scope} */ (this.scope);
-    node.outputs.forEach((name, i) => {
-      if (name === '') return;
+    for (let i = 0; i < node.outputs.length; i++) {
+      const name = node.outputs[i];
+      if (name === '') continue;
       if (scope.names.has(name)) throw node.error(`makes ${given(name)}, which an input or initializer is already`);
       scope.names.set(name, results[i] ?? null);
       const result = results[i];
       if (result && result.name === '') result.name = name;
-    });
+    }
+    if (this.builder.nodes.length === before) return; // all is folded
     const made = this.builder.nodes.slice(before);
     const main = made.filter((one) => one.op !== 'reshape').at(-1) ?? made.at(-1);
     for (const one of made) {
@@ -280,8 +284,7 @@ export class Trace {
    * @returns {Operand[]}
    */
   emitAll(op, inputs, attributes) {
-    const constants = inputs.filter((x) => x?.data);
-    if (constants.length === inputs.length) {
+    if (inputs.every((x) => x?.data)) {
       const folded = this.fold(op, /** @type {Operand[]} */ (inputs), attributes);
       if (folded) return [folded];
     }

@@ -262,6 +262,14 @@ test('layers', () => {
   net.dispose();
 });
 
+test('layers: a copy of a constant or an input has its shape', () => {
+  const w = new Writer(3);
+  const joined = w.add('Concat', ['x', w.parameter('token', [1, 1, 4]), 'x'], { axis: 1 });
+  const net = dk.onnxNetwork(w.model({ x: [1, 2, 4] }, [w.add('Exp', [joined])]));
+  assert.deepEqual(net.layers.filter(({ op }) => op === 'copy').map(({ output }) => output.length), [3, 3, 3]);
+  net.dispose();
+});
+
 test('profile: the layers, with times', () => {
   const net = dk.onnxNetwork(diteLike(1));
   const x = randomTensor(dk, [1, 3, 16, 12]);

@@ -81,6 +81,9 @@ describe(`access to networks in ${browserName}`, () => {
       await check(page, 'output', output);
       assert.deepEqual(await page.evaluate(nameless), [], output);
     }
+    const regions = await page.$$eval('section, [role="region"]', (list) => list.map((region) =>
+      region.getAttribute('aria-label') ?? document.getElementById(region.getAttribute('aria-labelledby')).textContent));
+    assert.equal(new Set(regions).size, regions.length, `regions of one name: ${regions}`);
     await give(page, ['bad.onnx', unsupported]);
     assert.deepEqual(await page.evaluate(nameless), [], 'a refusal');
     await give(page, ['open.onnx', heatmaps()]);

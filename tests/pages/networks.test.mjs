@@ -201,6 +201,10 @@ describe(`networks in ${browserName}`, () => {
     assert.equal(await title(page), 'Example: a darkroom');
     await check(page, 'photo', 'rocket.jpg');
     assert.ok((await attention(page)).exposure[0] > 0.9, 'the example still runs');
+    await page.click('#dismiss');
+    assert.equal(await isHidden(page, 'refusal'), true);
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'network-file', 'the focus goes on');
+    await give(page, ['bad.onnx', unsupported]);
     await give(page, ['classifier.onnx', classifier([1, 2])]);
     assert.equal(await isHidden(page, 'refusal'), true);
     assert.deepEqual(page.problems, []);
@@ -261,6 +265,18 @@ describe(`networks in ${browserName}`, () => {
     await settled(page);
     assert.equal(await title(page), 'second.onnx');
     assert.equal(await text(page, '#output-shape'), '1 × 3');
+
+    // a press of Cancel before the worker answers
+    await page.evaluate((numbers) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(numbers)], 'third.onnx'));
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+      if (document.getElementById('opening').hidden) throw new Error('no progress is shown');
+      document.getElementById('cancel').click();
+    }, [...classifier([1, 2, 3, 4])]);
+    assert.equal(await settled(page), 'ready');
+    assert.equal(await text(page, '#status'), 'Cancelled.');
+    assert.equal(await title(page), 'second.onnx');
 
     await give(page, ['open.onnx', heatmaps()]);
     await page.click('#leave-sizes');

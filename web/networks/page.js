@@ -165,6 +165,7 @@ export class NetworksPage {
       this.attention.clear();
       this.#setNormalisation(about);
     }
+    this.sourcePanel.showError('');
     this.#inner = about.kind === 'example' ? SHOWN : null;
     this.layers.chosen = this.#inner;
     this.#pictureName = pictureInput(about.inputs);

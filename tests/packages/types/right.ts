@@ -47,7 +47,7 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   const file = toSafetensors({ ...dict, x, half }, { format: 'pt' });
   const value: TypedArray | undefined = parseSafetensors(file)['x']?.data;
   block.parameters()['aggregation.weight']?.data.fill(0);
-  return loss + stride + seed + missing.length + (plan?.tile ?? 0) + (weights?.length ?? 0) + (value?.length ?? 0) +
+  return loss + Number(stride) + seed + missing.length + (plan?.tile ?? 0) + (weights?.length ?? 0) + (value?.length ?? 0) +
     inner.shape.length + Number(none) + algorithm.length;
 }
 

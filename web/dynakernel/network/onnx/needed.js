@@ -18,8 +18,11 @@ import { given } from '../../errors.js';
 export function findNeeded(nodes, outputs, needed) {
   /** @type {Map<string, OnnxNode>} */
   const makers = new Map();
-  for (const node of nodes) {
-    for (const name of node.outputs) {
+  // by index: an iterator makes an object at each step, which thousands of nodes notice
+  for (let n = 0; n < nodes.length; n++) {
+    const node = nodes[n];
+    for (let i = 0; i < node.outputs.length; i++) {
+      const name = node.outputs[i];
       if (name === '') continue;
       const other = makers.get(name);
       if (other) throw node.error(`makes ${given(name)}, which ${given(other.name)} makes too`);
@@ -33,8 +36,8 @@ export function findNeeded(nodes, outputs, needed) {
     if (!node || node.outputs.length > 1) needed.add(name);
     if (!node || node.isNeeded) continue;
     node.isNeeded = true;
-    for (const input of node.inputs) open.push(input);
-    for (const attribute of node.attributes) if (attribute.graph) addNames(attribute.graph, open);
+    for (let i = 0; i < node.inputs.length; i++) open.push(node.inputs[i]);
+    node.attributes.forEach(({ graph }) => graph && addNames(graph, open));
   }
   return makers;
 }

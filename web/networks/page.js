@@ -128,7 +128,7 @@ export class NetworksPage {
 
   async start() {
     this.#open(null);
-    await this.sourceControl.open(() => openPhoto(PHOTOS[2]));
+    await this.sourceControl.open(() => openPhoto(PHOTOS[3]));
   }
 
   // ---------------------------------------------------------------------------------------- opening

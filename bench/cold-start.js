@@ -24,11 +24,13 @@ import { blockOptions, makeNumbers, stateDict } from '../web/bench/workload.js';
  * @param {StartRequest} request
  */
 export async function coldStart(request) {
-  const isOurs = request.engine === 'dynakernel';
+  const { engine, simd, threads } = request;
+  const isOurs = engine === 'dynakernel';
   const run = await (request.network ? prepareNetwork : isOurs ? prepareBlock : prepareModel)(request);
   const start = performance.now();
   const module = await import(request.module);
-  const outputs = await run(isOurs ? await module.load(request) : sessions(module.default?.env ? module.default : module, request));
+  // a CommonJS module is the default export
+  const outputs = await run(isOurs ? await module.load({ simd, threads }) : sessions(module.default ?? module, request));
   const time = performance.now() - start;
   if (outputs.some((output) => output.every((value) => value === 0))) throw new Error('the first output is empty');
   return time;

@@ -2,6 +2,7 @@
 import { makeNumbers } from '../../web/bench/network.js';
 import { openRuntime } from '../../web/bench/engine.js';
 import { engineText, milliseconds } from '../../web/bench/report.js';
+import { median } from '../../web/bench/timing.js';
 import { loadNotes, machine } from '../machine.mjs';
 import { reportName } from '../reports.mjs';
 import { readModels } from './models.mjs';
@@ -16,22 +17,24 @@ export async function measureLayers({ files, simd, threads: [threads], quick }) 
   const { models, failures } = readModels(files);
   const { dk, engine } = await openRuntime({ simd, threads });
   const environment = machine();
-  const runs = quick ? 20 : 100;
+  const [passes, runs] = quick ? [5, 5] : [15, 10];
   const reports = models.flatMap((model) => {
     console.error(model.name);
     const net = dk.onnxNetwork(model.bytes, { shapes: model.inputs });
     const inputs = Object.fromEntries(Object.entries(makeNumbers(model)).map(([name, data]) =>
       [name, dk.tensor(data, model.inputs[name])]));
-    const layers = net.profile(inputs, { runs }).sort((a, b) => b.ms - a.ms);
+    const profiles = Array.from({ length: passes }, () => net.profile(inputs, { runs }));
+    const layers = profiles[0].map((layer, i) => ({ ...layer, ms: median(profiles.map((profile) => profile[i].ms)) }))
+      .sort((a, b) => b.ms - a.ms);
     net.dispose();
     const total = layers.reduce((sum, { ms }) => sum + ms, 0);
     const notes = [
-      `${model.name}: ${layers.length} layers, ${milliseconds(total)} ms together, each run by itself; means of ${runs} runs.`,
+      `${model.name}: ${layers.length} layers, ${milliseconds(total)} ms together, each run by itself; medians of ${passes} means of ${runs} runs.`,
       `${engineText(engine)}. ${environment.engine}, ${environment.machine}, ${environment.system}.`,
       ...loadNotes(environment),
     ];
     const name = reportName(`layers-${model.name}`, { threads, simd });
-    const data = { date: new Date().toISOString(), environment, engine: engineText(engine), runs, total, layers };
+    const data = { date: new Date().toISOString(), environment, engine: engineText(engine), passes, runs, total, layers };
     return [
       { name: `${name}-by-op`, table: tableOfOps(layers, total), notes, failures: [], data },
       { name, table: tableOfLayers(layers, total), notes, failures: [], data },

@@ -34,6 +34,7 @@ class GraphWriter {
   /** @param {Node} node */
   write(node) {
     if (!Object.hasOwn(OPS, node.op)) throw new Error(`the bench writes no ONNX file with ${node.op}`);
+    this.model.module = node.name;
     const outputs = node.outputs.map((value) => this.#outputs.get(value) ?? `value_${value.id}`);
     OPS[node.op](this, node, outputs);
     node.outputs.forEach((value, i) => this.#names.set(value, outputs[i]));

@@ -26,6 +26,10 @@ export class ModelWriter {
   #nodes = [];
   #initializers = [];
   #made = 0;
+  /** How often a node's name was wanted. @type {Map<string, number>} */
+  #wanted = new Map();
+  /** The path of the module that the next nodes belong to, such as 'stem.conv1'. */
+  module = '';
 
   /**
    * Adds a node.
@@ -38,7 +42,7 @@ export class ModelWriter {
    */
   add(opType, inputs, attributes = {}, outputs = [this.#name(opType)]) {
     const attribute = Object.entries(attributes).map(([name, given]) => ({ name, ...typed(given) }));
-    this.#nodes.push({ opType, input: inputs, output: outputs, attribute });
+    this.#nodes.push({ opType, name: this.#nodeName(opType), input: inputs, output: outputs, attribute });
     return outputs[0];
   }
 
@@ -125,6 +129,14 @@ export class ModelWriter {
         input: Object.entries(inputs).map(valueInfo), output: Object.entries(outputs).map(valueInfo),
       },
     });
+  }
+
+  /** A name as torch.onnx.export gives it: the module's path, the operator, and a number. @param {string} opType */
+  #nodeName(opType) {
+    const name = ['', ...this.module.split('.').filter(Boolean), opType].join('/');
+    const count = this.#wanted.get(name) ?? 0;
+    this.#wanted.set(name, count + 1);
+    return count > 0 ? `${name}_${count}` : name;
   }
 
   /** @param {string} what */

@@ -236,15 +236,6 @@ export const table = {
       'one name': (w, value) => [w.file(), { keep: [value] }],
     },
   }),
-  'Runtime.network': call((w) => w.dk, () => [{ x: [1, 3, 8, 8] }, buildNetwork], {
-    options: { at: 2, values: { seed: 1, keep: ['conv'] } },
-    slots: {
-      shape: (w, value) => [{ x: value }, buildNetwork],
-      length: (w, value) => [{ x: [1, 3, value, 8] }, buildNetwork],
-      result: (w, value) => [{ x: [1, 3, 8, 8] }, () => value],
-      output: (w, value) => [{ x: [1, 3, 8, 8] }, () => ({ y: value })],
-    },
-  }),
   'Runtime.mseLoss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.l1Loss': call((w) => w.dk, (w) => [w.target, w.out], { options: withOut((w) => w.dk.zeros([1, 2, 6, 6])) }),
   'Runtime.huberLoss': call((w) => w.dk, (w) => [w.target, w.out], {

@@ -125,8 +125,74 @@ static answers compute_layers(dk_context *context, uint32_t seed) {
   return all;
 }
 
-static int check_layers(dk_context *alone, dk_context *shared, uint32_t seed) {
-  const answers want = compute_layers(alone, seed), got = compute_layers(shared, seed);
+/* A contiguous view. */
+static view view_of(float *data, int32_t rank, const int32_t *shape) {
+  view v = {.data = data, .rank = rank};
+  int32_t stride = 1;
+  for (int32_t i = rank - 1; i >= 0; i--) {
+    v.shape[i] = shape[i], v.stride[i] = stride;
+    stride *= shape[i];
+  }
+  return v;
+}
+
+/* Layers that add up and multiply, large enough to be divided. */
+static answers compute_products(dk_context *context, uint32_t seed) {
+  enum { C = 48, H = 120, W = 140, PLANE = H * W, INPUTS = C * PLANE, O = 20, ROWS = 70 };
+  random_state random = {seed};
+  float *x = malloc(sizeof(float) * INPUTS), *weight = malloc(sizeof(float) * INPUTS);
+  random_fill(&random, x, INPUTS), random_fill(&random, weight, INPUTS);
+  answers all = {.count = 5 * INPUTS + O * PLANE / 4};
+  all.values = calloc(all.count, sizeof(float));
+  const view planes = view_of(x, 4, (const int32_t[]){1, C, H, W});
+
+  /* reductions of planes and of channels, pooling, softmax, local response norm */
+  view y = view_of(all.values, 4, (const int32_t[]){1, C, 1, 1});
+  reduce_run(context, DK_OP_REDUCE_MEAN, 0xC, &planes, &y);
+  y = view_of(y.data + C, 4, (const int32_t[]){1, 1, H, W});
+  reduce_run(context, DK_OP_REDUCE_SUM, 0x2, &planes, &y);
+  y = view_of(y.data + PLANE, 4, (const int32_t[]){1, C, H / 2, W / 2});
+  const sliding_window halves = {{3, 3}, {2, 2}, {1, 1}, {1, 1, 0, 0}};
+  window_pool_run(context, DK_OP_AVERAGE_POOL, &halves, false, &planes, &y);
+  y = view_of(all.values + INPUTS, 4, planes.shape);
+  softmax_run(context, 1, &planes, &y);
+  y.data += INPUTS;
+  lrn_run(context, 5, 0.1f, 0.75f, 1, &planes, &y);
+
+  /* a linear layer, and products in the three ways */
+  packed_kernels kernels;
+  if (!kernels_layout(1, O, 1, W, false, &kernels)) abort();
+  kernels.data = weight;
+  const view rows = view_of(x, 2, (const int32_t[]){C * H, W});
+  y = view_of(all.values + 3 * INPUTS, 2, (const int32_t[]){C * H, O});
+  linear_run(context, &kernels, NULL, NULL, &rows, &y);
+  const int32_t I[] = {ROWS, 8, C * H}, L[] = {ROWS, C * PLANE / ROWS, 1}, J[] = {C * PLANE / ROWS, ROWS, W};
+  float *out = all.values + 4 * INPUTS;
+  for (int way = 0; way < 3; way++) {
+    const view a = view_of(x, 2, (const int32_t[]){I[way], J[way]});
+    const view b = view_of(weight, 2, (const int32_t[]){J[way], L[way]});
+    y = view_of(out, 2, (const int32_t[]){I[way], L[way]});
+    void *workspace = malloc((size_t)matmul_workspace(context, &a, &b, &y) + 1);
+    matmul_run(context, &a, &b, &y, workspace);
+    free(workspace);
+    out += I[way] * L[way];
+  }
+
+  /* a transposed convolution */
+  const sliding_window doubling = {{4, 4}, {2, 2}, {1, 1}, {1, 1, 1, 1}};
+  if (!transposed_layout(C, O, 1, 4, 4, &kernels)) abort();
+  kernels.data = weight;
+  const view small = view_of(x, 4, (const int32_t[]){1, C, H / 4, W / 4});
+  y = view_of(all.values + 5 * INPUTS, 4, (const int32_t[]){1, O, H / 2, W / 2});
+  void *workspace = malloc((size_t)transposed_workspace(context, &doubling, 1, &small, &y));
+  transposed_run(context, &doubling, 1, &kernels, NULL, NULL, &small, &y, workspace);
+  free(workspace), free(x), free(weight);
+  return all;
+}
+
+static int check_layers(dk_context *alone, dk_context *shared, uint32_t seed,
+                        answers (*compute_some)(dk_context *, uint32_t)) {
+  const answers want = compute_some(alone, seed), got = compute_some(shared, seed);
   const bool same = !memcmp(got.values, want.values, sizeof(float) * want.count);
   if (!same) printf("FAILED layers of networks (seed %u)\n", seed);
   free(want.values), free(got.values);
@@ -251,7 +317,10 @@ int main(int argc, char **argv) {
     }
     free(want.values);
   }
-  for (int repeat = 0; repeat < REPEATS; repeat++) failures += check_layers(alone, shared, seed);
+  for (int repeat = 0; repeat < REPEATS; repeat++) {
+    failures += check_layers(alone, shared, seed, compute_layers);
+    failures += check_layers(alone, shared, seed, compute_products);
+  }
   dk_context_stop(shared);
   for (int32_t i = 1; i < THREADS; i++) pthread_join(threads[i], NULL);
   failures += check_paused_worker(alone, seed) + check_ended_worker(alone, seed);

@@ -18,7 +18,7 @@ after(() => [world.dk, world.foreign].forEach((runtime) => runtime.dispose()));
 const named = { name: 'a' };
 const window = { stride: 1, padding: 1, dilation: 1, groups: 1 };
 const conv = { ...named, outChannels: 4, kernelSize: 3, ...window, bias: true };
-const { bias: _, ...withoutBias } = conv;
+const { bias: _bias, ...withoutBias } = conv;
 const pool = { ...named, kernelSize: 2, stride: 2, padding: 0, ceilMode: false };
 const reduction = { ...named, dim: [2, 3], keepdim: true };
 const attention = { numKernels: 2, reduction: 2, midChannels: 2 };

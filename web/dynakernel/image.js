@@ -31,7 +31,7 @@ import { outPointerOf, produce, shapeOf } from './tensor.js';
  *   out before (the whole picture)
  * @property {Tensor | undefined} [out] a tensor [N, channels, H, W] to write into, instead of a new one
  * @property {number} [batch] the index of the image in out (0)
- * @property {number} [maxPixels] the largest picture, or part of a picture, that is read, because reading blocks the page: for
+ * @property {number} [maxPixels] the largest picture or crop that is read, because reading blocks the page: for
  *   seconds from this size on (268,435,456 = 16384x16384, more than cameras have)
  */
 

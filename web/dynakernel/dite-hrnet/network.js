@@ -2,8 +2,8 @@
  * Dite-HRNet (Li et al., IJCAI 2022), layer by layer: a lightweight high-resolution network for human poses. The names
  * of layers are those of the authors' checkpoints.
  *
- * Every function takes g, the layers of the network that is being built; see network/layers.js. Branch 0 has the highest
- * resolution, and each other branch has half the one before.
+ * Every function takes g, the layers of the network that is being built; see network/layers.js. Branch 0 has the
+ * highest resolution, and each other branch has half the one before.
  */
 
 /** @typedef {import('../network/layers.js').NetworkLayers} NetworkLayers */
@@ -41,7 +41,9 @@ export function poseNetwork(g, image, { modules, joints }) {
   let branches = [stem(g, image, `${name}.stem`)];
   modules.forEach((count, stage) => {
     branches = transition(g, branches, stage, `${name}.transition${stage}`);
-    for (let module = 0; module < count; module++) branches = multiScale(g, branches, `${name}.stage${stage}.${module}`);
+    for (let module = 0; module < count; module++) {
+      branches = multiScale(g, branches, `${name}.stage${stage}.${module}`);
+    }
   });
   const features = head(g, branches, `${name}.head_layer`);
   return g.conv2d(features, { name: 'keypoint_head.final_layer', outChannels: joints, kernelSize: 1 });
@@ -50,7 +52,8 @@ export function poseNetwork(g, image, { modules, joints }) {
 // ------------------------------------------------------------------------------------------------ stem
 
 /**
- * The stem: a convolution with stride 2, then a dynamic global context block whose two halves reduce the size once more.
+ * The stem: a convolution with stride 2, then a dynamic global context block (DGC), whose two halves reduce the size
+ * once more.
  *
  * @param {NetworkLayers} g
  * @param {NetworkValue} image
@@ -126,7 +129,8 @@ function dynamicMultiScaleContext(g, branches, name) {
 }
 
 /**
- * The dynamic split convolution (DSC): parts of the channels are convolved with kernels of different sizes, 3x3, 5x5, ...
+ * The dynamic split convolution (DSC): parts of the channels are convolved with kernels of different sizes, 3x3,
+ * 5x5 and so on.
  *
  * @param {NetworkLayers} g
  * @param {NetworkValue} x
@@ -249,8 +253,8 @@ function squeezeAndExcite(g, x, hidden, name) {
 /**
  * The exchange between branches.
  *
- * The authors' code adds up in place, and in the place of branch 0. Therefore it counts branch 0 twice in the first row,
- * and the other rows see the result of that row instead of branch 0, and count that twice too. Trained weights depend
+ * The authors' code adds up in place, and in the place of branch 0. Therefore it counts branch 0 twice in the first
+ * row. The other rows see the result of that row instead of branch 0, and count it twice too. Trained weights depend
  * on that.
  *
  * @param {NetworkLayers} g
@@ -320,7 +324,8 @@ function head(g, branches, name) {
  */
 function project(g, x, outChannels, name) {
   const channels = x.shape[1];
-  const spatial = convBN(g, x, { name: `${name}.depthwise_conv`, outChannels: channels, kernelSize: 3, groups: channels });
+  const depthwise = { outChannels: channels, kernelSize: 3, groups: channels };
+  const spatial = convBN(g, x, { name: `${name}.depthwise_conv`, ...depthwise });
   return g.relu(convBN(g, spatial, { name: `${name}.pointwise_conv`, outChannels, kernelSize: 1 }));
 }
 
@@ -360,7 +365,8 @@ function convBN(g, x, { name, kernelSize, numKernels = 1, ...rest }) {
  */
 function separable(g, x, outChannels, stride, name) {
   const channels = x.shape[1];
-  const spatial = convolved(g, x, { outChannels: channels, kernelSize: 3, stride, padding: 1, groups: channels }, name, 0);
+  const depthwise = { outChannels: channels, kernelSize: 3, stride, padding: 1, groups: channels };
+  const spatial = convolved(g, x, depthwise, name, 0);
   return convolved(g, spatial, { outChannels, kernelSize: 1 }, name, 2);
 }
 

@@ -92,15 +92,25 @@ export function describe({ inputs, outputs, nodes, unused = [] }, kept) {
   }
   unused.forEach(note);
   const constants = values.filter((value) => value.constant);
-  const idsOf = (/** @type {readonly (Value | null)[]} */ list) => list.map((value) => value?.id ?? -1);
 
   const words = [DESCRIPTION, values.length, constants.length, inputs.length, outputs.length, kept.length, nodes.length];
-  for (const { shape } of values) words.push(shape.length, ...shape);
-  words.push(...idsOf(constants), ...idsOf(inputs), ...idsOf(outputs.map(({ value }) => value)), ...idsOf(kept));
+  const addAll = (/** @type {readonly number[]} */ numbers) => {
+    for (let i = 0; i < numbers.length; i++) words.push(numbers[i]);
+  };
+  const addIds = (/** @type {readonly (Value | null)[]} */ list) => {
+    for (let i = 0; i < list.length; i++) words.push(list[i]?.id ?? -1);
+  };
+  for (const { shape } of values) {
+    words.push(shape.length);
+    addAll(shape);
+  }
+  for (const list of [constants, inputs, outputs.map(({ value }) => value), kept]) addIds(list);
   for (const node of nodes) {
     const attributes = ATTRIBUTES[node.op]?.(node.attributes) ?? [];
-    words.push(numberOf(node), node.inputs.length, node.outputs.length, attributes.length,
-      ...idsOf(node.inputs), ...idsOf(node.outputs), ...attributes);
+    words.push(numberOf(node), node.inputs.length, node.outputs.length, attributes.length);
+    addIds(node.inputs);
+    addIds(node.outputs);
+    addAll(attributes);
   }
   return { words: Int32Array.from(words), constants };
 }

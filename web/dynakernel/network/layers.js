@@ -5,6 +5,7 @@ import { DynakernelError, given, messageOf } from '../errors.js';
 import { isLength } from '../shape.js';
 import { checkShape } from './graph.js';
 import { DynamicLayers } from './layers/dynamic.js';
+import { refusal } from './layers/refusals.js';
 import { Scope } from './layers/scope.js';
 import { isHandle } from './layers/value.js';
 
@@ -47,10 +48,10 @@ export function graphMaker(inputs, build, options) {
   const { keep, seed } = readOptions(options, 'network', ['keep', 'seed']);
   const shapes = readShapes(inputs);
   if (typeof build !== 'function') {
-    throw new DynakernelError('ERR_CONFIG', `network needs a function (g, inputs) => outputs; got ${given(build)}`);
+    throw refusal(`network needs a function (g, inputs) => outputs; got ${given(build)}`);
   }
   const kept = keep === undefined ? [] : readList(keep, (name) => typeof name === 'string');
-  if (!kept) throw new DynakernelError('ERR_CONFIG', `network: keep must be an array of names; got ${given(keep)}`);
+  if (!kept) throw refusal(`network: keep must be an array of names; got ${given(keep)}`);
   const first = readSeed(seed, 'network');
   // later calls need the parameters' shapes only
   return (others) => buildGraph(others ?? shapes, /** @type {BuildNetwork} */ (build), kept, others ? null : first);
@@ -63,12 +64,12 @@ export function graphMaker(inputs, build, options) {
 function readShapes(inputs) {
   const entries = isObject(inputs) ? Object.entries(inputs) : [];
   if (entries.length === 0) {
-    throw new DynakernelError('ERR_CONFIG',
+    throw refusal(
       `network needs the shape of each input, such as { image: [1, 3, 224, 224] }; got ${given(inputs)}`);
   }
   return Object.fromEntries(entries.map(([name, shape]) => {
     const lengths = readList(shape, isLength);
-    if (!lengths) throw new DynakernelError('ERR_CONFIG', `network: input ${given(name)} needs a shape; got ${given(shape)}`);
+    if (!lengths) throw refusal(`network: input ${given(name)} needs a shape; got ${given(shape)}`);
     checkShape(lengths, `input ${given(name)}`);
     return [name, lengths];
   }));
@@ -101,7 +102,8 @@ function run(build, layers, inputs) {
     return build(layers, inputs);
   } catch (error) {
     if (error instanceof DynakernelError) throw error;
-    throw new DynakernelError('ERR_CONFIG', `network: the function that builds it threw: ${messageOf(error)}`, { cause: error });
+    throw new DynakernelError('ERR_CONFIG', `network: the function that builds it threw: ${messageOf(error)}`,
+      { cause: error });
   }
 }
 
@@ -113,7 +115,7 @@ function readOutputs(built, scope) {
   if (isHandle(built)) return [{ name: 'output', value: scope.value(built, 'the output') }];
   const entries = isObject(built) && !isArray(built) && !(built instanceof Promise) ? Object.entries(built) : [];
   if (entries.length === 0) {
-    throw new DynakernelError('ERR_CONFIG', 'network: the function that builds it must return a tensor of the network, or ' +
+    throw refusal('network: the function that builds it must return a tensor of the network, or ' +
       `{ name: tensor }; got ${given(built)}`);
   }
   return entries.map(([name, handle]) => ({ name, value: scope.value(handle, `the output ${given(name)}`) }));

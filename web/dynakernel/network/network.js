@@ -42,7 +42,7 @@ const MOST_SCHEDULES = 4;
  * @typedef {NetworkLayer & { ms: number }} ProfiledLayer */
 
 /**
- * A whole network, which runs in one call. dk.onnxNetwork makes it.
+ * A whole network, which runs in one call. dk.onnxNetwork and dk.network make one.
  *
  * It is planned for the sizes of its inputs: the algorithm of each convolution, the place of each inner value, and what
  * is computed together. forward() plans anew, once, if an input has another size than before. The last four plans are

@@ -2,9 +2,10 @@
 import { MAX_ELEMENTS } from '../../abi.js';
 import { guardClass } from '../../boundary.js';
 import { integer, oneOf, real } from '../../check.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
 import { BaseLayers, elementwise, scopeOf } from './base.js';
 import { constant } from './initialise.js';
+import { refusal } from './refusals.js';
 
 /** @typedef {import('./base.js').LayerOptions} LayerOptions */
 /** @typedef {import('./value.js').NetworkValue} NetworkValue */
@@ -90,14 +91,14 @@ export class ActivationLayers extends BaseLayers {
    */
   prelu(x, options) {
     const scope = scopeOf(this);
-    const { name, numParameters = 1, init = 0.25 } = scope.options('prelu', options, ['numParameters', 'init'], ['name']);
+    const { name, numParameters = 1, init = 0.25 } =
+      scope.options('prelu', options, ['numParameters', 'init'], ['name']);
     const value = scope.value(x, 'prelu: x');
     const count = integer(numParameters, 'prelu: numParameters', 1, MAX_ELEMENTS);
     const { shape } = value;
     const channels = shape.length > 1 ? shape[1] : 1;
     if (count !== 1 && count !== channels) {
-      throw new DynakernelError('ERR_CONFIG',
-        `prelu: numParameters must be 1 or the ${channels} channels of the input; got ${count}`);
+      throw refusal(`prelu: numParameters must be 1 or the ${channels} channels of the input; got ${count}`);
     }
     // one slope for each channel is broadcast over the axes behind it
     const broadcast = count === 1 ? [1] : [count, ...shape.slice(2).map(() => 1)];
@@ -113,7 +114,8 @@ export class ActivationLayers extends BaseLayers {
    * @returns {NetworkValue}
    */
   elu(x, options) {
-    return elementwise(this, 'elu', x, options, 'elu', ['alpha'], ({ alpha = 1 }) => ({ alpha: finite(alpha, 'elu: alpha') }));
+    return elementwise(this, 'elu', x, options, 'elu', ['alpha'], ({ alpha = 1 }) =>
+      ({ alpha: finite(alpha, 'elu: alpha') }));
   }
 
   /**
@@ -195,6 +197,6 @@ export class ActivationLayers extends BaseLayers {
  */
 function readRange(layer, low, high, lowName, highName) {
   if (typeof low === 'number' && typeof high === 'number' && low <= high) return { low, high };
-  throw new DynakernelError('ERR_CONFIG', `${layer}: ${lowName} and ${highName} must be numbers, ${lowName} at most ` +
+  throw refusal(`${layer}: ${lowName} and ${highName} must be numbers, ${lowName} at most ` +
     `${highName}; got ${given(low)} and ${given(high)}`);
 }

@@ -1,10 +1,12 @@
 /** Arithmetic with one or two tensors, and products of matrices. */
 import { guardClass } from '../../boundary.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
 import { ActivationLayers } from './activations.js';
 import { elementwise, scopeOf } from './base.js';
+import { refusal } from './refusals.js';
 import { isHandle } from './value.js';
 
+/** @typedef {import('../../errors.js').DynakernelError} DynakernelError */
 /** @typedef {import('./base.js').BaseLayers} BaseLayers */
 /** @typedef {import('./base.js').LayerOptions} LayerOptions */
 /** @typedef {import('./value.js').NetworkValue} NetworkValue */
@@ -213,12 +215,12 @@ function binary(layers, layer, op, a, b, options) {
   const scope = scopeOf(layers);
   const { name } = scope.options(layer, options, []);
   if (typeof a === 'number' && typeof b === 'number') {
-    throw new DynakernelError('ERR_CONFIG', `${layer} needs a tensor; got the numbers ${given(a)} and ${given(b)}`);
+    throw refusal(`${layer} needs a tensor; got the numbers ${given(a)} and ${given(b)}`);
   }
   const inputs = [a, b].map((operand, i) => {
     if (typeof operand === 'number') return scope.constant([operand]);
     if (isHandle(operand)) return scope.value(operand, `${layer}: ${'ab'[i]}`);
-    throw new DynakernelError('ERR_CONFIG', `${layer}: ${'ab'[i]} must be a number, an input of the network or what a ` +
+    throw refusal(`${layer}: ${'ab'[i]} must be a number, an input of the network or what a ` +
       `layer returns; got ${given(operand)}`);
   });
   return scope.handle(scope.emit(op, name ?? layer, inputs));

@@ -1,9 +1,10 @@
 /** What the classes of layers share. Each class adds layers of one kind to the class before. */
 import { guardClass, rememberSelf } from '../../boundary.js';
 import { index, integer, readList } from '../../check.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
 import { checkShape } from '../graph.js';
 import { constant } from './initialise.js';
+import { refusal } from './refusals.js';
 
 /** @typedef {import('./scope.js').Scope} Scope */
 /** @typedef {import('./value.js').NetworkValue} NetworkValue */
@@ -58,10 +59,10 @@ export class BaseLayers {
     const scope = this.#scope;
     const { name, shape, value = 0 } = scope.options('parameter', options, ['shape', 'value'], ['name', 'shape']);
     const lengths = readList(shape, (length) => typeof length === 'number');
-    if (!lengths) throw new DynakernelError('ERR_CONFIG', `parameter: shape must be an array of lengths; got ${given(shape)}`);
+    if (!lengths) throw refusal(`parameter: shape must be an array of lengths; got ${given(shape)}`);
     checkShape(lengths, name);
     if (typeof value !== 'number') {
-      throw new DynakernelError('ERR_CONFIG', `parameter: value must be a number; got ${given(value)}`);
+      throw refusal(`parameter: value must be a number; got ${given(value)}`);
     }
     return scope.handle(scope.parameter('', name, lengths, constant(value)));
   }
@@ -111,7 +112,7 @@ export function readAxes(dim, rank, what) {
   const list = readList(dim, () => true) ?? [dim];
   const axes = list.map((item) => readAxis(item, rank, what)).sort((a, b) => a - b);
   if (axes.length > 0 && axes.every((axis, i) => axis !== axes[i - 1])) return axes;
-  throw new DynakernelError('ERR_CONFIG', `${what} must name each axis once; got ${given(dim)}`);
+  throw refusal(`${what} must name each axis once; got ${given(dim)}`);
 }
 
 /**
@@ -124,6 +125,6 @@ export function readAxes(dim, rank, what) {
  */
 export function readIntegers(value, what, least, most) {
   const list = readList(value, () => true);
-  if (!list) throw new DynakernelError('ERR_CONFIG', `${what} must be an array of whole numbers; got ${given(value)}`);
+  if (!list) throw refusal(`${what} must be an array of whole numbers; got ${given(value)}`);
   return list.map((item) => integer(item, what, least, most));
 }

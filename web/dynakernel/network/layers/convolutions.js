@@ -2,13 +2,15 @@
 import { MAX_ELEMENTS } from '../../abi.js';
 import { guardClass } from '../../boundary.js';
 import { boolean, integer, real } from '../../check.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
 import { shapeText, sizeOf } from '../../shape.js';
 import { scopeOf } from './base.js';
 import { layerDefault } from './initialise.js';
+import { refusal, shapeRefusal } from './refusals.js';
 import { ShapeLayers } from './shapes.js';
 import { CONVOLUTION_NAMES, readConvolution, readPair } from './windows.js';
 
+/** @typedef {import('../../errors.js').DynakernelError} DynakernelError */
 /** @typedef {import('../graph.js').Value} Value */
 /** @typedef {import('./base.js').LayerOptions} LayerOptions */
 /** @typedef {import('./scope.js').Scope} Scope */
@@ -83,15 +85,16 @@ export class ConvolutionLayers extends ShapeLayers {
   convTranspose2d(x, options) {
     const scope = scopeOf(this);
     const layer = 'convTranspose2d';
-    const read = scope.options(layer, options, [...CONVOLUTION_NAMES, 'outputPadding'], ['name', 'outChannels', 'kernelSize']);
+    const read = scope.options(layer, options, [...CONVOLUTION_NAMES, 'outputPadding'],
+      ['name', 'outChannels', 'kernelSize']);
     const { name, outputPadding = 0 } = read;
     const value = scope.value(x, `${layer}: x`);
-    if (read.padding === 'same') throw new DynakernelError('ERR_CONFIG', `${layer}: padding must be numbers; got "same"`);
+    if (read.padding === 'same') throw refusal(`${layer}: padding must be numbers; got "same"`);
     const { C, O, kernel, bias, attributes } = readConvolution(layer, value.shape, read);
     const { stride, dilation, groups } = attributes;
     const extra = readPair(outputPadding, `${layer}: outputPadding`, 0);
     if (extra.some((length, i) => length >= Math.max(stride[i], dilation[i]))) {
-      throw new DynakernelError('ERR_CONFIG', `${layer}: outputPadding must be less than stride or dilation; ` +
+      throw refusal(`${layer}: outputPadding must be less than stride or dilation; ` +
         `got outputPadding ${given(outputPadding)}, stride [${stride.join(', ')}], dilation [${dilation.join(', ')}]`);
     }
     const fill = layerDefault(O / groups * sizeOf(kernel));
@@ -116,7 +119,7 @@ export class ConvolutionLayers extends ShapeLayers {
       scope.options('linear', options, ['outFeatures', 'bias'], ['name', 'outFeatures']);
     const value = scope.value(x, 'linear: x');
     const O = integer(outFeatures, 'linear: outFeatures', 1, MAX_ELEMENTS);
-    if (value.shape.length === 0) throw new DynakernelError('ERR_SHAPE', 'linear: x must have a dimension; got []');
+    if (value.shape.length === 0) throw shapeRefusal('linear: x must have a dimension; got []');
     return scope.handle(linear(scope, name, name, value, O, boolean(bias, 'linear: bias')));
   }
 
@@ -136,7 +139,7 @@ export class ConvolutionLayers extends ShapeLayers {
     const { name, eps = 1e-5 } = scope.options('batchNorm2d', options, ['eps'], ['name']);
     const value = scope.value(x, 'batchNorm2d: x');
     if (value.shape.length < 2) {
-      throw new DynakernelError('ERR_SHAPE', `batchNorm2d: x must have channels, [N, C, ...]; got ${shapeText(value.shape)}`);
+      throw shapeRefusal(`batchNorm2d: x must have channels, [N, C, ...]; got ${shapeText(value.shape)}`);
     }
     const epsilon = real(eps, 'batchNorm2d: eps', '0 or more', (number) => number >= 0);
     const statistics = scope.batchNorm(name, value.shape[1]);
@@ -159,7 +162,7 @@ export class ConvolutionLayers extends ShapeLayers {
       scope.options(layer, options, ['size', 'alpha', 'beta', 'k'], ['size']);
     const value = scope.value(x, `${layer}: x`);
     if (value.shape.length < 3) {
-      throw new DynakernelError('ERR_SHAPE', `${layer}: x must be [N, C, ...]; got ${shapeText(value.shape)}`);
+      throw shapeRefusal(`${layer}: x must be [N, C, ...]; got ${shapeText(value.shape)}`);
     }
     const channels = integer(size, `${layer}: size`, 1, MAX_ELEMENTS);
     const [a, b, bias] = Object.entries({ alpha, beta, k }).map(([option, number]) =>
@@ -210,7 +213,9 @@ function evenResponseNorm(scope, name, x, { size, alpha, beta, k }) {
   const means = scope.emit('averagePool', part, [padded], {
     kernel: [size, 1], stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], size: [C, inner], countIncludePad: true,
   });
-  const scaled = scope.emit('multiply', part, [scope.emit('reshape', part, [means], { shape: x.shape }), scope.constant([alpha])]);
-  const power = scope.emit('power', part, [scope.emit('add', part, [scaled, scope.constant([k])]), scope.constant([beta])]);
+  const spread = scope.emit('reshape', part, [means], { shape: x.shape });
+  const scaled = scope.emit('multiply', part, [spread, scope.constant([alpha])]);
+  const sum = scope.emit('add', part, [scaled, scope.constant([k])]);
+  const power = scope.emit('power', part, [sum, scope.constant([beta])]);
   return scope.emit('divide', name, [x, power]);
 }

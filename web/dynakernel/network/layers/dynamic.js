@@ -2,13 +2,14 @@
 import { MAX_ELEMENTS } from '../../abi.js';
 import { guardClass } from '../../boundary.js';
 import { integer, real } from '../../check.js';
-import { DynakernelError } from '../../errors.js';
 import { shapeText, sizeOf } from '../../shape.js';
 import { scopeOf } from './base.js';
 import { ConvolutionLayers, linear } from './convolutions.js';
 import { constant, kaimingNormal, kaimingUniform, layerDefault } from './initialise.js';
+import { shapeRefusal } from './refusals.js';
 import { CONVOLUTION_NAMES, imageChannels, readConvolution } from './windows.js';
 
+/** @typedef {import('../../errors.js').DynakernelError} DynakernelError */
 /** @typedef {import('../graph.js').Value} Value */
 /** @typedef {import('./convolutions.js').Conv2dOptions} Conv2dOptions */
 /** @typedef {import('./initialise.js').Fill} Fill */
@@ -204,13 +205,15 @@ export class DynamicLayers extends ConvolutionLayers {
 
     // z = ReLU(BN(fc(mean x)))
     const path = within(name, 'attention');
-    const fc = pointwise(scope, path, 'fc', pooled(scope, path, value), Math.max(Math.floor(C * share), 16), { bias: false });
-    const statistics = scope.batchNorm(within(path, 'bn'), fc.shape[1]);
+    const hidden = Math.max(Math.floor(C * share), 16);
+    const fc = pointwise(scope, path, 'fc', pooled(scope, path, value), hidden, { bias: false });
+    const statistics = scope.batchNorm(within(path, 'bn'), hidden);
     const z = scope.emit('relu', path, [scope.emit('batchNorm', path, [fc, ...statistics], { eps: EPS })]);
 
     const gate = (/** @type {string} */ part, /** @type {number} */ length, /** @type {number[]} */ shape) => {
       const logits = cooled(scope, path, pointwise(scope, path, part, z, length), degree);
-      return scope.emit('reshape', path, [scope.emit('sigmoid', path, [logits])], { shape: [value.shape[0], ...shape] });
+      const shares = scope.emit('sigmoid', path, [logits]);
+      return scope.emit('reshape', path, [shares], { shape: [value.shape[0], ...shape] });
     };
 
     // the kernels of each sample as [N, G, O/G, C/G, taps], and the attentions in shapes that fit; those that the
@@ -221,7 +224,8 @@ export class DynamicLayers extends ConvolutionLayers {
     if (taps > 1) factors.push(gate('spatial_fc', taps, [1, 1, 1, taps]));
     const a = K > 1 ? softened(scope, path, pointwise(scope, path, 'kernel_fc', z, K), degree) : null;
     if (a) scope.builder.attentions.push({ name, value: a });
-    const weight = scope.parameter(name, 'weight', [K, O, C / groups, ...kernel], kaimingNormal(O * taps), [K, sizeOf(parts)]);
+    const fill = kaimingNormal(O * taps);
+    const weight = scope.parameter(name, 'weight', [K, O, C / groups, ...kernel], fill, [K, sizeOf(parts)]);
     const mixture = a ? scope.emit('matmul', path, [a, weight]) : weight;
     const kernels = factors.reduce((product, factor) => scope.emit('multiply', path, [product, factor]),
       scope.emit('reshape', path, [mixture], { shape: [mixture.shape[0], ...parts] }));
@@ -251,7 +255,7 @@ export class DynamicLayers extends ConvolutionLayers {
     const kernels = scope.value(weight, `${layer}: weight`);
     const rank = kernels.shape.length;
     if (rank !== 4 && rank !== 5) {
-      throw new DynakernelError('ERR_SHAPE', `${layer}: weight must be [N, O, C/G, Rh, Rw] or [O, C/G, Rh, Rw]; ` +
+      throw shapeRefusal(`${layer}: weight must be [N, O, C/G, Rh, Rw] or [O, C/G, Rh, Rw]; ` +
         `got ${shapeText(kernels.shape)}`);
     }
     const [O, , ...kernelSize] = kernels.shape.slice(rank - 4);
@@ -263,7 +267,7 @@ export class DynamicLayers extends ConvolutionLayers {
     const biases = scope.value(bias, `${layer}: bias`);
     const { shape } = biases;
     if (shape[shape.length - 1] !== O || shape.length > 2) {
-      throw new DynakernelError('ERR_SHAPE', `${layer}: bias must be [N, ${O}] or [${O}]; got ${shapeText(shape)}`);
+      throw shapeRefusal(`${layer}: bias must be [N, ${O}] or [${O}]; got ${shapeText(shape)}`);
     }
     const spread = scope.emit('reshape', name, [biases], { shape: [...shape, 1, 1] });
     return scope.handle(scope.emit('add', name, [y, spread]));
@@ -359,7 +363,8 @@ function pointwise(scope, path, part, z, O, { bias } = { bias: true }) {
  * @param {string} layer
  * @param {unknown} temperature
  */
-const readTemperature = (layer, temperature) => real(temperature, `${layer}: temperature`, 'more than 0', (number) => number > 0);
+const readTemperature = (layer, temperature) =>
+  real(temperature, `${layer}: temperature`, 'more than 0', (number) => number > 0);
 
 /**
  * Logits divided by a temperature.

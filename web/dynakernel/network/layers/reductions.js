@@ -1,11 +1,13 @@
 /** Softmax, means, sums and pools. */
 import { guardClass } from '../../boundary.js';
 import { boolean } from '../../check.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
 import { ArithmeticLayers } from './arithmetic.js';
 import { readAxes, readAxis, scopeOf } from './base.js';
+import { refusal } from './refusals.js';
 import { POOL_NAMES, imageChannels, readPair, readPool } from './windows.js';
 
+/** @typedef {import('../../errors.js').DynakernelError} DynakernelError */
 /** @typedef {import('./base.js').BaseLayers} BaseLayers */
 /** @typedef {import('./base.js').LayerOptions} LayerOptions */
 /** @typedef {import('./value.js').NetworkValue} NetworkValue */
@@ -94,7 +96,8 @@ export class ReductionLayers extends ArithmeticLayers {
    * The mean of windows.
    *
    * @param {NetworkValue} x [N, C, H, W]
-   * @param {PoolOptions & { countIncludePad?: boolean }} options countIncludePad: whether padding counts as zeros (true)
+   * @param {PoolOptions & { countIncludePad?: boolean }} options countIncludePad: whether padding counts as zeros
+   *   (true)
    * @returns {NetworkValue}
    * @throws {DynakernelError} ERR_SHAPE if no window fits
    * @example
@@ -125,7 +128,8 @@ export class ReductionLayers extends ArithmeticLayers {
     const scope = scopeOf(this);
     const read = scope.options('maxPool2d', options, [...POOL_NAMES, 'dilation'], ['kernelSize']);
     const value = scope.value(x, 'maxPool2d: x');
-    return scope.handle(scope.emit('maxPool', read.name ?? 'maxPool2d', [value], readPool('maxPool2d', value.shape, read)));
+    const attributes = readPool('maxPool2d', value.shape, read);
+    return scope.handle(scope.emit('maxPool', read.name ?? 'maxPool2d', [value], attributes));
   }
 
   /**
@@ -187,10 +191,12 @@ function adaptivePool(layers, layer, whole, op, x, options) {
   const value = scope.value(x, `${layer}: x`);
   imageChannels(layer, value.shape);
   const size = readPair(outputSize, `${layer}: outputSize`, 1);
-  if (size[0] === 1 && size[1] === 1) return scope.handle(scope.emit(whole, name, [value], { axes: [2, 3], keepDims: true }));
+  if (size[0] === 1 && size[1] === 1) {
+    return scope.handle(scope.emit(whole, name, [value], { axes: [2, 3], keepDims: true }));
+  }
   const [H, W] = value.shape.slice(2);
   if (H % size[0] !== 0 || W % size[1] !== 0) {
-    throw new DynakernelError('ERR_CONFIG', `${layer}: outputSize must divide the input's size ${H}x${W}; ` +
+    throw refusal(`${layer}: outputSize must divide the input's size ${H}x${W}; ` +
       `got ${given(outputSize)}`);
   }
   const kernel = [H / size[0], W / size[1]];

@@ -4,6 +4,7 @@ import { DynakernelError, given, nameText } from '../../errors.js';
 import { sizeOf } from '../../shape.js';
 import { GraphBuilder, checkShape } from '../graph.js';
 import { Random, constant } from './initialise.js';
+import { refusal } from './refusals.js';
 import { NetworkValue, unwrap } from './value.js';
 
 /** @typedef {import('../graph.js').Value} Value */
@@ -42,11 +43,11 @@ export class Scope {
       .filter(([, value]) => value !== undefined));
     const missing = required.filter((name) => !(name in read));
     if (missing.length > 0) {
-      throw new DynakernelError('ERR_CONFIG', `${layer} needs ${missing.join(', ')}; ` +
+      throw refusal(`${layer} needs ${missing.join(', ')}; ` +
         `got ${options === undefined ? 'no options' : given(options)}`);
     }
     if ('name' in read && typeof read.name !== 'string') {
-      throw new DynakernelError('ERR_CONFIG', `${layer}: name must be a string; got ${given(read.name)}`);
+      throw refusal(`${layer}: name must be a string; got ${given(read.name)}`);
     }
     return read;
   }
@@ -174,7 +175,7 @@ export class Scope {
   #take(path, name) {
     const full = path === '' ? name : `${path}.${name}`;
     if (this.#names.has(full)) {
-      throw new DynakernelError('ERR_CONFIG', `two layers have the parameter ${nameText(full)}; give each a name of its own`);
+      throw refusal(`two layers have the parameter ${nameText(full)}; give each a name of its own`);
     }
     this.#names.add(full);
     return full;
@@ -183,7 +184,7 @@ export class Scope {
   /** @param {string} layer */
   #checkOpen(layer) {
     if (this.#isClosed) {
-      throw new DynakernelError('ERR_CONFIG', `${layer}: the network is complete; layers can be added only while it is built`);
+      throw refusal(`${layer}: the network is complete; layers can be added only while it is built`);
     }
   }
 }
@@ -199,5 +200,5 @@ function keptValue(nodes, name) {
     const found = node.outputs.find((_, i) => name === (i === 0 ? node.name : `${node.name}:${i}`));
     if (found) return found;
   }
-  throw new DynakernelError('ERR_CONFIG', `keep names ${given(name)}, which no layer of the network has`);
+  throw refusal(`keep names ${given(name)}, which no layer of the network has`);
 }

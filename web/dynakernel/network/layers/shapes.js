@@ -2,12 +2,14 @@
 import { MAX_ELEMENTS, MAX_EXTENT } from '../../abi.js';
 import { guardClass } from '../../boundary.js';
 import { boolean, integer, oneOf, readList } from '../../check.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
 import { shapeText, sizeOf } from '../../shape.js';
 import { readAxis, readIntegers, scopeOf } from './base.js';
 import { ReductionLayers } from './reductions.js';
+import { refusal, shapeRefusal } from './refusals.js';
 import { imageChannels } from './windows.js';
 
+/** @typedef {import('../../errors.js').DynakernelError} DynakernelError */
 /** @typedef {import('./base.js').BaseLayers} BaseLayers */
 /** @typedef {import('./base.js').LayerOptions} LayerOptions */
 /** @typedef {import('./value.js').NetworkValue} NetworkValue */
@@ -42,7 +44,7 @@ export class ShapeLayers extends ReductionLayers {
     const scope = scopeOf(this);
     const { name, dim = 0 } = scope.options('cat', options, ['dim']);
     const list = readList(tensors, () => true);
-    if (!list?.length) throw new DynakernelError('ERR_CONFIG', `cat needs an array of tensors; got ${given(tensors)}`);
+    if (!list?.length) throw refusal(`cat needs an array of tensors; got ${given(tensors)}`);
     const values = list.map((tensor, i) => scope.value(tensor, `cat: tensor ${i}`));
     const axis = readAxis(dim, values[0].shape.length, 'cat: dim');
     return scope.handle(scope.emit('concat', name ?? 'cat', values, { axis }));
@@ -117,7 +119,7 @@ export class ShapeLayers extends ReductionLayers {
     const stride = integer(step, 'slice: step', 1, MAX_ELEMENTS);
     const count = Math.ceil((place(end, 'slice: end') - first) / stride);
     if (count < 1) {
-      throw new DynakernelError('ERR_SHAPE', `slice: nothing is left of dimension ${axis} of ${shapeText(shape)} between ` +
+      throw shapeRefusal(`slice: nothing is left of dimension ${axis} of ${shapeText(shape)} between ` +
         `start ${given(start)} and end ${given(end)}`);
     }
     return scope.handle(scope.emit('slice', name, [value], {
@@ -146,7 +148,7 @@ export class ShapeLayers extends ReductionLayers {
     const rest = sizeOf(value.shape) / known;
     const full = lengths.map((length) => (length === -1 ? rest : length));
     if (lengths.filter((length) => length === -1).length > 1 || lengths.includes(0) || !Number.isInteger(rest)) {
-      throw new DynakernelError('ERR_SHAPE', `reshape: ${shapeText(value.shape)} cannot become ${shapeText(lengths)}`);
+      throw shapeRefusal(`reshape: ${shapeText(value.shape)} cannot become ${shapeText(lengths)}`);
     }
     return scope.handle(scope.emit('reshape', name, [value], { shape: full }));
   }
@@ -170,7 +172,7 @@ export class ShapeLayers extends ReductionLayers {
     const first = readAxis(startDim, shape.length, 'flatten: startDim');
     const end = readAxis(endDim, shape.length, 'flatten: endDim') + 1;
     if (first >= end) {
-      throw new DynakernelError('ERR_SHAPE',
+      throw shapeRefusal(
         `flatten: startDim ${given(startDim)} lies behind endDim ${given(endDim)} of ${shapeText(shape)}`);
     }
     const flat = [...shape.slice(0, first), sizeOf(shape.slice(first, end)), ...shape.slice(end)];
@@ -194,8 +196,7 @@ export class ShapeLayers extends ReductionLayers {
     const rank = value.shape.length;
     const order = readIntegers(dims, 'permute: dims', -rank, rank - 1).map((axis) => (axis < 0 ? axis + rank : axis));
     if (order.length !== rank || new Set(order).size !== rank) {
-      throw new DynakernelError('ERR_CONFIG',
-        `permute: dims must name each axis of ${shapeText(value.shape)} once; got ${given(dims)}`);
+      throw refusal(`permute: dims must name each axis of ${shapeText(value.shape)} once; got ${given(dims)}`);
     }
     return scope.handle(scope.emit('transpose', name, [value], { order }));
   }
@@ -213,7 +214,7 @@ export class ShapeLayers extends ReductionLayers {
     const { name = 'channelShuffle', groups } = scope.options('channelShuffle', options, ['groups'], ['groups']);
     const value = scope.value(x, 'channelShuffle: x');
     if (value.shape.length < 2) {
-      throw new DynakernelError('ERR_SHAPE', `channelShuffle: x must have channels, [N, C, ...]; got ${shapeText(value.shape)}`);
+      throw shapeRefusal(`channelShuffle: x must have channels, [N, C, ...]; got ${shapeText(value.shape)}`);
     }
     const count = integer(groups, 'channelShuffle: groups', 1, MAX_ELEMENTS);
     return scope.handle(scope.emit('channelShuffle', name, [value], { groups: count }));
@@ -223,8 +224,8 @@ export class ShapeLayers extends ReductionLayers {
    * Adds elements at the ends of axes.
    *
    * @param {NetworkValue} x
-   * @param {LayerOptions & { pad: readonly number[], mode?: 'constant' | 'reflect' | 'replicate', value?: number }} options
-   *   pad: as F.pad's, the last axis first: [left, right, top, bottom]; negative ones cut off; mode ('constant');
+   * @param {LayerOptions & { pad: readonly number[], mode?: 'constant' | 'reflect' | 'replicate', value?: number }}
+   *   options pad: as F.pad's, the last axis first: [left, right, top, bottom]; negative ones cut off; mode ('constant');
    *   value: of a constant (0)
    * @returns {NetworkValue}
    * @throws {DynakernelError} ERR_CONFIG, ERR_SHAPE
@@ -238,19 +239,21 @@ export class ShapeLayers extends ReductionLayers {
     const input = scope.value(x, 'pad: x');
     const { shape } = input;
     const kind = oneOf(mode, 'pad: mode', ['constant', 'reflect', 'replicate']);
-    if (typeof value !== 'number') throw new DynakernelError('ERR_CONFIG', `pad: value must be a number; got ${given(value)}`);
+    if (typeof value !== 'number') throw refusal(`pad: value must be a number; got ${given(value)}`);
     const sides = readIntegers(pad, 'pad: pad', -MAX_EXTENT, MAX_EXTENT);
     if (sides.length % 2 !== 0 || sides.length > 2 * shape.length) {
-      throw new DynakernelError('ERR_CONFIG',
+      throw refusal(
         `pad: pad must have two numbers for each of the last axes of ${shapeText(shape)}; got ${given(pad)}`);
     }
     // the pairs of pad begin with the last axis
-    const side = (/** @type {number} */ axis, /** @type {number} */ end) => sides[2 * (shape.length - 1 - axis) + end] ?? 0;
+    const side = (/** @type {number} */ axis, /** @type {number} */ end) =>
+      sides[2 * (shape.length - 1 - axis) + end] ?? 0;
     const before = shape.map((_, axis) => side(axis, 0));
     const after = shape.map((_, axis) => side(axis, 1));
-    const tooFar = shape.findIndex((length, axis) => kind === 'reflect' && Math.max(before[axis], after[axis]) >= length);
+    const tooFar = shape.findIndex((length, axis) =>
+      kind === 'reflect' && Math.max(before[axis], after[axis]) >= length);
     if (tooFar >= 0) {
-      throw new DynakernelError('ERR_SHAPE', `pad: a reflection must be shorter than dimension ${tooFar} of ` +
+      throw shapeRefusal(`pad: a reflection must be shorter than dimension ${tooFar} of ` +
         `${shapeText(shape)}; got ${given(pad)}`);
     }
     const attributes = { before, after, mode: kind === 'replicate' ? 'edge' : kind, value };
@@ -276,7 +279,7 @@ export class ShapeLayers extends ReductionLayers {
     const kind = oneOf(mode, 'interpolate: mode', ['nearest', 'nearest-exact', 'bilinear']);
     const aligned = boolean(alignCorners, 'interpolate: alignCorners');
     if (aligned && kind !== 'bilinear') {
-      throw new DynakernelError('ERR_CONFIG', `interpolate: alignCorners needs the mode 'bilinear'; got ${given(mode)}`);
+      throw refusal(`interpolate: alignCorners needs the mode 'bilinear'; got ${given(mode)}`);
     }
     const target = readTarget(value.shape.slice(2), read);
     // the nearest pixel is that to the left, or with 'nearest-exact' the one whose centre is nearest
@@ -323,13 +326,12 @@ function equalParts(length, part) {
  */
 function readTarget(from, { size, scaleFactor }) {
   if ((size === undefined) === (scaleFactor === undefined)) {
-    throw new DynakernelError('ERR_CONFIG',
-      `interpolate needs either size or scaleFactor; got ${size === undefined ? 'neither' : 'both'}`);
+    throw refusal(`interpolate needs either size or scaleFactor; got ${size === undefined ? 'neither' : 'both'}`);
   }
   const both = size ?? scaleFactor;
   const list = readList(both, () => true, 2) ?? [both, both];
   if (list.length !== 2) {
-    throw new DynakernelError('ERR_CONFIG', `interpolate: ${size === undefined ? 'scaleFactor' : 'size'} must be a number ` +
+    throw refusal(`interpolate: ${size === undefined ? 'scaleFactor' : 'size'} must be a number ` +
       `or [vertical, horizontal]; got ${given(both)}`);
   }
   if (size !== undefined) {
@@ -339,7 +341,7 @@ function readTarget(from, { size, scaleFactor }) {
   const target = list.map((factor, i) => {
     const length = typeof factor === 'number' ? Math.floor(from[i] * factor) : NaN;
     if (length >= 1 && length <= MAX_ELEMENTS) return length;
-    throw new DynakernelError('ERR_CONFIG', `interpolate: scaleFactor must make a size of 1 pixel or more of ` +
+    throw refusal(`interpolate: scaleFactor must make a size of 1 pixel or more of ` +
       `${from.join('x')}; got ${given(factor)}`);
   });
   return { size: target, scales: list };

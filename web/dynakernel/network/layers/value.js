@@ -1,6 +1,7 @@
 /** The handle of a tensor in a network that is being built. */
 import { guardClass, rememberSelf } from '../../boundary.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
+import { refusal } from './refusals.js';
 
 /** @typedef {import('../graph.js').Value} Value */
 /** @typedef {import('./scope.js').Scope} Scope */
@@ -41,11 +42,10 @@ export class NetworkValue {
    */
   static unwrap(scope, handle, what) {
     if (!NetworkValue.isHandle(handle)) {
-      throw new DynakernelError('ERR_CONFIG',
-        `${what} must be an input of the network or what a layer returns; got ${given(handle)}`);
+      throw refusal(`${what} must be an input of the network or what a layer returns; got ${given(handle)}`);
     }
     if (handle.#scope !== scope) {
-      throw new DynakernelError('ERR_CONFIG', `${what} belongs to another network`);
+      throw refusal(`${what} belongs to another network`);
     }
     return handle.#value;
   }

@@ -1,8 +1,9 @@
 /** The options of convolutions and pools: kernel, stride, padding and dilation of windows that move over an image. */
 import { MAX_ELEMENTS, MAX_EXTENT } from '../../abi.js';
 import { boolean, integer, readList } from '../../check.js';
-import { DynakernelError, given } from '../../errors.js';
+import { given } from '../../errors.js';
 import { pooledLength } from '../infer.js';
+import { refusal, shapeRefusal } from './refusals.js';
 
 /** @typedef {number | readonly [vertical: number, horizontal: number]} Pair */
 /** @typedef {Pair | readonly [top: number, left: number, bottom: number, right: number]} Padding */
@@ -24,8 +25,7 @@ export function readPair(value, what, least) {
  * @param {string} what
  * @param {unknown} value
  */
-const notAPair = (what, value) => new DynakernelError('ERR_CONFIG',
-  `${what} must be a number or [vertical, horizontal]; got ${given(value)}`);
+const notAPair = (what, value) => refusal(`${what} must be a number or [vertical, horizontal]; got ${given(value)}`);
 
 /**
  * @param {unknown} value a number, [vertical, horizontal] or [top, left, bottom, right]
@@ -68,7 +68,7 @@ export function readConvolution(layer, shape, options) {
   const O = integer(outChannels, `${layer}: outChannels`, 1, MAX_ELEMENTS);
   const G = integer(groups, `${layer}: groups`, 1, MAX_ELEMENTS);
   if (C % G !== 0 || O % G !== 0) {
-    throw new DynakernelError('ERR_CONFIG', `${layer}: groups must divide the channels of the input and outChannels; ` +
+    throw refusal(`${layer}: groups must divide the channels of the input and outChannels; ` +
       `got groups ${G}, ${C} channels, outChannels ${O}`);
   }
   const kernel = readPair(kernelSize, `${layer}: kernelSize`, 1);
@@ -105,8 +105,7 @@ function readConvolutionPadding(layer, padding, { shape, kernel, strides, dilati
  */
 export function imageChannels(layer, shape) {
   if (shape.length === 4) return shape[1];
-  throw new DynakernelError('ERR_SHAPE',
-    `${layer}: the input must have 4 dimensions, [N, C, H, W]; got [${shape.join(', ')}]`);
+  throw shapeRefusal(`${layer}: the input must have 4 dimensions, [N, C, H, W]; got [${shape.join(', ')}]`);
 }
 
 /** The options that readPool reads. */
@@ -129,7 +128,7 @@ export function readPool(layer, shape, options) {
   const isCeil = boolean(ceilMode, `${layer}: ceilMode`);
   // a window of padding alone would have no maximum
   if (sides.some((side, i) => 2 * side > kernel[i % 2])) {
-    throw new DynakernelError('ERR_CONFIG', `${layer}: padding must be at most half of kernelSize; ` +
+    throw refusal(`${layer}: padding must be at most half of kernelSize; ` +
       `got padding ${given(padding)}, kernelSize ${given(kernelSize)}`);
   }
   const size = [0, 1].map((i) => {
@@ -137,7 +136,7 @@ export function readPool(layer, shape, options) {
     const [length, padded] = [shape[2 + i], /** @type {const} */ ([sides[i], sides[2 + i]])];
     const count = pooledLength(length, reach, strides[i], padded, isCeil);
     if (count > 0) return count;
-    throw new DynakernelError('ERR_SHAPE', `${layer}: a window that reaches over ${reach} does not fit into ${length} ` +
+    throw shapeRefusal(`${layer}: a window that reaches over ${reach} does not fit into ${length} ` +
       `with padding ${padded.join(' and ')}`);
   });
   return { kernel, stride: strides, padding: sides, dilation: dilations, size };

@@ -1,7 +1,8 @@
 /** An ONNX file as messages, checked as far as all files are alike. */
-import { DynakernelError, given, listText, messageOf } from '../../errors.js';
+import { DynakernelError, given, messageOf } from '../../errors.js';
 import { isBuffer } from '../../numbers.js';
 import { describeFile } from '../../recognise.js';
+import { inlineFunctions } from './functions.js';
 import { decodeMessage, wireError } from './protobuf.js';
 import { MODEL } from './schema.js';
 
@@ -20,24 +21,32 @@ export function readModel(bytes) {
   const model = decode(file);
   if (!model.graph) throw wireError('it has no graph');
 
-  // functions may carry a name that a node uses as an operator
-  if (model.functions.length > 0) {
-    const names = model.functions.map((/** @type {Message} */ f) => `${f.domain ? `${f.domain}.` : ''}${f.name ?? ''}`);
-    throw new DynakernelError('ERR_ONNX',
-      `the model defines functions of its own: ${listText(names)}; inline them first: ` +
-      "onnx.save(onnx.inliner.inline_local_functions(onnx.load('model.onnx')), 'inlined.onnx')");
-  }
-  const standard = model.opsets.filter((/** @type {Message} */ opset) => !opset.domain || opset.domain === 'ai.onnx');
+  const opset = readOpset(model.opsets);
+  // a function without standard operators names no version of them
+  const graph = inlineFunctions(model.graph, model.functions, opset, (opsets) =>
+    (opsets.some(isStandard) ? readOpset(opsets) : opset));
+  return { graph, opset };
+}
+
+/** @param {Message} opset */
+const isStandard = (opset) => !opset.domain || opset.domain === 'ai.onnx';
+
+/**
+ * The version of the standard operators.
+ *
+ * @param {readonly Message[]} opsets
+ * @returns {number}
+ */
+function readOpset(opsets) {
+  const standard = opsets.filter(isStandard);
   if (standard.length !== 1) {
     throw wireError(`it must name one version of the standard operators; it names ${standard.length}`);
   }
   const opset = standard[0].version ?? 0;
-  if (!(opset >= OLDEST && opset <= NEWEST)) {
-    throw new DynakernelError('ERR_ONNX',
-      `the model has opset ${opset}; opsets ${OLDEST} to ${NEWEST} are read: export it with ` +
-      'torch.onnx.export(..., opset_version=17), or convert it with onnx.version_converter');
-  }
-  return { graph: model.graph, opset };
+  if (opset >= OLDEST && opset <= NEWEST) return opset;
+  throw new DynakernelError('ERR_ONNX',
+    `the model has opset ${opset}; opsets ${OLDEST} to ${NEWEST} are read: export it with ` +
+    'torch.onnx.export(..., opset_version=17), or convert it with onnx.version_converter');
 }
 
 /** @param {Uint8Array} file */

@@ -21,11 +21,9 @@ export function recognise(builder) {
   // before products with constants become linear layers, which turns the constants
   rewriter.pass(recogniseDynamic);
   rewriter.pass(simplify);
-  rewriter.pass(recogniseLinear);
-  rewriter.pass(recogniseLinear);
   const attentions = attentionsOf(builder.nodes, rewriter);
-  rewriter.pass((node, r) => recogniseAttention(node, attentions, r));
-  rewriter.pass(recogniseActivation);
+  rewriter.pass((node, r) =>
+    recogniseLinear(node, r) ?? recogniseAttention(node, attentions, r) ?? recogniseActivation(node, r));
   rewriter.pass(simplify);
   rewriter.pass(shareEqual());
 }

@@ -49,7 +49,7 @@ const ATTRIBUTE = {
 /** @type {Schema} */
 const NODE = {
   1: ['inputs', 'text', 'repeated'], 2: ['outputs', 'text', 'repeated'], 3: ['name', 'text'], 4: ['op', 'text'],
-  5: ['attributes', () => ATTRIBUTE, 'repeated'], 7: ['domain', 'text'],
+  5: ['attributes', () => ATTRIBUTE, 'repeated'], 7: ['domain', 'text'], 8: ['overload', 'text'],
 };
 
 /** @type {Schema} */
@@ -63,7 +63,11 @@ const GRAPH = {
 const OPSET = { 1: ['domain', 'text'], 2: ['version', 'int'] };
 
 /** @type {Schema} */
-const FUNCTION = { 1: ['name', 'text'], 10: ['domain', 'text'] };
+const FUNCTION = {
+  1: ['name', 'text'], 4: ['inputs', 'text', 'repeated'], 5: ['outputs', 'text', 'repeated'],
+  7: ['nodes', () => NODE, 'repeated'], 9: ['opsets', () => OPSET, 'repeated'], 10: ['domain', 'text'],
+  11: ['defaults', () => ATTRIBUTE, 'repeated'], 13: ['overload', 'text'],
+};
 
 /** @type {Schema} */
 export const MODEL = {

@@ -6,7 +6,7 @@ import { FOLD_ONLY, fold, foldedShape } from './fold.js';
 import { findNeeded } from './needed.js';
 import { OnnxNode, Unsupported } from './node.js';
 import { OPERATORS } from './operators.js';
-import { isFloat, numbersFor, readTensor } from './tensors.js';
+import { Pool, isFloat, numbersFor, readTensor } from './tensors.js';
 
 /** @typedef {import('../graph.js').Value} Value */
 /** @typedef {import('./protobuf.js').Message} Message */
@@ -50,11 +50,18 @@ const MOVES = new Set(['reshape', 'transpose', 'expand', 'slice', 'concat', 'spl
 /** A constant beyond this size is not folded into one that is more than twice as large. */
 const LARGE = 2 ** 20;
 
+/**
+ * @param {OnnxNode} node
+ * @param {string} name
+ */
+const remade = (node, name) => node.error(`makes ${given(name)}, which an input or initializer is already`);
+
 export class Trace {
   /** @param {number} opset */
   constructor(opset) {
     this.opset = opset;
     this.builder = new GraphBuilder();
+    this.pool = new Pool();
     this.filled = 0;
     this.work = 0;
     /** Operators that the network cannot run: the reasons, and nodes by name. @type {Map<string, Set<string>>} */
@@ -78,12 +85,13 @@ export class Trace {
     if (graph.sparse.length > 0) {
       throw new DynakernelError('ERR_ONNX', 'the model has sparse initializers, which are not read');
     }
-    const nodes = graph.nodes.map((/** @type {Message} */ node) => new OnnxNode(node, this.opset));
+    const nodes = graph.nodes.map((/** @type {Message} */ node) =>
+      new OnnxNode(node, node.opset ?? this.opset));
     const outputs = graph.outputs.map((/** @type {Message} */ output) => output.name ?? '');
     /** @type {Scope} */
     const scope = { names: new Map(inputs), outer: this.scope, nodes, position: 0, later: null };
     this.scope = scope;
-    findNeeded(nodes, [...outputs, ...wanted], this.needed);
+    const makers = findNeeded(nodes, [...outputs, ...wanted], this.needed);
 
     const initializers = new Set();
     for (const tensor of graph.initializers) {
@@ -92,8 +100,10 @@ export class Trace {
         throw new DynakernelError('ERR_ONNX', `two inputs or initializers have the name ${given(name)}`);
       }
       initializers.add(name);
+      const maker = makers.get(name);
+      if (maker) throw remade(maker, name);
       if (!this.needed.has(name)) continue;
-      const { dtype, shape, data } = readTensor(tensor, () => 'the initializer');
+      const { dtype, shape, data } = readTensor(tensor, () => 'the initializer', this.pool);
       scope.names.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
     }
     for (const node of nodes) {
@@ -136,14 +146,16 @@ export class Trace {
     const entry = node.domain === '' && Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : null;
     if (!entry) throw node.unsupported('');
     if (inputs.includes(undefined)) return []; // something before it is not supported, and said so
-    const [least, most, lowering] = entry;
     const operands = /** @type {(Operand | null)[]} */ (inputs);
-    while (operands.length > 0 && operands.at(-1) === null) operands.pop();
-    if (operands.length < least || operands.length > most || operands.slice(0, least).includes(null)) {
+    while (operands.length > 0 && operands[operands.length - 1] === null) operands.pop();
+    const least = entry[0];
+    const most = entry[1];
+    const missing = operands.indexOf(null);
+    if (operands.length < least || operands.length > most || (missing >= 0 && missing < least)) {
       const expected = least === most ? least : `${least} to ${most}`;
       throw node.error(`must have ${expected} inputs; it has ${operands.filter(Boolean).length}`);
     }
-    const made = lowering(node, operands, this);
+    const made = entry[2](node, operands, this);
     return Array.isArray(made) ? made : [made];
   }
 
@@ -152,7 +164,7 @@ export class Trace {
    * @param {Operand[]} results
    */
   checkOutputs(node, results) {
-    if (results.length === 0) return;
+    if (results.length === 0 || results.length >= node.outputs.length) return;
     const missing = node.outputs.findIndex((name, i) => i >= results.length && name !== '' && this.needed.has(name));
     if (missing >= 0) throw node.unsupported(`output ${missing + 1}, ${nameText(node.outputs[missing])}`);
   }
@@ -166,13 +178,15 @@ export class Trace {
    */
   nameResults(node, results, before) {
     const scope = /** @type {Scope} */ (this.scope);
-    node.outputs.forEach((name, i) => {
-      if (name === '') return;
-      if (scope.names.has(name)) throw node.error(`makes ${given(name)}, which an input or initializer is already`);
+    for (let i = 0; i < node.outputs.length; i++) {
+      const name = node.outputs[i];
+      if (name === '') continue;
+      if (scope.names.has(name)) throw remade(node, name);
       scope.names.set(name, results[i] ?? null);
       const result = results[i];
       if (result && result.name === '') result.name = name;
-    });
+    }
+    if (this.builder.nodes.length === before) return; // all is folded
     const made = this.builder.nodes.slice(before);
     const main = made.filter((one) => one.op !== 'reshape').at(-1) ?? made.at(-1);
     for (const one of made) {
@@ -279,8 +293,7 @@ export class Trace {
    * @returns {Operand[]}
    */
   emitAll(op, inputs, attributes) {
-    const constants = inputs.filter((x) => x?.data);
-    if (constants.length === inputs.length) {
+    if (inputs.every((x) => x?.data)) {
       const folded = this.fold(op, /** @type {Operand[]} */ (inputs), attributes);
       if (folded) return [folded];
     }

@@ -41,23 +41,17 @@ export const COMPARISONS = {
 };
 
 /**
- * 1 if x is above 0, and `low` (0 or -1) if it is below: x times a number that makes the least float large.
+ * 1 if x is above 0, and `low` (0 or -1) if it is below: x times 1e60, which makes the least float large. In two steps
+ * with a clip between, because 1e60 is no float, and two factors in a row would be taken as one.
  *
  * @param {Operand} x
  * @param {number} low
  * @param {Trace} t
  */
-export const steep = (x, low, t) => t.emit('clip', [enlarged(x, t)], { low, high: 1 });
-
-/**
- * x times 1e60, which is infinite for all but the least floats.
- *
- * @param {Operand} x
- * @param {Trace} t
- */
-function enlarged(x, t) {
+export function steep(x, low, t) {
   const large = t.scalar(1e30);
-  return t.emit('multiply', [t.emit('multiply', [x, large]), large]);
+  const middle = t.emit('clip', [t.emit('multiply', [x, large])], { low: -1, high: 1 });
+  return t.emit('clip', [t.emit('multiply', [middle, large])], { low, high: 1 });
 }
 
 /**
@@ -117,8 +111,10 @@ export const isNotZero = (x, t) => asBool(steep(t.emit('abs', [x]), 0, t));
 function where(node, [condition, x, y], t) {
   if (!condition.data) {
     if (condition.dtype !== 'bool') throw node.unsupported('a computed condition');
-    // infinite if true, and negative if false
-    const bound = enlarged(t.emit('subtract', [asFloat(condition, t), t.scalar(0.5)]), t);
+    // 0.5 / 0 if true, and -0.5 / 0 if false
+    const bits = asFloat(condition, t);
+    const bound = t.emit('divide',
+      [t.emit('subtract', [bits, t.scalar(0.5)]), t.emit('multiply', [bits, inverse(bits, t)])]);
     return t.emit('maximum',
       [t.emit('minimum', [x, bound]), t.emit('minimum', [y, t.emit('negate', [bound])])]);
   }

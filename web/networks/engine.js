@@ -12,18 +12,23 @@ export class Engine {
   /** @type {Map<number, { resolve: (result: Result) => void, reject: (error: Error) => void }>} */
   #waiting = new Map();
 
-  /** @param {(answer: Answer) => void} onAnswer is called while a file is opened */
-  constructor(onAnswer) {
+  /** Is called while a file is opened, and if the worker fails. @type {(answer: Answer) => void} */
+  onAnswer = () => {};
+  /** Whether the worker failed, and opens nothing any more. */
+  isBroken = false;
+
+  constructor() {
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'network' });
     this.#worker.addEventListener('message', (/** @type {MessageEvent<Answer>} */ { data }) => {
       if (data.type === 'result') this.#take(data.result.id)?.resolve(data.result);
       else if (data.type === 'failed') this.#take(data.id)?.reject(new Error(data.message));
-      else onAnswer(data);
+      else this.onAnswer(data);
     });
     this.#worker.addEventListener('error', (event) => {
       event.preventDefault();
+      this.isBroken = true;
       const message = event.message || 'the worker could not be started';
-      onAnswer({ type: 'refused', refusal: { title: 'The network stopped', message, operators: [], code: '' } });
+      this.onAnswer({ type: 'refused', refusal: { title: 'The network stopped', message, operators: [], code: '' } });
       for (const id of this.#waiting.keys()) this.#take(id)?.reject(new Error(message));
     });
   }
@@ -33,9 +38,10 @@ export class Engine {
    *
    * @param {File | null} file null for the example
    * @param {Shapes | null} shapes of the inputs whose sizes are open
+   * @param {boolean} isSame true for the file that is open already
    */
-  open(file, shapes) {
-    this.#send({ type: 'open', file, shapes });
+  open(file, shapes, isSame) {
+    this.#send({ type: 'open', file, shapes, isSame });
   }
 
   /**

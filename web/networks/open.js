@@ -18,6 +18,9 @@ import { readOpenSizes, readUnsupported } from './refusal.js';
  *   sizes: OpenInput[], make: (shapes: Shapes | null, keep: string[]) => Network }} Opened
  */
 
+/** Bytes that are read at once. */
+const PIECE = 2 ** 22;
+
 /** The file leaves sizes open, which a person must give. */
 export class OpenSizes extends Error {
   /**
@@ -144,15 +147,11 @@ function openStateDict(dk, file, state) {
  */
 async function readFile(file, onProgress) {
   const bytes = new Uint8Array(file.size);
-  const reader = file.stream().getReader();
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return bytes.subarray(0, length);
-    bytes.set(value, length);
-    length += value.length;
-    onProgress(length / file.size);
+  for (let start = 0; start < file.size; start += PIECE) {
+    bytes.set(new Uint8Array(await file.slice(start, start + PIECE).arrayBuffer()), start);
+    onProgress(Math.min(1, (start + PIECE) / file.size));
   }
+  return bytes;
 }
 
 /**

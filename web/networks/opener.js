@@ -26,6 +26,8 @@ export class Opener {
   /** What is being opened. Its engine is the current one's if only sizes change. @type {Place | null} */
   #opening = null;
   #isAsking = false;
+  /** The worker that refused a file, for the next one: a start takes time. @type {Engine | null} */
+  #spare = null;
 
   /**
    * @param {FilePanel} panel
@@ -49,12 +51,14 @@ export class Opener {
   /** Opens a network beside the current one. @param {File | null} file  null for the example */
   open(file) {
     if (!this.isResizing) this.#opening?.engine.close();
-    const engine = new Engine((answer) => this.#answer(engine, answer));
+    const engine = this.#spare ?? new Engine();
+    this.#spare = null;
+    engine.onAnswer = (answer) => this.#answer(engine, answer);
     this.#begin({ engine, file });
     this.panel.showRefusal(null, false);
     this.panel.offerSizes([], null, '');
     this.panel.showProgress(file ? `Reading ${file.name}…` : 'Making the example…', null);
-    engine.open(file, null);
+    engine.open(file, null, false);
   }
 
   /** Opens the same file for other sizes. @param {Shapes} shapes */
@@ -63,7 +67,7 @@ export class Opener {
     if (!place) return;
     this.#begin({ engine: place.engine, file: place.file });
     this.panel.showProgress('Planning…', null);
-    place.engine.open(place.file, shapes);
+    place.engine.open(place.file, shapes, true);
   }
 
   /** Ends what is being opened; or, if nothing is, the current network, which runs too long: the example follows. */
@@ -89,6 +93,7 @@ export class Opener {
    */
   #answer(engine, answer) {
     if (this.#opening?.engine !== engine) {
+      if (engine === this.#spare) this.#spare = null;
       if (answer.type === 'refused' && this.current?.engine === engine) this.events.onStopped(answer.refusal.message);
       return;
     }
@@ -142,7 +147,8 @@ export class Opener {
    */
   #refuse(engine, refusal) {
     if (this.isResizing) return this.#keep('', refusal.message);
-    engine.close();
+    if (engine.isBroken) engine.close();
+    else this.#spare = engine;
     this.#keep('');
     this.panel.showRefusal(refusal, this.current !== null);
   }

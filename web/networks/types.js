@@ -1,6 +1,6 @@
 /**
  * What the page and its worker send each other. The worker has one network; the page starts another worker for another
- * network.
+ * network. With isSame, `open` makes the network of the same file again, for other shapes.
  *
  * @import { Info, NetworkLayer, ProfiledLayer, Shapes } from '../dynakernel/index.js'
  */
@@ -58,7 +58,7 @@
  */
 
 /**
- * @typedef {{ type: 'open', file: File | null, shapes: Shapes | null }
+ * @typedef {{ type: 'open', file: File | null, shapes: Shapes | null, isSame: boolean }
  *   | { type: 'run', id: number, inputs: { [name: string]: Numbers }, profile: boolean, inner: string | null,
  *       joints: boolean }} Request
  */

@@ -37,8 +37,9 @@ self.addEventListener('message', (/** @type {MessageEvent<Request>} */ { data })
 });
 
 /** @param {Request & { type: 'open' }} request */
-async function open({ file, shapes }) {
+async function open({ file, shapes, isSame }) {
   const name = file?.name ?? 'The example';
+  if (!isSame) opened = null;
   try {
     dk ??= await load();
     const begin = performance.now();
@@ -59,8 +60,9 @@ async function open({ file, shapes }) {
       },
     });
   } catch (error) {
-    if (error instanceof OpenSizes) answer({ type: 'sizes', open: error.open, message: error.message });
-    else if (error instanceof Refused) answer({ type: 'refused', refusal: error.refusal });
+    if (error instanceof OpenSizes) return answer({ type: 'sizes', open: error.open, message: error.message });
+    if (!network) opened = null; // its bytes are not needed any more
+    if (error instanceof Refused) answer({ type: 'refused', refusal: error.refusal });
     else answer({ type: 'refused', refusal: refusalOf(name, error) });
   }
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "check_network.h"
 #include "dynakernel.h"
 #include "network/layers/layers.h"
 #include "support.h"
@@ -321,6 +322,7 @@ int main(int argc, char **argv) {
     failures += check_layers(alone, shared, seed, compute_layers);
     failures += check_layers(alone, shared, seed, compute_products);
   }
+  failures += check_network_threads(alone, shared, seed, 150);
   dk_context_stop(shared);
   for (int32_t i = 1; i < THREADS; i++) pthread_join(threads[i], NULL);
   failures += check_paused_worker(alone, seed) + check_ended_worker(alone, seed);

@@ -13,13 +13,9 @@ const SCHEMA = {
     node: [1, 'NodeProto'], name: [2, 'text'], initializer: [5, 'TensorProto'], input: [11, 'ValueInfoProto'],
     output: [12, 'ValueInfoProto'],
   },
-<<<<<<< HEAD
   NodeProto: {
     input: [1, 'text'], output: [2, 'text'], name: [3, 'text'], opType: [4, 'text'], attribute: [5, 'AttributeProto'],
   },
-=======
-  NodeProto: { input: [1, 'text'], output: [2, 'text'], opType: [4, 'text'], attribute: [5, 'AttributeProto'] },
->>>>>>> main
   AttributeProto: {
     name: [1, 'text'], f: [2, 'float'], i: [3, 'int'], s: [4, 'text'], ints: [8, 'int'], type: [20, 'int'],
   },

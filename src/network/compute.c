@@ -5,7 +5,7 @@
 SMALL_FILE
 
 /* A window of `kernel` v, h, whose other attributes begin at attribute[0]. */
-static void compute_window(const int32_t *attribute, const int32_t *kernel, window *made) {
+static void compute_window(const int32_t *attribute, const int32_t *kernel, sliding_window *made) {
   memcpy(made->kernel, kernel, sizeof made->kernel);
   memcpy(made->stride, attribute, sizeof made->stride);
   memcpy(made->padding, attribute + 2, sizeof made->padding);
@@ -80,19 +80,19 @@ static uint64_t convolution_workspace(const layer_job *job) {
          compute_packed_bytes(job->layer);
 }
 
-static void compute_transposed_window(const layer_job *job, window *how) {
+static void compute_transposed_window(const layer_job *job, sliding_window *how) {
   compute_window(job->attribute, node_input(&job->schedule->described, job->first, 1)->shape + 2, how);
 }
 
 static void compute_transposed(const layer_job *job) {
-  window how;
+  sliding_window how;
   compute_transposed_window(job, &how);
   transposed_run(job->context, &how, job->attribute[8], &job->layer->form->kernels, job_bias(job),
                  job->layer->steps, &job->x, &job->y, job->workspace);
 }
 
 static uint64_t transposed_layer_workspace(const layer_job *job) {
-  window how;
+  sliding_window how;
   compute_transposed_window(job, &how);
   return transposed_workspace(job->context, &how, job->attribute[8], &job->x, &job->y);
 }
@@ -206,7 +206,7 @@ static void compute_reduce(const layer_job *job) {
 }
 
 static void compute_pool(const layer_job *job) {
-  window how;
+  sliding_window how;
   compute_window(job->attribute + 2, job->attribute, &how);
   const bool counts = job->layer->op == DK_OP_AVERAGE_POOL && job->attribute[10];
   window_pool_run(job->context, job->layer->op, &how, counts, &job->x, &job->y);

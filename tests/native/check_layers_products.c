@@ -139,12 +139,12 @@ static void check_matmul_random(check *c, dk_context *context) {
 /* --------------------------------------------------------------------- transposed convolution */
 
 typedef struct transposed_case {
-  window how;
+  sliding_window how;
   int32_t N, C, O, groups, H, W, more[2]; /* more: output padding */
 } transposed_case;
 
 static void check_transposed(check *c, dk_context *context, const transposed_case *p) {
-  const window *how = &p->how;
+  const sliding_window *how = &p->how;
   const int32_t taps = how->kernel[0] * how->kernel[1], count = below(c, 3);
   const bool with_bias = below(c, 2), special = below(c, 8) == 0;
   begin(c,

@@ -61,7 +61,7 @@ static void check_reduce_random(check *c, dk_context *context) {
 /* ---------------------------------------------------------------------------------- pooling */
 
 /* The outputs along an axis. The last window may be cut off, but begins inside or in the padding before. */
-static int32_t pooled(const window *how, int axis, int32_t length, bool cut) {
+static int32_t pooled(const sliding_window *how, int axis, int32_t length, bool cut) {
   const int32_t room = length + how->padding[axis] + how->padding[2 + axis] -
                        (how->kernel[axis] - 1) * how->dilation[axis] - 1;
   int32_t outputs = (room + (cut ? how->stride[axis] - 1 : 0)) / how->stride[axis] + 1;
@@ -69,7 +69,7 @@ static int32_t pooled(const window *how, int axis, int32_t length, bool cut) {
   return outputs;
 }
 
-static void check_pooling(check *c, dk_context *context, const window *how, const int32_t *shape, bool cut,
+static void check_pooling(check *c, dk_context *context, const sliding_window *how, const int32_t *shape, bool cut,
                           bool special) {
   int32_t out[4] = {shape[0], shape[1]};
   for (int axis = 0; axis < 2; axis++) out[2 + axis] = pooled(how, axis, shape[2 + axis], cut);
@@ -91,7 +91,7 @@ static void check_pooling(check *c, dk_context *context, const window *how, cons
 }
 
 static void check_pooling_random(check *c, dk_context *context) {
-  window how;
+  sliding_window how;
   int32_t shape[4] = {1 + below(c, 2), 1 + below(c, 4), 0, 0};
   const bool usual = below(c, 2);
   for (int axis = 0; axis < 2; axis++) {
@@ -112,12 +112,12 @@ static void check_pooling_random(check *c, dk_context *context) {
 static void check_pooling_wide(check *c, dk_context *context) {
   const int32_t shape[4] = {1, 1, 3, 2500 + below(c, 9)};
   for (int32_t stride = 1; stride <= 5; stride++) {
-    const window narrow = {{2, 3}, {1, stride}, {1, 2}, {1, 2, 0, 1}};
-    const window wide = {{2, 1100}, {1, 97 * stride}, {1, 1}, {0, 600, 1, 700}};
+    const sliding_window narrow = {{2, 3}, {1, stride}, {1, 2}, {1, 2, 0, 1}};
+    const sliding_window wide = {{2, 1100}, {1, 97 * stride}, {1, 1}, {0, 600, 1, 700}};
     check_pooling(c, context, &narrow, shape, true, false);
     check_pooling(c, context, &wide, shape, true, false);
   }
-  const window far = {{2, 2}, {1, 1500}, {1, 1}, {0, 0, 0, 0}};
+  const sliding_window far = {{2, 2}, {1, 1500}, {1, 1}, {0, 0, 0, 0}};
   check_pooling(c, context, &far, shape, true, false);
 }
 
@@ -186,7 +186,7 @@ int check_layers_sums(uint32_t seed, int count) {
   check_softmax(&c, context, 2, long_rows, 1, 0, false);
   check_softmax(&c, context, 2, pairs, 1, 0, false);
   check_softmax(&c, context, 4, planes, 1, 2, false);
-  const window usual = {{3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}};
+  const sliding_window usual = {{3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}};
   check_pooling(&c, context, &usual, planes, false, false);
   dk_context_destroy(context);
   return c.failures;

@@ -181,7 +181,7 @@ static answers compute_products(dk_context *context, uint32_t seed) {
   y = view_of(y.data + C, 4, (const int32_t[]){1, 1, H, W});
   reduce_run(context, DK_OP_REDUCE_SUM, 0x2, &planes, &y);
   y = view_of(y.data + PLANE, 4, (const int32_t[]){1, C, H / 2, W / 2});
-  const window halves = {{3, 3}, {2, 2}, {1, 1}, {1, 1, 0, 0}};
+  const sliding_window halves = {{3, 3}, {2, 2}, {1, 1}, {1, 1, 0, 0}};
   window_pool_run(context, DK_OP_AVERAGE_POOL, &halves, false, &planes, &y);
   y = view_of(all.values + INPUTS, 4, planes.shape);
   softmax_run(context, 1, &planes, &y);
@@ -208,7 +208,7 @@ static answers compute_products(dk_context *context, uint32_t seed) {
   }
 
   /* a transposed convolution */
-  const window doubling = {{4, 4}, {2, 2}, {1, 1}, {1, 1, 1, 1}};
+  const sliding_window doubling = {{4, 4}, {2, 2}, {1, 1}, {1, 1, 1, 1}};
   if (!transposed_layout(C, O, 1, 4, 4, &kernels)) abort();
   kernels.data = weight;
   const view small = view_of(x, 4, (const int32_t[]){1, C, H / 4, W / 4});

@@ -158,6 +158,23 @@ test('other sizes are planned when they come, and the file is not needed', () =>
   net.dispose();
 });
 
+test('a network keeps nothing of the bytes', async () => {
+  const run = () => {
+    const bytes = new Uint8Array(openFile()).slice();
+    const net = dk.onnxNetwork(bytes, { shapes: { image: [1, 3, 5, 6] }, keep: ['/first/Conv'] });
+    Object.values(net.forward(dk.zeros([1, 3, 6, 6]))).forEach((tensor) => tensor.dispose());
+    return { net, memory: new WeakRef(bytes.buffer) };
+  };
+  const { net, memory } = run();
+  // a WeakRef that was read keeps its object until the task ends
+  for (let turn = 0; turn < 20; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    collectGarbage();
+  }
+  assert.equal(memory.deref(), undefined);
+  net.dispose();
+});
+
 test('the last four plans are kept', () => {
   const calls = [];
   const net = make((shapes) => {
@@ -242,6 +259,14 @@ test('layers', () => {
   const dynamic = layers.find(({ name }) => name === 'stem.branch2.2.conv');
   assert.equal(dynamic.op, 'dynamicConv2d');
   assert.equal(dynamic.multiplyAdds, 2 * 8 * 8 * 8 * 6);
+  net.dispose();
+});
+
+test('layers: a copy of a constant or an input has its shape', () => {
+  const w = new Writer(3);
+  const joined = w.add('Concat', ['x', w.parameter('token', [1, 1, 4]), 'x'], { axis: 1 });
+  const net = dk.onnxNetwork(w.model({ x: [1, 2, 4] }, [w.add('Exp', [joined])]));
+  assert.deepEqual(net.layers.filter(({ op }) => op === 'copy').map(({ output }) => output.length), [3, 3, 3]);
   net.dispose();
 });
 

@@ -41,7 +41,7 @@ describe(`access to networks in ${browserName}`, () => {
     const page = await openNetworks(session);
     await page.focus('input[name="photo"]:checked');
     await page.keyboard.press('ArrowRight');
-    await page.waitForFunction(() => document.getElementById('input-caption').textContent.startsWith('Rocket'));
+    await page.waitForFunction(() => document.getElementById('input-caption').textContent.startsWith('Astronaut'));
     await settled(page);
     await page.focus('input[name="output"]:checked');
     await page.keyboard.press('ArrowRight');
@@ -81,6 +81,9 @@ describe(`access to networks in ${browserName}`, () => {
       await check(page, 'output', output);
       assert.deepEqual(await page.evaluate(nameless), [], output);
     }
+    const regions = await page.$$eval('section, [role="region"]', (list) => list.map((region) =>
+      region.getAttribute('aria-label') ?? document.getElementById(region.getAttribute('aria-labelledby')).textContent));
+    assert.equal(new Set(regions).size, regions.length, `regions of one name: ${regions}`);
     await give(page, ['bad.onnx', unsupported]);
     assert.deepEqual(await page.evaluate(nameless), [], 'a refusal');
     await give(page, ['open.onnx', heatmaps()]);
@@ -93,8 +96,8 @@ describe(`access to networks in ${browserName}`, () => {
 
   it('tells screen readers what was opened, and keeps quiet about frames', async () => {
     const page = await openNetworks(session);
-    await check(page, 'photo', 'rocket.jpg');
-    assert.equal(await text(page, '#status'), 'Rocket is shown.');
+    await check(page, 'photo', 'coffee.jpg');
+    assert.equal(await text(page, '#status'), 'Coffee is shown.');
     await give(page, ['classifier.onnx', classifier([1, 2])]);
     assert.match(await text(page, '#status'), /^classifier\.onnx is open: \d layers\.$/);
     await page.click('#webcam');

@@ -1,9 +1,12 @@
 // Dite-HRNet ready-made: options, crops and the decoding of heat maps. tests/network/dite-hrnet.test.mjs has the layers.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { cropBox, decodeHeatmaps, diteHRNet } from '../../web/dynakernel/dite-hrnet/index.js';
+import { parseSafetensors } from '../../web/dynakernel/index.js';
 import { Random } from '../../web/shared/random.js';
 import { assertRefused, loadRuntime } from '../helpers.mjs';
+import { images, weights } from '../network/dite-hrnet.mjs';
 
 let dk;
 before(async () => {
@@ -37,6 +40,24 @@ test('a network of any size and batch, which runs with others too', () => {
   assert.equal(Object.keys(net.attention).length, 62);
   assertRefused(() => net.forward(dk.zeros([1, 3, 64, 40])), 'ERR_SHAPE', 'multiples of 32', '[1, 3, 64, 40]');
   assert.equal(decodeHeatmaps(heatmaps)[0].length, 3);
+  net.dispose();
+});
+
+test('Dite-HRNet-18 makes the heat maps that PyTorch makes, image by image too', () => {
+  const fixture = new URL('../fixtures/dite-hrnet/dite18_64x96.safetensors', import.meta.url);
+  const { heatmaps: { data: expected }, scales } = parseSafetensors(readFileSync(fixture));
+  const { shape, data } = images();
+  const net = diteHRNet(dk, { depth: 18, height: 64, width: 96, batch: 2 });
+  const shapes = Object.fromEntries(Object.entries(net.stateDict()).map(([name, value]) => [name, value.shape]));
+  assert.deepEqual(net.loadStateDict(weights(shapes, scales.data)), { missing: [], unexpected: [] });
+  const both = net.forward(dk.tensor(data, shape));
+  const single = [0, 1].flatMap((n) => [...net.forward(dk.tensor(data.subarray(n * 18432, (n + 1) * 18432), [1, 3, 64, 96])).toArray()]);
+  const most = expected.reduce((greatest, value) => Math.max(greatest, Math.abs(value)), 0);
+  for (const actual of [both.toArray(), single]) {
+    assert.equal(actual.length, expected.length);
+    const worst = expected.reduce((error, value, i) => Math.max(error, Math.abs(value - actual[i])), 0);
+    assert.ok(worst <= 1e-4 * (1 + most), `off by ${worst}, where the greatest value is ${most}`);
+  }
   net.dispose();
 });
 

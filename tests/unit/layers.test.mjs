@@ -54,19 +54,19 @@ test('each file of the wrapper imports from its layer of README.md and from lowe
     .map(([, name, cell]) => ({ name, patterns: [...cell.matchAll(/`([\w*-]+(?:\.c?js|\/))`/g)].map((match) => match[1]) }));
   const fits = (file, pattern) => new RegExp(`^${pattern.replaceAll('.', '\\.').replace('*', '.*')}`).test(file);
   const indexOf = (name) => layers.findIndex((layer) => layer.name === name);
-  const layerOf = (file) => {
+  const rowOf = (file) => {
     const found = layers.findIndex(({ patterns }) => patterns.some((pattern) => fits(file, pattern)));
     return found === indexOf('training') ? indexOf('modules') : found; // these two form one layer
   };
   const files = filesUnder('web/dynakernel', '.js', '.cjs');
-  assert.deepEqual(files.filter((file) => layerOf(file) < 0), [], 'README.md names every file');
+  assert.deepEqual(files.filter((file) => rowOf(file) < 0), [], 'README.md names every file');
   const wrong = [];
   for (const file of files) {
     // JSDoc may import a type from any layer.
     const code = read('web/dynakernel', file).replace(/\/\*[^]*?\*\//g, '');
     for (const name of importsOf(code)) {
       const target = normalize(join(dirname(file), name));
-      if (layerOf(target) >= 0 && layerOf(target) < layerOf(file)) wrong.push(`${file} imports ${name}`);
+      if (rowOf(target) >= 0 && rowOf(target) < rowOf(file)) wrong.push(`${file} imports ${name}`);
     }
   }
   assert.deepEqual(wrong, []);

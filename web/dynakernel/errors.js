@@ -13,9 +13,10 @@
  * - `ERR_ONNX`: bytes that are not an ONNX file, or a model that cannot run
  * - `ERR_IMAGE`: a picture that cannot be read, or a canvas that cannot be drawn on
  * - `ERR_MEMORY`: the heap cannot grow enough for the call; the runtime remains usable
- * - `ERR_DISPOSED`: the runtime, tensor or module was disposed, or the WebAssembly module failed, which
+ * - `ERR_DISPOSED`: the runtime, tensor, module or network was disposed, or the WebAssembly module failed, which
  *   disposes of its runtime too
- * - `ERR_MODE`: training mode with a batch of one, or a backward pass without a kept forward pass
+ * - `ERR_MODE`: training mode with a batch of one, a backward pass without a kept forward pass, or an inner
+ *   value of a network that has not run
  *
  * @typedef {'ERR_LOAD' | 'ERR_CONFIG' | 'ERR_SHAPE' | 'ERR_STATE' | 'ERR_SAFETENSORS'
  *   | 'ERR_CHECKPOINT' | 'ERR_ONNX' | 'ERR_IMAGE' | 'ERR_MEMORY' | 'ERR_DISPOSED' | 'ERR_MODE'} ErrorCode

@@ -225,8 +225,8 @@ export class Module {
   }
 
   /**
-   * Loads parameters and running statistics from the bytes of a .safetensors file, or from an object
-   * like the one that stateDict() returns. The object's values may also be tensors. F64, F16, BF16,
+   * Loads parameters and running statistics from the bytes of a .safetensors file, from what parseCheckpoint
+   * returns for a PyTorch checkpoint, or from an object like the one that stateDict() returns. The object's values may also be tensors. F64, F16, BF16,
    * F8_E4M3, F8_E5M2 and whole numbers are converted. Only names that begin with the prefix are read. As
    * in PyTorch, `num_batches_tracked` may be missing; it then keeps its value. If the call throws, nothing
    * has changed.

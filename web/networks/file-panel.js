@@ -51,6 +51,10 @@ export class FilePanel {
     listenForChoice('labels-file', events.onFiles);
     this.#example.addEventListener('click', events.onExample);
     for (const cancel of [byId('cancel', HTMLButtonElement), this.#leave]) cancel.addEventListener('click', events.onCancel);
+    byId('dismiss', HTMLButtonElement).addEventListener('click', () => {
+      this.showRefusal(null, true);
+      byId('network-file', HTMLInputElement).focus();
+    });
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       const problem = [...this.#inputs.values()].map(numberProblem).find(Boolean) ?? '';

@@ -81,6 +81,7 @@ export class OutputPanel {
     const hasJoints = view === 'heatmaps' && result.joints !== null && result.joints.length === output.shape[1];
     const isDrawn = view === 'heatmaps' || view === 'image' || view === 'maps';
     this.#picture.hidden = !isDrawn;
+    this.#picture.dataset.view = view;
     this.#channelField.hidden = view !== 'heatmaps' && view !== 'maps';
     this.#colormapField.hidden = view !== 'maps';
     this.#jointsField.hidden = !hasJoints;

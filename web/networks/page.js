@@ -128,7 +128,7 @@ export class NetworksPage {
 
   async start() {
     this.#open(null);
-    await this.sourceControl.open(() => openPhoto(PHOTOS[2]));
+    await this.sourceControl.open(() => openPhoto(PHOTOS[3]));
   }
 
   // ---------------------------------------------------------------------------------------- opening
@@ -165,6 +165,7 @@ export class NetworksPage {
       this.attention.clear();
       this.#setNormalisation(about);
     }
+    this.sourcePanel.showError('');
     this.#inner = about.kind === 'example' ? SHOWN : null;
     this.layers.chosen = this.#inner;
     this.#pictureName = pictureInput(about.inputs);

@@ -8,6 +8,7 @@ import { millions } from './layers-panel.js';
 export class TotalsPanel {
   #runTime = byId('run-time', HTMLElement);
   #fps = byId('fps', HTMLElement);
+  #fpsGroup = byId('fps-group', HTMLElement);
   #dynamic = byId('dynamic-count', HTMLElement);
 
   /** Shows another network. @param {About} about */
@@ -30,6 +31,7 @@ export class TotalsPanel {
    */
   show(pace, dynamic, isLive) {
     setText(this.#runTime, pace.median === null ? '–' : time(pace.median));
+    if (this.#fpsGroup.hidden === isLive) this.#fpsGroup.hidden = !isLive;
     setText(this.#fps, isLive && pace.rate !== null ? pace.rate.toFixed(0) : '–');
     setText(this.#dynamic, String(dynamic));
   }

@@ -13,10 +13,10 @@
 #include "inner/epilogue.h"
 
 /* Stride, padding, dilation and size of a window that moves over planes. [v, h] */
-typedef struct window {
+typedef struct sliding_window {
   int32_t kernel[2], stride[2], dilation[2];
   int32_t padding[4]; /* top, left, bottom, right */
-} window;
+} sliding_window;
 
 /* ------------------------------------------------------------------------ elementwise.c */
 
@@ -73,9 +73,10 @@ void reduce_reference(dk_op op, uint32_t axes, const view *x, const view *y);
 /* ------------------------------------------------------------------------- pooling.c */
 
 /* AVERAGE_POOL or MAX_POOL. */
-void window_pool_run(dk_context *context, dk_op op, const window *how, bool padding_counts, const view *x,
-                     const view *y);
-void window_pool_reference(dk_op op, const window *how, bool padding_counts, const view *x, const view *y);
+void window_pool_run(dk_context *context, dk_op op, const sliding_window *how, bool padding_counts,
+                     const view *x, const view *y);
+void window_pool_reference(dk_op op, const sliding_window *how, bool padding_counts, const view *x,
+                           const view *y);
 
 /* --------------------------------------------------------------- softmax.c, normalise.c */
 
@@ -107,11 +108,12 @@ void matmul_reference(const view *a, const view *b, const view *y);
 
 /* Transposed convolution: a product for each pixel, then its windows are added up. x [N, C, H, W]; kernels
  * of transposed_layout; bias [O] or NULL; steps may be NULL. */
-void transposed_run(dk_context *context, const window *how, int32_t groups, const packed_kernels *kernels,
-                    const float *bias, const epilogue *steps, const view *x, const view *y, void *workspace);
-uint64_t transposed_workspace(const dk_context *context, const window *how, int32_t groups, const view *x,
-                              const view *y);
-void transposed_reference(const window *how, int32_t groups, const float *weight, const float *bias,
+void transposed_run(dk_context *context, const sliding_window *how, int32_t groups,
+                    const packed_kernels *kernels, const float *bias, const epilogue *steps, const view *x,
+                    const view *y, void *workspace);
+uint64_t transposed_workspace(const dk_context *context, const sliding_window *how, int32_t groups,
+                              const view *x, const view *y);
+void transposed_reference(const sliding_window *how, int32_t groups, const float *weight, const float *bias,
                           const epilogue *steps, const view *x, const view *y);
 
 /* The layout of the kernels: a 1x1 convolution from C to O * Rh * Rw channels in `groups` groups. Returns

@@ -243,8 +243,8 @@ SMALL static void pooling_part(const void *argument, int32_t index, int32_t thre
             pooling_window(work, pooling_input(work, plane), i, j);
 }
 
-SMALL static pooling_axis pooling_axis_of(const window *how, int axis, bool padding_counts, const view *x,
-                                          const view *y) {
+SMALL static pooling_axis pooling_axis_of(const sliding_window *how, int axis, bool padding_counts,
+                                          const view *x, const view *y) {
   pooling_axis made = {how->kernel[axis],
                        how->stride[axis],
                        how->dilation[axis],
@@ -256,7 +256,7 @@ SMALL static pooling_axis pooling_axis_of(const window *how, int axis, bool padd
   return made;
 }
 
-SMALL void window_pool_run(dk_context *context, dk_op op, const window *how, bool padding_counts,
+SMALL void window_pool_run(dk_context *context, dk_op op, const sliding_window *how, bool padding_counts,
                            const view *x, const view *y) {
   DK_ASSERT(op == DK_OP_AVERAGE_POOL || op == DK_OP_MAX_POOL);
   DK_ASSERT(x->rank == 4 && view_is_planar(x) && view_is_planar(y));

@@ -47,8 +47,8 @@ void matmul_reference(const view *a, const view *b, const view *y) {
 }
 
 /* One output: the pixels of x whose taps reach it. */
-static double transposed_reference_sum(const window *how, int32_t groups, const float *weight, const view *x,
-                                       int32_t O, int32_t n, int32_t o, int32_t i, int32_t j) {
+static double transposed_reference_sum(const sliding_window *how, int32_t groups, const float *weight,
+                                       const view *x, int32_t O, int32_t n, int32_t o, int32_t i, int32_t j) {
   const int32_t depth = x->shape[1] / groups, each = O / groups, group = o / each;
   double sum = 0;
   for (int32_t v = 0; v < how->kernel[0]; v++)
@@ -68,7 +68,7 @@ static double transposed_reference_sum(const window *how, int32_t groups, const 
   return sum;
 }
 
-void transposed_reference(const window *how, int32_t groups, const float *weight, const float *bias,
+void transposed_reference(const sliding_window *how, int32_t groups, const float *weight, const float *bias,
                           const epilogue *steps, const view *x, const view *y) {
   const int32_t O = y->shape[1], Ho = y->shape[2], Wo = y->shape[3];
   for (int32_t n = 0; n < y->shape[0]; n++)

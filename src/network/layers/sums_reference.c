@@ -35,7 +35,8 @@ void reduce_reference(dk_op op, uint32_t axes, const view *x, const view *y) {
   }
 }
 
-void window_pool_reference(dk_op op, const window *how, bool padding_counts, const view *x, const view *y) {
+void window_pool_reference(dk_op op, const sliding_window *how, bool padding_counts, const view *x,
+                           const view *y) {
   const int32_t H = x->shape[2], W = x->shape[3], Ho = y->shape[2], Wo = y->shape[3];
   const size_t outputs = view_elements(y);
   for (size_t i = 0; i < outputs; i++) {

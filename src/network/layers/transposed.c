@@ -29,7 +29,7 @@ enum {
 };
 
 typedef struct transposed_work {
-  const window *how;
+  const sliding_window *how;
   const packed_kernels *kernels;
   const float *bias;
   const epilogue *steps;
@@ -85,7 +85,7 @@ SMALL static int32_t transposed_columns(const transposed_work *work, int32_t pha
   return (work->y->shape[3] - phase + stride - 1) / stride;
 }
 
-SMALL static transposed_work transposed_sizes(int32_t threads, const window *how, int32_t groups,
+SMALL static transposed_work transposed_sizes(int32_t threads, const sliding_window *how, int32_t groups,
                                               const view *x, const view *y) {
   const int32_t H = x->shape[2], W = x->shape[3], Wo = y->shape[3];
   transposed_work work = {.how = how, .x = x, .y = y, .groups = groups, .parts = 1};
@@ -119,12 +119,12 @@ SMALL static transposed_work transposed_sizes(int32_t threads, const window *how
   return work;
 }
 
-SMALL static double transposed_multiply_adds(const window *how, int32_t groups, const view *x,
+SMALL static double transposed_multiply_adds(const sliding_window *how, int32_t groups, const view *x,
                                              const view *y) {
   return (double)view_elements(x) * (y->shape[1] / groups) * how->kernel[0] * how->kernel[1];
 }
 
-SMALL uint64_t transposed_workspace(const dk_context *context, const window *how, int32_t groups,
+SMALL uint64_t transposed_workspace(const dk_context *context, const sliding_window *how, int32_t groups,
                                     const view *x, const view *y) {
   const int32_t threads = nest_threads(context, transposed_multiply_adds(how, groups, x, y));
   return sizeof(float) * (uint64_t)transposed_sizes(threads, how, groups, x, y).floats * (uint32_t)threads;
@@ -182,7 +182,7 @@ SMALL static void transposed_keep(const transposed_work *work, const transposed_
 SMALL static int32_t transposed_sources(const transposed_work *work, const transposed_task *task, int32_t i,
                                         int32_t phase, int32_t stored, int32_t ready,
                                         transposed_source *source) {
-  const window *how = work->how;
+  const sliding_window *how = work->how;
   const int32_t W = work->x->shape[3], count = transposed_columns(work, phase);
   int32_t sources = 0;
   for (int32_t v = 0; v < how->kernel[0]; v++) {
@@ -301,7 +301,7 @@ SMALL static void transposed_finish(const transposed_work *work, const transpose
 
 /* The task of an index, and its workspace. */
 SMALL static transposed_task transposed_task_of(const transposed_work *work, int32_t index, int32_t thread) {
-  const window *how = work->how;
+  const sliding_window *how = work->how;
   const int32_t Ho = work->y->shape[2], part = index % work->parts,
                 chunk = index / work->parts % work->chunks;
   const int32_t sample_group = index / work->parts / work->chunks;
@@ -346,7 +346,7 @@ SMALL static void transposed_part(const void *argument, int32_t index, int32_t t
   }
 }
 
-SMALL void transposed_run(dk_context *context, const window *how, int32_t groups,
+SMALL void transposed_run(dk_context *context, const sliding_window *how, int32_t groups,
                           const packed_kernels *kernels, const float *bias, const epilogue *steps,
                           const view *x, const view *y, void *workspace) {
   DK_ASSERT(view_is_planar(x) && view_is_planar(y) && x->rank == 4 && y->rank == 4);

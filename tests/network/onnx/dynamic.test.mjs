@@ -296,3 +296,16 @@ test('a kept value stays readable inside of a recognised pattern', () => {
     assertClose(kept[name].data, plain[name].data, name);
   }
 });
+
+test('a layer that was recognised is kept by its own name', () => {
+  const w = new Writer();
+  const y = diteBlock(w, 'x', '/stem/conv', { N: 2, C: 4, O: 4, R: 1, H: 3, W: 3 });
+  w.nodes.push(node('Identity', [y], ['y']));
+  const bytes = w.model({ x: [2, 4, 3, 3] }, ['y']);
+  const { kept, outputs } = evaluate(readOnnx(bytes, { keep: ['stem.conv', 'stem.conv.attention'] }),
+    { x: random([2, 4, 3, 3]).data });
+  assert.deepEqual(kept['stem.conv'], outputs.y);
+  assert.deepEqual(kept['stem.conv.attention'].shape, [2, 4]);
+  const unknown = () => readOnnx(bytes, { keep: ['stem.other'] });
+  assert.throws(unknown, /keep names "stem\.other", which no tensor, node or layer of the model has/);
+});

@@ -88,6 +88,23 @@ test('GatherND at known places of one axis, of two, of all', () => {
   assertRefused(() => graphOf('GatherND', [grid, { shape: [1, 1], data: [1] }]), 'ERR_ONNX', 'GatherND (computed indices)');
 });
 
+test('ScatterND at known places, the last of which counts, of computed tensors and constants', () => {
+  const at = (shape, places) => tensor(shape, places, { type: 'int64' });
+  assertTensor(run('ScatterND', [grid, at([1, 1], [-1]), t([1, 4], [9, 8, 7, 6])]), [2, 4], [0, 1, 2, 3, 9, 8, 7, 6]);
+  assertTensor(run('ScatterND', [grid, at([3, 2], [0, 1, 1, -2, 0, 1]), t([3], [9, 8, 7])]), [2, 4], [0, 7, 2, 3, 4, 5, 8, 7]);
+  assertTensor(run('ScatterND', [grid, at([0, 1], []), tensor([0, 4], [])]), [2, 4], [0, 1, 2, 3, 4, 5, 6, 7]);
+  const { graph, outputs } = runModel(model({
+    nodes: [node('ScatterND', ['c', 'i', 'u'], ['s']), node('Add', ['x', 's'], ['y'])], inputs: { x: [1] }, outputs: ['y'],
+    constants: { c: tensor([3], [1, 2, 3]), i: at([1, 1], [1]), u: tensor([1], [9]) },
+  }), { x: new Float32Array(1) });
+  assertTensor(outputs.y, [3], [1, 9, 3]);
+  assert.deepEqual(opsOf(graph), ['add'], 'constants fold');
+  assertRefused(() => run('ScatterND', [grid, at([1, 1], [2]), t([1, 4], [1, 1, 1, 1])]), 'ERR_ONNX', 'element 2', 'axis of 2');
+  assertRefused(() => run('ScatterND', [grid, at([1, 1], [0]), t([1, 3], [1, 1, 1])]), 'ERR_ONNX', 'writes [1, 3]', '1 places of [4]');
+  assertRefused(() => run('ScatterND', [grid, at([1, 1], [0]), t([1, 4], [1, 1, 1, 1])], { reduction: 'add' }, { opset: 16 }),
+    'ERR_ONNX', 'ScatterND (reduction add)');
+});
+
 test('Pad: modes, attributes and inputs, axes, negative lengths', () => {
   const x = t([1, 3], [1, 2, 3]);
   assertTensor(run('Pad', [x], { pads: [0, 1, 0, 2], value: { f: 9 } }, { opset: 10 }), [1, 6], [9, 1, 2, 3, 9, 9]);

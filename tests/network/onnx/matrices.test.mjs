@@ -76,6 +76,20 @@ test('Einsum', () => {
 const x = random([2, 3, 2], 9);
 const at = (i, j, k) => x.data[(i * 3 + j) * 2 + k];
 
+test('CumSum: along each axis, exclusive, reverse, of constants', () => {
+  const grid = t([2, 3], [1, 2, 3, 4, 5, 6]);
+  const sums = (axis, attributes = {}) => run('CumSum', [grid, tensor([], [axis], { type: 'int64' })], attributes).data;
+  assert.deepEqual([...sums(1)], [1, 3, 6, 4, 9, 15]);
+  assert.deepEqual([...sums(-2)], [1, 2, 3, 5, 7, 9]);
+  assert.deepEqual([...sums(1, { exclusive: 1 })], [0, 1, 3, 0, 4, 9]);
+  assert.deepEqual([...sums(1, { reverse: 1 })], [6, 5, 3, 15, 11, 6]);
+  assert.deepEqual([...sums(1, { exclusive: 1, reverse: 1 })], [5, 3, 0, 11, 6, 0]);
+  const nodes = [node('CumSum', ['c', 'axis'], ['s']), node('Reshape', ['x', 's'], ['y'])];
+  const constants = { c: ints([1, 1]), axis: ints([0]) };
+  assert.deepEqual(runModel(model({ nodes, inputs: { x: [2] }, outputs: ['y'], constants }), { x: Float32Array.of(5, 6) }).outputs.y.shape, [1, 2]);
+  assertRefused(() => graphOf('CumSum', [count([1, 3000]), ints([1])]), 'ERR_ONNX', 'CumSum (over 3000 elements)');
+});
+
 const REDUCTIONS = {
   ReduceSum: (row) => row.reduce((p, q) => p + q), ReduceMean: (row) => row.reduce((p, q) => p + q) / row.length,
   ReduceMax: (row) => Math.max(...row), ReduceMin: (row) => Math.min(...row), ReduceProd: (row) => row.reduce((p, q) => p * q),

@@ -33,7 +33,8 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   y.data[0] = numbers[1] ?? 0;
   const weights: Float32Array | null = block.lastAttention;
   const { algorithm, seed }: { algorithm: Algorithm, seed: number } = block.config;
-  const { stride }: { stride: Extent } = block.aggregation.config;
+  const extent: Extent = block.aggregation.config.stride;
+  const stride: number = typeof extent === 'number' ? extent : extent[0];
   dk.kernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: [1, 7], stride: [2, 1], padding: [0, 3] });
   const { loss, gradient }: LossResult = dk.huberLoss(y, x, { delta: 0.5, out });
   block.train().requiresGrad = true;
@@ -47,7 +48,7 @@ export async function network(bytes: ArrayBuffer, signal: LoadOptions['signal'],
   const file = toSafetensors({ ...dict, x, half }, { format: 'pt' });
   const value: TypedArray | undefined = parseSafetensors(file)['x']?.data;
   block.parameters()['aggregation.weight']?.data.fill(0);
-  return loss + stride + seed + missing.length + (plan?.tile ?? 0) + (weights?.length ?? 0) + (value?.length ?? 0) +
+  return loss + Number(stride) + seed + missing.length + (plan?.tile ?? 0) + (weights?.length ?? 0) + (value?.length ?? 0) +
     inner.shape.length + Number(none) + algorithm.length;
 }
 

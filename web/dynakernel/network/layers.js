@@ -2,6 +2,7 @@
 import { guardClass } from '../boundary.js';
 import { isArray, isObject, readList, readOptions, readSeed } from '../check.js';
 import { DynakernelError, given, messageOf } from '../errors.js';
+import { isLength } from '../shape.js';
 import { checkShape } from './graph.js';
 import { DynamicLayers } from './layers/dynamic.js';
 import { refusal } from './layers/refusals.js';
@@ -67,7 +68,7 @@ function readShapes(inputs) {
       `network needs the shape of each input, such as { image: [1, 3, 224, 224] }; got ${given(inputs)}`);
   }
   return Object.fromEntries(entries.map(([name, shape]) => {
-    const lengths = readList(shape, (length) => typeof length === 'number');
+    const lengths = readList(shape, isLength);
     if (!lengths) throw refusal(`network: input ${given(name)} needs a shape; got ${given(shape)}`);
     checkShape(lengths, `input ${given(name)}`);
     return [name, lengths];

@@ -72,7 +72,8 @@ export function planGraph(graph) {
   /** @type {number[][]} */
   const shapes = [];
   const nodes = graph.nodes.map(({ name, op, inputs, outputs }) => {
-    for (const { id, shape } of outputs) shapes[id] = shape;
+    // inputs as well: the library may copy an input or a constant
+    for (const value of [...inputs, ...outputs]) if (value) shapes[value.id] = value.shape;
     return { name, op, inputs: inputs.map((value) => value?.id), outputs: outputs.map(({ id }) => id) };
   });
   return {

@@ -1,5 +1,6 @@
 /** Functions of a model: each call becomes the nodes of the function. */
 import { DynakernelError, given, nameText } from '../../errors.js';
+import { withFields } from './protobuf.js';
 
 /** @typedef {import('./protobuf.js').Message} Message */
 
@@ -68,7 +69,7 @@ class Inliner {
    * @returns {Message}
    */
   graph(graph) {
-    return { ...graph, nodes: this.nodes(graph.nodes) };
+    return withFields(graph, { nodes: this.nodes(graph.nodes) });
   }
 
   /**
@@ -83,8 +84,8 @@ class Inliner {
       const hasGraph = node.attributes.some((/** @type {Message} */ attribute) => attribute.graph);
       if (!hasGraph) return [node];
       const attributes = node.attributes.map((/** @type {Message} */ attribute) =>
-        (attribute.graph ? { ...attribute, graph: this.graph(attribute.graph) } : attribute));
-      return [{ ...node, attributes }];
+        (attribute.graph ? withFields(attribute, { graph: this.graph(attribute.graph) }) : attribute));
+      return [withFields(node, { attributes })];
     });
   }
 
@@ -109,7 +110,7 @@ class Inliner {
     const body = called.nodes.map((/** @type {Message} */ inner) => {
       const copy = withAttributes(names.node(inner), node.attributes, called);
       copy.name = prefix + (inner.name || inner.op);
-      return opset === this.opset ? copy : { ...copy, opset };
+      return opset === this.opset ? copy : withFields(copy, { opset });
     });
     this.stack.push(called);
     const nodes = this.nodes(body);
@@ -160,13 +161,12 @@ class Names {
    * @returns {Message}
    */
   node(node) {
-    return {
-      ...node,
+    return withFields(node, {
       inputs: node.inputs.map((/** @type {string} */ name) => this.of(name)),
       outputs: node.outputs.map((/** @type {string} */ name) => this.of(name)),
       attributes: node.attributes.map((/** @type {Message} */ attribute) =>
-        (attribute.graph ? { ...attribute, graph: this.graph(attribute.graph) } : attribute)),
-    };
+        (attribute.graph ? withFields(attribute, { graph: this.graph(attribute.graph) }) : attribute)),
+    });
   }
 
   /**
@@ -174,11 +174,11 @@ class Names {
    * @returns {Message}
    */
   graph(graph) {
-    const named = (/** @type {Message} */ one) => ({ ...one, name: this.of(one.name ?? '') });
-    return {
-      ...graph, nodes: graph.nodes.map((/** @type {Message} */ node) => this.node(node)),
+    const named = (/** @type {Message} */ one) => withFields(one, { name: this.of(one.name ?? '') });
+    return withFields(graph, {
+      nodes: graph.nodes.map((/** @type {Message} */ node) => this.node(node)),
       initializers: graph.initializers.map(named), inputs: graph.inputs.map(named), outputs: graph.outputs.map(named),
-    };
+    });
   }
 
   /** Nodes for inputs that the function returns as they are. @returns {Message[]} */
@@ -203,11 +203,11 @@ function withAttributes(node, call, called) {
   const attributes = node.attributes.flatMap((/** @type {Message} */ attribute) => {
     if (attribute.graph) {
       const nodes = attribute.graph.nodes.map((/** @type {Message} */ inner) => withAttributes(inner, call, called));
-      return [{ ...attribute, graph: { ...attribute.graph, nodes } }];
+      return [withFields(attribute, { graph: withFields(attribute.graph, { nodes }) })];
     }
     if (!attribute.reference) return [attribute];
     const value = find(call, attribute.reference) ?? find(called.defaults, attribute.reference);
-    return value ? [{ ...value, name: attribute.name }] : [];
+    return value ? [withFields(value, { name: attribute.name })] : [];
   });
-  return { ...node, attributes };
+  return withFields(node, { attributes });
 }

@@ -10,14 +10,19 @@ import { given } from '../../errors.js';
  *
  * @param {OnnxNode[]} nodes
  * @param {string[]} outputs
- * @param {Set<string>} needed to which the names of all tensors on the way are added
+ * @param {Set<string>} needed to which names on the way are added: those of tensors that no node makes, and of those
+ *   that a node makes beside others
+ * @returns {Map<string, OnnxNode>} the node that makes a tensor
  * @throws {DynakernelError} ERR_ONNX if two nodes make the same tensor
  */
 export function findNeeded(nodes, outputs, needed) {
   /** @type {Map<string, OnnxNode>} */
   const makers = new Map();
-  for (const node of nodes) {
-    for (const name of node.outputs) {
+  // by index: an iterator makes an object at each step, which thousands of nodes notice
+  for (let n = 0; n < nodes.length; n++) {
+    const node = nodes[n];
+    for (let i = 0; i < node.outputs.length; i++) {
+      const name = node.outputs[i];
       if (name === '') continue;
       const other = makers.get(name);
       if (other) throw node.error(`makes ${given(name)}, which ${given(other.name)} makes too`);
@@ -27,13 +32,14 @@ export function findNeeded(nodes, outputs, needed) {
   const open = [...outputs];
   while (open.length > 0) {
     const name = /** @type {string} */ (open.pop());
-    needed.add(name);
     const node = makers.get(name);
+    if (!node || node.outputs.length > 1) needed.add(name);
     if (!node || node.isNeeded) continue;
     node.isNeeded = true;
-    for (const input of node.inputs) open.push(input);
-    for (const attribute of node.attributes) if (attribute.graph) addNames(attribute.graph, open);
+    for (let i = 0; i < node.inputs.length; i++) open.push(node.inputs[i]);
+    node.attributes.forEach(({ graph }) => graph && addNames(graph, open));
   }
+  return makers;
 }
 
 /**

@@ -9,7 +9,8 @@ import { dropWeights } from './tensors.js';
 /**
  * @typedef {object} OnnxOptions
  * @property {{ [input: string]: number[] }} [shapes] of the inputs whose sizes the file leaves open
- * @property {string[]} [keep] names of tensors or nodes of the file, whose values `activation` returns after a pass
+ * @property {string[]} [keep] names of tensors or nodes of the file, or of layers: net.activation(name) then
+ *   returns their values
  */
 
 /**

@@ -59,6 +59,7 @@ export function readOnnxOptions(options) {
 export function graphOf(model, options) {
   const builder = traceModel(model, options);
   recognise(builder);
+  keepLayers(builder, options.keep, model.graph);
   builder.separateOutputs();
   return builder.graph();
 }
@@ -92,8 +93,31 @@ export function traceModel({ graph, opset }, { shapes, keep: kept }) {
   const scope = trace.run(graph, inputs, wanted);
   trace.checkSupported();
   addOutputs(trace, scope, graph);
-  trace.builder.keep = kept.map((name, i) => ({ name, value: keptValue(name, scope.names.get(wanted[i]), graph) }));
+  trace.builder.keep = kept.flatMap((name, i) => {
+    const operand = scope.names.get(wanted[i]);
+    return operand ? [{ name, value: keptValue(name, operand) }] : [];
+  });
   return trace.builder;
+}
+
+/**
+ * Keeps the values of layers that got their names when they were recognised, such as dynamic convolutions.
+ *
+ * @param {GraphBuilder} builder
+ * @param {readonly string[]} names all that are to be kept; the builder keeps those of the file already
+ * @param {Message} graph
+ */
+function keepLayers(builder, names, graph) {
+  for (const name of names) {
+    if (builder.keep.some((kept) => kept.name === name)) continue;
+    const layer = builder.nodes.find((node) => node.name === name);
+    if (!layer) {
+      const known = graph.nodes.flatMap((/** @type {Message} */ node) => node.outputs);
+      throw new DynakernelError('ERR_CONFIG',
+        `keep names ${given(name)}, which no tensor, node or layer of the model has; it has ${listText(known, 8)}`);
+    }
+    builder.keep.push({ name, value: layer.outputs[0] });
+  }
 }
 
 /**
@@ -122,16 +146,10 @@ function addOutputs(trace, scope, graph) {
 
 /**
  * @param {string} name
- * @param {Operand | null | undefined} operand
- * @param {Message} graph
+ * @param {Operand} operand
  * @returns {Value}
  */
-function keptValue(name, operand, graph) {
-  if (!operand) {
-    const names = graph.nodes.flatMap((/** @type {Message} */ node) => node.outputs);
-    throw new DynakernelError('ERR_CONFIG',
-      `keep names ${given(name)}, which no tensor or node of the model has; it has ${listText(names, 8)}`);
-  }
+function keptValue(name, operand) {
   if (!operand.value || operand.data) {
     throw new DynakernelError('ERR_CONFIG', `keep names ${given(name)}, which is a constant`);
   }

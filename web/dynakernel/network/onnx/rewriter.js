@@ -33,15 +33,19 @@ export class Rewriter {
     let isChanged = false;
     const nodes = builder.nodes;
     builder.nodes = [];
-    for (const node of nodes) {
-      node.inputs.forEach((value, i) => {
-        if (value) node.inputs[i] = this.resolve(value);
-      });
-      this.fresh = [];
+    // by index: an iterator makes an object at each step, which thousands of nodes notice
+    for (let n = 0; n < nodes.length; n++) {
+      const node = nodes[n];
+      const { inputs, outputs } = node;
+      for (let i = 0; i < inputs.length; i++) {
+        const value = inputs[i];
+        if (value) inputs[i] = this.resolve(value);
+      }
+      if (this.fresh.length > 0) this.fresh = [];
       const made = rule(node, this);
       if (made === null) {
         builder.nodes.push(node);
-        for (const value of node.outputs) this.makers[value.id] = node;
+        for (let i = 0; i < outputs.length; i++) this.makers[outputs[i].id] = node;
         continue;
       }
       isChanged = true;
@@ -130,7 +134,14 @@ export class Rewriter {
 
   countUses() {
     const uses = new Array(this.builder.values).fill(0);
-    for (const node of this.builder.nodes) for (const value of node.inputs) if (value) uses[value.id]++;
+    const { nodes } = this.builder;
+    for (let n = 0; n < nodes.length; n++) {
+      const { inputs } = nodes[n];
+      for (let i = 0; i < inputs.length; i++) {
+        const value = inputs[i];
+        if (value) uses[value.id]++;
+      }
+    }
     for (const { value } of [...this.builder.outputs, ...this.builder.keep]) uses[value.id]++;
     this.uses = uses;
   }
@@ -150,7 +161,7 @@ export class Rewriter {
     for (const { value } of [...builder.outputs, ...builder.keep]) needed[value.id] = 1;
     builder.nodes = builder.nodes.reverse().filter((node) => {
       if (!node.outputs.some((value) => needed[value.id])) return false;
-      for (const value of node.inputs) if (value) needed[value.id] = 1;
+      node.inputs.forEach((value) => value && (needed[value.id] = 1));
       return true;
     }).reverse();
   }

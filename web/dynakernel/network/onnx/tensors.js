@@ -85,10 +85,11 @@ export const numbersFor =
  *
  * @param {Message} tensor
  * @param {() => string} what which tensor it is, for messages
+ * @param {Pool} [pool] for copies of small tensors
  * @returns {TensorData}
  * @throws {DynakernelError} ERR_ONNX if the tensor is not whole, or of a type that is not read
  */
-export function readTensor(tensor, what) {
+export function readTensor(tensor, what, pool) {
   const name = () => `${what()}${tensor.name ? ` ${nameText(tensor.name)}` : ''}`;
   const refuse = (/** @type {string} */ message) => new DynakernelError('ERR_ONNX', `${name()} ${message}`);
   if (tensor.externalData.length > 0 || tensor.dataLocation === 1) {
@@ -115,7 +116,7 @@ export function readTensor(tensor, what) {
         `${typeName(tensor.dataType)}; it has ${bytes.length}`);
     }
     const data = Type === BigInt64Array || Type === BigUint64Array ? longs(bytes, dtype === 'int64')
-      : toNumbers(dtype, viewOn(bytes, Type));
+      : toNumbers(dtype, viewOn(bytes, Type, pool));
     return { dtype, shape, data };
   }
   const list = tensor[field];
@@ -142,14 +143,43 @@ export function dropWeights(message) {
   }
 }
 
+/** Bytes of a chunk of a pool. */
+const CHUNK = 2 ** 18;
+
+/** Room for copies. Many small arrays share a buffer, because each buffer costs time. */
+export class Pool {
+  /** @type {ArrayBuffer | null} */
+  #chunk = null;
+  #used = 0;
+
+  /**
+   * A copy that is aligned to 8 bytes.
+   *
+   * @param {Uint8Array} bytes
+   */
+  copy(bytes) {
+    if (bytes.length > CHUNK / 8) return bytes.slice();
+    if (!this.#chunk || this.#used + bytes.length > CHUNK) {
+      this.#chunk = new ArrayBuffer(CHUNK);
+      this.#used = 0;
+    }
+    const copy = new Uint8Array(this.#chunk, this.#used, bytes.length);
+    copy.set(bytes);
+    this.#used += Math.ceil(bytes.length / 8) * 8;
+    return copy;
+  }
+}
+
 /**
  * Bytes as the numbers that they are: a view if they are aligned, else a copy.
  *
  * @param {Uint8Array} bytes
  * @param {any} Type a typed array
+ * @param {Pool} [pool]
  */
-function viewOn(bytes, Type) {
-  const { buffer, byteOffset, byteLength } = bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+function viewOn(bytes, Type, pool) {
+  const isAligned = bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0;
+  const { buffer, byteOffset, byteLength } = isAligned ? bytes : pool?.copy(bytes) ?? bytes.slice();
   return new Type(buffer, byteOffset, byteLength / Type.BYTES_PER_ELEMENT);
 }
 

@@ -6,7 +6,7 @@ import { FOLD_ONLY, fold, foldedShape } from './fold.js';
 import { findNeeded } from './needed.js';
 import { OnnxNode, Unsupported } from './node.js';
 import { OPERATORS } from './operators.js';
-import { isFloat, numbersFor, readTensor } from './tensors.js';
+import { Pool, isFloat, numbersFor, readTensor } from './tensors.js';
 
 /** @typedef {import('../graph.js').Value} Value */
 /** @typedef {import('./protobuf.js').Message} Message */
@@ -50,11 +50,18 @@ const MOVES = new Set(['reshape', 'transpose', 'expand', 'slice', 'concat', 'spl
 /** A constant beyond this size is not folded into one that is more than twice as large. */
 const LARGE = 2 ** 20;
 
+/**
+ * @param {OnnxNode} node
+ * @param {string} name
+ */
+const remade = (node, name) => node.error(`makes ${given(name)}, which an input or initializer is already`);
+
 export class Trace {
   /** @param {number} opset */
   constructor(opset) {
     this.opset = opset;
     this.builder = new GraphBuilder();
+    this.pool = new Pool();
     this.filled = 0;
     this.work = 0;
     /** Operators that the network cannot run: the reasons, and nodes by name. @type {Map<string, Set<string>>} */
@@ -84,7 +91,7 @@ export class Trace {
     /** @type {Scope} */
     const scope = { names: new Map(inputs), outer: this.scope, nodes, position: 0, later: null };
     this.scope = scope;
-    findNeeded(nodes, [...outputs, ...wanted], this.needed);
+    const makers = findNeeded(nodes, [...outputs, ...wanted], this.needed);
 
     const initializers = new Set();
     for (const tensor of graph.initializers) {
@@ -93,8 +100,10 @@ export class Trace {
         throw new DynakernelError('ERR_ONNX', `two inputs or initializers have the name ${given(name)}`);
       }
       initializers.add(name);
+      const maker = makers.get(name);
+      if (maker) throw remade(maker, name);
       if (!this.needed.has(name)) continue;
-      const { dtype, shape, data } = readTensor(tensor, () => 'the initializer');
+      const { dtype, shape, data } = readTensor(tensor, () => 'the initializer', this.pool);
       scope.names.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
     }
     for (const node of nodes) {
@@ -172,7 +181,7 @@ export class Trace {
     for (let i = 0; i < node.outputs.length; i++) {
       const name = node.outputs[i];
       if (name === '') continue;
-      if (scope.names.has(name)) throw node.error(`makes ${given(name)}, which an input or initializer is already`);
+      if (scope.names.has(name)) throw remade(node, name);
       scope.names.set(name, results[i] ?? null);
       const result = results[i];
       if (result && result.name === '') result.name = name;

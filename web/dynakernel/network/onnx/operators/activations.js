@@ -1,6 +1,7 @@
 /** Activations: those of a network, and compositions of them. */
 import { isFloat } from '../tensors.js';
 import { steep } from './comparisons.js';
+import { runningSums } from './reductions.js';
 
 /** @typedef {import('./table.js').Operand} Operand */
 /** @typedef {import('./table.js').OnnxNode} OnnxNode */
@@ -130,21 +131,11 @@ function logSoftmax(x, axis, t) {
  * @returns {Operand}
  */
 function hardmax(node, x, axis, t) {
-  const rank = x.shape.length;
-  if (axis !== rank - 1) {
-    const order = x.shape.map((_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
-    return t.transpose(hardmax(node, t.transpose(x, order), rank - 1, t), order);
-  }
-  const length = x.shape[axis];
-  if (length > 2048) throw node.unsupported(`over ${length} elements`);
   // 1 at every largest element
   const below = t.emit('subtract', [x, t.emit('reduceMax', [x], { axes: [axis], keepDims: true })]);
   const largest = t.emit('add', [steep(below, -1, t), t.scalar(1)]);
-  // how many of them come before, by a triangular matrix
-  const triangle = new Float32Array(length * length);
-  for (let i = 0; i < length; i++) triangle.fill(1, i * length + i + 1, (i + 1) * length);
-  const earlier = t.emit('matmul',
-    [rank === 1 ? t.reshape(largest, [1, length]) : largest, t.constant(triangle, [length, length])]);
-  const isFirst = t.emit('clip', [t.emit('subtract', [t.scalar(1), t.reshape(earlier, x.shape)])], { low: 0, high: 1 });
+  // how many of them come before
+  const earlier = runningSums(node, largest, axis, { isExclusive: true, isReverse: false }, t);
+  const isFirst = t.emit('clip', [t.emit('subtract', [t.scalar(1), earlier])], { low: 0, high: 1 });
   return t.emit('multiply', [largest, isFirst]);
 }

@@ -16,6 +16,7 @@ export const INDEXING = {
     concat(inputs, t.axis(node.int('axis', node.opset < 4 ? 1 : undefined), inputs[0].shape.length), t)],
   Gather: [2, 2, gather],
   GatherND: [2, 2, gatherND],
+  ScatterND: [3, 3, scatterND],
   Pad: [1, 4, pad],
 };
 
@@ -181,21 +182,55 @@ function takeParts(node, x, axis, indices, t) {
 function gatherND(node, [x, indices], t) {
   const batch = node.int('batch_dims', 0);
   if (batch !== 0) throw node.unsupported(`with ${batch} batch_dims`);
+  const { rows, places } = readPlaces(node, x, indices, t);
+  return takeParts(node, rows, 0, t.constant(places, indices.shape.slice(0, -1), 'int64'), t);
+}
+
+/**
+ * A tensor with other parts at known places: parts of the tensor and the others together.
+ *
+ * @param {OnnxNode} node
+ * @param {Operand[]} inputs
+ * @param {Trace} t
+ */
+function scatterND(node, [x, indices, updates], t) {
+  const reduction = node.string('reduction', 'none');
+  if (reduction !== 'none') throw node.unsupported(`reduction ${reduction}`);
+  const { rows, places, inner } = readPlaces(node, x, indices, t);
+  if (sizeOf(updates.shape) !== places.length * sizeOf(inner)) {
+    throw node.error(`writes [${updates.shape.join(', ')}] at ${places.length} places of [${inner.join(', ')}]`);
+  }
+  if (places.length === 0) return x;
+  const all = t.emit('concat', [rows, t.reshape(updates, [places.length, ...inner])], { axis: 0 });
+  const from = new Float64Array(rows.shape[0]).map((_, i) => i);
+  places.forEach((place, i) => { from[place] = rows.shape[0] + i; });
+  return t.reshape(takeParts(node, all, 0, t.constant(from, undefined, 'int64'), t), x.shape);
+}
+
+/**
+ * Places in several axes, as places in one: the tensor as rows, and the shape of a row.
+ *
+ * @param {OnnxNode} node
+ * @param {Operand} x
+ * @param {Operand} indices the last axis has a place in each of the first axes
+ * @param {Trace} t
+ */
+function readPlaces(node, x, indices, t) {
   const depth = indices.shape.at(-1) ?? 0;
   if (!(depth >= 1 && depth <= x.shape.length)) {
     throw node.error(`takes places of ${depth} axes from a tensor of ${x.shape.length} dimensions`);
   }
-  const places = t.numbers(indices, 'indices');
+  const given = t.numbers(indices, 'indices', x.data ? Infinity : 100_000);
   const axes = x.shape.slice(0, depth);
-  const flat = new Float64Array(places.length / depth);
-  places.forEach((place, i) => {
+  const places = new Float64Array(given.length / depth);
+  given.forEach((place, i) => {
     const length = axes[i % depth];
     if (!(place >= -length && place < length)) throw node.error(`takes element ${place} of an axis of ${length}`);
     const row = Math.floor(i / depth);
-    flat[row] = flat[row] * length + (place < 0 ? place + length : place);
+    places[row] = places[row] * length + (place < 0 ? place + length : place);
   });
-  const rest = x.shape.slice(depth);
-  return takeParts(node, t.reshape(x, [sizeOf(axes), ...rest]), 0, t.constant(flat, indices.shape.slice(0, -1), 'int64'), t);
+  const inner = x.shape.slice(depth);
+  return { rows: t.reshape(x, [sizeOf(axes), ...inner]), places, inner };
 }
 
 /**

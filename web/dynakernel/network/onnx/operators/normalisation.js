@@ -42,8 +42,12 @@ const range = (begin, end) => Array.from({ length: Math.max(0, end - begin) }, (
  * @param {Trace} t
  */
 function batchNormalization(node, [x, scale, bias, mean, variance], t) {
-  if (node.opset >= 14 && node.int('training_mode', 0) !== 0) throw node.unsupported('in training mode');
   const eps = node.float('epsilon', 1e-5);
+  if (node.opset >= 14 && node.int('training_mode', 0) !== 0) {
+    // by the statistics of the batch, as weights are standardised
+    const axes = range(0, x.shape.length).filter((axis) => axis !== 1);
+    return affine(normalise(x, axes, eps, t).y, scale, bias, [x.shape[1], ...x.shape.slice(2).fill(1)], t);
+  }
   if (scale.shape.length === 1 && x.shape.length >= 2 && [scale, bias, mean, variance].every((one) => one.data)) {
     return t.emit('batchNorm', [x, scale, bias, mean, variance], { eps });
   }

@@ -1,4 +1,5 @@
 /** Reductions over axes. */
+import { isFloat } from '../tensors.js';
 import { axesOf } from './shapes.js';
 
 /** @typedef {import('./table.js').Entry} Entry */
@@ -8,6 +9,9 @@ import { axesOf } from './shapes.js';
 
 /** The largest product that becomes a chain of multiplications. */
 const LONGEST_PRODUCT = 256;
+
+/** The longest axis of running sums. */
+const LONGEST_SUM = 2048;
 
 /** @typedef {{ axes: number[], keepDims: boolean }} Along */
 
@@ -50,7 +54,44 @@ export const REDUCTIONS = {
     return t.emit('add', [t.emit('log', [sum]), t.reshape(largest, sum.shape)]);
   }),
   ReduceProd: reduction(product),
+  CumSum: [2, 2, (node, [x, axisInput], t) => {
+    const axis = t.axis(t.number(axisInput, 'axis'), x.shape.length);
+    const direction = { isExclusive: node.int('exclusive', 0) !== 0, isReverse: node.int('reverse', 0) !== 0 };
+    if (!x.data || isFloat(x.dtype)) return runningSums(node, x, axis, direction, t);
+    const sums = runningSums(node, t.emit('cast', [x], { dtype: 'float' }), axis, direction, t);
+    return t.emit('cast', [sums], { dtype: x.dtype });
+  }],
 };
+
+/**
+ * The sums of all elements before each, along an axis, as a product with a triangular matrix.
+ *
+ * @param {OnnxNode} node
+ * @param {Operand} x
+ * @param {number} axis
+ * @param {{ isExclusive: boolean, isReverse: boolean }} direction whether an element is not in its own sum; whether
+ *   those after it are summed instead
+ * @param {Trace} t
+ * @returns {Operand}
+ */
+export function runningSums(node, x, axis, { isExclusive, isReverse }, t) {
+  const length = x.shape[axis];
+  if (length > LONGEST_SUM) throw node.unsupported(`over ${length} elements`);
+  const triangle = new Float32Array(length * length);
+  for (let from = 0; from < length; from++) {
+    for (let to = 0; to < length; to++) {
+      const distance = isReverse ? from - to : to - from;
+      triangle[from * length + to] = distance > 0 || (distance === 0 && !isExclusive) ? 1 : 0;
+    }
+  }
+  // [..., length] * [length, length], with the axis last
+  const rank = x.shape.length;
+  const order = x.shape.map((_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
+  const last = t.transpose(x, order);
+  const rows = rank === 1 ? t.reshape(last, [1, length]) : last;
+  const sums = t.emit('matmul', [rows, t.constant(triangle, [length, length])]);
+  return t.transpose(t.reshape(sums, last.shape), order);
+}
 
 /**
  * @param {Operand} x

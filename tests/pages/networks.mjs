@@ -109,6 +109,14 @@ export const enlarger = model({
   constants: { scales: tensor([4], [1, 1, 2, 2]) },
 });
 
+/** A network that takes no picture. */
+export const vectors = model({
+  nodes: [node('Gemm', ['features', 'weight'], ['y'], {}, { name: '/Gemm' })],
+  inputs: { features: [1, 6] },
+  outputs: ['y'],
+  constants: { weight: wave([6, 3]) },
+});
+
 /** A network with operators that the library does not run. */
 export const unsupported = model({
   nodes: [

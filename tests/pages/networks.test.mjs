@@ -7,6 +7,7 @@ import { root } from '../../scripts/project.mjs';
 import { diteLike } from '../network/onnx/dite-like.mjs';
 import {
   attention, check, classes, classifier, enlarger, give, heatmaps, layers, openNetworks, pick, settled, title, unsupported,
+  vectors,
 } from './networks.mjs';
 import { browserName, drop, readCanvas, servePlainly, shownError, start, text } from './support.mjs';
 
@@ -147,6 +148,20 @@ describe(`networks in ${browserName}`, () => {
     assert.deepEqual([width, height], [32, 48]);
     assert.match(await text(page, '#input-hint'), /Random numbers stand in for gain \[1, 3, 1, 1\]/);
     assert.equal(await page.$eval('#normalisation', (select) => select.selectedOptions[0].textContent), 'not at all');
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  it('runs a network that takes no picture on random numbers', async () => {
+    const page = await openNetworks(session);
+    await give(page, ['vectors.onnx', vectors]);
+    assert.equal(await text(page, '#input-hint'), 'This network takes no picture. Random numbers stand in for features [1, 6].');
+    assert.equal(await isHidden(page, 'input-picture'), true);
+    assert.equal((await classes(page)).length, 3);
+    assert.match(await text(page, '#snippet'), /const x0 = dk\.zeros\(\[1, 6\]\); \/\/ features\nconst output = net\.forward\(x0\);/);
+    await page.$eval('#example', (button) => button.click());
+    await settled(page);
+    assert.equal(await isHidden(page, 'input-picture'), false);
     assert.deepEqual(page.problems, []);
     await page.close();
   });

@@ -101,7 +101,7 @@ export class Overlay {
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
     const size = Math.max(canvas.width, canvas.height) / 100;
     const isSure = (/** @type {number} */ i) => joints[i].score >= LEAST_SCORE;
-    context.lineWidth = size;
+    context.lineWidth = size * 0.7;
     context.strokeStyle = '#fff';
     for (const [from, to] of skeletonOf(joints.length)?.bones ?? []) {
       if (!isSure(from) || !isSure(to)) continue;
@@ -111,6 +111,7 @@ export class Overlay {
       context.stroke();
     }
     context.fillStyle = '#e4572e';
+    context.lineWidth = size / 2;
     joints.forEach(({ x, y }, i) => {
       if (!isSure(i)) return;
       context.beginPath();

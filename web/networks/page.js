@@ -196,6 +196,8 @@ export class NetworksPage {
 
   /** @param {About} about */
   #describeInputs({ kind, inputs }) {
+    byId('input-picture', HTMLElement).hidden = this.#pictureName === null;
+    byId('input-caption', HTMLElement).hidden = this.#pictureName === null;
     const others = Object.keys(inputs).filter((name) => name !== this.#pictureName);
     const list = others.map((name) => `${name} [${inputs[name].join(', ')}]`).join(', ');
     setText(this.#inputHint, [
@@ -278,8 +280,10 @@ export class NetworksPage {
     const { engine, about } = /** @type {OpenPlace} */ (this.opener.current);
     const { inputs, picture } = this.reader.read(about.inputs, this.#pictureName, this.source,
       { fit: /** @type {Fit} */ (this.#fit.value), normalisation: this.#normalisation });
-    const profile = this.#isProfileWanted;
-    this.#isProfileWanted = false;
+    // the first run is shown before the layers are measured, which takes several runs
+    const profile = this.#isProfileWanted && this.#pace.median !== null;
+    if (profile) this.#isProfileWanted = false;
+    if (profile && !this.opener.state) this.files.showProgress('Measuring the layers…', null);
     /** @type {Result} */
     let result;
     try {
@@ -291,8 +295,12 @@ export class NetworksPage {
     if (engine !== this.opener.current?.engine) return picture?.dispose();
     this.#latest?.picture?.dispose();
     this.#latest = { result, picture };
+    if (result.profile) {
+      this.#pace.clear(); // the first run is slower than those that follow
+      this.layers.show(result.profile);
+    }
     this.#pace.add(result.ms);
-    if (result.profile) this.layers.show(result.profile);
+    if (this.#isProfileWanted) this.#isWanted = true;
     this.#draw();
     this.#main.dataset.runs = String(Number(this.#main.dataset.runs ?? 0) + 1);
   }

@@ -35,7 +35,8 @@ export async function give(page, ...files) {
 
 /** Checks a radio button by its group and value, and waits. */
 export async function check(page, name, value) {
-  await page.$$eval(`input[name="${name}"]`, (inputs, wanted) => inputs.find((input) => input.value === wanted).click(), value);
+  await page.$$eval(`input[name="${name}"]`,
+    (inputs, wanted) => inputs.find((input) => input.value === wanted).click(), value);
   return settled(page);
 }
 
@@ -72,6 +73,7 @@ const wave = (shape, scale = 0.5) => tensor(shape,
 
 /** A classifier whose scores are given: it adds 0 times the picture's mean. */
 export function classifier(scores) {
+  const weight = tensor([3, scores.length], new Array(3 * scores.length).fill(0));
   return model({
     nodes: [
       node('GlobalAveragePool', ['image'], ['mean'], {}, { name: '/pool/GlobalAveragePool' }),
@@ -80,7 +82,7 @@ export function classifier(scores) {
     ],
     inputs: { image: [1, 3, 32, 24] },
     outputs: ['logits'],
-    constants: { weight: tensor([3, scores.length], new Array(3 * scores.length).fill(0)), scores: tensor([scores.length], scores) },
+    constants: { weight, scores: tensor([scores.length], scores) },
   });
 }
 
@@ -102,7 +104,8 @@ export const heatmaps = (channels = 5) => model({
 export const enlarger = model({
   nodes: [
     node('Mul', ['image', 'gain'], ['louder'], {}, { name: '/Mul' }),
-    node('Resize', ['louder', '', 'scales'], ['y'], { mode: 'nearest', nearest_mode: 'floor', coordinate_transformation_mode: 'asymmetric' }, { name: '/up/Resize' }),
+    node('Resize', ['louder', '', 'scales'], ['y'],
+      { mode: 'nearest', nearest_mode: 'floor', coordinate_transformation_mode: 'asymmetric' }, { name: '/up/Resize' }),
   ],
   inputs: { image: [1, 3, 24, 16], gain: [1, 3, 1, 1] },
   outputs: ['y'],

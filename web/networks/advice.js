@@ -20,7 +20,8 @@ const BY_OPERATOR = [
   [/^(QLinear|Quantize|Dequantize|DynamicQuantize|ConvInteger|MatMulInteger)/, FLOAT],
   [/^(Loop|Scan|Sequence|SplitToSequence|ConcatFromSequence|Optional)/, 'A loop of the Python code came along. ' +
     'Export with dynamo=False and without torch.jit.script: tracing unrolls loops. ' + FIXED],
-  [/^(NonMaxSuppression|NonZero|TopK|ArgMax|ArgMin|Unique|RoiAlign|MaxRoiPool|Compress|Scatter\w*|OneHot|Multinomial)$/, CUT],
+  [/^(NonMaxSuppression|NonZero|TopK|ArgMax|ArgMin|Unique|OneHot|Multinomial)$/, CUT],
+  [/^(RoiAlign|MaxRoiPool|Compress|Scatter\w*)$/, CUT],
   [/^(Range|Shape|ConstantOfShape|Expand|Tile|Where|If|Equal|Greater|Less|Not|And|Or|Cast)$/, FIXED],
   [/^(LSTM|GRU|RNN)$/, 'There are no recurrent layers. Run the part before them, cut off with ' +
     'onnx.utils.extract_model.'],
@@ -41,9 +42,8 @@ const BY_REASON = [
   [/training mode/, 'Call model.eval() before the export.'],
   [/mode cubic/, 'Use mode="bilinear" in F.interpolate, if the network was trained so or forgives it.'],
   [/antialias/, 'Use F.interpolate(…, antialias=False).'],
-  [/computed (condition|tensor|bool|u?int\d+)|of a computed/, FIXED],
-  [/^computed |^a computed /, FIXED],
-  [/^computes with |^computed (double|u?int)/, 'Convert the model to float32 before the export: model.float().'],
+  [/^computes with /, 'Convert the model to float32 before the export: model.float().'],
+  [/computed /, FIXED],
   [/of [3-9] axes|of [5-9] dimensions/, 'Only one- and two-dimensional layers run.'],
 ];
 
@@ -52,6 +52,7 @@ const BY_REASON = [
  * @param {string} why '' if every use of the operator is refused
  */
 export function adviceFor(operator, why) {
-  const found = (why && BY_REASON.find(([pattern]) => pattern.test(why))) || BY_OPERATOR.find(([pattern]) => pattern.test(operator));
+  const byReason = why ? BY_REASON.find(([pattern]) => pattern.test(why)) : undefined;
+  const found = byReason ?? BY_OPERATOR.find(([pattern]) => pattern.test(operator));
   return found ? found[1] : 'No exporter option is known that avoids it. ' + CUT;
 }

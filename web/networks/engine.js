@@ -48,8 +48,8 @@ export class Engine {
     const id = ++this.#runs;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      const buffers = Object.values(run.inputs).map((/** @type {Numbers} */ { data }) => /** @type {ArrayBuffer} */ (data.buffer));
-      this.#send({ type: 'run', id, ...run }, buffers);
+      const inputs = /** @type {Numbers[]} */ (Object.values(run.inputs));
+      this.#send({ type: 'run', id, ...run }, inputs.map(({ data }) => /** @type {ArrayBuffer} */ (data.buffer)));
     });
   }
 

@@ -11,7 +11,7 @@ import { listenForChoice } from '../shared/files.js';
  * @property {(shapes: Shapes) => void} onSizes
  */
 
-/** Lengths that a network most likely takes, by the names that exporters give to dimensions. @type {[RegExp, number][]} */
+/** Likely lengths, by the names that exporters give to dimensions. @type {[pattern: RegExp, length: number][]} */
 const LIKELY = [[/batch|^n$|^b$|^bs$/i, 1], [/chan|^c$/i, 3], [/height|width|^h$|^w$|size/i, 224]];
 
 /** Lengths by the place of a dimension without a telling name: batch, channels, height, width. */
@@ -50,7 +50,8 @@ export class FilePanel {
     listenForChoice('network-file', events.onFiles);
     listenForChoice('labels-file', events.onFiles);
     this.#example.addEventListener('click', events.onExample);
-    for (const cancel of [byId('cancel', HTMLButtonElement), this.#leave]) cancel.addEventListener('click', events.onCancel);
+    byId('cancel', HTMLButtonElement).addEventListener('click', events.onCancel);
+    this.#leave.addEventListener('click', events.onCancel);
     byId('dismiss', HTMLButtonElement).addEventListener('click', () => {
       this.showRefusal(null, true);
       byId('network-file', HTMLInputElement).focus();
@@ -127,11 +128,13 @@ export class FilePanel {
       dims.forEach((length, place) => {
         const key = keyOf(name, length, place);
         if (typeof length === 'number' || this.#inputs.has(key)) return; // a name is the same length everywhere
+        const value = likelyLength(length, place);
         const input = element('input', {
-          type: 'number', min: 1, max: 8192, step: 1, inputmode: 'numeric', value: likelyLength(length, place), autocomplete: 'off',
+          type: 'number', min: 1, max: 8192, step: 1, inputmode: 'numeric', value, autocomplete: 'off',
         });
         this.#inputs.set(key, input);
-        const label = length || `${several ? `${name}, ` : ''}${['batch', 'channels', 'height', 'width'][place] ?? `dimension ${place}`}`;
+        const ordinary = ['batch', 'channels', 'height', 'width'][place] ?? `dimension ${place}`;
+        const label = length || (several ? `${name}, ${ordinary}` : ordinary);
         this.#fields.append(element('label', { class: 'field' }, `${label} `, input));
       });
     }
@@ -157,7 +160,8 @@ export class FilePanel {
     setText(byId('refusal-message', HTMLElement), message);
     byId('refusal-operators', HTMLUListElement).replaceChildren(...operators.map(({ operator, why, nodes, advice }) =>
       element('li', {},
-        element('p', {}, element('b', {}, operator), why ? ` ${why}` : '', element('span', { class: 'nodes' }, ` in ${nodes}`)),
+        element('p', {},
+          element('b', {}, operator), why ? ` ${why}` : '', element('span', { class: 'nodes' }, ` in ${nodes}`)),
         element('p', {}, advice))));
     const line = byId('refusal-code', HTMLPreElement);
     line.hidden = code === '';

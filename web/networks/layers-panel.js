@@ -2,7 +2,11 @@
 import { byId, element, setText } from '../shared/dom.js';
 import { time } from '../shared/format.js';
 
-/** What a layer does, in the order of the legend: its name, and the ops. The last takes what is left. @type {[name: string, id: string, ops: RegExp][]} */
+/**
+ * What layers do, in the order of the legend. The last kind takes what is left.
+ *
+ * @type {[name: string, id: string, ops: RegExp][]}
+ */
 const KINDS = [
   ['dynamic convolutions', 'dynamic', /^dynamicConv2d$/],
   ['convolutions', 'static', /^conv/],
@@ -86,9 +90,8 @@ export class LayersPanel {
     this.#body.replaceChildren(...layers.map((layer) => this.#row(layer, most)));
     if (focused) /** @type {HTMLInputElement | null} */ (this.#body.querySelector('input:checked'))?.focus();
     this.#drawStrip(total);
-    setText(this.#hint, total > 0
-      ? `What runs, after folding and fusing: ${time(total)} in all, if each layer is measured alone. Choose one to see its values.`
-      : 'What runs, after folding and fusing. Choose a layer to see its values.');
+    const sum = total > 0 ? `: ${time(total)} in all, if each layer is measured alone` : '';
+    setText(this.#hint, `What runs, after folding and fusing${sum}. Choose a layer to see its values.`);
   }
 
   /**
@@ -134,7 +137,8 @@ export class LayersPanel {
       return part;
     }));
     this.#kinds.replaceChildren(...KINDS.flatMap(([title, id], kind) => (sums[kind] === 0 ? [] : [
-      element('li', {}, element('i', { class: id, 'aria-hidden': 'true' }), `${title} ${share(sums[kind] / total)}`),
+      element('li', {},
+        element('i', { class: id, 'aria-hidden': 'true' }), `${title} ${share(sums[kind] / total)}`),
     ])));
   }
 }

@@ -11,7 +11,7 @@ const MOST_MAPS = 256;
 /** The numbers that are written out. */
 const MOST_NUMBERS = 64;
 
-/** Maps per row and gaps between them for a picture that is about as wide as high. */
+/** Pixels between maps. */
 const GAP = 1;
 
 /**
@@ -35,7 +35,8 @@ export function drawNumbers(dk, canvas, { shape, data }, { colormap, channel = '
   tensor.dispose();
   const [low, high] = limits(data);
   const maps = count === 1 ? 'One map' : count < C ? `The first ${count} of ${C} maps` : `${C} maps`;
-  return `${maps} of ${W} × ${H}, ${count === 1 ? '' : 'each in its own range; '}all values from ${number(low)} to ${number(high)}`;
+  const ranges = count === 1 ? '' : 'each in its own range; ';
+  return `${maps} of ${W} × ${H}, ${ranges}all values from ${number(low)} to ${number(high)}`;
 }
 
 /**

@@ -118,8 +118,8 @@ function openStateDict(dk, file, state) {
   return {
     kind: 'dite-hrnet',
     title: file.name,
-    summary: `Dite-HRNet-${depth} for ${joints} joints, by the names in a file of ${byteText(file.size)}. It expects one ` +
-      'person in the picture, upright.',
+    summary: `Dite-HRNet-${depth} for ${joints} joints, by the names in a file of ${byteText(file.size)}. It expects ` +
+      'one person in the picture, upright.',
     diteHRNet: found,
     sizes: [{ name: 'image', dims: [1, 3, 'height', 'width'] }],
     make(shapes, keep) {

@@ -11,6 +11,9 @@ import { LEAST_SCORE, Overlay, skeletonOf } from './overlay.js';
 /** The classes that are listed. */
 const MOST_CLASSES = 10;
 
+/** The maps that can be chosen one by one. */
+const MOST_MAPS = 1024;
+
 /** Stage 3: one output of the network, as what it means. */
 export class OutputPanel {
   #tabs = byId('outputs', HTMLElement);
@@ -89,14 +92,34 @@ export class OutputPanel {
     this.#classes.hidden = view !== 'classes';
     this.#numbers.hidden = view !== 'numbers';
 
-    if (view === 'numbers') setText(this.#numbers, numbersText(output));
-    const caption = view === 'classes' ? this.#showClasses(output)
-      : view === 'heatmaps' ? this.#drawHeatmaps(output, /** @type {Tensor} */ (picture), hasJoints ? result.joints : null)
-      : view === 'image' ? this.#drawImage(output)
-      : view === 'maps' ? drawNumbers(this.dk, this.#canvas, output, { colormap: /** @type {Colormap} */ (this.#colormap.value), channel: this.#map() })
-      : '';
+    const caption = this.#showAs(view, output, picture, hasJoints ? result.joints : null);
     setText(this.#caption, caption && `${caption}.`);
-    if (isDrawn && caption) this.#canvas.setAttribute('aria-label', `${this.#name}: ${caption}`);
+    if (isDrawn) this.#canvas.setAttribute('aria-label', `${this.#name}: ${caption}`);
+  }
+
+  /**
+   * Draws or writes an output.
+   *
+   * @param {View} view
+   * @param {Numbers} output
+   * @param {Tensor | null} picture
+   * @param {Result['joints']} joints null if there are none
+   * @returns {string} a caption without its full stop, '' for none
+   */
+  #showAs(view, output, picture, joints) {
+    switch (view) {
+      case 'heatmaps': return this.#drawHeatmaps(output, /** @type {Tensor} */ (picture), joints);
+      case 'image': return this.#drawImage(output);
+      case 'classes': return this.#showClasses(output);
+      case 'maps': {
+        const colormap = /** @type {Colormap} */ (this.#colormap.value);
+        return drawNumbers(this.dk, this.#canvas, output, { colormap, channel: this.#map() });
+      }
+      case 'numbers': {
+        setText(this.#numbers, numbersText(output));
+        return '';
+      }
+    }
   }
 
   /** Offers the outputs as tabs. @param {string[]} names */
@@ -120,13 +143,14 @@ export class OutputPanel {
     const filled = `${this.#name} ${output.shape} ${picture?.shape} ${view}`;
     if (filled === this.#filled) return view;
     this.#filled = filled;
-    this.#view.replaceChildren(...views.map((one) => element('option', { value: one, selected: one === view }, VIEW_NAMES[one])));
+    this.#view.replaceChildren(...views.map((one) =>
+      element('option', { value: one, selected: one === view }, VIEW_NAMES[one])));
     const [C] = mapSides(output.shape);
-    const names = skeletonOf(C)?.names;
+    const names = view === 'heatmaps' ? skeletonOf(C)?.names : undefined;
     this.#channel.replaceChildren(
       element('option', { value: 'all' }, view === 'heatmaps' ? 'the strongest of all' : 'all'),
-      ...Array.from({ length: Math.min(C, 1024) }, (_, c) =>
-        element('option', { value: c }, `${c}${view === 'heatmaps' && names && this.#joints.checked ? ` ${names[c]}` : ''}`)));
+      ...Array.from({ length: Math.min(C, MOST_MAPS) }, (_, c) =>
+        element('option', { value: c }, names ? `${c} ${names[c]}` : String(c))));
     return view;
   }
 
@@ -146,8 +170,11 @@ export class OutputPanel {
     this.#overlay.drawJoints(this.#canvas, joints);
     const names = skeletonOf(joints.length)?.names;
     const sure = joints.filter(({ score }) => score >= LEAST_SCORE).length;
-    this.#jointList.replaceChildren(...joints.map(({ x, y, score }, i) => element('li', { class: score < LEAST_SCORE ? 'faint' : null },
-      `${names?.[i] ?? `joint ${i}`} `, element('b', {}, score.toFixed(2)), ` at ${Math.round(x)}, ${Math.round(y)}`)));
+    this.#jointList.replaceChildren(...joints.map(({ x, y, score }, i) =>
+      element('li', { class: score < LEAST_SCORE ? 'faint' : null },
+        `${names?.[i] ?? `joint ${i}`} `,
+        element('b', {}, score.toFixed(2)),
+        ` at ${Math.round(x)}, ${Math.round(y)}`)));
     return `${caption}; ${sure} of ${joints.length} key points score ${LEAST_SCORE} or more`;
   }
 
@@ -169,12 +196,16 @@ export class OutputPanel {
     this.#classes.replaceChildren(...best.map((index) => {
       const bar = element('i', { 'aria-hidden': 'true' });
       bar.style.setProperty('--weight', String(values[index]));
-      return element('li', {}, bar, element('span', {}, this.labels[index] || `class ${index}`), element('b', {}, percent(values[index])));
+      const label = element('span', {}, this.labels[index] || `class ${index}`);
+      return element('li', {}, bar, label, element('b', {}, percent(values[index])));
     }));
-    const part = count > best.length ? `The ${best.length} likeliest of ${count} classes` : `${count} classes`;
-    const mismatch = this.labels.length > 0 && this.labels.length !== count ? `; the file has ${this.labels.length} labels` : '';
-    const hint = this.labels.length === 0 ? '; “Open labels…” names them' : '';
-    return `${part}${isSoftmax ? '; probabilities are the softmax of the network’s scores' : ''}${mismatch}${hint}`;
+    const labels = this.labels.length;
+    return [
+      count > best.length ? `The ${best.length} likeliest of ${count} classes` : `${count} classes`,
+      isSoftmax ? 'probabilities are the softmax of the network’s scores' : '',
+      labels > 0 && labels !== count ? `the file has ${labels} labels` : '',
+      labels === 0 ? '“Open labels…” names them' : '',
+    ].filter(Boolean).join('; ');
   }
 }
 

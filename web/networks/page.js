@@ -188,9 +188,10 @@ export class NetworksPage {
   /** Guesses the normalisation: a file does not say it. @param {About} about */
   #setNormalisation({ kind, inputs, outputs }) {
     const name = pictureInput(inputs);
-    const makesPictures = name !== null && Object.values(outputs).some((shape) => viewsOf(shape, inputs[name])[0] === 'image');
-    this.#normalisation = kind === 'dite-hrnet' || (kind === 'onnx' && !makesPictures && inputs[name ?? '']?.[1] === 3)
-      ? IMAGENET : UNCHANGED;
+    const picture = name === null ? null : inputs[name];
+    const makesPictures = Object.values(outputs).some((shape) => viewsOf(shape, picture)[0] === 'image');
+    const isLikely = kind === 'onnx' && picture?.[1] === 3 && !makesPictures;
+    this.#normalisation = kind === 'dite-hrnet' || isLikely ? IMAGENET : UNCHANGED;
     this.sourcePanel.setNormalisation(this.#normalisation);
   }
 
@@ -339,9 +340,10 @@ export class NetworksPage {
 
   /** Sets the page's state, for style sheets and tests. */
   #showState() {
-    const { state } = this.opener;
-    this.#main.dataset.state = state ?? (this.#isReading ? 'opening'
-      : this.#video ? 'live' : this.#isRunning || this.#isWanted ? 'running' : this.#runError.hidden ? 'ready' : 'failed');
+    const isRunning = this.#isRunning || this.#isWanted;
+    const resting = this.#runError.hidden ? 'ready' : 'failed';
+    this.#main.dataset.state = this.opener.state
+      ?? (this.#isReading ? 'opening' : this.#video ? 'live' : isRunning ? 'running' : resting);
   }
 
   /** Tells screen readers. @param {string} message */

@@ -14,7 +14,9 @@ import { messageOf, sentence } from '../shared/errors.js';
 export function refusalOf(file, error) {
   const message = messageOf(error);
   const operators = readUnsupported(message);
-  if (operators.length === 0) return { title: `“${file}” cannot be opened`, message: sentence(error), operators, code: '' };
+  if (operators.length === 0) {
+    return { title: `“${file}” cannot be opened`, message: sentence(error), operators, code: '' };
+  }
   const count = operators.length === 1 ? 'one operator' : `${operators.length} operators`;
   return {
     title: `“${file}” has ${count} that dynakernel does not run yet`,

@@ -6,7 +6,11 @@ import { Camera, cameraSentence } from './camera.js';
 
 /** What shows the source of the pictures. @typedef {{ source: Source | null }} Viewer */
 
-/** What runs a frame for each frame of a video; null ends that. @typedef {{ follow: (video: HTMLVideoElement | null) => void }} Follower */
+/**
+ * What follows a video frame by frame; null ends that.
+ *
+ * @typedef {{ follow: (video: HTMLVideoElement | null) => void }} Follower
+ */
 
 /**
  * @typedef {object} SourceControlEvents

@@ -16,8 +16,9 @@ enum {
 
   LEAST_WORK = 3 << 18, /* multiply-adds. With less work, handing over costs more than it saves, or fetching
                            data from the other processor does. */
-  MUCH_WORK = 1 << 21,  /* multiply-adds. With less work, waking the workers costs more than it saves. */
-  DECLINE = 4,          /* Every fourth refusal wakes the workers: more work of this size may follow. */
+  LEAST_IN_SERIES = 1 << 17, /* the same in a series, where the workers are awake and the data are near */
+  MUCH_WORK = 1 << 21,       /* multiply-adds. With less work, waking the workers costs more than it saves. */
+  DECLINE = 4,               /* Every fourth refusal wakes the workers: more work of this size may follow. */
 };
 /* Nanoseconds of sleep. If a job comes within them, more jobs are near. */
 static const int64_t SOON = 2000000;
@@ -83,7 +84,13 @@ int32_t parallel_threads(const dk_context *context) { return context ? context->
 
 bool parallel_may_pay(const dk_context *context, double work) {
   DK_ASSERT(work >= 0);
-  return parallel_threads(context) > 1 && work >= LEAST_WORK;
+  return parallel_threads(context) > 1 && work >= (context->in_series ? LEAST_IN_SERIES : LEAST_WORK);
+}
+
+/* Wakes the workers, for work that follows soon. */
+static void parallel_wake(dk_context *context) {
+  atomic_fetch_add(&context->generation, 1);
+  parallel_wake_all(&context->generation);
 }
 
 SMALL bool parallel_pays(dk_context *context, double work) {
@@ -92,12 +99,16 @@ SMALL bool parallel_pays(dk_context *context, double work) {
   if (work >= MUCH_WORK || !atomic_load(&context->sleeping)) return true;
 
   /* Some workers sleep. Wake them now and then, for the work that may follow. */
-  if (++context->declined % DECLINE == 0) {
-    atomic_fetch_add(&context->generation, 1);
-    parallel_wake_all(&context->generation);
-  }
+  if (++context->declined % DECLINE == 0) parallel_wake(context);
   return false;
 }
+
+void parallel_begin_series(dk_context *context, double work) {
+  context->in_series = true;
+  if (context->threads > 1 && work >= MUCH_WORK && atomic_load(&context->sleeping)) parallel_wake(context);
+}
+
+void parallel_end_series(dk_context *context) { context->in_series = false; }
 
 void parallel_expect(dk_context *context, double work) { context->work = (float)work; }
 

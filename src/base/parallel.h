@@ -11,8 +11,8 @@ enum { PATIENCE = 5000 }; /* milliseconds that the caller waits for workers at l
 
 typedef void (*parallel_task)(const void *argument, int32_t index, int32_t thread);
 
-/* In all functions but parallel_status and parallel_expect, context may be NULL: the calling thread then
- * computes alone, so a task can call functions that divide work. */
+/* In parallel_threads, parallel_may_pay, parallel_pays and parallel_for, context may be NULL: the calling
+ * thread then computes alone, so a task can call functions that divide work. */
 
 /* Returns how many threads may run tasks at the same time, including the calling one. */
 int32_t parallel_threads(const dk_context *context);
@@ -25,6 +25,11 @@ bool parallel_pays(dk_context *context, double work);
 /* Returns true if parallel_pays() can ever return true for this work. Otherwise no worker needs room for
  * it. */
 bool parallel_may_pay(const dk_context *context, double work);
+
+/* Begin and end a series of calls of `work` multiply-adds in all, which follow each other at once. Workers
+ * are woken at its beginning, if it is large, and stay awake. Less work is then worth dividing. */
+void parallel_begin_series(dk_context *context, double work);
+void parallel_end_series(dk_context *context);
 
 /* Runs task(argument, index, thread) once for each index 0 .. count - 1, in any order, and returns when all
  * are done. thread is below parallel_threads(). No two tasks of one thread run at the same time. A worker

@@ -156,6 +156,16 @@ SMALL convolution_call contiguous_call(const algorithm *chosen, const geometry *
                             .workspace = workspace};
 }
 
+uint64_t convolution_prepared_bytes(const algorithm *chosen, const geometry *shape) {
+  return chosen->prepared_bytes && shape->K == 1 ? chosen->prepared_bytes(shape) : 0;
+}
+
+void convolution_prepare(const algorithm *chosen, const geometry *shape, const packed_kernels *kernels,
+                         void *prepared) {
+  DK_ASSERT(convolution_prepared_bytes(chosen, shape) > 0 && (uintptr_t)prepared % 64 == 0);
+  chosen->prepare(shape, kernels, prepared);
+}
+
 SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
   const algorithm *chosen = call->chosen;
   const geometry *shape = call->shape;
@@ -164,11 +174,14 @@ SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
   DK_ASSERT(kernels->blocks >= 1 && kernels->K == shape->K && kernels->O == shape->O);
   DK_ASSERT(kernels->depth == shape->C / shape->G * geometry_taps(shape));
   DK_ASSERT(call->a || shape->K == 1);
+  DK_ASSERT(!call->prepared || (!call->a && convolution_prepared_bytes(chosen, shape) > 0));
   DK_ASSERT(call->x_channel >= (size_t)shape->H * shape->W &&
             call->y_channel >= (size_t)shape->Ho * shape->Wo);
   DK_ASSERT((uintptr_t)call->workspace % 64 == 0);
 
-  const epilogue_prefix steps = epilogue_split(call->steps, chosen->prefix);
+  /* Prepared kernels cannot be scaled. */
+  const int32_t prefix = call->prepared ? chosen->prefix & ~PREFIX_SCALE : chosen->prefix;
+  const epilogue_prefix steps = epilogue_split(call->steps, prefix);
   const division how = batch_choose(context, chosen, shape, kernels);
   batch divided = {.chosen = chosen,
                    .first = {.shape = shape,

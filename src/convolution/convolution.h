@@ -75,6 +75,10 @@ typedef struct algorithm {
   double (*cost)(const geometry *shape);        /* how long that takes (convolution/costs.h) */
   uint64_t (*workspace)(const geometry *shape); /* bytes for one thread; for a shape that is not extreme */
   void (*convolve)(const convolution *work);
+  /* For constant kernels, or NULL: how many bytes convolve reads instead of transforming the kernels, 0 if
+   * that does not pay for the shape; and a function that writes them, at an address aligned to 64. */
+  uint64_t (*prepared_bytes)(const geometry *shape);
+  void (*prepare)(const geometry *shape, const packed_kernels *kernels, void *prepared);
 } algorithm;
 
 extern const algorithm reference_algorithm, direct_algorithm, im2col_algorithm, pointwise_algorithm,
@@ -159,16 +163,17 @@ typedef struct convolution_call {
   void *workspace;       /* batch_workspace bytes, aligned to 64 */
 } convolution_call;
 
+/* How many bytes convolution_prepare writes; 0: there is nothing to prepare, or it does not pay. */
+uint64_t convolution_prepared_bytes(const algorithm *chosen, const geometry *shape);
+
+/* Transforms constant kernels (K = 1) once for all calls. prepared is aligned to 64. */
+void convolution_prepare(const algorithm *chosen, const geometry *shape, const packed_kernels *kernels,
+                         void *prepared);
+
 /* The call with contiguous x and y, without steps. */
 convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
                                  const packed_kernels *kernels, const float *bias, const float *x,
                                  const float *a, float *y, void *workspace);
-
-/* The kernels transformed in advance, for static convolutions. 0 bytes: the algorithm has nothing to prepare.
- */
-uint64_t convolution_prepared_bytes(const algorithm *chosen, const geometry *shape);
-void convolution_prepare(const algorithm *chosen, const geometry *shape, const packed_kernels *kernels,
-                         void *prepared);
 
 /* The whole batch, on the context's threads. */
 void convolve_batch(dk_context *context, const convolution_call *call);

@@ -21,6 +21,14 @@ static uint64_t polyphase_workspace(const geometry *shape) {
   return tiles_workspace(shape, winograd_polyphase.tile);
 }
 
+static uint64_t polyphase_prepared_bytes(const geometry *shape) {
+  return tiles_prepared_bytes(shape, winograd_polyphase.tile);
+}
+
+static void polyphase_prepare(const geometry *shape, const packed_kernels *kernels, void *prepared) {
+  tiles_prepare(&winograd_polyphase, shape, kernels, prepared);
+}
+
 static void polyphase_convolve(const convolution *work) {
   tiles_convolve(&polyphase_algorithm, &winograd_polyphase, work);
 }
@@ -33,4 +41,6 @@ const algorithm polyphase_algorithm = {.id = DK_ALGORITHM_POLYPHASE,
                                        .covers = polyphase_covers,
                                        .cost = polyphase_cost,
                                        .workspace = polyphase_workspace,
-                                       .convolve = polyphase_convolve};
+                                       .convolve = polyphase_convolve,
+                                       .prepared_bytes = polyphase_prepared_bytes,
+                                       .prepare = polyphase_prepare};

@@ -25,6 +25,8 @@ enum {
   STRIP_FLOATS = 1600 * 1024 / 4, /* of V and M */
   CHUNK = 64,                     /* channels */
   MIX_CHANNELS = 512,             /* whose mixed kernels take little of a second-level cache */
+  MOST_PREPARED = 256 * 1024,     /* bytes of U of all blocks, if it is kept */
+  MOST_PREPARED_TILES = 16,       /* of an image for which U is kept */
 };
 
 /* The tiles of an axis of `length` outputs, at dilation d. At the image's lower and right edges tiles have
@@ -163,6 +165,11 @@ static void tiles_multiply(const float *v, size_t v_block, const float *u, int32
       tiles_multiply_some(4, 2, v, u, channels, add, m);
 }
 
+/* Floats of a block's prepared kernels: U of all its input channels. */
+static size_t tiles_block_floats(const geometry *shape) {
+  return (size_t)round_up_i32(shape->C / shape->G, 4) * 2 * U_HALF;
+}
+
 /* What the tasks of a strip, which several threads may share, compute from. */
 typedef struct tiles_strip {
   const convolution *work;
@@ -241,18 +248,13 @@ static void tiles_multiply_chunk(const tiles_strip *strip, const float *v, const
     }
 }
 
-/* The outputs of a block of channels. */
-static void tiles_convolve_block(const void *argument, int32_t index, int32_t thread) {
-  const tiles_strip *strip = argument;
+/* M of a block, from kernels that are mixed and transformed here. */
+static void tiles_multiply_kernels(const tiles_strip *strip, int32_t block, float *space, float *m) {
   const convolution *work = strip->work;
-  const geometry *shape = work->shape;
   const tiling *layout = strip->layout;
-  const int32_t block = strip->first_block + index;
-  const channel_block channels_out = kernels_block(work->kernels, block);
-  float *space = thread_space(work, thread);
-  float *mixed = space + layout->mixed, *u = space + layout->u, *m = space + layout->products;
+  const int32_t outputs = kernels_block(work->kernels, block).count;
+  float *mixed = space + layout->mixed, *u = space + layout->u;
   const float *v = strip->v;
-  tiles_clear_spare_products(strip, m);
   for (int32_t first = 0; first < strip->channels; first += MIX_CHANNELS) {
     /* Mix the kernels of many input channels, since the K kernels are read fastest without a pause, and
      * fill up the last four with zeros. */
@@ -269,8 +271,32 @@ static void tiles_convolve_block(const void *argument, int32_t index, int32_t th
     for (int32_t c = 0; c < in_fours; c += layout->chunk, v += layout->v_chunk) {
       const int32_t channels = min_i32(layout->chunk, in_fours - c);
       strip->scheme->transform_kernels(channels, weight + (size_t)c * 9 * LANES, u);
-      tiles_multiply_chunk(strip, v, u, channels, channels_out.count, first + c > 0, m);
+      tiles_multiply_chunk(strip, v, u, channels, outputs, first + c > 0, m);
     }
+  }
+}
+
+/* The outputs of a block of channels. */
+static void tiles_convolve_block(const void *argument, int32_t index, int32_t thread) {
+  const tiles_strip *strip = argument;
+  const convolution *work = strip->work;
+  const geometry *shape = work->shape;
+  const tiling *layout = strip->layout;
+  const int32_t block = strip->first_block + index;
+  const channel_block channels_out = kernels_block(work->kernels, block);
+  float *space = thread_space(work, thread);
+  float *m = space + layout->products;
+  const float *v = strip->v;
+  tiles_clear_spare_products(strip, m);
+  if (work->prepared) {
+    /* Multiply by the kernels of a chunk of channels at a time. */
+    const float *kernels = (const float *)work->prepared + block * tiles_block_floats(shape);
+    const int32_t in_fours = round_up_i32(strip->channels, 4);
+    for (int32_t c = 0; c < in_fours; c += layout->chunk, v += layout->v_chunk)
+      tiles_multiply_chunk(strip, v, kernels + (size_t)c * 2 * U_HALF, min_i32(layout->chunk, in_fours - c),
+                           channels_out.count, c > 0, m);
+  } else {
+    tiles_multiply_kernels(strip, block, space, m);
   }
 
   /* Transform back, four output channels at a time; add the bias. */
@@ -337,6 +363,29 @@ uint64_t tiles_workspace(const geometry *shape, tile_shape tile) {
       sizeof(float) * tile.n * tile.n * tiles * (uint32_t)(shape->C / shape->G + LANES);
   if (transformed > MOST_WORKSPACE) return transformed; /* the layout's own sums may have overflowed */
   return max_u64((uint64_t)sizeof(float) * layout.total, direct_algorithm.workspace(shape));
+}
+
+/* U takes four times the memory of the kernels. Reading so much from a cache far away takes longer than
+ * transforming the kernels, unless U is small; and with many tiles the transform hardly counts. Within these
+ * limits preparing saves 2 to 30 % of a layer's time, beyond them it costs up to half of it. */
+SMALL uint64_t tiles_prepared_bytes(const geometry *shape, tile_shape tile) {
+  const int32_t down = tiles_axis_of(shape->Ho, tile, shape->dilation_h).tiles;
+  const int32_t across = tiles_axis_of(shape->Wo, tile, shape->dilation_h).tiles;
+  const int64_t phases = (int64_t)shape->dilation_h * shape->dilation_h;
+  const uint64_t blocks = (uint64_t)shape->G * (uint32_t)((shape->O / shape->G - 1) / LANES + 1);
+  const uint64_t bytes = sizeof(float) * blocks * tiles_block_floats(shape);
+  return phases * down * across <= MOST_PREPARED_TILES && bytes <= MOST_PREPARED ? bytes : 0;
+}
+
+SMALL void tiles_prepare(const scheme *scheme, const geometry *shape, const packed_kernels *kernels,
+                         void *prepared) {
+  const int32_t channels = shape->C / shape->G;
+  const size_t floats = tiles_block_floats(shape);
+  for (int32_t block = 0; block < kernels->blocks; block++) {
+    float *u = (float *)prepared + block * floats;
+    memset(u, 0, sizeof(float) * floats);
+    scheme->transform_kernels(channels, kernels->data + (size_t)block * kernels->depth * LANES, u);
+  }
 }
 
 SMALL double tiles_cost(const geometry *shape, tile_shape tile, const tiles_costs *costs) {

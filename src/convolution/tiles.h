@@ -17,6 +17,11 @@ double tiles_cost(const geometry *shape, tile_shape tile, const tiles_costs *cos
 
 uint64_t tiles_workspace(const geometry *shape, tile_shape tile); /* bytes of one thread */
 
+/* The transformed kernels of all blocks (algorithm.prepare). */
+uint64_t tiles_prepared_bytes(const geometry *shape, tile_shape tile);
+void tiles_prepare(const scheme *scheme, const geometry *shape, const packed_kernels *kernels,
+                   void *prepared);
+
 /* chosen is the algorithm that asks, for its assertions. */
 void tiles_convolve(const algorithm *chosen, const scheme *scheme, const convolution *work);
 

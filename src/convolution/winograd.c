@@ -24,6 +24,14 @@ static double winograd_cost(const geometry *shape) {
 
 static uint64_t winograd_workspace(const geometry *shape) { return tiles_workspace(shape, winograd_f4.tile); }
 
+static uint64_t winograd_prepared_bytes(const geometry *shape) {
+  return tiles_prepared_bytes(shape, winograd_f4.tile);
+}
+
+static void winograd_prepare(const geometry *shape, const packed_kernels *kernels, void *prepared) {
+  tiles_prepare(&winograd_f4, shape, kernels, prepared);
+}
+
 static void winograd_convolve(const convolution *work) {
   tiles_convolve(&winograd_algorithm, &winograd_f4, work);
 }
@@ -36,4 +44,6 @@ const algorithm winograd_algorithm = {.id = DK_ALGORITHM_WINOGRAD,
                                       .covers = winograd_covers,
                                       .cost = winograd_cost,
                                       .workspace = winograd_workspace,
-                                      .convolve = winograd_convolve};
+                                      .convolve = winograd_convolve,
+                                      .prepared_bytes = winograd_prepared_bytes,
+                                      .prepare = winograd_prepare};

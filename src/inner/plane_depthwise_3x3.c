@@ -65,10 +65,10 @@ INLINE v128_t plane_depthwise_3x3_dot(const v128_t *w, const v128_t tap[3]) {
  * next output row; with vertical stride 1, `lower` is that of the row after it. With vertical stride 1 an
  * input row is the third row of taps of one output row, the second of the next and the first of the one
  * after. With stride 2 every other input row is the third of one output row and the first of the next; the
- * rows between are second rows. The clamp has no effect if none is wanted: two operations of thirty. */
-INLINE void plane_depthwise_3x3_roll(const int stride_w, const edges edge, const depthwise_3x3_planes *planes,
-                                     int32_t channel, int32_t first, int32_t end, int32_t column) {
-  const int32_t stride_h = planes->stride_h;
+ * rows between are second rows. */
+INLINE void plane_depthwise_3x3_roll(const int stride_h, const int stride_w, const edges edge,
+                                     const bool clamps, const depthwise_3x3_planes *planes, int32_t channel,
+                                     int32_t first, int32_t end, int32_t column) {
   const v128_t bias = wasm_v128_load32_splat(planes->bias + channel);
   const v128_t low = wasm_f32x4_splat(planes->clamp.used ? planes->clamp.low : -INFINITY);
   const v128_t high = wasm_f32x4_splat(planes->clamp.used ? planes->clamp.high : INFINITY);
@@ -113,7 +113,7 @@ INLINE void plane_depthwise_3x3_roll(const int stride_w, const edges edge, const
     x += W;
     plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     const v128_t sum = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 6, tap));
-    wasm_v128_store(y, clamp_vector(sum, low, high));
+    wasm_v128_store(y, clamps ? clamp_vector(sum, low, high) : sum);
     if (stride_h == 2) {
       upper = wasm_f32x4_add(bias, plane_depthwise_3x3_dot(w, tap));
     } else {
@@ -128,22 +128,28 @@ INLINE void plane_depthwise_3x3_roll(const int stride_w, const edges edge, const
     plane_depthwise_3x3_taps(stride_w, edge, x, tap);
     upper = wasm_f32x4_add(upper, plane_depthwise_3x3_dot(w + 3, tap));
   }
-  wasm_v128_store(y, clamp_vector(upper, low, high));
+  wasm_v128_store(y, clamps ? clamp_vector(upper, low, high) : upper);
 }
 
-/* The same for all channels. */
-#define ROLL(name, stride_w, left, right)                                                                    \
-  static void plane_depthwise_3x3_##name##_##stride_w(const depthwise_3x3_planes *planes, int32_t first,     \
-                                                      int32_t end, int32_t column) {                         \
+/* The same for all channels. The vertical stride is a constant too: a loop that serves both is slower by a
+ * quarter. At the edges every loop clamps, perhaps to infinities; most columns are inner ones. */
+#define ROLL(name, stride_h, stride_w, left, right, clamps)                                                  \
+  static void plane_depthwise_3x3_##name##_##stride_h##x##stride_w(                                          \
+      const depthwise_3x3_planes *planes, int32_t first, int32_t end, int32_t column) {                      \
     for (int32_t channel = 0; channel < planes->channels; channel++)                                         \
-      plane_depthwise_3x3_roll(stride_w, (edges){left, right}, planes, channel, first, end, column);         \
+      plane_depthwise_3x3_roll(stride_h, stride_w, (edges){left, right}, clamps, planes, channel, first,     \
+                               end, column);                                                                 \
   }
-ROLL(inner, 1, false, false)
-ROLL(left, 1, true, false)
-ROLL(right, 1, false, true)
-ROLL(inner, 2, false, false)
-ROLL(left, 2, true, false)
-ROLL(right, 2, false, true)
+#define ROLLS(stride_h, stride_w)                                                                            \
+  ROLL(inner, stride_h, stride_w, false, false, false)                                                       \
+  ROLL(clamped, stride_h, stride_w, false, false, true)                                                      \
+  ROLL(left, stride_h, stride_w, true, false, true)                                                          \
+  ROLL(right, stride_h, stride_w, false, true, true)
+ROLLS(1, 1)
+ROLLS(1, 2)
+ROLLS(2, 1)
+ROLLS(2, 2)
+#undef ROLLS
 #undef ROLL
 
 void depthwise_3x3_convolve(const depthwise_3x3_planes *planes) {
@@ -153,20 +159,24 @@ void depthwise_3x3_convolve(const depthwise_3x3_planes *planes) {
   DK_ASSERT(0 <= planes->first_row && planes->first_row < planes->end_row);
   DK_ASSERT(planes->channels >= 1 && planes->channels <= LANES);
   /* A table keeps these separate functions (base/attributes.h says why). */
-  enum { INNER, LEFT, RIGHT };
+  enum { INNER, CLAMPED, LEFT, RIGHT };
   typedef void (*roll_function)(const depthwise_3x3_planes *, int32_t, int32_t, int32_t);
-  static const roll_function by_stride[][3] = {
-      [1] = {plane_depthwise_3x3_inner_1, plane_depthwise_3x3_left_1, plane_depthwise_3x3_right_1},
-      [2] = {plane_depthwise_3x3_inner_2, plane_depthwise_3x3_left_2, plane_depthwise_3x3_right_2},
-  };
-  const roll_function *const roll = by_stride[planes->stride_w];
-  const int32_t last = planes->Wo - 4;
+#define NAMES(strides)                                                                                       \
+  {                                                                                                          \
+    plane_depthwise_3x3_inner_##strides, plane_depthwise_3x3_clamped_##strides,                              \
+        plane_depthwise_3x3_left_##strides, plane_depthwise_3x3_right_##strides                              \
+  }
+  static const roll_function by_strides[][3][4] = {
+      [1] = {[1] = NAMES(1x1), [2] = NAMES(1x2)}, [2] = {[1] = NAMES(2x1), [2] = NAMES(2x2)}};
+#undef NAMES
+  const roll_function *const roll = by_strides[planes->stride_h][planes->stride_w];
+  const int32_t inner = planes->clamp.used ? CLAMPED : INNER, last = planes->Wo - 4;
   const bool right = (planes->Wo - 1) * planes->stride_w + 2 - planes->left >= planes->W;
   for (int32_t first = planes->first_row; first < planes->end_row; first += STRIP_ROWS) {
     const int32_t end = planes->end_row - first < STRIP_ROWS ? planes->end_row : first + STRIP_ROWS;
     if (planes->left) roll[LEFT](planes, first, end, 0);
     for (int32_t column = planes->left ? 4 : 0; column < last; column += 4)
-      roll[INNER](planes, first, end, column);
-    roll[right ? RIGHT : INNER](planes, first, end, last);
+      roll[inner](planes, first, end, column);
+    roll[right ? RIGHT : inner](planes, first, end, last);
   }
 }

@@ -6,7 +6,7 @@
 
 SMALL_FILE
 
-enum { TASK_WORK = 30000 }; /* of cost: less is not worth a second thread */
+enum { TASK_WORK = 15000 }; /* of cost: less is not worth a second thread */
 
 /* A wave, or the part of it that is computed at the same time. */
 typedef struct run_tasks {
@@ -53,7 +53,7 @@ static void run_wave(dk_context *context, dk_schedule *schedule, int32_t first, 
   int32_t next = 0;
   for (; next < count; next++) {
     const float cost = wave[next]->cost;
-    if (next + 1 < count && cost * (float)threads <= 1.2f * rest && rest >= 2 * TASK_WORK) break;
+    if (next + 1 < count && cost * (float)threads <= 1.6f * rest && rest >= 2 * TASK_WORK) break;
     layer_compute(context, schedule, wave[next], workspace);
     rest -= cost;
   }
@@ -72,9 +72,13 @@ dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const floa
   /* Nothing writes to the inputs. */
   for (int32_t i = 0; i < described->inputs; i++) schedule->root[i] = (float *)(uintptr_t)inputs[i];
   for (int32_t i = 0; i < described->outputs; i++) schedule->root[described->inputs + i] = outputs[i];
+  parallel_begin_series(context, schedule->cost);
   const uint64_t bytes = run_workspace(context, schedule);
   char *workspace = bytes < INT32_MAX ? workspace_reserve(context, (size_t)bytes + 64) : NULL;
-  if (!workspace) return bytes < INT32_MAX ? workspace_refusal(context) : DK_ERROR_MEMORY;
+  if (!workspace) {
+    parallel_end_series(context);
+    return bytes < INT32_MAX ? workspace_refusal(context) : DK_ERROR_MEMORY;
+  }
   fold_constants(schedule);
   for (int32_t begin = first, wave_end; begin < end; begin = wave_end) {
     wave_end = begin + 1;
@@ -85,6 +89,7 @@ dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const floa
       for (int32_t i = begin; i < wave_end; i++)
         layer_compute(context, schedule, schedule->layer[i], workspace);
   }
+  parallel_end_series(context);
   return parallel_status(context);
 }
 

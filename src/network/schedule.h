@@ -83,6 +83,7 @@ struct dk_schedule {
   uint32_t version;          /* of the network, when what depends on constants was computed */
   int32_t workspace_threads; /* for which workspace was computed */
   uint64_t workspace;
+  double cost;             /* of all layers */
   size_t thread_workspace; /* of a thread that computes a layer alone */
 };
 

@@ -210,10 +210,12 @@ static void print_call(const call_problem *p, const char *what, uint32_t seed, i
   printf(" (seed %u, number %d)\n", seed, index);
 }
 
-/* y of the problem by one algorithm: planes apart, steps in the call. is_static: without attention weights.
- */
+/* How the kernels reach a call. */
+typedef enum source { MIXED, AS_THEY_ARE, PREPARED } source;
+
+/* y of the problem by one algorithm: planes apart, steps in the call. */
 static bool run_call(dk_context *context, random_state *random, const call_problem *p,
-                     const algorithm *chosen, bool is_static, float *y) {
+                     const algorithm *chosen, source kernels, float *y) {
   const geometry *s = &p->shape;
   const apart x = apart_alloc(random, s->N, s->C, (size_t)s->H * s->W);
   const apart out = apart_alloc(random, s->N, s->O, (size_t)s->Ho * s->Wo);
@@ -221,12 +223,20 @@ static bool run_call(dk_context *context, random_state *random, const call_probl
   apart_write(&x, p->x);
   const size_t bytes = (size_t)batch_workspace(context, chosen, s);
   void *workspace = aligned_alloc(64, round_up(bytes, 64));
+  const size_t prepared_bytes = (size_t)convolution_prepared_bytes(chosen, s);
+  void *prepared = NULL;
+  if (kernels == PREPARED) {
+    prepared = aligned_alloc(64, round_up(prepared_bytes, 64));
+    plant_subnormals(prepared, prepared_bytes);
+    convolution_prepare(chosen, s, &p->kernels, prepared);
+  }
   plant_subnormals(workspace, bytes);
   convolve_batch(context, &(convolution_call){.chosen = chosen,
                                               .shape = s,
                                               .kernels = &p->kernels,
                                               .bias = p->bias,
-                                              .a = is_static ? NULL : p->a,
+                                              .prepared = prepared,
+                                              .a = kernels == MIXED ? p->a : NULL,
                                               .x = x.data,
                                               .x_sample = x.sample,
                                               .x_channel = x.channel,
@@ -243,7 +253,7 @@ static bool run_call(dk_context *context, random_state *random, const call_probl
     printf("%s wrote between planes\n", chosen->name);
     ok = false;
   }
-  free(workspace);
+  free(workspace), free(prepared);
   guarded_free(untouched), guarded_free(out.data), guarded_free(x.data);
   return ok;
 }
@@ -273,7 +283,7 @@ static double reference_call(dk_context *context, const call_problem *p, float *
 }
 
 static int check_call(dk_context *context, random_state *random, const call_problem *p, uint32_t seed,
-                      int index, int compared[MOST_ALGORITHMS]) {
+                      int index, int compared[MOST_ALGORITHMS], int *prepared) {
   float *want = malloc(sizeof(float) * p->y_floats), *y = malloc(sizeof(float) * p->y_floats);
   float *fixed = malloc(sizeof(float) * p->y_floats);
   int failures = 0;
@@ -284,12 +294,19 @@ static int check_call(dk_context *context, random_state *random, const call_prob
   for (int32_t id = 0; dk_algorithm_name(id); id++) {
     const algorithm *chosen = plan_convolution(&p->shape, (dk_algorithm)id);
     if (!chosen) continue;
-    bool ok = run_call(context, random, p, chosen, false, y) &&
+    bool ok = run_call(context, random, p, chosen, MIXED, y) &&
               close_to(y, want, p->y_floats, tolerance, chosen->name);
     /* Static kernels give the same numbers as an attention of 1. */
     if (ok && is_static)
-      ok = run_call(context, random, p, chosen, true, fixed) &&
+      ok = run_call(context, random, p, chosen, AS_THEY_ARE, fixed) &&
            close_to(fixed, y, p->y_floats, 0, "static kernels");
+    /* So do prepared ones, unless batch norm is applied in another order. */
+    if (ok && convolution_prepared_bytes(chosen, &p->shape)) {
+      const bool scaled = p->steps.count && p->steps.step[0].op == DK_OP_BATCH_NORM;
+      ok = run_call(context, random, p, chosen, PREPARED, fixed) &&
+           close_to(fixed, scaled ? want : y, p->y_floats, scaled ? tolerance : 0, "prepared kernels");
+      *prepared += 1;
+    }
     if (!ok) {
       print_call(p, chosen->name, seed, index);
       failures++;
@@ -302,12 +319,12 @@ static int check_call(dk_context *context, random_state *random, const call_prob
 
 int check_calls(uint32_t seed, int count) {
   random_state random = {seed};
-  int failures = 0, compared[MOST_ALGORITHMS] = {0};
+  int failures = 0, prepared = 0, compared[MOST_ALGORITHMS] = {0};
   dk_context *context = dk_context_create();
   for (int i = 0; i < count; i++) {
     call_problem p = random_call(&random, i);
     dk_context_set_threads(context, 1 + i % 4); /* no workers: the caller computes all parts */
-    failures += check_call(context, &random, &p, seed, i, compared);
+    failures += check_call(context, &random, &p, seed, i, compared, &prepared);
     free_call(&p);
   }
   dk_context_destroy(context);
@@ -316,7 +333,11 @@ int check_calls(uint32_t seed, int count) {
       printf("FAILED %s: no random call was one that it covers\n", dk_algorithm_name(id));
       failures++;
     }
-  printf("%d calls with steps and planes apart\n", count);
+  if (count >= 200 && !prepared) {
+    printf("FAILED prepared kernels: no random call had any\n");
+    failures++;
+  }
+  printf("%d calls with steps and planes apart, %d with prepared kernels\n", count, prepared);
   return failures;
 }
 

@@ -10,7 +10,6 @@
 
 /* A network with its inputs and outputs. */
 typedef struct running {
-  dk_context *context;
   dk_network *network;
   dk_schedule *schedule;
   float *input[MOST_VALUES], *output[MOST_VALUES];
@@ -59,7 +58,7 @@ static void fill(running *made, const described_network *described, uint32_t see
 }
 
 static dk_status begin(running *made, const int32_t *words, int32_t count) {
-  *made = (running){.context = dk_context_create()};
+  *made = (running){0};
   const dk_status status = dk_network_create(words, (size_t)count, &made->network);
   return status ? status : dk_schedule_create(made->network, words, (size_t)count, &made->schedule);
 }
@@ -69,11 +68,10 @@ static void end(running *made) {
   for (int32_t i = 0; i < made->outputs; i++) guarded_free(made->output[i]);
   dk_schedule_destroy(made->schedule);
   dk_network_destroy(made->network);
-  dk_context_destroy(made->context);
 }
 
-static dk_status run(running *made) {
-  return dk_schedule_run(made->context, made->schedule, (const float *const *)made->input, made->output, 0,
+static dk_status run(dk_context *context, running *made) {
+  return dk_schedule_run(context, made->schedule, (const float *const *)made->input, made->output, 0,
                          dk_schedule_layers(made->schedule));
 }
 
@@ -83,7 +81,7 @@ static void print_words(const int32_t *words, int32_t count) {
 }
 
 /* Fused and unfused, a network computes the same. Nothing is fused if every value is kept. */
-static int check_random(uint32_t seed, int32_t *words) {
+static int check_random(dk_context *context, uint32_t seed, int32_t *words) {
   random_state random = {seed};
   static described_network described;
   describe_random(&random, &described);
@@ -92,7 +90,7 @@ static int check_random(uint32_t seed, int32_t *words) {
   int32_t count = describe_words(&described, true, words);
   dk_status status = begin(&plain, words, count);
   if (!status) fill(&plain, &described, seed);
-  if (!status) status = run(&plain);
+  if (!status) status = run(context, &plain);
   count = describe_words(&described, false, words);
   if (!status) status = begin(&fused, words, count);
   if (status) {
@@ -103,7 +101,7 @@ static int check_random(uint32_t seed, int32_t *words) {
   fill(&fused, &described, seed);
 
   /* Twice: the second run finds the memory that the first has left. */
-  for (int32_t i = 0; i < 2; i++) failures += run(&fused) != DK_OK;
+  for (int32_t i = 0; i < 2; i++) failures += run(context, &fused) != DK_OK;
   for (int32_t i = 0; i < described.outputs; i++) {
     const size_t elements = described_elements(&described.value[described.output[i]]);
     char what[80];
@@ -132,7 +130,7 @@ static int check_random(uint32_t seed, int32_t *words) {
 }
 
 /* A description with some words changed is refused, or its network runs. Neither touches other memory. */
-static int check_hostile(uint32_t seed, int32_t *words) {
+static int check_hostile(dk_context *context, uint32_t seed, int32_t *words) {
   random_state random = {seed};
   static described_network described;
   describe_random(&random, &described);
@@ -154,7 +152,7 @@ static int check_hostile(uint32_t seed, int32_t *words) {
     const int32_t lists = head + words[2] + words[3] + words[4] + words[5];
     if (memcmp(original, words, sizeof(int32_t) * (size_t)lists) == 0) {
       fill(&made, &described, seed);
-      status = run(&made);
+      status = run(context, &made);
       for (int32_t i = 0; i < made.outputs; i++)
         if (!guards_hold(made.output[i], made.output_bytes[i], "a hostile description")) return 1;
     }
@@ -165,10 +163,37 @@ static int check_hostile(uint32_t seed, int32_t *words) {
 
 int check_network(uint32_t seed, int count) {
   static int32_t words[MOST_WORDS];
+  dk_context *context = dk_context_create();
   int failures = 0;
   for (int i = 0; i < count && failures < 5; i++)
-    failures += check_random(seed * 100000 + (uint32_t)i, words);
+    failures += check_random(context, seed * 100000 + (uint32_t)i, words);
   for (int i = 0; i < 4 * count && failures < 5; i++)
-    failures += check_hostile(seed * 100000 + (uint32_t)i, words);
+    failures += check_hostile(context, seed * 100000 + (uint32_t)i, words);
+  dk_context_destroy(context);
+  return failures;
+}
+
+int check_network_threads(dk_context *alone, dk_context *shared, uint32_t seed, int count) {
+  static int32_t words[MOST_WORDS];
+  static described_network described;
+  int failures = 0;
+  for (int i = 0; i < count; i++) {
+    random_state random = {seed * 100000 + (uint32_t)i};
+    describe_random(&random, &described);
+    const int32_t length = describe_words(&described, false, words);
+    running one, several;
+    if (begin(&one, words, length) || begin(&several, words, length)) abort();
+    fill(&one, &described, seed);
+    fill(&several, &described, seed);
+    failures += run(alone, &one) != DK_OK || run(shared, &several) != DK_OK || run(shared, &several) != DK_OK;
+    for (int32_t output = 0; output < one.outputs; output++)
+      if (memcmp(one.output[output], several.output[output], one.output_bytes[output]) != 0) {
+        printf("FAILED network %d (seed %u), output %d: another result on several threads\n", i, seed,
+               output);
+        failures++;
+      }
+    end(&one);
+    end(&several);
+  }
   return failures;
 }

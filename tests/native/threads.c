@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregation.h"
 #include "base/context.h"
+#include "check_network.h"
 #include "dynakernel.h"
 #include "network/layers/layers.h"
 #include "support.h"
@@ -39,7 +41,33 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* Outputs and gradients of a layer, and outputs of the block, one after the other. */
+/* Outputs of a call with planes apart and a step of each kind: in the kernels, in registers, after the
+ * output. y [N, O, Ho, Wo + 1 floats a plane]. */
+static void call(dk_context *context, dk_aggregation *aggregation, const layer *l, const float *x,
+                 const float *a, float *y) {
+  geometry shape;
+  const algorithm *chosen;
+  if (aggregation_prepare(aggregation, l->N, l->H, l->W, &shape, &chosen)) abort();
+  const int32_t plane = shape.Ho * shape.Wo + 1;
+  const epilogue steps = {
+      .count = 4,
+      .step = {{.op = DK_OP_BATCH_NORM, .scale = x, .shift = x},
+               {.op = DK_OP_ADD, .operand = x, .stride = {0, 0, 1}},
+               {.op = DK_OP_RELU},
+               {.op = DK_OP_MULTIPLY, .operand = x, .stride = {1, 1, 0}}},
+  };
+  const uint64_t bytes = batch_workspace(context, chosen, &shape);
+  convolution_call described =
+      contiguous_call(chosen, &shape, &aggregation->kernels, aggregation->bias, x, a, y, NULL);
+  described.workspace = aligned_alloc(64, (size_t)round_up(bytes, 64));
+  described.y_channel = (size_t)plane;
+  described.y_sample = (size_t)shape.O * plane;
+  described.steps = &steps;
+  convolve_batch(context, &described);
+  free(described.workspace);
+}
+
+/* Outputs and gradients of a layer, and outputs of the block and of a call, one after the other. */
 typedef struct answers {
   size_t count;
   float *values;
@@ -74,7 +102,8 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   float *x = malloc(sizeof(float) * inputs), *a = malloc(sizeof(float) * mixtures);
   random_fill(&random, x, inputs), random_fill(&random, a, mixtures);
 
-  answers all = {.count = 2 * outputs + inputs + 2 * mixtures + weights};
+  const size_t apart = outputs + (size_t)l->N * l->O;
+  answers all = {.count = 2 * outputs + inputs + 2 * mixtures + weights + apart};
   all.values = calloc(all.count, sizeof(float));
   float *y = all.values, *gx = y + outputs, *ga = gx + inputs, *gw = ga + mixtures;
   float *of_block = gw + weights, *steered_by = of_block + outputs;
@@ -83,6 +112,7 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
                               &(dk_aggregation_gradients){.weight = gw}) ||
       dk_block_forward(context, attention, aggregation, 0, x, l->N, l->H, l->W, steered_by, of_block))
     abort();
+  call(context, aggregation, l, x, a, steered_by + mixtures);
   dk_aggregation_destroy(aggregation), dk_attention_destroy(attention);
   free(x), free(a);
   return all;
@@ -321,6 +351,7 @@ int main(int argc, char **argv) {
     failures += check_layers(alone, shared, seed, compute_layers);
     failures += check_layers(alone, shared, seed, compute_products);
   }
+  failures += check_network_threads(alone, shared, seed, 150);
   dk_context_stop(shared);
   for (int32_t i = 1; i < THREADS; i++) pthread_join(threads[i], NULL);
   failures += check_paused_worker(alone, seed) + check_ended_worker(alone, seed);

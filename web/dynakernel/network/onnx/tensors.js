@@ -130,17 +130,29 @@ export function readTensor(tensor, what, pool) {
  * Releases the file: a tensor of many floats keeps its shape only, and reads as zeros from now on; all others keep a
  * copy. Shapes, indices and factors, which decide about the graph, have few elements.
  *
- * @param {Message} message a model, or any part of it
+ * @param {Message} graph
+ * @param {Pool} [pool] for the copies
  */
-export function dropWeights(message) {
-  const isTensor = 'rawData' in message;
-  if (isTensor && isFloat(DTYPES[message.dataType]) && sizeOf(message.dims) > FEW) {
-    Object.assign(message, { rawData: undefined, floatData: [], doubleData: [], int32Data: [], isDropped: true });
+export function dropWeights(graph, pool = new Pool()) {
+  for (const tensor of graph.initializers) dropNumbers(tensor, pool);
+  for (const { attributes } of graph.nodes) {
+    for (const attribute of attributes) {
+      if (attribute.tensor) dropNumbers(attribute.tensor, pool);
+      if (attribute.graph) dropWeights(attribute.graph, pool);
+    }
   }
-  for (const [name, field] of Object.entries(message)) {
-    if (field instanceof Uint8Array) message[name] = field.slice();
-    else if (typeof field === 'object' && !ArrayBuffer.isView(field)) dropWeights(field);
-  }
+}
+
+/**
+ * @param {Message} tensor
+ * @param {Pool} pool
+ */
+function dropNumbers(tensor, pool) {
+  if (isFloat(DTYPES[tensor.dataType]) && sizeOf(tensor.dims) > FEW) {
+    tensor.isDropped = true;
+    tensor.rawData = undefined;
+    tensor.floatData = tensor.doubleData = tensor.int32Data = [];
+  } else if (tensor.rawData) tensor.rawData = pool.copy(tensor.rawData);
 }
 
 /** Bytes of a chunk of a pool. */

@@ -146,20 +146,23 @@ export class GraphBuilder {
     const { inputs, outputs, nodes, keep, unused, attentions } = this;
     let count = 0;
     const numbered = new Set();
-    const number = (/** @type {Value | null} */ value) => {
-      if (!value || numbered.has(value)) return;
-      numbered.add(value);
-      value.id = count++;
+    const number = (/** @type {readonly (Value | null)[]} */ list) => {
+      for (let i = 0; i < list.length; i++) {
+        const value = list[i];
+        if (!value || numbered.has(value)) continue;
+        numbered.add(value);
+        value.id = count++;
+      }
     };
-    inputs.forEach(number);
+    number(inputs);
     /** @type {Map<string, number>} */
     const taken = new Map();
     for (const node of nodes) {
-      node.inputs.forEach(number);
-      node.outputs.forEach(number);
+      number(node.inputs);
+      number(node.outputs);
       node.name = uniqueName(node.name, taken);
     }
-    unused.forEach(number);
+    number(unused);
     return { inputs, outputs, nodes, keep, unused, attentions };
   }
 

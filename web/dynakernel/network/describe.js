@@ -82,15 +82,18 @@ export function describe({ inputs, outputs, nodes, unused = [] }, kept) {
   // values, by id; an id in several places is one value
   /** @type {Value[]} */
   const values = [];
-  const note = (/** @type {Value | null} */ value) => {
-    if (value) values[value.id] = value;
+  const note = (/** @type {readonly (Value | null)[]} */ list) => {
+    for (let i = 0; i < list.length; i++) {
+      const value = list[i];
+      if (value) values[value.id] = value;
+    }
   };
-  inputs.forEach(note);
+  note(inputs);
   for (const node of nodes) {
-    node.inputs.forEach(note);
-    node.outputs.forEach(note);
+    note(node.inputs);
+    note(node.outputs);
   }
-  unused.forEach(note);
+  note(unused);
   const constants = values.filter((value) => value.constant);
 
   const words = [DESCRIPTION, values.length, constants.length, inputs.length, outputs.length, kept.length, nodes.length];

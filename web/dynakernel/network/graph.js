@@ -83,7 +83,9 @@ export class GraphBuilder {
    * @returns {Value}
    */
   constant(data, shape, name, state = {}) {
-    return { ...this.value(name, shape), constant: data, ...state };
+    const value = this.value(name, shape);
+    value.constant = data;
+    return Object.assign(value, state);
   }
 
   /**
@@ -112,14 +114,22 @@ export class GraphBuilder {
    * @returns {Node}
    */
   make(op, name, inputs, attributes = {}) {
-    const shapes = inferShapes(op, inputs.map((value) => value && value.shape), attributes);
-    const outputs = shapes.map((shape, i) => this.value(i === 0 ? name : `${name}:${i}`, shape));
+    /** @type {(readonly number[] | null)[]} */
+    const shapes = [];
+    for (let i = 0; i < inputs.length; i++) shapes.push(inputs[i]?.shape ?? null);
+    const inferred = inferShapes(op, shapes, attributes);
+    /** @type {Value[]} */
+    const outputs = [];
+    for (let i = 0; i < inferred.length; i++) {
+      outputs.push(this.value(i === 0 ? name : `${name}:${i}`, inferred[i]));
+    }
     return { op, name, inputs, outputs, attributes };
   }
 
   /** Gives each output a value of its own that a node makes. */
   separateOutputs() {
-    const made = new Set(this.nodes.flatMap((node) => node.outputs));
+    const made = new Set();
+    for (const { outputs } of this.nodes) for (const value of outputs) made.add(value);
     for (const output of this.outputs) {
       const { value } = output;
       if (made.delete(value)) continue;
@@ -136,20 +146,23 @@ export class GraphBuilder {
     const { inputs, outputs, nodes, keep, unused, attentions } = this;
     let count = 0;
     const numbered = new Set();
-    const number = (/** @type {Value | null} */ value) => {
-      if (!value || numbered.has(value)) return;
-      numbered.add(value);
-      value.id = count++;
+    const number = (/** @type {readonly (Value | null)[]} */ list) => {
+      for (let i = 0; i < list.length; i++) {
+        const value = list[i];
+        if (!value || numbered.has(value)) continue;
+        numbered.add(value);
+        value.id = count++;
+      }
     };
-    inputs.forEach(number);
+    number(inputs);
     /** @type {Map<string, number>} */
     const taken = new Map();
     for (const node of nodes) {
-      node.inputs.forEach(number);
-      node.outputs.forEach(number);
+      number(node.inputs);
+      number(node.outputs);
       node.name = uniqueName(node.name, taken);
     }
-    unused.forEach(number);
+    number(unused);
     return { inputs, outputs, nodes, keep, unused, attentions };
   }
 
@@ -160,7 +173,7 @@ export class GraphBuilder {
    */
   value(name, shape) {
     checkShape(shape, name);
-    return { id: this.values++, shape: [...shape], name, constant: null };
+    return { id: this.values++, shape: shape.slice(), name, constant: null };
   }
 }
 
@@ -188,7 +201,8 @@ export function checkShape(shape, name) {
     throw new DynakernelError('ERR_SHAPE',
       `${name} has ${shape.length} dimensions; a tensor of a network has at most ${MAX_RANK}`);
   }
-  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 1)) {
+  for (let i = 0; i < shape.length; i++) {
+    if (Number.isSafeInteger(shape[i]) && shape[i] >= 1) continue;
     throw new DynakernelError('ERR_SHAPE',
       `${name} would have the shape ${shapeText(shape)}; every length must be at least 1`);
   }

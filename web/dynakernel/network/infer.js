@@ -3,7 +3,7 @@
  * N batch, C channels, O output channels, G groups, K kernels, R kernel size.
  */
 import { DynakernelError } from '../errors.js';
-import { shapeText, sizeOf } from '../shape.js';
+import { sameShape, shapeText, sizeOf } from '../shape.js';
 
 /** @typedef {readonly number[]} Shape */
 /** @typedef {{ [name: string]: any }} Attributes */
@@ -20,8 +20,9 @@ const refusal = (message) => new DynakernelError('ERR_SHAPE', message);
  * @throws {DynakernelError} ERR_SHAPE if the inputs do not fit together
  */
 export function inferShapes(op, inputs, attributes) {
-  if (!Object.hasOwn(RULES, op)) throw new DynakernelError('ERR_CONFIG', `a network has no op ${op}`);
-  return RULES[op](inputs, attributes, op);
+  const rule = BY_NAME.get(op);
+  if (!rule) throw new DynakernelError('ERR_CONFIG', `a network has no op ${op}`);
+  return rule(inputs, attributes, op);
 }
 
 /**
@@ -32,12 +33,14 @@ export function inferShapes(op, inputs, attributes) {
  * @param {string} op for the message
  */
 export function broadcast(a, b, op) {
+  if (sameShape(a, b)) return a.slice();
   const rank = Math.max(a.length, b.length);
   /** @type {number[]} */
   const shape = [];
   for (let i = 0; i < rank; i++) {
-    const left = a[i - rank + a.length] ?? 1;
-    const right = b[i - rank + b.length] ?? 1;
+    const [p, q] = [i - rank + a.length, i - rank + b.length];
+    const left = p < 0 ? 1 : a[p];
+    const right = q < 0 ? 1 : b[q];
     if (left !== right && left !== 1 && right !== 1) {
       throw refusal(`${op}: the shapes ${shapeText(a)} and ${shapeText(b)} cannot be broadcast together`);
     }
@@ -63,7 +66,7 @@ function checkRank(shape, rank, what) {
  * @param {string} what
  */
 function checkSame(shape, expected, what) {
-  if (!shape || (shape.length === expected.length && shape.every((length, i) => length === expected[i]))) return;
+  if (!shape || sameShape(shape, expected)) return;
   throw refusal(`${what} must have the shape ${shapeText(expected)}; got ${shapeText(shape)}`);
 }
 
@@ -105,15 +108,20 @@ export function pooledLength(length, reach, stride, [before, after], isCeil) {
 }
 
 /**
- * [Ho, Wo] of a convolution.
+ * [N, O, Ho, Wo] of a convolution.
  *
  * @param {Shape} x [N, C, H, W]
- * @param {Shape} kernel [h, w]
+ * @param {number} O
+ * @param {number} Rh
+ * @param {number} Rw
  * @param {Attributes} attributes
  * @param {string} op
  */
-const convolved = (x, kernel, { stride, padding, dilation }, op) => [0, 1].map((i) =>
-  positions(x[2 + i], kernel[i], stride[i], padding[i] + padding[2 + i], dilation[i], op));
+const convolved = (x, O, Rh, Rw, { stride, padding, dilation }, op) => [
+  x[0], O,
+  positions(x[2], Rh, stride[0], padding[0] + padding[2], dilation[0], op),
+  positions(x[3], Rw, stride[1], padding[1] + padding[3], dilation[1], op),
+];
 
 /**
  * x [N,C,H,W], weight [O,C/G,Rh,Rw] or one a sample [N,O,C/G,Rh,Rw], bias [O]?
@@ -123,13 +131,14 @@ const convolved = (x, kernel, { stride, padding, dilation }, op) => [0, 1].map((
 function conv2d([x, weight, bias], attributes, op) {
   checkRank(x, 4, `${op}: the input`);
   const perSample = weight.length === 5;
-  const [O, depth, ...kernel] = perSample ? weight.slice(1) : weight;
+  const first = perSample ? 1 : 0;
+  const O = weight[first];
   const { groups } = attributes;
   if (perSample) checkSame([weight[0]], [x[0]], `${op}: the batch of the kernels`);
   else checkRank(weight, 4, `${op}: the weight`);
-  checkGroups(x, O, depth, groups, op);
-  checkSame(bias, [O], `${op}: the bias`);
-  return [[x[0], O, ...convolved(x, kernel, attributes, op)]];
+  checkGroups(x, O, weight[first + 1], groups, op);
+  if (bias) checkSame(bias, [O], `${op}: the bias`);
+  return [convolved(x, O, weight[first + 2], weight[first + 3], attributes, op)];
 }
 
 /**
@@ -140,12 +149,12 @@ function conv2d([x, weight, bias], attributes, op) {
 function dynamicConv2d([x, attention, weight, bias], attributes, op) {
   checkRank(x, 4, `${op}: the input`);
   checkRank(weight, 5, `${op}: the weight`);
-  const [K, O, depth, ...kernel] = weight;
+  const [K, O, depth, Rh, Rw] = weight;
   const N = x[0];
   checkGroups(x, O, depth, attributes.groups, op);
   checkSame(attention, [N, K], `${op}: the attention`);
   checkSame(bias, [K, O], `${op}: the bias`);
-  return [[N, O, ...convolved(x, kernel, attributes, op)]];
+  return [convolved(x, O, Rh, Rw, attributes, op)];
 }
 
 /**
@@ -404,6 +413,9 @@ const RULES = {
   lrn: same, // size, alpha, beta, bias
   expand,
 };
+
+/** A map holds nothing but the rules. */
+const BY_NAME = new Map(Object.entries(RULES));
 
 /** The names of the ops. */
 export const OPS = Object.keys(RULES);

@@ -56,11 +56,34 @@ import { describe } from './describe.js';
  */
 export function planGraph(graph) {
   // the library keeps values that a node makes
-  const mixed = graph.nodes.filter(({ op }) => op === 'dynamicConv2d')
-    .map(({ name, inputs }) => ({ name, value: /** @type {Value} */ (inputs[1]) }));
+  /** @type {NamedValue[]} */
+  const mixed = [];
+  /** @type {Set<Value>} */
+  const made = new Set();
+  /** @type {NodeSummary[]} */
+  const nodes = [];
+  /** @type {number[][]} */
+  const shapes = [];
+  for (const { name, op, inputs, outputs } of graph.nodes) {
+    if (op === 'dynamicConv2d') mixed.push({ name, value: /** @type {Value} */ (inputs[1]) });
+    /** @type {NodeSummary} */
+    const summary = { name, op, inputs: [], outputs: [] };
+    // inputs as well: the library may copy an input or a constant
+    for (let i = 0; i < inputs.length; i++) {
+      const value = inputs[i];
+      summary.inputs.push(value?.id);
+      if (value) shapes[value.id] = value.shape;
+    }
+    for (let i = 0; i < outputs.length; i++) {
+      const value = outputs[i];
+      summary.outputs.push(value.id);
+      shapes[value.id] = value.shape;
+      made.add(value);
+    }
+    nodes.push(summary);
+  }
   const attentions = [...mixed, ...graph.attentions ?? []];
   const readable = [...graph.keep, ...attentions];
-  const made = new Set(graph.nodes.flatMap((node) => node.outputs));
   const keptValues = [...new Set(readable.map(({ value }) => value))].filter((value) => made.has(value));
   const description = describe(graph, keptValues);
   const sourceOf = (/** @type {Value} */ value) => (value.constant ? { constant: description.constants.indexOf(value) }
@@ -69,13 +92,6 @@ export function planGraph(graph) {
   const byName = (list) => new Map(list.map(({ name, value }) =>
     [name, { name, shape: value.shape, source: sourceOf(value) }]));
 
-  /** @type {number[][]} */
-  const shapes = [];
-  const nodes = graph.nodes.map(({ name, op, inputs, outputs }) => {
-    // inputs as well: the library may copy an input or a constant
-    for (const value of [...inputs, ...outputs]) if (value) shapes[value.id] = value.shape;
-    return { name, op, inputs: inputs.map((value) => value?.id), outputs: outputs.map(({ id }) => id) };
-  });
   return {
     ...description, kept: byName(graph.keep), attention: byName(attentions), nodes, shapes,
     inputs: graph.inputs.map(({ name, shape }) => ({ name, shape })),

@@ -1,5 +1,5 @@
 /** Recognises activations that exporters write as several operators. */
-import { sameShape } from './rewriter.js';
+import { sameShape } from '../../shape.js';
 
 /** @typedef {import('../graph.js').Node} Node */
 /** @typedef {import('../graph.js').Value} Value */

@@ -37,7 +37,10 @@ export function findNeeded(nodes, outputs, needed) {
     if (!node || node.isNeeded) continue;
     node.isNeeded = true;
     for (let i = 0; i < node.inputs.length; i++) open.push(node.inputs[i]);
-    node.attributes.forEach(({ graph }) => graph && addNames(graph, open));
+    for (let i = 0; i < node.attributes.length; i++) {
+      const { graph } = node.attributes[i];
+      if (graph) addNames(graph, open);
+    }
   }
   return makers;
 }

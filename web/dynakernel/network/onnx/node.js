@@ -14,6 +14,9 @@ const TYPES = /** @type {const} */ ([
 /** The most numbers in an attribute. */
 const LONGEST_LIST = 1_000_000;
 
+/** The most attributes of a node. */
+const MOST_ATTRIBUTES = 100;
+
 export class OnnxNode {
   /**
    * @param {Message} message
@@ -34,11 +37,18 @@ export class OnnxNode {
     this.isNeeded = false;
     /** @type {readonly Message[]} */
     this.attributes = message.attributes;
-    if (this.attributes.length < 2) return;
-    const names = new Set();
-    for (const { name = '' } of this.attributes) {
-      if (names.has(name)) throw this.error(`has the attribute ${nameText(name)} twice`);
-      names.add(name);
+    if (this.attributes.length > 1) this.checkNames();
+  }
+
+  /** Refuses two attributes with one name. */
+  checkNames() {
+    const { attributes } = this;
+    if (attributes.length > MOST_ATTRIBUTES) throw this.error(`has ${attributes.length} attributes; at most ${MOST_ATTRIBUTES} are read`);
+    for (let i = 1; i < attributes.length; i++) {
+      const name = attributes[i].name ?? '';
+      for (let j = 0; j < i; j++) {
+        if ((attributes[j].name ?? '') === name) throw this.error(`has the attribute ${nameText(name)} twice`);
+      }
     }
   }
 
@@ -47,7 +57,10 @@ export class OnnxNode {
    * @returns {Message | undefined}
    */
   attribute(name) {
-    return this.attributes.find((attribute) => (attribute.name ?? '') === name);
+    // a loop: nodes are asked for attributes some thirty thousand times, and a closure each time takes long
+    const { attributes } = this;
+    for (let i = 0; i < attributes.length; i++) if ((attributes[i].name ?? '') === name) return attributes[i];
+    return undefined;
   }
 
   /** The operator as messages name it. */
@@ -148,7 +161,7 @@ export class OnnxNode {
     if (list.length > LONGEST_LIST) {
       throw this.error(`has ${list.length} numbers in the attribute ${name}; at most ${LONGEST_LIST} are read`);
     }
-    return Array.from(list);
+    return Array.isArray(list) ? list.slice() : Array.from(list);
   }
 
   /**
@@ -162,16 +175,15 @@ export class OnnxNode {
       if (fallback === undefined) throw this.error(`must have the attribute ${name}`);
       return fallback;
     }
-    const [typeName, field] = TYPES[type];
-    const value = attribute[field];
+    const value = attribute[TYPES[type][1]];
     if (attribute.reference) throw this.error(`has the attribute ${name} of a function around it, but there is none`);
     // old files give no type; protobuf leaves out what is 0 or empty
     if (attribute.type !== undefined && attribute.type !== type) {
       const got = TYPES[attribute.type]?.[0] ?? given(attribute.type);
-      throw this.error(`must have an attribute ${name} of type ${typeName}; got ${got}`);
+      throw this.error(`must have an attribute ${name} of type ${TYPES[type][0]}; got ${got}`);
     }
     if (value !== undefined && (attribute.type === type || !isEmpty(value))) return value;
-    if (attribute.type !== type) throw this.error(`must have an attribute ${name} of type ${typeName}`);
+    if (attribute.type !== type) throw this.error(`must have an attribute ${name} of type ${TYPES[type][0]}`);
     if (type === 4 || type === 5) throw this.error(`has nothing in the attribute ${name}`);
     return type === 3 ? '' : 0;
   }

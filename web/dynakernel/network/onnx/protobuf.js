@@ -3,9 +3,9 @@ import { DynakernelError } from '../../errors.js';
 
 /**
  * A field: its name, what it holds, and whether it may come several times. A function gives the schema
- * of a message, so that schemas may refer to each other.
+ * of a message, so that schemas may refer to each other. Of a mark it only matters that it is there: true.
  *
- * @typedef {'int' | 'uint' | 'float' | 'double' | 'text' | 'bytes' | (() => Schema)} Kind
+ * @typedef {'int' | 'uint' | 'float' | 'double' | 'text' | 'bytes' | 'mark' | (() => Schema)} Kind
  * @typedef {readonly [name: string, kind: Kind, repeated?: 'repeated']} Field
  * @typedef {{ readonly [field: number]: Field }} Schema
  */
@@ -26,7 +26,8 @@ const MOST_MESSAGES = 1_000_000;
 const WIRE_TYPES = ['a varint', '64 bits', 'a length', 'the start of a group', 'the end of a group', '32 bits'];
 
 /** The wire type of each kind of number; everything else has a length. */
-const WIRE_TYPE_OF = { int: 0, uint: 0, double: 1, float: 5 };
+const WIRE_TYPE_OF = /** @type {{ readonly [kind: string]: number }} */ ({ int: 0, uint: 0, double: 1, float: 5 });
+const LENGTH = 2;
 
 const decoder = new TextDecoder();
 
@@ -34,8 +35,11 @@ const decoder = new TextDecoder();
  * typed arrays take long. */
 const SHORT = 64;
 
-/** Room for the characters of a text, by its length. */
-const CHARACTERS = Array.from({ length: SHORT + 1 }, (_, length) => new Uint8Array(length));
+/** Room for the characters of a text, by its length: fromCharCode.apply takes plain arrays faster than typed ones. */
+const CHARACTERS = Array.from({ length: SHORT + 1 }, (_, length) => new Array(length).fill(0));
+
+/** How many texts are remembered: a power of two. */
+const RECENT = 256;
 
 /** @type {readonly any[]} */
 const NOTHING = Object.freeze([]);
@@ -54,24 +58,50 @@ export const wireError = (message) => new DynakernelError('ERR_ONNX', `the file 
 export function decodeMessage(bytes, schema) {
   // a plain view: the slices of a Node Buffer would be views too
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return new Decoder(plain).message(0, plain.length, schema, 0);
+  return new Decoder(plain).message(0, plain.length, layoutOf(schema), 0);
 }
 
-/** @type {Map<Schema, Message>} */
-const EMPTY = new Map();
+/**
+ * A field as the decoder reads it. The layout of a message is made when the first is read.
+ *
+ * @typedef {object} FieldLayout
+ * @property {string} name
+ * @property {Kind} kind
+ * @property {number} wireType
+ * @property {boolean} isNumber
+ * @property {boolean} isRepeated
+ * @property {Layout | null} layout
+ */
 
 /**
- * A message without fields. It is the prototype of all messages, so that each holds only what the file gives it.
+ * A schema as the decoder reads it. `empty` is a message without fields: the prototype of all messages, so that each
+ * holds only what the file gives it.
  *
- * @param {Schema} schema
+ * @typedef {{ fields: (FieldLayout | null)[], empty: Message }} Layout
  */
-function emptyMessage(schema) {
-  const known = EMPTY.get(schema);
+
+/** @type {Map<Schema, Layout>} */
+const LAYOUTS = new Map();
+
+/**
+ * @param {Schema} schema
+ * @returns {Layout}
+ */
+function layoutOf(schema) {
+  const known = LAYOUTS.get(schema);
   if (known) return known;
-  const message = Object.fromEntries(Object.values(schema).map(([name, , repeated]) =>
-    [name, repeated ? NOTHING : undefined]));
-  EMPTY.set(schema, message);
-  return message;
+  /** @type {Layout} */
+  const layout = { fields: [], empty: {} };
+  for (const [number, [name, kind, repeated]] of Object.entries(schema)) {
+    // no holes, which are slow to read
+    while (layout.fields.length < Number(number)) layout.fields.push(null);
+    const isNumber = typeof kind === 'string' && Object.hasOwn(WIRE_TYPE_OF, kind);
+    const wireType = isNumber ? WIRE_TYPE_OF[kind] : LENGTH;
+    layout.fields[Number(number)] = { name, kind, wireType, isNumber, isRepeated: Boolean(repeated), layout: null };
+    layout.empty[name] = repeated ? NOTHING : undefined;
+  }
+  LAYOUTS.set(schema, layout);
+  return layout;
 }
 
 /**
@@ -91,29 +121,33 @@ class Decoder {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = 0;
     this.messages = 0;
+    /** Texts that were read last, and where: files repeat the names of operators, attributes and tensors. */
+    this.recent = new Array(RECENT).fill('');
+    this.places = new Int32Array(RECENT);
+    this.lengths = new Int32Array(RECENT).fill(-1);
   }
 
   /**
    * @param {number} start
    * @param {number} end
-   * @param {Schema} schema
+   * @param {Layout} layout
    * @param {number} depth
    * @returns {Message}
    */
-  message(start, end, schema, depth) {
+  message(start, end, layout, depth) {
     if (depth > DEEPEST) throw wireError(`messages are nested more than ${DEEPEST} deep`);
     if (++this.messages > MOST_MESSAGES) throw wireError(`it has more than ${MOST_MESSAGES} messages`);
     /** @type {Message} */
-    const message = Object.create(emptyMessage(schema));
+    const message = Object.create(layout.empty);
 
     this.position = start;
     while (this.position < end) {
       const at = this.position;
       const key = this.varint(end, false);
-      const number = Math.floor(key / 8);
-      const wireType = key % 8;
-      if (number < 1 || number > 0x1fffffff) throw wireError(`field number ${number} at byte ${at}`);
-      const field = schema[number];
+      if (key < 8 || key > 0xffffffff) throw wireError(`field number ${Math.floor(key / 8)} at byte ${at}`);
+      const number = key >>> 3;
+      const field = number < layout.fields.length ? layout.fields[number] : null;
+      const wireType = key & 7;
       if (field) this.field(message, field, wireType, end, depth);
       else this.skip(wireType, end);
     }
@@ -122,52 +156,82 @@ class Decoder {
 
   /**
    * @param {Message} message
-   * @param {Field} field
+   * @param {FieldLayout} field
    * @param {number} wireType
    * @param {number} end of the message
    * @param {number} depth
    */
   field(message, field, wireType, end, depth) {
-    const at = this.position;
-    const name = field[0];
-    const kind = field[1];
-    const repeated = field[2];
-    const isNumber = typeof kind === 'string' && kind in WIRE_TYPE_OF;
-    const expected = isNumber ? WIRE_TYPE_OF[/** @type {keyof typeof WIRE_TYPE_OF} */ (kind)] : 2;
-    const isPacked = isNumber && repeated && wireType === 2;
-    if (wireType !== expected && !isPacked) {
-      throw wireError(`the field ${name} at byte ${at} has ${WIRE_TYPES[wireType] ?? `wire type ${wireType}`}; ` +
-        `${WIRE_TYPES[expected]} is expected`);
-    }
-    if (isPacked) {
-      const numbers = this.packed(kind, this.length(end));
+    const name = field.name;
+    let value;
+    if (wireType !== field.wireType) {
+      const isPacked = field.isNumber && field.isRepeated && wireType === LENGTH;
+      if (!isPacked) throw this.mismatch(field, wireType);
+      const numbers = this.packed(field.kind, this.length(end));
       if (message[name] === NOTHING) message[name] = numbers;
       else for (let i = 0; i < numbers.length; i++) append(message, name, numbers[i]);
       return;
     }
-    const value = isNumber ? this.number(kind, end) : this.delimited(kind, this.length(end), depth);
-    if (repeated) append(message, name, value);
+    if (field.isNumber) {
+      value = this.number(field.kind, end);
+    } else {
+      const last = this.length(end);
+      value = this.delimited(field, last, depth);
+      this.position = last;
+    }
+    if (field.isRepeated) append(message, name, value);
     else message[name] = value;
   }
 
   /**
-   * @param {Kind} kind
+   * @param {FieldLayout} field
+   * @param {number} wireType
+   */
+  mismatch({ name, wireType: expected }, wireType) {
+    return wireError(`the field ${name} at byte ${this.position} has ` +
+      `${WIRE_TYPES[wireType] ?? `wire type ${wireType}`}; ${WIRE_TYPES[expected]} is expected`);
+  }
+
+  /**
+   * @param {FieldLayout} field
    * @param {number} end of the field
    * @param {number} depth
    */
-  delimited(kind, end, depth) {
+  delimited(field, end, depth) {
+    const { kind } = field;
     const start = this.position;
-    const value = typeof kind === 'function' ? this.message(start, end, kind(), depth + 1)
-      : kind === 'text' ? this.text(start, end) : this.bytes.subarray(start, end);
-    this.position = end;
-    return value;
+    if (kind === 'text') return this.text(start, end);
+    if (kind === 'bytes') return this.bytes.subarray(start, end);
+    if (typeof kind === 'string') return true;
+    field.layout ??= layoutOf(kind());
+    return this.message(start, end, field.layout, depth + 1);
+  }
+
+  /**
+   * A text: the string of an equal one that was read before, if it is remembered.
+   *
+   * @param {number} start
+   * @param {number} end
+   */
+  text(start, end) {
+    const { bytes } = this;
+    const length = end - start;
+    if (length === 0) return '';
+    const slot = (31 * length + 5 * bytes[end - 1] + bytes[start]) % RECENT;
+    if (this.lengths[slot] === length && areEqual(bytes, this.places[slot], start, length)) return this.recent[slot];
+    const text = this.decode(start, end);
+    this.recent[slot] = text;
+    this.places[slot] = start;
+    this.lengths[slot] = length;
+    return text;
   }
 
   /**
    * @param {number} start
    * @param {number} end
+   * @returns {string}
    */
-  text(start, end) {
+  decode(start, end) {
     const length = end - start;
     let isPlain = length <= SHORT;
     for (let i = 0; isPlain && i < length; i++) {
@@ -175,7 +239,7 @@ class Decoder {
       CHARACTERS[length][i] = byte;
       isPlain = byte < 128;
     }
-    return isPlain ? String.fromCharCode.apply(null, /** @type {any} */ (CHARACTERS[length]))
+    return isPlain ? String.fromCharCode.apply(null, CHARACTERS[length])
       : decoder.decode(this.bytes.subarray(start, end));
   }
 
@@ -228,6 +292,11 @@ class Decoder {
     if (value < 128 && at < end) {
       this.position++;
       return value;
+    }
+    // most others are two
+    if (at + 1 < end && this.bytes[at + 1] < 128) {
+      this.position += 2;
+      return value - 128 + 128 * this.bytes[at + 1];
     }
     value = 0;
     for (let i = 0; i < 10; i++) {
@@ -290,6 +359,21 @@ class Decoder {
     this.position = at + bytes;
     return at;
   }
+}
+
+/**
+ * Whether bytes repeat themselves.
+ *
+ * @param {Uint8Array} bytes
+ * @param {number} a where both begin
+ * @param {number} b
+ * @param {number} length
+ */
+function areEqual(bytes, a, b, length) {
+  // from the end: the beginnings of names are alike
+  let i = length - 1;
+  while (i >= 0 && bytes[a + i] === bytes[b + i]) i--;
+  return i < 0;
 }
 
 /**

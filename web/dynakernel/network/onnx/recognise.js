@@ -22,6 +22,7 @@ export function recognise(builder) {
   rewriter.pass(recogniseDynamic);
   rewriter.pass(simplify);
   const attentions = attentionsOf(builder.nodes, rewriter);
+  rewriter.countUses();
   rewriter.pass((node, r) =>
     recogniseLinear(node, r) ?? recogniseAttention(node, attentions, r) ?? recogniseActivation(node, r));
   rewriter.pass(simplify);

@@ -1,4 +1,5 @@
 /** Rewrites a graph, node by node, from patterns that end in the node. */
+import { sameShape } from '../../shape.js';
 
 /** @typedef {import('../graph.js').GraphBuilder} GraphBuilder */
 /** @typedef {import('../graph.js').Node} Node */
@@ -20,7 +21,8 @@ export class Rewriter {
   }
 
   /**
-   * Offers each node to a rule, whose nodes and values take the node's place.
+   * Offers each node to a rule, whose nodes and values take the node's place. A rule that asks isUsedOnce() needs
+   * countUses() before.
    *
    * @param {(node: Node, rewriter: Rewriter) => Value | Value[] | null} rule gives the values that replace the node's
    *   outputs; null if the node stays
@@ -29,7 +31,6 @@ export class Rewriter {
     const { builder } = this;
     this.makers = new Array(builder.values);
     this.replaced = new Array(builder.values);
-    this.countUses();
     let isChanged = false;
     const nodes = builder.nodes;
     builder.nodes = [];
@@ -39,7 +40,7 @@ export class Rewriter {
       const { inputs, outputs } = node;
       for (let i = 0; i < inputs.length; i++) {
         const value = inputs[i];
-        if (value) inputs[i] = this.resolve(value);
+        if (value && this.replaced[value.id]) inputs[i] = this.resolve(value);
       }
       if (this.fresh.length > 0) this.fresh = [];
       const made = rule(node, this);
@@ -132,6 +133,7 @@ export class Rewriter {
     return current;
   }
 
+  /** Counts before a pass how often its rule will find each value used. */
   countUses() {
     const uses = new Array(this.builder.values).fill(0);
     const { nodes } = this.builder;
@@ -159,16 +161,20 @@ export class Rewriter {
     const { builder } = this;
     const needed = new Uint8Array(builder.values);
     for (const { value } of [...builder.outputs, ...builder.keep]) needed[value.id] = 1;
-    builder.nodes = builder.nodes.reverse().filter((node) => {
-      if (!node.outputs.some((value) => needed[value.id])) return false;
-      node.inputs.forEach((value) => value && (needed[value.id] = 1));
-      return true;
-    }).reverse();
+    // from the end: what a node needs comes before it
+    const nodes = builder.nodes;
+    const kept = [];
+    for (let n = nodes.length - 1; n >= 0; n--) {
+      const { inputs, outputs } = nodes[n];
+      let output = 0;
+      while (output < outputs.length && !needed[outputs[output].id]) output++;
+      if (output === outputs.length) continue;
+      for (let i = 0; i < inputs.length; i++) {
+        const value = inputs[i];
+        if (value) needed[value.id] = 1;
+      }
+      kept.push(nodes[n]);
+    }
+    builder.nodes = kept.reverse();
   }
 }
-
-/**
- * @param {readonly number[]} a
- * @param {readonly number[]} b
- */
-export const sameShape = (a, b) => a.length === b.length && a.every((length, i) => length === b[i]);

@@ -7,9 +7,9 @@ const STRING_PAIR = { 1: ['key', 'text'], 2: ['value', 'text'] };
 
 /** @type {Schema} */
 export const TENSOR = {
-  1: ['dims', 'int', 'repeated'], 2: ['dataType', 'int'], 3: ['segment', 'bytes'],
+  1: ['dims', 'int', 'repeated'], 2: ['dataType', 'int'], 3: ['segment', 'mark'],
     4: ['floatData', 'float', 'repeated'],
-  5: ['int32Data', 'int', 'repeated'], 6: ['stringData', 'bytes', 'repeated'], 7: ['int64Data', 'int', 'repeated'],
+  5: ['int32Data', 'int', 'repeated'], 6: ['stringData', 'mark', 'repeated'], 7: ['int64Data', 'int', 'repeated'],
   8: ['name', 'text'], 9: ['rawData', 'bytes'], 10: ['doubleData', 'double', 'repeated'],
   11: ['uint64Data', 'uint', 'repeated'], 13: ['externalData', () => STRING_PAIR, 'repeated'],
     14: ['dataLocation', 'int'],
@@ -29,8 +29,8 @@ const TENSOR_TYPE = { 1: ['elementType', 'int'], 2: ['shape', () => SHAPE] };
 
 /** @type {Schema} */
 const TYPE = {
-  1: ['tensor', () => TENSOR_TYPE], 4: ['sequence', 'bytes'], 5: ['map', 'bytes'], 8: ['sparse', 'bytes'],
-    9: ['optional', 'bytes'],
+  1: ['tensor', () => TENSOR_TYPE], 4: ['sequence', 'mark'], 5: ['map', 'mark'], 8: ['sparse', 'mark'],
+    9: ['optional', 'mark'],
 };
 
 /** @type {Schema} */
@@ -41,9 +41,9 @@ const ATTRIBUTE = {
   1: ['name', 'text'], 2: ['float', 'float'], 3: ['int', 'int'], 4: ['string', 'text'], 5: ['tensor', () => TENSOR],
   6: ['graph', () => GRAPH], 7: ['floats', 'float', 'repeated'], 8: ['ints', 'int', 'repeated'],
     9: ['strings', 'text', 'repeated'],
-  10: ['tensors', 'bytes', 'repeated'], 11: ['graphs', 'bytes', 'repeated'], 20: ['type', 'int'],
+  10: ['tensors', 'mark', 'repeated'], 11: ['graphs', 'mark', 'repeated'], 20: ['type', 'int'],
     21: ['reference', 'text'],
-  22: ['sparse', 'bytes'],
+  22: ['sparse', 'mark'],
 };
 
 /** @type {Schema} */

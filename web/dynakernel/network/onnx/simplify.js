@@ -1,6 +1,5 @@
 /** Removes nodes that only move numbers where one node, or none, does. */
-import { sizeOf } from '../../shape.js';
-import { sameShape } from './rewriter.js';
+import { sameShape, sizeOf } from '../../shape.js';
 
 /** @typedef {import('../graph.js').Node} Node */
 /** @typedef {import('../graph.js').Value} Value */

@@ -81,6 +81,20 @@ export const numbersFor =
   (dtype, length) => (isFloat(dtype) && dtype !== 'double' ? new Float32Array(length) : new Float64Array(length));
 
 /**
+ * Numbers as a type holds them: the array itself if it can be.
+ *
+ * @param {Dtype} dtype
+ * @param {ArrayLike<number>} data
+ * @returns {Numbers}
+ */
+export function asNumbers(dtype, data) {
+  if (data instanceof (isFloat(dtype) && dtype !== 'double' ? Float32Array : Float64Array)) return data;
+  const numbers = numbersFor(dtype, data.length);
+  numbers.set(data);
+  return numbers;
+}
+
+/**
  * Reads a tensor. Its numbers are a view on the file if they are aligned float32.
  *
  * @param {Message} tensor
@@ -101,10 +115,8 @@ export function readTensor(tensor, what, pool) {
   const dtype = dtypeOf(tensor.dataType, name);
   const shape = Array.from(/** @type {number[]} */ (tensor.dims));
   if (shape.length > MAX_RANK) throw refuse(`has ${shape.length} dimensions; at most ${MAX_RANK} are read`);
-  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
-    throw refuse(`has the impossible shape ${shapeText(shape)}`);
-  }
-  const [Type, field] = STORAGE[dtype];
+  if (!areLengths(shape)) throw refuse(`has the impossible shape ${shapeText(shape)}`);
+  const Type = STORAGE[dtype][0];
   const size = sizeOf(shape);
   if (tensor.isDropped) return { dtype, shape, data: numbersFor(dtype, size) };
 
@@ -119,28 +131,46 @@ export function readTensor(tensor, what, pool) {
       : toNumbers(dtype, viewOn(bytes, Type, pool));
     return { dtype, shape, data };
   }
-  const list = tensor[field];
+  const list = tensor[STORAGE[dtype][1]];
   if (list.length !== size) {
     throw refuse(`with the shape ${shapeText(shape)} needs ${size} numbers; it has ${list.length}`);
   }
   return { dtype, shape, data: toNumbers(dtype, list) };
 }
 
+/** @param {readonly number[]} shape */
+export function areLengths(shape) {
+  for (let i = 0; i < shape.length; i++) if (!Number.isSafeInteger(shape[i]) || shape[i] < 0) return false;
+  return true;
+}
+
 /**
  * Releases the file: a tensor of many floats keeps its shape only, and reads as zeros from now on; all others keep a
  * copy. Shapes, indices and factors, which decide about the graph, have few elements.
  *
- * @param {Message} message a model, or any part of it
+ * @param {Message} graph
+ * @param {Pool} [pool] for the copies
  */
-export function dropWeights(message) {
-  const isTensor = 'rawData' in message;
-  if (isTensor && isFloat(DTYPES[message.dataType]) && sizeOf(message.dims) > FEW) {
-    Object.assign(message, { rawData: undefined, floatData: [], doubleData: [], int32Data: [], isDropped: true });
+export function dropWeights(graph, pool = new Pool()) {
+  for (const tensor of graph.initializers) dropNumbers(tensor, pool);
+  for (const { attributes } of graph.nodes) {
+    for (const attribute of attributes) {
+      if (attribute.tensor) dropNumbers(attribute.tensor, pool);
+      if (attribute.graph) dropWeights(attribute.graph, pool);
+    }
   }
-  for (const [name, field] of Object.entries(message)) {
-    if (field instanceof Uint8Array) message[name] = field.slice();
-    else if (typeof field === 'object' && !ArrayBuffer.isView(field)) dropWeights(field);
-  }
+}
+
+/**
+ * @param {Message} tensor
+ * @param {Pool} pool
+ */
+function dropNumbers(tensor, pool) {
+  if (isFloat(DTYPES[tensor.dataType]) && sizeOf(tensor.dims) > FEW) {
+    tensor.isDropped = true;
+    tensor.rawData = undefined;
+    tensor.floatData = tensor.doubleData = tensor.int32Data = [];
+  } else if (tensor.rawData) tensor.rawData = pool.copy(tensor.rawData);
 }
 
 /** Bytes of a chunk of a pool. */

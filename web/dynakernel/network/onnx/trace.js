@@ -1,12 +1,12 @@
 /** Walks the nodes of an ONNX graph once: folds what is constant, and adds the rest to a network's graph. */
 import { DynakernelError, given, listText, nameText } from '../../errors.js';
-import { shapeText, sizeOf } from '../../shape.js';
+import { sameShape, shapeText, sizeOf } from '../../shape.js';
 import { GraphBuilder } from '../graph.js';
 import { FOLD_ONLY, fold, foldedShape } from './fold.js';
 import { findNeeded } from './needed.js';
 import { OnnxNode, Unsupported } from './node.js';
 import { OPERATORS } from './operators.js';
-import { Pool, isFloat, numbersFor, readTensor } from './tensors.js';
+import { Pool, asNumbers, isFloat, numbersFor, readTensor } from './tensors.js';
 
 /** @typedef {import('../graph.js').Value} Value */
 /** @typedef {import('./protobuf.js').Message} Message */
@@ -50,6 +50,9 @@ const MOVES = new Set(['reshape', 'transpose', 'expand', 'slice', 'concat', 'spl
 /** A constant beyond this size is not folded into one that is more than twice as large. */
 const LARGE = 2 ** 20;
 
+/** The operators, by name: a map holds nothing but them. */
+const ENTRIES = new Map(Object.entries(OPERATORS));
+
 /**
  * @param {OnnxNode} node
  * @param {string} name
@@ -92,6 +95,10 @@ export class Trace {
     const scope = { names: new Map(inputs), outer: this.scope, nodes, position: 0, later: null };
     this.scope = scope;
     const makers = findNeeded(nodes, [...outputs, ...wanted], this.needed);
+    for (const name of inputs.keys()) {
+      const maker = makers.get(name);
+      if (maker) throw remade(maker, name);
+    }
 
     const initializers = new Set();
     for (const tensor of graph.initializers) {
@@ -106,11 +113,14 @@ export class Trace {
       const { dtype, shape, data } = readTensor(tensor, () => 'the initializer', this.pool);
       scope.names.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
     }
-    for (const node of nodes) {
+    // by index: an iterator makes an object at each step, which thousands of nodes notice
+    for (let n = 0; n < nodes.length; n++) {
+      scope.position = n;
+      const node = nodes[n];
       if (node.isNeeded) this.runNode(node);
       if (scope.later) for (const name of node.outputs) scope.later.delete(name);
-      scope.position++;
     }
+    scope.position = nodes.length;
     this.scope = scope.outer;
     return scope;
   }
@@ -142,11 +152,18 @@ export class Trace {
    * @returns {Operand[]}
    */
   lower(node) {
-    const inputs = node.inputs.map((name) => (name === '' ? null : this.find(name)));
-    const entry = node.domain === '' && Object.hasOwn(OPERATORS, node.op) ? OPERATORS[node.op] : null;
+    const names = node.inputs;
+    /** @type {(Operand | null)[]} */
+    const operands = [];
+    let isWhole = true;
+    for (let i = 0; i < names.length; i++) {
+      const operand = names[i] === '' ? null : this.find(names[i]);
+      if (operand === undefined) isWhole = false;
+      else operands.push(operand);
+    }
+    const entry = node.domain === '' ? ENTRIES.get(node.op) : undefined;
     if (!entry) throw node.unsupported('');
-    if (inputs.includes(undefined)) return []; // something before it is not supported, and said so
-    const operands = /** @type {(Operand | null)[]} */ (inputs);
+    if (!isWhole) return []; // something before it is not supported, and said so
     while (operands.length > 0 && operands[operands.length - 1] === null) operands.pop();
     const least = entry[0];
     const most = entry[1];
@@ -181,20 +198,24 @@ export class Trace {
     for (let i = 0; i < node.outputs.length; i++) {
       const name = node.outputs[i];
       if (name === '') continue;
-      if (scope.names.has(name)) throw remade(node, name);
-      scope.names.set(name, results[i] ?? null);
-      const result = results[i];
+      const result = results[i] ?? null;
+      scope.names.set(name, result);
       if (result && result.name === '') result.name = name;
     }
-    if (this.builder.nodes.length === before) return; // all is folded
-    const made = this.builder.nodes.slice(before);
-    const main = made.filter((one) => one.op !== 'reshape').at(-1) ?? made.at(-1);
-    for (const one of made) {
-      one.name = one === main ? node.name : `${node.name}/${one.op}`;
-      one.outputs.forEach((value) => {
-        const i = results.findIndex((result) => result.value === value);
-        value.name = i >= 0 && node.outputs[i] ? node.outputs[i] : one.name;
-      });
+    const made = this.builder.nodes;
+    if (made.length === before) return; // all is folded
+    let main = made.length - 1;
+    while (main >= before && made[main].op === 'reshape') main--;
+    if (main < before) main = made.length - 1;
+    for (let n = before; n < made.length; n++) {
+      const one = made[n];
+      one.name = n === main ? node.name : `${node.name}/${one.op}`;
+      for (let v = 0; v < one.outputs.length; v++) {
+        const value = one.outputs[v];
+        let i = 0;
+        while (i < results.length && results[i].value !== value) i++;
+        value.name = i < results.length && node.outputs[i] ? node.outputs[i] : one.name;
+      }
     }
   }
 
@@ -244,11 +265,7 @@ export class Trace {
    * @returns {Operand}
    */
   constant(data, shape = [data.length], dtype = 'float') {
-    const numbers = numbersFor(dtype, 0).constructor === data.constructor ? /** @type {Numbers} */ (data) : null;
-    if (numbers) return { dtype, shape, data: numbers, name: '', value: null };
-    const copy = numbersFor(dtype, data.length);
-    copy.set(data);
-    return { dtype, shape, data: copy, name: '', value: null };
+    return { dtype, shape, data: asNumbers(dtype, data), name: '', value: null };
   }
 
   /** @param {number} number */
@@ -293,21 +310,31 @@ export class Trace {
    * @returns {Operand[]}
    */
   emitAll(op, inputs, attributes) {
-    if (inputs.every((x) => x?.data)) {
+    let known = 0;
+    while (known < inputs.length && inputs[known]?.data) known++;
+    if (known === inputs.length) {
       const folded = this.fold(op, /** @type {Operand[]} */ (inputs), attributes);
       if (folded) return [folded];
     }
     // a computed value is float32
     if (FOLD_ONLY.has(op)) throw this.node.unsupported('of a computed tensor');
     const isMove = MOVES.has(op);
-    for (const x of inputs) {
-      if (!x || isFloat(x.dtype) || (isMove && x.dtype === 'bool')) continue;
-      throw this.node.unsupported(`computed ${x.dtype}`);
+    /** @type {(Value | null)[]} */
+    const values = [];
+    for (let i = 0; i < inputs.length; i++) {
+      const x = inputs[i];
+      if (x && !isFloat(x.dtype) && !(isMove && x.dtype === 'bool')) throw this.node.unsupported(`computed ${x.dtype}`);
+      values.push(x && this.valueOf(x));
     }
     const dtype = isMove && inputs[0]?.dtype === 'bool' ? 'bool' : 'float';
-    const values = inputs.map((x) => x && this.valueOf(x));
     const outputs = this.builder.add(op, this.node.name, values, attributes);
-    return outputs.map((value) => ({ dtype, shape: value.shape, name: value.name, data: null, value }));
+    /** @type {Operand[]} */
+    const operands = [];
+    for (let i = 0; i < outputs.length; i++) {
+      const value = outputs[i];
+      operands.push({ dtype, shape: value.shape, name: value.name, data: null, value });
+    }
+    return operands;
   }
 
   /**
@@ -318,7 +345,8 @@ export class Trace {
    */
   fold(op, inputs, attributes) {
     const shape = foldedShape(op, inputs, attributes);
-    const before = inputs.reduce((sum, x) => sum + sizeOf(x.shape), 0);
+    let before = 0;
+    for (let i = 0; i < inputs.length; i++) before += sizeOf(inputs[i].shape);
     const size = sizeOf(shape);
     const work = op === 'reshape' ? 0 : op === 'matmul' ? size * (inputs[0].shape.at(-1) ?? 1) : Math.max(before, size);
     const tooMuch = (size > LARGE && size > 2 * before) || !(this.work + work <= MOST_WORK);
@@ -332,8 +360,10 @@ export class Trace {
     this.work += work;
     const folded = fold(op, /** @type {any} */ (inputs), attributes, shape);
     if (!folded) return null;
-    const { stateName, stateShape } = op === 'reshape' ? inputs[0] : {};
-    return { ...folded, name: op === 'reshape' ? inputs[0].name : '', value: null, stateName, stateShape };
+    const { dtype, data } = folded;
+    if (op !== 'reshape') return { dtype, shape, data, name: '', value: null };
+    const { name, stateName, stateShape } = inputs[0];
+    return { dtype, shape, data, name, value: null, stateName, stateShape };
   }
 
   /**
@@ -386,8 +416,7 @@ export class Trace {
    * @param {number[]} shape
    */
   reshape(x, shape) {
-    if (shape.length === x.shape.length && shape.every((length, i) => length === x.shape[i])) return x;
-    return this.emit('reshape', [x], { shape });
+    return sameShape(shape, x.shape) ? x : this.emit('reshape', [x], { shape });
   }
 
   /**

@@ -28,13 +28,14 @@ export const CONSTANTS = {
     for (let i = 0; i < count; i++) data[i] = start + i * step;
     return t.constant(data, [count], inputs[0].dtype);
   }],
-  Shape: [1, 1, (node, [x], t) => {
-    const rank = x.shape.length;
-    const clamp = (/** @type {number} */ place) => Math.min(Math.max(place < 0 ? place + rank : place, 0), rank);
-    return t.constant(x.shape.slice(clamp(node.int('start', 0)), clamp(node.int('end', rank))), undefined, 'int64');
+  Shape: [1, 1, (node, inputs, t) => {
+    const { shape } = inputs[0];
+    // places before the beginning and beyond the end are clamped, as slice() does
+    const part = node.attributes.length === 0 ? shape : shape.slice(node.int('start', 0), node.int('end', shape.length));
+    return t.constant(part, undefined, 'int64');
   }],
   Size: [1, 1, (_node, [x], t) => t.constant([sizeOf(x.shape)], [], 'int64')],
-  Identity: [1, 1, (_node, [x]) => x],
+  Identity: [1, 1, (_node, inputs) => inputs[0]],
   Dropout: [1, 3, (node, [x, , training], t) => {
     if (training && t.number(training, 'training_mode') !== 0) throw node.unsupported('in training mode');
     return x;
@@ -52,7 +53,7 @@ export const CONSTANTS = {
 function constant(node, _inputs, t) {
   if (node.has('value')) {
     const { dtype, shape, data } = node.tensor('value');
-    return t.constant(data, shape, dtype);
+    return { dtype, shape, data, name: '', value: null };
   }
   if (node.has('value_float')) return t.scalar(node.float('value_float'));
   if (node.has('value_floats')) return t.constant(node.floats('value_floats'));

@@ -32,13 +32,16 @@ function convolution(node, x, weight) {
 
 /**
  * @param {OnnxNode} node
- * @param {Operand[]} inputs
+ * @param {Operand[]} operands
  * @param {Trace} t
  */
-function conv(node, [x, weight, bias], t) {
+function conv(node, operands, t) {
+  const x = operands[0];
+  const weight = operands[1];
   const { windows: { stride, padding, dilation }, groups } = convolution(node, x, weight);
   // recognise.js deals with weights and biases that are computed
-  const inputs = [asImage(x, t), asImage(weight, t), ...(bias ? [bias] : [])];
+  const inputs = [asImage(x, t), asImage(weight, t)];
+  if (operands.length > 2) inputs.push(operands[2]);
   return asBefore(t.emit('conv2d', inputs, { stride, padding, dilation, groups }), x, t);
 }
 

@@ -11,13 +11,14 @@ import { ANY } from './table.js';
  * @param {string} op
  * @returns {Entry}
  */
-const unary = (op) => [1, 1, (_node, [x], t) => t.emit(op, [x])];
+const unary = (op) => [1, 1, (_node, inputs, t) => t.emit(op, inputs)];
 
 /**
  * @param {string} op
  * @returns {Entry}
  */
-const binary = (op) => [2, 2, (node, [a, b], t) => t.emit(op, [a, alignOld(node, a, b, t)])];
+const binary = (op) => [2, 2, (node, inputs, t) =>
+  t.emit(op, node.opset >= 7 ? inputs : [inputs[0], alignOld(node, inputs[0], inputs[1], t)])];
 
 /**
  * @param {string} op

@@ -20,6 +20,9 @@ export const INDEXING = {
   Pad: [1, 4, pad],
 };
 
+/** @param {Operand} x */
+const isFilled = (x) => x.data === null || x.shape.length !== 1 || x.shape[0] !== 0;
+
 /**
  * @param {Operand[]} inputs
  * @param {number} axis
@@ -27,7 +30,7 @@ export const INDEXING = {
  */
 function concat(inputs, axis, t) {
   // exporters concatenate with empty tensors
-  const filled = inputs.filter((x) => x.data === null || x.shape.length !== 1 || x.shape[0] !== 0);
+  const filled = inputs.filter(isFilled);
   const parts = filled.length > 0 ? filled : inputs.slice(0, 1);
   return parts.length === 1 ? parts[0] : t.emit('concat', parts, { axis });
 }

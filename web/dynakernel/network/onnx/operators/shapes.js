@@ -1,6 +1,7 @@
 /** Operators that give a tensor another shape. */
 import { broadcast } from '../../infer.js';
 import { sizeOf } from '../../../shape.js';
+import { areLengths } from '../tensors.js';
 
 /** @typedef {import('./table.js').Operand} Operand */
 /** @typedef {import('./table.js').OnnxNode} OnnxNode */
@@ -8,7 +9,8 @@ import { sizeOf } from '../../../shape.js';
 
 /** @type {import('./table.js').Table} */
 export const SHAPES = {
-  Reshape: [2, 2, (node, [x, shape], t) => t.reshape(x, reshaped(node, x.shape, t.numbers(shape, 'shape')))],
+  Reshape: [2, 2, (node, inputs, t) =>
+    t.reshape(inputs[0], reshaped(node, inputs[0].shape, t.numbers(inputs[1], 'shape')))],
   Flatten: [1, 1, (node, [x], t) => {
     const rank = x.shape.length;
     const given = node.int('axis', 1);
@@ -74,7 +76,7 @@ export const axesOf = (node, input, t) => (input ? t.numbers(input, 'axes') : no
  * @param {number[]} shape
  */
 export function lengths(node, shape) {
-  if (shape.length > 16 || !shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
+  if (shape.length > 16 || !areLengths(shape)) {
     throw node.error(`has the impossible shape [${shape.slice(0, 16).join(', ')}]`);
   }
   return shape;
@@ -89,14 +91,15 @@ export function lengths(node, shape) {
  */
 function reshaped(node, before, wanted) {
   const keepZero = node.int('allowzero', 0) !== 0;
-  const shape = wanted.map((length, i) => (length === 0 && !keepZero ? before[i] ?? -2 : length));
+  const shape = wanted.slice();
+  if (!keepZero) for (let i = 0; i < shape.length; i++) if (shape[i] === 0) shape[i] = before[i] ?? -2;
   const open = shape.indexOf(-1);
   if (open >= 0) {
-    const rest = sizeOf(shape.filter((_, i) => i !== open));
+    shape[open] = 1;
+    const rest = sizeOf(shape);
     shape[open] = rest === 0 ? 0 : sizeOf(before) / rest;
   }
-  if (shape.length > 16 || !shape.every((length) => Number.isSafeInteger(length) && length >= 0) ||
-    sizeOf(shape) !== sizeOf(before)) {
+  if (shape.length > 16 || !areLengths(shape) || sizeOf(shape) !== sizeOf(before)) {
     throw node.error(`cannot give [${before.join(', ')}] the shape [${wanted.slice(0, 16).join(', ')}]`);
   }
   return shape;

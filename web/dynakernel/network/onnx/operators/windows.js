@@ -21,10 +21,9 @@ export function readWindows(node, shape, kernel) {
   const rank = shape.length - 2;
   if (rank !== 1 && rank !== 2) throw node.unsupported(`of ${rank} axes`);
   const { stride, padding, dilation } = readAxes(node, shape, kernel);
-  const pair = (/** @type {number[]} */ values, /** @type {number} */ missing) =>
-    /** @type {Pair} */ (rank === 1 ? [missing, values[0]] : values);
-  const sides = /** @type {Padding} */ (rank === 1 ? [0, padding[0], 0, padding[1]] : padding);
-  return { kernel: pair(kernel, 1), stride: pair(stride, 1), padding: sides, dilation: pair(dilation, 1) };
+  if (rank === 2) return /** @type {any} */ ({ kernel, stride, padding, dilation });
+  return { kernel: [1, kernel[0]], stride: [1, stride[0]], padding: [0, padding[0], 0, padding[1]],
+    dilation: [1, dilation[0]] };
 }
 
 /**
@@ -36,20 +35,13 @@ export function readWindows(node, shape, kernel) {
  */
 export function readAxes(node, shape, kernel) {
   const rank = shape.length - 2;
-  const list = (/** @type {string} */ name, /** @type {number} */ length, /** @type {number} */ fallback,
-    /** @type {number} */ least) => {
-    const values = node.ints(name, new Array(length).fill(fallback));
-    if (values.length === length && values.every((value) => value >= least && value <= MAX_EXTENT)) return values;
-    throw node.error(`must have ${length} numbers in ${name}, from ${least} to ${MAX_EXTENT}; ` +
-      `got [${values.slice(0, 8).join(', ')}]`);
-  };
   if (kernel.length !== rank || !kernel.every((length) => length >= 1 && length <= MAX_EXTENT)) {
     throw node.error(`has a kernel [${kernel.join(', ')}] for ${rank} axes`);
   }
-  const stride = list('strides', rank, 1, 1);
-  const dilation = list('dilations', rank, 1, 1);
+  const stride = extents(node, 'strides', rank, 1);
+  const dilation = extents(node, 'dilations', rank, 1);
   const auto = node.string('auto_pad', 'NOTSET');
-  const padding = auto === 'NOTSET' || auto === '' ? list('pads', 2 * rank, 0, 0) : new Array(2 * rank).fill(0);
+  const padding = auto === 'NOTSET' || auto === '' ? extents(node, 'pads', 2 * rank, 0) : new Array(2 * rank).fill(0);
   if (auto === 'SAME_UPPER' || auto === 'SAME_LOWER') {
     for (let i = 0; i < rank; i++) {
       const length = shape[2 + i];
@@ -62,6 +54,24 @@ export function readAxes(node, shape, kernel) {
     throw node.error(`has the unknown auto_pad ${auto}`);
   }
   return { stride, padding, dilation };
+}
+
+/**
+ * A list of numbers, each by default the least that it may be.
+ *
+ * @param {OnnxNode} node
+ * @param {string} name
+ * @param {number} length
+ * @param {number} least
+ * @returns {number[]}
+ */
+function extents(node, name, length, least) {
+  const values = node.ints(name, null) ?? new Array(length).fill(least);
+  let i = 0;
+  while (i < values.length && values[i] >= least && values[i] <= MAX_EXTENT) i++;
+  if (i === length && values.length === length) return values;
+  throw node.error(`must have ${length} numbers in ${name}, from ${least} to ${MAX_EXTENT}; ` +
+    `got [${values.slice(0, 8).join(', ')}]`);
 }
 
 /**

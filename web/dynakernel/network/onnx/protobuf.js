@@ -386,6 +386,8 @@ function areEqual(bytes, a, b, length) {
 function append(message, name, value) {
   const list = message[name];
   if (list === NOTHING) message[name] = [value];
+  // most lists stay short: one of its own length takes less than one that grows, which takes room for 17
+  else if (list.length === 1) message[name] = [list[0], value];
   else if (Array.isArray(list)) list.push(value);
   else message[name] = [...list, value]; // a typed array, once
 }

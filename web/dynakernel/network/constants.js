@@ -48,10 +48,12 @@ function eachSlice(heap, length, visit) {
  */
 export function writeConstant(heap, network, index, numbers) {
   eachSlice(heap, numbers.length, (first, count, slice) => {
-    heap.floats(slice, count).set(numbers.subarray(first, first + count));
-    checkStatus(heap.c.dk_network_write(network, index, first, count, slice), () => 'a constant');
+    heap.floats(slice, count).set(count === numbers.length ? numbers : numbers.subarray(first, first + count));
+    checkStatus(heap.c.dk_network_write(network, index, first, count, slice), constantText);
   });
 }
+
+const constantText = () => 'a constant';
 
 /**
  * @param {Heap} heap
@@ -62,7 +64,7 @@ export function writeConstant(heap, network, index, numbers) {
 export function readConstant(heap, network, index, length) {
   const numbers = new Float32Array(length);
   eachSlice(heap, length, (first, count, slice) => {
-    checkStatus(heap.c.dk_network_read(network, index, first, count, slice), () => 'a constant');
+    checkStatus(heap.c.dk_network_read(network, index, first, count, slice), constantText);
     numbers.set(heap.floats(slice, count), first);
   });
   return numbers;

@@ -114,25 +114,30 @@ export class GraphBuilder {
    * @returns {Node}
    */
   make(op, name, inputs, attributes = {}) {
+    // arrays of their final length: those that grow take room for 17
     /** @type {(readonly number[] | null)[]} */
-    const shapes = [];
-    for (let i = 0; i < inputs.length; i++) shapes.push(inputs[i]?.shape ?? null);
+    const shapes = new Array(inputs.length);
+    for (let i = 0; i < inputs.length; i++) shapes[i] = inputs[i]?.shape ?? null;
     const inferred = inferShapes(op, shapes, attributes);
     /** @type {Value[]} */
-    const outputs = [];
+    const outputs = new Array(inferred.length);
     for (let i = 0; i < inferred.length; i++) {
-      outputs.push(this.value(i === 0 ? name : `${name}:${i}`, inferred[i]));
+      outputs[i] = this.value(i === 0 ? name : `${name}:${i}`, inferred[i]);
     }
     return { op, name, inputs, outputs, attributes };
   }
 
   /** Gives each output a value of its own that a node makes. */
   separateOutputs() {
-    const made = new Set();
-    for (const { outputs } of this.nodes) for (const value of outputs) made.add(value);
+    // values that are no output yet, by id
+    const isFree = new Uint8Array(this.values);
+    for (const { outputs } of this.nodes) for (let i = 0; i < outputs.length; i++) isFree[outputs[i].id] = 1;
     for (const output of this.outputs) {
       const { value } = output;
-      if (made.delete(value)) continue;
+      if (isFree[value.id]) {
+        isFree[value.id] = 0;
+        continue;
+      }
       [output.value] = this.add('reshape', output.name, [value], { shape: [...value.shape] });
     }
   }
@@ -182,6 +187,10 @@ export class GraphBuilder {
  * @param {Map<string, number>} taken names, and the last number that each was given
  */
 function uniqueName(name, taken) {
+  if (!taken.has(name)) {
+    taken.set(name, 0);
+    return name;
+  }
   let unique = name;
   let number = taken.get(name) ?? 0;
   while (taken.has(unique)) unique = `${name}_${++number}`;

@@ -17,6 +17,7 @@ import { createFrom, createSchedule, layersOf, planGraph, REASONS } from './sche
 /** @typedef {import('../state.js').LoadResult} LoadResult */
 /** @typedef {import('../state.js').LoadStateOptions} LoadStateOptions */
 /** @typedef {import('../state.js').StateDict} StateDict */
+/** @typedef {import('../state.js').StateEntry} StateEntry */
 /** @typedef {import('../state.js').StateSource} StateSource */
 /** @typedef {import('./graph.js').Graph} Graph */
 /** @typedef {import('./arguments.js').NamedShape} NamedShape */
@@ -54,7 +55,8 @@ export class Network {
   #makeGraph;
   #pointer;
   #constants;
-  #entries;
+  /** Made when a state dict is first asked for. @type {StateEntry[] | null} */
+  #stateEntries = null;
   #first;
   /** The latest is the last. @type {Schedule[]} */
   #schedules;
@@ -86,8 +88,6 @@ export class Network {
     this.#makeGraph = makeGraph;
     this.#pointer = pointer;
     this.#constants = plan.constants.map(withoutNumbers);
-    this.#entries = constantEntries(heap, pointer, this.#constants)
-      .map((entry) => checkedEntry(entry, () => this.#check()));
     this.#first = shapesOf(plan.inputs);
     this.#schedules = [schedule];
     this.#parts = [schedule.object];
@@ -235,7 +235,7 @@ export class Network {
    */
   stateDict() {
     this.#check();
-    return stateDict(this.#entries);
+    return stateDict(this.#entries());
   }
 
   /**
@@ -253,7 +253,7 @@ export class Network {
    */
   loadStateDict(source, options) {
     this.#check();
-    return loadStateDict(this.#entries, source, options, () => this.#check());
+    return loadStateDict(this.#entries(), source, options, () => this.#check());
   }
 
   /** Whether the network or its runtime is disposed. */
@@ -277,6 +277,12 @@ export class Network {
 
   #check() {
     if (this.disposed) throw disposedError('the Network', this.#heap.closed);
+  }
+
+  /** The entries of the state dict. */
+  #entries() {
+    return this.#stateEntries ??= constantEntries(this.#heap, this.#pointer, this.#constants)
+      .map((entry) => checkedEntry(entry, () => this.#check()));
   }
 
   /** The schedule of the latest sizes. */

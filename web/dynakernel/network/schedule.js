@@ -55,11 +55,8 @@ import { describe } from './describe.js';
  * @returns {Plan}
  */
 export function planGraph(graph) {
-  // the library keeps values that a node makes
   /** @type {NamedValue[]} */
   const mixed = [];
-  /** @type {Set<Value>} */
-  const made = new Set();
   /** @type {NodeSummary[]} */
   const nodes = [];
   /** @type {number[][]} */
@@ -78,16 +75,17 @@ export function planGraph(graph) {
       const value = outputs[i];
       summary.outputs.push(value.id);
       shapes[value.id] = value.shape;
-      made.add(value);
     }
     nodes.push(summary);
   }
   const attentions = [...mixed, ...graph.attentions ?? []];
   const readable = [...graph.keep, ...attentions];
-  const keptValues = [...new Set(readable.map(({ value }) => value))].filter((value) => made.has(value));
+  // the library keeps values that a node makes
+  const isMade = (/** @type {Value} */ value) => !value.constant && !graph.inputs.includes(value);
+  const keptValues = [...new Set(readable.map(({ value }) => value))].filter(isMade);
   const description = describe(graph, keptValues);
   const sourceOf = (/** @type {Value} */ value) => (value.constant ? { constant: description.constants.indexOf(value) }
-    : made.has(value) ? { kept: keptValues.indexOf(value) } : { input: graph.inputs.indexOf(value) });
+    : isMade(value) ? { kept: keptValues.indexOf(value) } : { input: graph.inputs.indexOf(value) });
   /** @type {(list: readonly NamedValue[]) => Map<string, Readable>} */
   const byName = (list) => new Map(list.map(({ name, value }) =>
     [name, { name, shape: value.shape, source: sourceOf(value) }]));

@@ -62,7 +62,7 @@ export function decodeMessage(bytes, schema) {
 }
 
 /**
- * A field as the decoder reads it. The layout of a message is made when the first is read.
+ * A field as the decoder reads it.
  *
  * @typedef {object} FieldLayout
  * @property {string} name
@@ -70,7 +70,7 @@ export function decodeMessage(bytes, schema) {
  * @property {number} wireType
  * @property {boolean} isNumber
  * @property {boolean} isRepeated
- * @property {Layout | null} layout
+ * @property {Layout | null} layout of a message
  */
 
 /**
@@ -100,7 +100,9 @@ function layoutOf(schema) {
     layout.fields[Number(number)] = { name, kind, wireType, isNumber, isRepeated: Boolean(repeated), layout: null };
     layout.empty[name] = repeated ? NOTHING : undefined;
   }
+  // schemas may refer to themselves
   LAYOUTS.set(schema, layout);
+  for (const field of layout.fields) if (typeof field?.kind === 'function') field.layout = layoutOf(field.kind());
   return layout;
 }
 
@@ -203,8 +205,7 @@ class Decoder {
     if (kind === 'text') return this.text(start, end);
     if (kind === 'bytes') return this.bytes.subarray(start, end);
     if (typeof kind === 'string') return true;
-    field.layout ??= layoutOf(kind());
-    return this.message(start, end, field.layout, depth + 1);
+    return this.message(start, end, /** @type {Layout} */ (field.layout), depth + 1);
   }
 
   /**
@@ -293,17 +294,13 @@ class Decoder {
       this.position++;
       return value;
     }
-    // most others are two
-    if (at + 1 < end && this.bytes[at + 1] < 128) {
-      this.position += 2;
-      return value - 128 + 128 * this.bytes[at + 1];
-    }
     value = 0;
     for (let i = 0; i < 10; i++) {
       if (this.position >= end) throw wireError(`the number at byte ${at} is cut off`);
       const byte = this.bytes[this.position++];
       if (i === 9 && byte > 1) break;
-      value += (byte & 127) * 2 ** (7 * i);
+      // places and lengths stay small integers, which engines hold without an object
+      value += i < 4 ? (byte & 127) << (7 * i) : (byte & 127) * 2 ** (7 * i);
       if (byte > 127) continue;
       return signed && i === 9 ? this.negative(at) : value;
     }
@@ -386,6 +383,8 @@ function areEqual(bytes, a, b, length) {
 function append(message, name, value) {
   const list = message[name];
   if (list === NOTHING) message[name] = [value];
+  // most lists stay short: one of its own length takes less than one that grows, which takes room for 17
+  else if (list.length === 1) message[name] = [list[0], value];
   else if (Array.isArray(list)) list.push(value);
   else message[name] = [...list, value]; // a typed array, once
 }

@@ -152,11 +152,14 @@ export function areLengths(shape) {
  * @param {Pool} [pool] for the copies
  */
 export function dropWeights(graph, pool = new Pool()) {
-  for (const tensor of graph.initializers) dropNumbers(tensor, pool);
-  for (const { attributes } of graph.nodes) {
-    for (const attribute of attributes) {
-      if (attribute.tensor) dropNumbers(attribute.tensor, pool);
-      if (attribute.graph) dropWeights(attribute.graph, pool);
+  const { initializers, nodes } = graph;
+  for (let i = 0; i < initializers.length; i++) dropNumbers(initializers[i], pool);
+  for (let n = 0; n < nodes.length; n++) {
+    const { attributes } = nodes[n];
+    for (let i = 0; i < attributes.length; i++) {
+      const { tensor, graph: inner } = attributes[i];
+      if (tensor) dropNumbers(tensor, pool);
+      if (inner) dropWeights(inner, pool);
     }
   }
 }

@@ -154,12 +154,12 @@ export class Trace {
   lower(node) {
     const names = node.inputs;
     /** @type {(Operand | null)[]} */
-    const operands = [];
+    const operands = new Array(names.length);
     let isWhole = true;
     for (let i = 0; i < names.length; i++) {
       const operand = names[i] === '' ? null : this.find(names[i]);
       if (operand === undefined) isWhole = false;
-      else operands.push(operand);
+      else operands[i] = operand;
     }
     const entry = node.domain === '' ? ENTRIES.get(node.op) : undefined;
     if (!entry) throw node.unsupported('');
@@ -320,19 +320,19 @@ export class Trace {
     if (FOLD_ONLY.has(op)) throw this.node.unsupported('of a computed tensor');
     const isMove = MOVES.has(op);
     /** @type {(Value | null)[]} */
-    const values = [];
+    const values = new Array(inputs.length);
     for (let i = 0; i < inputs.length; i++) {
       const x = inputs[i];
       if (x && !isFloat(x.dtype) && !(isMove && x.dtype === 'bool')) throw this.node.unsupported(`computed ${x.dtype}`);
-      values.push(x && this.valueOf(x));
+      values[i] = x && this.valueOf(x);
     }
     const dtype = isMove && inputs[0]?.dtype === 'bool' ? 'bool' : 'float';
     const outputs = this.builder.add(op, this.node.name, values, attributes);
     /** @type {Operand[]} */
-    const operands = [];
+    const operands = new Array(outputs.length);
     for (let i = 0; i < outputs.length; i++) {
       const value = outputs[i];
-      operands.push({ dtype, shape: value.shape, name: value.name, data: null, value });
+      operands[i] = { dtype, shape: value.shape, name: value.name, data: null, value };
     }
     return operands;
   }

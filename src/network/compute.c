@@ -1,4 +1,5 @@
 /* Computes one layer: one function for each kind. */
+#include "base/assert.h"
 #include "base/attributes.h"
 #include "network/job.h"
 
@@ -81,7 +82,9 @@ static uint64_t convolution_workspace(const layer_job *job) {
 }
 
 static void compute_transposed_window(const layer_job *job, sliding_window *how) {
-  compute_window(job->attribute, node_input(&job->schedule->described, job->first, 1)->shape + 2, how);
+  const value *kernels = node_input(&job->schedule->described, job->first, 1);
+  DK_ASSERT(kernels);
+  compute_window(job->attribute, kernels->shape + 2, how);
 }
 
 static void compute_transposed(const layer_job *job) {

@@ -1,6 +1,7 @@
 /* Says where each value lies, from the first node to the last. A value that is wanted somewhere (targets.c)
  * lies there. Reshapes, splits, slices and transposes are views of their input. A copy is added only if a
  * layer cannot read a view, or if a part of a concatenation was made elsewhere. */
+#include "base/assert.h"
 #include "base/attributes.h"
 #include "network/placing.h"
 
@@ -160,6 +161,7 @@ static void place_concat(placing *at, int32_t index) {
 static void place_reorder(placing *at, layer *moved, place *x, place *y) {
   const node *moving = &at->described->node[moved->first_node];
   const value *from = node_input(at->described, moving, 0), *to = node_output(at->described, moving, 0);
+  DK_ASSERT(from);
   const int32_t *in = from->shape, *out = to->shape;
   layout split;
   if (moving->op == DK_OP_CHANNEL_SHUFFLE) {

@@ -70,7 +70,7 @@ dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const floa
   if (first < 0 || end > schedule->layers || first > end) return DK_ERROR_CONFIG;
 
   /* Nothing writes to the inputs. */
-  for (int32_t i = 0; i < described->inputs; i++) schedule->root[i] = (float *)(uintptr_t)inputs[i];
+  for (int32_t i = 0; i < described->inputs; i++) schedule->root[i] = (float *)inputs[i];
   for (int32_t i = 0; i < described->outputs; i++) schedule->root[described->inputs + i] = outputs[i];
   parallel_begin_series(context, schedule->cost);
   const uint64_t bytes = run_workspace(context, schedule);

@@ -1,5 +1,6 @@
 /* Checks each node: how many inputs, outputs and attributes it has, its attributes, and its shapes. One
  * function for each kind of op; the table at the end says which. */
+#include "base/assert.h"
 #include "base/attributes.h"
 #include "network/description.h"
 
@@ -408,6 +409,7 @@ dk_status description_check_node(const description *described, const node *check
                           node_input(described, checked, 1),
                           node_input(described, checked, 2),
                           node_output(described, checked, 0)};
+  DK_ASSERT(at.x || rule->attributes >= 0);
   const int32_t expected = rule->attributes < 0 ? -rule->attributes * at.x->rank : rule->attributes;
   if (attributes != expected + rule->more) return DK_ERROR_CONFIG;
   return rule->check(&at);

@@ -249,7 +249,7 @@ static bool run_call(dk_context *context, random_state *random, const call_probl
   bool ok = (p->steps.count || met_no_subnormal(chosen->name)) &&
             guards_hold(out.data, sizeof(float) * out.floats, chosen->name);
   apart_take(&out, y, untouched);
-  if (memcmp(out.data, untouched, sizeof(float) * out.floats)) {
+  if (memcmp(out.data, untouched, sizeof(float) * out.floats) != 0) {
     printf("%s wrote between planes\n", chosen->name);
     ok = false;
   }

@@ -69,8 +69,8 @@ static int32_t pooled(const sliding_window *how, int axis, int32_t length, bool 
   return outputs;
 }
 
-static void check_pooling(check *c, dk_context *context, const sliding_window *how, const int32_t *shape, bool cut,
-                          bool special) {
+static void check_pooling(check *c, dk_context *context, const sliding_window *how, const int32_t *shape,
+                          bool cut, bool special) {
   int32_t out[4] = {shape[0], shape[1]};
   for (int axis = 0; axis < 2; axis++) out[2 + axis] = pooled(how, axis, shape[2 + axis], cut);
   tensor x = tensor_make(c, 4, shape, 2), got = tensor_make(c, 4, out, 2), want = tensor_like(&got);

@@ -123,8 +123,8 @@ static void check_resize_random(check *c) {
 
 /* A side of a box: often at edges of the source or at whole pixels, sometimes far outside. */
 static void any_side(check *c, int32_t size, double *start, double *length) {
-  *start = below(c, 3) ? uniform(c, -2.0 * size, 2.0 * size) : below(c, 2) ? below(c, size) : 0;
-  *length = below(c, 3) ? uniform(c, 0.01, 3.0 * size) : below(c, 2) ? 1 + below(c, size) : size;
+  *start = below(c, 3) ? uniform(c, -2.0 * size, 2.0 * size) : below(c, 2) ? (double)below(c, size) : 0;
+  *length = below(c, 3) ? uniform(c, 0.01, 3.0 * size) : below(c, 2) ? 1.0 + below(c, size) : size;
 }
 
 static void check_resize_box(check *c) {

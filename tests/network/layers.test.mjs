@@ -225,7 +225,7 @@ test('a later graph has other shapes and the same parameters without numbers', (
 });
 
 test('layers are refused after the network is built, and values of other networks', () => {
-  let [layers, value] = [];
+  let layers, value;
   make((g, { x }) => {
     [layers, value] = [g, x];
     return g.relu(x);

@@ -420,7 +420,7 @@ test('a parameter in two shapes is one entry, and both change', () => {
 test('what parseCheckpoint returns is loaded; the bytes themselves get a hint', () => {
   const bytes = readFileSync(new URL('../fixtures/checkpoints/plain.pth', import.meta.url));
   const dict = parseCheckpoint(bytes);
-  const [name, { shape }] = Object.entries(dict).find(([, { data }]) => data instanceof Float32Array);
+  const [name, { shape: [...shape] }] = Object.entries(dict).find(([, { data }]) => data instanceof Float32Array);
   const builder = new GraphBuilder();
   const x = builder.input('x', shape);
   const constant = builder.constant(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape, name, { stateName: name, stateShape: shape });

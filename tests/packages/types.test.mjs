@@ -141,7 +141,7 @@ describe('the package', () => {
     const known = /^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|((inline|dite-hrnet)\/)?package\.json|dist\/.+)$/;
     assert.deepEqual(paths.filter((path) => !known.test(path)), []);
     assert.deepEqual(paths.filter((path) => /\.d\.[mc]?ts$/.test(path)).sort(),
-      ['index.d.cts', 'index.d.ts', 'wasm.d.cts', 'wasm.d.ts'].map((name) => `dist/types/${name}`));
+      ['dite-hrnet', 'index', 'wasm'].flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`]).map((name) => `dist/types/${name}`));
   });
 
   test('has no executable file', () =>
@@ -203,12 +203,13 @@ describe('require()', () => {
       } catch ({ name, code, message }) {
         console.log(name, code, message);
       }
-      if (required) import('${entry}').then(({ load }) => console.log(load === required.load));`;
+      if (required) import('${entry}').then((imported) => console.log(
+        Object.keys(imported).every((name) => ['default', 'module.exports'].includes(name) || imported[name] === required[name])));`;
     const options = [...flags, '--no-warnings', '--input-type=commonjs', '--eval', code];
     return run(process.execPath, options, { cwd: installed() });
   };
 
-  for (const entry of ['dynakernel', 'dynakernel/inline']) {
+  for (const entry of ['dynakernel', 'dynakernel/inline', 'dynakernel/dite-hrnet']) {
     test(`of ${entry} gives what import gives, or says that this Node cannot`, () => {
       assert.match(tried(entry), canRequire ? /^true$/m : refused);
       if (canRequire) assert.match(tried(entry, '--no-experimental-require-module'), refused);

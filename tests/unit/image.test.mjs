@@ -232,7 +232,8 @@ test('crop: every kind of source', async () => {
   const picture = noise(45, 30, 7);
   const canvas = canvasOf(picture);
   const drawable = await loadImage(canvas.toBuffer('image/png'));
-  const halves = typeof Float16Array === 'function'
+  const { Float16Array } = globalThis; // Node 24 has it
+  const halves = Float16Array
     ? [{ width: 45, height: 30, pixelFormat: 'rgba-float16', data: Float16Array.from(picture.data, (byte) => byte / 255) }] : [];
   for (const crop of [...BOXES, { x: 3.5, y: -2.25, width: 30, height: 12.5 }]) {
     const expected = dk.fromImage(picture, { crop, width: 16, height: 12 });

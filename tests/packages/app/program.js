@@ -1,5 +1,5 @@
-// The program that every tool bundles and every engine runs: it runs a block on numbers and on pictures, and draws the
-// maps.
+// The program that every tool bundles and every engine runs: it runs a block on numbers and on pictures, draws the maps,
+// and runs a network of the entry dynakernel/dite-hrnet.
 
 export const WIDTH = 72;
 export const HEIGHT = 64;
@@ -34,10 +34,10 @@ export function pixels() {
 /**
  * Runs the block and returns a description of the results that JSON can hold.
  *
- * @param {{ load: Function, options?: object, pictures?: object[], target?: object }} host
+ * @param {{ load: Function, diteHRNet: Function, options?: object, pictures?: object[], target?: object }} host
  *   options are load()'s; pictures are canvases to read; target is the canvas for the maps, if there is one
  */
-export async function program({ load, options, pictures = [pixels()], target }) {
+export async function program({ load, diteHRNet, options, pictures = [pixels()], target }) {
   try {
     const dk = await (options ? load(options) : load());
     const { simd, threads, threadsReason: reason } = dk.info;
@@ -53,6 +53,8 @@ export async function program({ load, options, pictures = [pixels()], target }) 
       sums[`picture ${index}`] = sum(maps.toArray());
     });
     sums.drawn = target ? drawnOn(target, maps) : drawnInMemory(maps);
+    const pose = diteHRNet(dk, { depth: 18, joints: 2, height: 32, width: 32, seed: 1 });
+    sums.pose = sum(pose.forward(dk.fromImage(pictures[0], { width: 32, height: 32 })).toArray());
 
     dk.dispose();
     return { simd, threads, reason, sums };

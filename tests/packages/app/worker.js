@@ -1,5 +1,6 @@
 // The worker: the same program on offscreen canvases.
 import { load } from 'dynakernel';
+import { diteHRNet } from 'dynakernel/dite-hrnet';
 import { paint, program } from './program.js';
 
 const printed = [];
@@ -9,5 +10,5 @@ for (const level of ['log', 'info', 'warn', 'error']) {
 
 globalThis.onmessage = async ({ data: target }) => {
   const pictures = [paint(new OffscreenCanvas(1, 1)), paint(new OffscreenCanvas(1, 1))];
-  globalThis.postMessage({ ...await program({ load, pictures, target }), printed });
+  globalThis.postMessage({ ...await program({ load, diteHRNet, pictures, target }), printed });
 };

@@ -122,12 +122,13 @@ function jestRows(place) {
 const cloudflareApp = (wasm) => ({
   'wrangler.json': JSON.stringify({ name: 'app', main: 'src/edge.js', compatibility_date: '2026-06-01' }),
   'src/edge.js': `import { load } from 'dynakernel';
+import { diteHRNet } from 'dynakernel/dite-hrnet';
 import wasm from '${wasm}';
 import { program } from './program.js';
 
 export default {
   async fetch() {
-    return Response.json(await program({ load, options: { wasm, threads: 1 } }));
+    return Response.json(await program({ load, diteHRNet, options: { wasm, threads: 1 } }));
   },
 };
 `,

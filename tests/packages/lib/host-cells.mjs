@@ -33,10 +33,13 @@ function plainRow(place, { make, ...row }) {
 }
 
 /** A page with an import map. The map is an inline script. */
-const importMap = (file) => `<!doctype html>
+const importMap = (main, pose) => `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>app</title>
-<script type="importmap">{ "imports": { "dynakernel": "./node_modules/dynakernel/${file}" } }</script>
+<script type="importmap">{ "imports": {
+  "dynakernel": "./node_modules/dynakernel/${main}",
+  "dynakernel/dite-hrnet": "./node_modules/dynakernel/${pose}"
+} }</script>
 </head>
 <body><script type="module" src="./src/main.js"></script></body>
 </html>
@@ -47,6 +50,7 @@ export function hostRows(place) {
   const { installed } = place;
   const main = fileOf(installed);
   const inline = fileOf(installed, './inline');
+  const pose = fileOf(installed, './dite-hrnet');
   const copied = (id, entry, copy) => (tools) => {
     const folder = makeApp(tools, id, installed, { entry, withoutPackage: true });
     copy(join(folder, 'lib/dynakernel'));
@@ -68,7 +72,7 @@ export function hostRows(place) {
       suite: ['csp'],
       make: copied('script-inline', `../lib/dynakernel/${basename(inline)}`, (target) => {
         const folder = join(installed, dirname(inline));
-        const scripts = readdirSync(folder).filter((name) => /^(inline|wrapper)\.js$/.test(name));
+        const scripts = readdirSync(folder).filter((name) => /^(inline|dite-hrnet|shared|wrapper)\.js$/.test(name));
         for (const name of scripts) cpSync(join(folder, name), join(target, name));
       }),
     }),
@@ -86,10 +90,12 @@ export function hostRows(place) {
       columns: everyColumn.filter((column) => column !== 'csp'),
       make: (tools) => {
         const folder = makeApp(tools, 'import-map', installed, {
-          files: { 'index.html': importMap(main) },
+          files: { 'index.html': importMap(main, pose) },
         });
-        // Workers have no import map, so they import an address.
-        replaceIn(join(folder, 'src/worker.js'), "'dynakernel'", `'../node_modules/dynakernel/${main}'`);
+        // Workers have no import map, so they import addresses.
+        for (const [entry, file] of [['dynakernel', main], ['dynakernel/dite-hrnet', pose]]) {
+          replaceIn(join(folder, 'src/worker.js'), `'${entry}'`, `'../node_modules/dynakernel/${file}'`);
+        }
         return { folder };
       },
     }),

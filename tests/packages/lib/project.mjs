@@ -58,8 +58,9 @@ export async function installPackage() {
 /** The result of the program in this Node, with the installed package. */
 export async function expectedResult(installed) {
   const { load } = await import(pathToFileURL(join(installed, 'dist/bundle/index.js')).href);
+  const { diteHRNet } = await import(pathToFileURL(join(installed, 'dist/dite-hrnet.js')).href);
   const { program } = await import(pathToFileURL(join(here, 'app/program.js')).href);
-  const result = await program({ load });
+  const result = await program({ load, diteHRNet });
   if (result.error) throw new Error(`the program fails in Node: ${result.error.message}`);
   return result;
 }
@@ -79,15 +80,18 @@ export const html = (script, attributes = 'type="module"') => `<!doctype html>
  * @param {string} id
  * @param {string} installed the folder of the installed package
  * @param {{ entry?: string, files?: { [path: string]: string }, withoutPackage?: boolean }} [options]
- *   entry: the name that the sources import instead of 'dynakernel'
+ *   entry: the name that the sources import instead of 'dynakernel'. If it is the address of a file, they import
+ *   dite-hrnet.js beside that file
  */
 export function makeApp(tools, id, installed, { entry = 'dynakernel', files = {}, withoutPackage = false } = {}) {
   const folder = join(tools, 'apps', id);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'src'), { recursive: true });
+  const poseEntry = entry.endsWith('.js') ? entry.replace(/[^/]+$/, 'dite-hrnet.js') : 'dynakernel/dite-hrnet';
   for (const name of readdirSync(join(here, 'app'))) {
     const text = readFileSync(join(here, 'app', name), 'utf8');
-    writeFileSync(join(folder, 'src', name), text.replaceAll("'dynakernel'", `'${entry}'`));
+    writeFileSync(join(folder, 'src', name),
+      text.replaceAll("'dynakernel'", `'${entry}'`).replaceAll("'dynakernel/dite-hrnet'", `'${poseEntry}'`));
   }
   const manifest = { name: 'app', private: true, type: 'module', dependencies: { dynakernel: '*' } };
   const written = { 'package.json': JSON.stringify(manifest), 'index.html': html('./src/main.js'), ...files };

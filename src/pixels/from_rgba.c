@@ -49,45 +49,51 @@ static inline v128_t from_rgba_luma_of(v128_t pixels) {
   return wasm_f32x4_convert_i32x4(wasm_i32x4_add(red_blue, green));
 }
 
-/* Whole fours of pixels. */
-APART static void from_rgba_luma_fours(const uint8_t *rgba, size_t pixels, const normalisation *luma,
-                                       float *plane) {
-  for (size_t i = 0; i < pixels; i += 4)
-    wasm_v128_store(plane + i, normalise(from_rgba_luma_of(wasm_v128_load(rgba + 4 * i)), luma));
-}
-
-APART static void from_rgba_colour_fours(const uint8_t *rgba, size_t pixels, const normalisation *colour,
-                                         float *planes, size_t plane_stride) {
-  float *greens = planes + plane_stride, *blues = greens + plane_stride;
-  for (size_t i = 0; i < pixels; i += 4) {
-    v128_t four = wasm_v128_load(rgba + 4 * i);
-    wasm_v128_store(planes + i, normalise(from_rgba_red_of(four), &colour[0]));
-    wasm_v128_store(greens + i, normalise(from_rgba_green_of(four), &colour[1]));
-    wasm_v128_store(blues + i, normalise(from_rgba_blue_of(four), &colour[2]));
-  }
-}
-
-SMALL static void from_rgba_fours(const uint8_t *rgba, size_t pixels, int32_t channels,
-                                  const normalisation *channel, float *planes, size_t plane_stride) {
-  if (channels == 1)
-    from_rgba_luma_fours(rgba, pixels, channel, planes);
-  else
-    from_rgba_colour_fours(rgba, pixels, channel, planes, plane_stride);
-}
-
-SMALL void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,
-                             const float *std, float *planes, size_t plane_stride) {
-  normalisation channel[3];
-  for (int32_t c = 0; c < channels; c++)
-    channel[c] = normalisation_make(channels == 1 ? LUMA_UNIT : COLOUR_UNIT, mean[c], std[c]);
-  const size_t rest = pixels % 4, whole = pixels - rest;
-  from_rgba_fours(rgba, whole, channels, channel, planes, plane_stride);
-  if (!rest) return;
-  /* The last one to three pixels are computed beside black ones. */
+/* Loads fewer than four pixels; the missing ones are 0. */
+static inline v128_t from_rgba_load_tail(const uint8_t *rgba, size_t pixels) {
   uint8_t bytes[16] = {0};
-  float values[3][4];
-  memcpy(bytes, rgba + 4 * whole, 4 * rest);
-  from_rgba_fours(bytes, 4, channels, channel, values[0], 4);
-  for (int32_t c = 0; c < channels; c++)
-    memcpy(planes + (size_t)c * plane_stride + whole, values[c], rest * sizeof(float));
+  memcpy(bytes, rgba, 4 * pixels);
+  return wasm_v128_load(bytes);
+}
+
+static inline void from_rgba_store_tail(float *plane, size_t pixels, v128_t values) {
+  float lanes[4];
+  wasm_v128_store(lanes, values);
+  memcpy(plane, lanes, pixels * sizeof(float));
+}
+
+static void from_rgba_luma_to_plane(const uint8_t *rgba, size_t pixels, const normalisation *luma,
+                                    float *plane) {
+  size_t i = 0;
+  for (; i + 4 <= pixels; i += 4)
+    wasm_v128_store(plane + i, normalise(from_rgba_luma_of(wasm_v128_load(rgba + 4 * i)), luma));
+  if (i < pixels)
+    from_rgba_store_tail(plane + i, pixels - i,
+                         normalise(from_rgba_luma_of(from_rgba_load_tail(rgba + 4 * i, pixels - i)), luma));
+}
+
+void dk_rgba_to_planes(const uint8_t *rgba, size_t pixels, int32_t channels, const float *mean,
+                       const float *std, float *planes, size_t plane_stride) {
+  if (channels == 1) {
+    normalisation luma = normalisation_make(LUMA_UNIT, mean[0], std[0]);
+    from_rgba_luma_to_plane(rgba, pixels, &luma, planes);
+    return;
+  }
+  normalisation red = normalisation_make(COLOUR_UNIT, mean[0], std[0]);
+  normalisation green = normalisation_make(COLOUR_UNIT, mean[1], std[1]);
+  normalisation blue = normalisation_make(COLOUR_UNIT, mean[2], std[2]);
+  float *greens = planes + plane_stride, *blues = planes + 2 * plane_stride;
+  size_t i = 0;
+  for (; i + 4 <= pixels; i += 4) {
+    v128_t four = wasm_v128_load(rgba + 4 * i);
+    wasm_v128_store(planes + i, normalise(from_rgba_red_of(four), &red));
+    wasm_v128_store(greens + i, normalise(from_rgba_green_of(four), &green));
+    wasm_v128_store(blues + i, normalise(from_rgba_blue_of(four), &blue));
+  }
+  if (i < pixels) {
+    v128_t rest = from_rgba_load_tail(rgba + 4 * i, pixels - i);
+    from_rgba_store_tail(planes + i, pixels - i, normalise(from_rgba_red_of(rest), &red));
+    from_rgba_store_tail(greens + i, pixels - i, normalise(from_rgba_green_of(rest), &green));
+    from_rgba_store_tail(blues + i, pixels - i, normalise(from_rgba_blue_of(rest), &blue));
+  }
 }

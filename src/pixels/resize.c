@@ -162,16 +162,26 @@ static inline v128_t resize_finish_sum(v128_t before, v128_t sum, int starts, in
   return completes ? normalise(sum, n) : sum;
 }
 
-static inline void resize_store_sum(float *plane, size_t count, v128_t sum, int starts, int completes,
-                                    const normalisation *n) {
-  if (count == 4) {
-    wasm_v128_store(plane, resize_finish_sum(wasm_v128_load(plane), sum, starts, completes, n));
-    return;
-  }
+static inline void resize_store_four(float *plane, v128_t sum, int starts, int completes,
+                                     const normalisation *n) {
+  wasm_v128_store(plane, resize_finish_sum(wasm_v128_load(plane), sum, starts, completes, n));
+}
+
+/* The last one to three pixels of a row. */
+APART SMALL static void resize_store_rest(float *plane, size_t count, v128_t sum, int starts, int completes,
+                                          const normalisation *n) {
   float lanes[4] = {0};
   memcpy(lanes, plane, count * sizeof(float));
-  wasm_v128_store(lanes, resize_finish_sum(wasm_v128_load(lanes), sum, starts, completes, n));
+  resize_store_four(lanes, sum, starts, completes, n);
   memcpy(plane, lanes, count * sizeof(float));
+}
+
+static inline void resize_store_sum(float *plane, size_t count, v128_t sum, int starts, int completes,
+                                    const normalisation *n) {
+  if (count == 4)
+    resize_store_four(plane, sum, starts, completes, n);
+  else
+    resize_store_rest(plane, count, sum, starts, completes, n);
 }
 
 /* block [rows][W, 4], row_stride floats apart, weights [rows] -> row y of the planes. Reads whole fours of
@@ -201,16 +211,16 @@ APART static void resize_blend_rows(const float *block, size_t row_stride, const
     v128_t green = wasm_i32x4_shuffle(rg01, rg23, 2, 3, 6, 7);
     v128_t blue = wasm_i32x4_shuffle(ba01, ba23, 0, 1, 4, 5);
     size_t count = W - x < 4 ? W - x : 4;
-    v128_t value[3] = {red, green, blue};
     if (t->channels == 1) {
       v128_t luma = wasm_f32x4_mul(red, wasm_f32x4_splat(LUMA_RED));
       luma = madd(green, wasm_f32x4_splat(LUMA_GREEN), luma);
-      value[0] = madd(blue, wasm_f32x4_splat(LUMA_BLUE), luma);
+      luma = madd(blue, wasm_f32x4_splat(LUMA_BLUE), luma);
+      resize_store_sum(row + x, count, luma, starts, completes, &t->normalise[0]);
+    } else {
+      resize_store_sum(row + x, count, red, starts, completes, &t->normalise[0]);
+      resize_store_sum(row + plane_size + x, count, green, starts, completes, &t->normalise[1]);
+      resize_store_sum(row + 2 * plane_size + x, count, blue, starts, completes, &t->normalise[2]);
     }
-#pragma clang loop unroll(disable)
-    for (int32_t c = 0; c < t->channels; c++)
-      resize_store_sum(row + (size_t)c * plane_size + x, count, value[c], starts, completes,
-                       &t->normalise[c]);
   }
 }
 

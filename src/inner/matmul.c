@@ -22,10 +22,10 @@ enum {
   TALL = MADD_FUSES ? 6 : 4, /* rows of most tiles */
 };
 
-/* Stores `columns` columns of M rows that are narrower than their tile. sums [M, width]. */
-APART SMALL static void matmul_store_narrow(const matmul_operands *work, const float *sums, int32_t width,
-                                            int32_t row, int32_t end_row, int32_t column, int32_t columns) {
-  for (int32_t m = row; m < end_row; m++, sums += width)
+/* Stores the part of a tile that exists: `rows` rows of `columns` columns. sums [rows, width]. */
+APART SMALL static void matmul_store_part(const matmul_operands *work, const float *sums, int32_t width,
+                                          int32_t row, int32_t rows, int32_t column, int32_t columns) {
+  for (int32_t m = row; m < row + rows; m++, sums += width)
     for (int32_t j = 0; j < columns; j++) {
       float sum = sums[j];
       if (work->operand) sum += work->operand[m * work->operand_row + column + j];
@@ -33,8 +33,9 @@ APART SMALL static void matmul_store_narrow(const matmul_operands *work, const f
     }
 }
 
-/* Rows row .. row + M - 1 of `columns` columns from `column` on, 4 * V at most. They lie in up to B blocks of
- * packed rows: the first M / B rows in one, and so on. Callers pass constants for M, B and V. */
+/* Rows row .. row + M - 1 of 4 * V columns from `column` on; of all `columns`, if they are fewer. The rows
+ * lie in up to B blocks of packed rows: the first M / B rows in one, and so on. Callers pass constants for M,
+ * B and V. */
 INLINE void matmul_tile(const int M, const int B, const int V, const matmul_operands *work, int32_t row,
                         int32_t column, int32_t columns) {
   const int rows = M / B;
@@ -60,16 +61,16 @@ INLINE void matmul_tile(const int M, const int B, const int V, const matmul_oper
     for (int b = 0; b < B; b++) weight[b] += LANES;
   }
 
-  const int32_t end_row = min_i32(row + M, work->count);
-  if (columns < 4 * V) {
+  const int32_t left = work->count - row;
+  if (columns < 4 * V || left < M) {
     float sums[4 * MOST_SUMS];
     for (int i = 0; i < M * V; i++) wasm_v128_store(sums + 4 * i, sum[i]);
-    matmul_store_narrow(work, sums, 4 * V, row, end_row, column, columns);
+    matmul_store_part(work, sums, 4 * V, row, min_i32(left, M), column, min_i32(columns, 4 * V));
     return;
   }
   if (work->operand) {
     const float *operand = work->operand + row * work->operand_row + column;
-    for (int m = 0; m < M && row + m < end_row; m++, operand += work->operand_row)
+    for (int m = 0; m < M; m++, operand += work->operand_row)
       for (int v = 0; v < V; v++)
         sum[m * V + v] = wasm_f32x4_add(sum[m * V + v], wasm_v128_load(operand + 4 * v));
   }
@@ -78,7 +79,7 @@ INLINE void matmul_tile(const int M, const int B, const int V, const matmul_oper
     for (int i = 0; i < M * V; i++) sum[i] = clamp_vector(sum[i], low, high);
   }
   float *out = work->y + row * work->y_row + column;
-  for (int m = 0; m < M && row + m < end_row; m++, out += work->y_row)
+  for (int m = 0; m < M; m++, out += work->y_row)
     for (int v = 0; v < V; v++) wasm_v128_store(out + 4 * v, sum[m * V + v]);
 }
 
@@ -87,13 +88,9 @@ INLINE void matmul_rows(const int M, const int B, const int V, const matmul_oper
                         int32_t columns) {
   /* A copy: the compiler must assume that a store of outputs changes *argument. */
   const matmul_operands copy = *argument, *work = &copy;
-  const int32_t width = 4 * V;
-  if (columns < width) {
-    matmul_tile(M, B, V, work, row, 0, columns);
-    return;
-  }
-  for (int32_t column = 0; column < columns; column += width)
-    matmul_tile(M, B, V, work, row, min_i32(column, columns - width), width);
+  const int32_t last = max_i32(columns - 4 * V, 0);
+  for (int32_t column = 0; column < columns; column += 4 * V)
+    matmul_tile(M, B, V, work, row, min_i32(column, last), columns);
 }
 
 /* Separate functions, called through a table (base/attributes.h says why). */

@@ -15,22 +15,34 @@
 #include "base/attributes.h"
 #include "base/geometry.h"
 #include "base/simd.h"
+#include "base/sizes.h"
 
 enum { ROWS = DEPTHWISE_ROWS, COLUMNS = DEPTHWISE_COLUMNS };
 
-/* Clamps the sums, and stores the first `columns` columns of `width` vectors to y. */
-INLINE void plane_depthwise_store(const int width, const clamp *clamp, v128_t *sum, int32_t columns,
-                                  float *y) {
-  if (clamp->used) {
-    const v128_t low = wasm_f32x4_splat(clamp->low), high = wasm_f32x4_splat(clamp->high);
-    for (int v = 0; v < width; v++) sum[v] = clamp_vector(sum[v], low, high);
+/* Stores `columns` columns of `height` rows that are narrower than their block. sums [height, width]. */
+APART SMALL static void plane_depthwise_store_narrow(const float *sums, int32_t height, int32_t width,
+                                                     int32_t columns, float *y, int32_t Wo) {
+  for (int32_t i = 0; i < height; i++, sums += width, y += Wo)
+    memcpy(y, sums, sizeof(float) * (size_t)columns);
+}
+
+/* Clamps the sums of a block, and stores its columns; all `columns`, if the block is wider. */
+INLINE void plane_depthwise_store(const int height, const int width, const depthwise_strip *strip,
+                                  v128_t sum[ROWS][2], int32_t row, int32_t column, int32_t columns) {
+  if (strip->clamp.used) {
+    const v128_t low = wasm_f32x4_splat(strip->clamp.low), high = wasm_f32x4_splat(strip->clamp.high);
+    for (int i = 0; i < height; i++)
+      for (int v = 0; v < width; v++) sum[i][v] = clamp_vector(sum[i][v], low, high);
   }
+  float *y = strip->y + (size_t)row * strip->Wo + column;
   if (columns >= 4 * width) {
-    for (int v = 0; v < width; v++) wasm_v128_store(y + 4 * v, sum[v]);
+    for (int i = 0; i < height; i++, y += strip->Wo)
+      for (int v = 0; v < width; v++) wasm_v128_store(y + 4 * v, sum[i][v]);
   } else {
-    float narrow[COLUMNS];
-    for (int v = 0; v < width; v++) wasm_v128_store(narrow + 4 * v, sum[v]);
-    memcpy(y, narrow, sizeof(float) * (size_t)columns);
+    float sums[ROWS * COLUMNS];
+    for (int i = 0; i < height; i++)
+      for (int v = 0; v < width; v++) wasm_v128_store(sums + 4 * (i * width + v), sum[i][v]);
+    plane_depthwise_store_narrow(sums, height, 4 * width, columns, y, strip->Wo);
   }
 }
 
@@ -83,9 +95,7 @@ INLINE void plane_depthwise_shared(const int width, const depthwise_strip *strip
   ADD_ROW(3, 3);
 #undef ADD_ROW
 
-  float *y = strip->y + (size_t)row * strip->Wo + column;
-  for (int i = 0; i < ROWS; i++, y += strip->Wo)
-    plane_depthwise_store(width, &strip->clamp, sum[i], columns, y);
+  plane_depthwise_store(ROWS, width, strip, sum, row, column, columns);
 }
 
 /* ------------------------------------------------------------------------------------- any */
@@ -109,9 +119,7 @@ INLINE void plane_depthwise_any(const int height, const int width, const depthwi
       for (int v = 0; v < width; v++) sum[i][v] = madd(w, wasm_v128_load(in + 4 * v), sum[i][v]);
   }
 
-  float *y = strip->y + (size_t)row * strip->Wo + column;
-  for (int i = 0; i < height; i++, y += strip->Wo)
-    plane_depthwise_store(width, &strip->clamp, sum[i], columns, y);
+  plane_depthwise_store(height, width, strip, sum, row, column, columns);
 }
 
 /* ------------------------------------------------------------------------------------------ */
@@ -127,16 +135,10 @@ INLINE void plane_depthwise_block(const int height, const int width, bool shared
 
 /* `height` rows of all columns. */
 INLINE void plane_depthwise_band(const int height, bool shared, const depthwise_strip *strip, int32_t row) {
+  const int32_t Wo = strip->Wo, last = max_i32(Wo - COLUMNS, 0);
   int32_t x = 0;
-  for (; x + COLUMNS <= strip->Wo; x += COLUMNS)
-    plane_depthwise_block(height, 2, shared, strip, row, x, COLUMNS);
-  const int32_t left = strip->Wo - x;
-  if (left > 4)
-    plane_depthwise_block(height, 2, shared, strip, row, strip->Wo < COLUMNS ? 0 : strip->Wo - COLUMNS,
-                          strip->Wo < COLUMNS ? strip->Wo : COLUMNS);
-  else if (left > 0)
-    plane_depthwise_block(height, 1, shared, strip, row, strip->Wo < 4 ? 0 : strip->Wo - 4,
-                          strip->Wo < 4 ? strip->Wo : 4);
+  for (; Wo - x > 4; x += COLUMNS) plane_depthwise_block(height, 2, shared, strip, row, min_i32(x, last), Wo);
+  if (x < Wo) plane_depthwise_block(height, 1, shared, strip, row, max_i32(Wo - 4, 0), Wo);
 }
 
 static void plane_depthwise_one_row(const depthwise_strip *strip, int32_t row) {

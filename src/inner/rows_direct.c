@@ -24,17 +24,17 @@ INLINE void rows_direct_block(const int M, const int V, const rows_direct *rows,
       for (int j = 0; j < V; j++) sum[m][j] = clamp_vector(sum[m][j], low, high);
   }
 
-  /* Store whole vectors, or only the columns that exist. */
-  for (int m = 0; m < M; m++, y += rows->y_plane) {
-    if (rows->Wo >= 4 * V) {
+  if (rows->Wo >= 4 * V) {
+    for (int m = 0; m < M; m++, y += rows->y_plane)
       for (int j = 0; j < V; j++) wasm_v128_store(y + 4 * j, sum[m][j]);
-    } else {
-      float narrow[DIRECT_COLUMNS];
-      wasm_v128_store(narrow, sum[m][0]);
-      wasm_v128_store(narrow + 4, sum[m][1]);
-      memcpy(y, narrow, sizeof(float) * (size_t)rows->Wo);
-    }
+    return;
   }
+  /* Store only the columns that exist. */
+  float narrow[TAPS_CHANNELS][DIRECT_COLUMNS];
+  for (int m = 0; m < M; m++)
+    for (int j = 0; j < 2; j++) wasm_v128_store(narrow[m] + 4 * j, sum[m][j]);
+#pragma clang loop unroll(disable)
+  for (int m = 0; m < M; m++, y += rows->y_plane) memcpy(y, narrow[m], sizeof(float) * (size_t)rows->Wo);
 }
 
 /* Blocks are V vectors wide, so that six sums or more are under way: with fewer, each addition waits for the

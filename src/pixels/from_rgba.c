@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-normalisation normalisation_make(int32_t unit, float mean, float std) {
+#include "base/attributes.h"
+
+SMALL normalisation normalisation_make(int32_t unit, float mean, float std) {
   double scale = 1.0 / (unit * (double)std);
   uint32_t bits;
   float head = (float)scale, tail;

@@ -8,6 +8,7 @@
  *      completes the row normalises it
  *
  * The planes are the only state between calls. */
+#include "base/attributes.h"
 #include "base/workspace.h"
 #include "pixels/pixels.h"
 
@@ -30,7 +31,7 @@ typedef struct axis {
   double radius;     /* of the triangle, in source pixels */
 } axis;
 
-static axis resize_axis_make(int32_t source, double start, double length, int32_t target) {
+SMALL static axis resize_axis_make(int32_t source, double start, double length, int32_t target) {
   double step = length / target;
   return (axis){
       source, start, (int32_t)floor(start), (int32_t)ceil(start + length), step, step > 1.0 ? step : 1.0};
@@ -44,7 +45,7 @@ typedef struct filter_window {
   double peak, slope; /* the weight at the centre, and its decrease per source pixel */
 } filter_window;
 
-static filter_window resize_window_make(const axis *a, int32_t i) {
+SMALL static filter_window resize_window_make(const axis *a, int32_t i) {
   filter_window w;
   w.centre = a->start + (i + 0.5) * a->step;
   double first = w.centre - a->radius + 0.5, end = w.centre + a->radius + 0.5;
@@ -69,7 +70,7 @@ static filter_window resize_window_make(const axis *a, int32_t i) {
   return w;
 }
 
-static float resize_window_weight(const filter_window *w, int32_t u) {
+SMALL static float resize_window_weight(const filter_window *w, int32_t u) {
   double weight = w->peak - fabs(u + 0.5 - w->centre) * w->slope;
   return weight > 0.0 ? (float)weight : 0.0f;
 }
@@ -89,7 +90,7 @@ static inline v128_t resize_high_to_float(v128_t halves) {
 }
 
 /* row [GROUP][src_W, 4] -> columns [src_W, GROUP, 4] */
-static void resize_interleave_rows(const uint8_t *const row[GROUP], int32_t src_W, float *columns) {
+APART static void resize_interleave_rows(const uint8_t *const row[GROUP], int32_t src_W, float *columns) {
   size_t width = (size_t)src_W, x = 0;
   for (; x + 4 <= width; x += 4)
     for (size_t r = 0; r < GROUP; r++) {
@@ -115,8 +116,8 @@ typedef struct tap_range {
 
 /* columns [src_W, GROUP, 4], taps [W], weights [sum of the counts] -> rows [GROUP][W, 4], row_stride floats
  * apart. */
-static void resize_resample_columns(const float *columns, const tap_range *taps, const float *weights,
-                                    size_t W, float *rows, size_t row_stride) {
+APART static void resize_resample_columns(const float *columns, const tap_range *taps, const float *weights,
+                                          size_t W, float *rows, size_t row_stride) {
   float *row1 = rows + row_stride, *row2 = row1 + row_stride, *row3 = row2 + row_stride;
   for (size_t x = 0; x < W; x++) {
     const float *column = columns + 16 * (size_t)taps[x].first;
@@ -161,22 +162,32 @@ static inline v128_t resize_finish_sum(v128_t before, v128_t sum, int starts, in
   return completes ? normalise(sum, n) : sum;
 }
 
-static inline void resize_store_sum(float *plane, size_t count, v128_t sum, int starts, int completes,
-                                    const normalisation *n) {
-  if (count == 4) {
-    wasm_v128_store(plane, resize_finish_sum(wasm_v128_load(plane), sum, starts, completes, n));
-    return;
-  }
+static inline void resize_store_four(float *plane, v128_t sum, int starts, int completes,
+                                     const normalisation *n) {
+  wasm_v128_store(plane, resize_finish_sum(wasm_v128_load(plane), sum, starts, completes, n));
+}
+
+/* The last one to three pixels of a row. */
+APART SMALL static void resize_store_rest(float *plane, size_t count, v128_t sum, int starts, int completes,
+                                          const normalisation *n) {
   float lanes[4] = {0};
   memcpy(lanes, plane, count * sizeof(float));
-  wasm_v128_store(lanes, resize_finish_sum(wasm_v128_load(lanes), sum, starts, completes, n));
+  resize_store_four(lanes, sum, starts, completes, n);
   memcpy(plane, lanes, count * sizeof(float));
+}
+
+static inline void resize_store_sum(float *plane, size_t count, v128_t sum, int starts, int completes,
+                                    const normalisation *n) {
+  if (count == 4)
+    resize_store_four(plane, sum, starts, completes, n);
+  else
+    resize_store_rest(plane, count, sum, starts, completes, n);
 }
 
 /* block [rows][W, 4], row_stride floats apart, weights [rows] -> row y of the planes. Reads whole fours of
  * pixels; resize_clear_tails() zeroed those beyond the row. */
-static void resize_blend_rows(const float *block, size_t row_stride, const float *weights, size_t rows,
-                              const target *t, int32_t y, int starts, int completes) {
+APART static void resize_blend_rows(const float *block, size_t row_stride, const float *weights, size_t rows,
+                                    const target *t, int32_t y, int starts, int completes) {
   size_t W = (size_t)t->W, plane_size = (size_t)t->H * W;
   float *row = t->planes + (size_t)y * W;
   for (size_t x = 0; x < W; x += 4) {
@@ -214,7 +225,7 @@ static void resize_blend_rows(const float *block, size_t row_stride, const float
 }
 
 /* Writes the output rows that see the outside only. */
-static void resize_write_black(const axis *vertical, const target *t) {
+SMALL static void resize_write_black(const axis *vertical, const target *t) {
   size_t W = (size_t)t->W, plane_size = (size_t)t->H * W;
   for (int32_t y = 0; y < t->H; y++) {
     const filter_window w = resize_window_make(vertical, y);
@@ -229,8 +240,8 @@ static void resize_write_black(const axis *vertical, const target *t) {
 
 /* Adds the source rows from first_row on, which lie in the block, to each output row that they contribute to.
  */
-static void resize_blend_block(const float *block, size_t row_stride, int32_t first_row, int32_t rows,
-                               const axis *vertical, const target *t) {
+SMALL static void resize_blend_block(const float *block, size_t row_stride, int32_t first_row, int32_t rows,
+                                     const axis *vertical, const target *t) {
   int32_t end_row = first_row + rows;
   /* The first output row with a share, or one a little before it. */
   double estimate = (first_row + 0.5 - vertical->start - vertical->radius) / vertical->step - 1.5;
@@ -258,7 +269,7 @@ typedef struct buffers {
   float *weights;    /* [sum of the counts] */
 } buffers;
 
-static int resize_buffers_reserve(dk_context *context, const axis *horizontal, int32_t W, buffers *b) {
+SMALL static int resize_buffers_reserve(dk_context *context, const axis *horizontal, int32_t W, buffers *b) {
   /* Whole fours of pixels, and one cache line more: rows a power of two apart would share cache sets. */
   uint64_t row_stride = ((uint64_t)W + 3) / 4 * 16 + 16;
   uint64_t columns = (uint64_t)horizontal->source * GROUP * 4 * sizeof(float);
@@ -282,13 +293,13 @@ static int resize_buffers_reserve(dk_context *context, const axis *horizontal, i
 
 /* Zeroes the pixels that resize_blend_rows() reads beyond the W of each row. Other passes leave integers in
  * the workspace. As floats these are subnormal numbers, which make processors many times slower. */
-static void resize_clear_tails(const buffers *b, int32_t W) {
+SMALL static void resize_clear_tails(const buffers *b, int32_t W) {
   size_t row = 4 * (size_t)W, whole = ((size_t)W + 3) / 4 * 16;
   for (size_t r = 0; r < BLOCK; r++)
     memset(b->block + r * b->row_stride + row, 0, (whole - row) * sizeof(float));
 }
 
-static void resize_make_taps(const axis *horizontal, int32_t W, const buffers *b) {
+SMALL static void resize_make_taps(const axis *horizontal, int32_t W, const buffers *b) {
   float *weights = b->weights;
   for (int32_t x = 0; x < W; x++) {
     const filter_window w = resize_window_make(horizontal, x);
@@ -300,15 +311,15 @@ static void resize_make_taps(const axis *horizontal, int32_t W, const buffers *b
 /* Beyond this place a box loses fractions of a pixel, and places of pixels leave 32 bits. */
 static const double FARTHEST = 1 << 30;
 
-static bool resize_is_box(const dk_box *box) {
+SMALL static bool resize_is_box(const dk_box *box) {
   double right = box->x + box->width, bottom = box->y + box->height;
   return box->width > 0.0 && box->height > 0.0 && fabs(box->x) <= FARTHEST && fabs(box->y) <= FARTHEST &&
          right <= FARTHEST && bottom <= FARTHEST;
 }
 
-dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row, int32_t rows,
-                         int32_t src_H, int32_t src_W, const dk_box *box, int32_t channels, const float *mean,
-                         const float *std, float *planes, int32_t H, int32_t W) {
+SMALL dk_status dk_resize_rows(dk_context *context, const uint8_t *rgba, int32_t first_row, int32_t rows,
+                               int32_t src_H, int32_t src_W, const dk_box *box, int32_t channels,
+                               const float *mean, const float *std, float *planes, int32_t H, int32_t W) {
   bool empty = box && src_H == 0 && src_W == 0 && rows == 0;
   if (!empty && (src_H < 1 || src_W < 1 || rows < 1)) return DK_ERROR_SHAPE;
   if (H < 1 || W < 1) return DK_ERROR_SHAPE;

@@ -2,38 +2,45 @@
 #include "pixels/pixels.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/attributes.h"
 
 /* ------------------------------------------------------------------------------------- range */
 
-/* pmin(a, b) is b < a ? b : a, so that a NaN in b never replaces a. If finite_only, x + (x - x) turns
- * infinite values into NaN and leaves the others. */
-static inline void to_rgba_widen(v128_t *low, v128_t *high, v128_t x, int finite_only) {
-  if (finite_only) x = wasm_f32x4_add(x, wasm_f32x4_sub(x, x));
+/* pmin(a, b) is b < a ? b : a, so that a NaN in b never replaces a. */
+static inline void to_rgba_widen(v128_t *low, v128_t *high, v128_t x) {
   *low = wasm_f32x4_pmin(*low, x);
   *high = wasm_f32x4_pmax(*high, x);
 }
 
-static inline void to_rgba_find_range(const float *x, size_t count, float *range, int finite_only) {
+/* If finite_only, infinite values do not count. */
+APART SMALL static void to_rgba_find_range(const float *x, size_t count, float *range, bool finite_only) {
   v128_t low0 = wasm_f32x4_splat(INFINITY), high0 = wasm_f32x4_splat(-INFINITY);
   v128_t low1 = low0, low2 = low0, low3 = low0, high1 = high0, high2 = high0, high3 = high0;
   size_t i = 0;
   /* Four chains hide the latency of pmin and pmax. The second pass is rare and does without. */
 #pragma clang loop unroll(disable)
   for (; !finite_only && i + 16 <= count; i += 16) {
-    to_rgba_widen(&low0, &high0, wasm_v128_load(x + i), finite_only);
-    to_rgba_widen(&low1, &high1, wasm_v128_load(x + i + 4), finite_only);
-    to_rgba_widen(&low2, &high2, wasm_v128_load(x + i + 8), finite_only);
-    to_rgba_widen(&low3, &high3, wasm_v128_load(x + i + 12), finite_only);
+    to_rgba_widen(&low0, &high0, wasm_v128_load(x + i));
+    to_rgba_widen(&low1, &high1, wasm_v128_load(x + i + 4));
+    to_rgba_widen(&low2, &high2, wasm_v128_load(x + i + 8));
+    to_rgba_widen(&low3, &high3, wasm_v128_load(x + i + 12));
   }
 #pragma clang loop unroll(disable)
-  for (; i + 4 <= count; i += 4) to_rgba_widen(&low0, &high0, wasm_v128_load(x + i), finite_only);
-  if (i < count) {
-    float rest[4] = {NAN, NAN, NAN, NAN};
-    memcpy(rest, x + i, (count - i) * sizeof(float));
-    to_rgba_widen(&low1, &high1, wasm_v128_load(rest), finite_only);
+  for (; i < count; i += 4) {
+    v128_t four;
+    if (count - i >= 4) {
+      four = wasm_v128_load(x + i);
+    } else {
+      float rest[4] = {NAN, NAN, NAN, NAN};
+      memcpy(rest, x + i, (count - i) * sizeof(float));
+      four = wasm_v128_load(rest);
+    }
+    /* x + (x - x) turns infinite values into NaN and leaves the others. */
+    if (finite_only) four = wasm_f32x4_add(four, wasm_f32x4_sub(four, four));
+    to_rgba_widen(&low0, &high0, four);
   }
 
   float lows[4], highs[4], low = INFINITY, high = -INFINITY;
@@ -47,9 +54,9 @@ static inline void to_rgba_find_range(const float *x, size_t count, float *range
   range[1] = high;
 }
 
-void dk_range(const float *x, size_t count, float *range) {
-  to_rgba_find_range(x, count, range, 0);
-  if (range[0] == -INFINITY || range[1] == INFINITY) to_rgba_find_range(x, count, range, 1);
+SMALL void dk_range(const float *x, size_t count, float *range) {
+  to_rgba_find_range(x, count, range, false);
+  if (range[0] == -INFINITY || range[1] == INFINITY) to_rgba_find_range(x, count, range, true);
   if (range[0] > range[1]) range[0] = range[1] = 0.0f;
 }
 
@@ -61,7 +68,7 @@ typedef struct spread {
   float low, high, unit, origin, scale;
 } spread;
 
-static spread to_rgba_spread_make(float low, float high) {
+SMALL static spread to_rgba_spread_make(float low, float high) {
   double width = (double)high - low;
   if (!(width > 0.0 && width < INFINITY)) return (spread){0.0f, 0.0f, 1.0f, -128.0f, 1.0f};
   int exponent = ilogb(width);
@@ -87,12 +94,6 @@ static inline v128_t to_rgba_level_of(v128_t value, const levels *s) {
 
 /* 2^23 + level is rounded to an integer. The bits of that float are 0x4b000000 + integer. */
 #define BIAS 8388608.0f
-
-static inline v128_t to_rgba_load_tail(const float *plane, size_t pixels) {
-  float lanes[4] = {0};
-  memcpy(lanes, plane, pixels * sizeof(float));
-  return wasm_v128_load(lanes);
-}
 
 /* The bits of -(2^23 + 1 + level), rounded: 0xcb000001 + level as an integer. The larger the bits of a
  * negative float, the smaller the float. The bits of `nan` are above all of these, so that pmax(nan, level)
@@ -143,8 +144,8 @@ APART static void to_rgba_colour_fours(const float *map, size_t pixels, const sp
     to_rgba_gray_fours(map, pixels, s, rgba);
 }
 
-static void to_rgba_colour_row(const float *map, size_t pixels, const spread *s, const uint8_t *table,
-                               uint8_t *rgba) {
+SMALL static void to_rgba_colour_row(const float *map, size_t pixels, const spread *s, const uint8_t *table,
+                                     uint8_t *rgba) {
   size_t rest = pixels % 4, whole = pixels - rest;
   to_rgba_colour_fours(map, whole, s, table, rgba);
   if (rest) {
@@ -157,7 +158,7 @@ static void to_rgba_colour_row(const float *map, size_t pixels, const spread *s,
 }
 
 /* Whether each colour i of the palette is i, i, i, 255. Arithmetic is then twice as fast as the table. */
-static int to_rgba_is_gray(const uint8_t *palette) {
+SMALL static int to_rgba_is_gray(const uint8_t *palette) {
   uint32_t differing = 0;
 #pragma clang loop vectorize(disable) unroll(disable)
   for (uint32_t i = 0; i < 256; i++) {
@@ -168,8 +169,8 @@ static int to_rgba_is_gray(const uint8_t *palette) {
   return !differing;
 }
 
-void dk_map_to_rgba_rows(const float *map, size_t rows, size_t width, float low, float high,
-                         const uint8_t *palette, uint8_t *rgba, size_t row_stride, size_t gap) {
+SMALL void dk_map_to_rgba_rows(const float *map, size_t rows, size_t width, float low, float high,
+                               const uint8_t *palette, uint8_t *rgba, size_t row_stride, size_t gap) {
   spread s = to_rgba_spread_make(low, high);
   uint8_t table[4 * 258] = {0};
   memcpy(table + 4, palette, 4 * 256);
@@ -180,8 +181,8 @@ void dk_map_to_rgba_rows(const float *map, size_t rows, size_t width, float low,
   }
 }
 
-void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
-                    uint8_t *rgba) {
+SMALL void dk_map_to_rgba(const float *map, size_t pixels, float low, float high, const uint8_t *palette,
+                          uint8_t *rgba) {
   dk_map_to_rgba_rows(map, 1, pixels, low, high, palette, rgba, 0, 0);
 }
 
@@ -200,20 +201,25 @@ static inline v128_t to_rgba_rgb_pixels(v128_t red, v128_t green, v128_t blue, c
   return wasm_v128_or(wasm_v128_or(r, g), wasm_v128_or(b, alpha));
 }
 
-void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low, float high,
-                       uint8_t *rgba) {
-  const spread range = to_rgba_spread_make(low, high);
-  const levels s = to_rgba_levels_make(&range);
-  const float *greens = planes + plane_stride, *blues = planes + 2 * plane_stride;
-  size_t i = 0;
-  for (; i + 4 <= pixels; i += 4)
-    wasm_v128_store(rgba + 4 * i, to_rgba_rgb_pixels(wasm_v128_load(planes + i), wasm_v128_load(greens + i),
+/* Whole fours of pixels. */
+APART static void to_rgba_planes_fours(const float *reds, size_t plane_stride, size_t pixels,
+                                       const spread *range, uint8_t *rgba) {
+  const levels s = to_rgba_levels_make(range);
+  const float *greens = reds + plane_stride, *blues = greens + plane_stride;
+  for (size_t i = 0; i < pixels; i += 4)
+    wasm_v128_store(rgba + 4 * i, to_rgba_rgb_pixels(wasm_v128_load(reds + i), wasm_v128_load(greens + i),
                                                      wasm_v128_load(blues + i), &s));
-  if (i < pixels) {
-    uint8_t rest[16];
-    wasm_v128_store(rest, to_rgba_rgb_pixels(to_rgba_load_tail(planes + i, pixels - i),
-                                             to_rgba_load_tail(greens + i, pixels - i),
-                                             to_rgba_load_tail(blues + i, pixels - i), &s));
-    memcpy(rgba + 4 * i, rest, 4 * (pixels - i));
-  }
+}
+
+SMALL void dk_planes_to_rgba(const float *planes, size_t plane_stride, size_t pixels, float low, float high,
+                             uint8_t *rgba) {
+  const spread range = to_rgba_spread_make(low, high);
+  const size_t rest = pixels % 4, whole = pixels - rest;
+  to_rgba_planes_fours(planes, plane_stride, whole, &range, rgba);
+  if (!rest) return;
+  float values[3][4] = {{0}};
+  uint8_t colours[16];
+  for (size_t c = 0; c < 3; c++) memcpy(values[c], planes + c * plane_stride + whole, rest * sizeof(float));
+  to_rgba_planes_fours(values[0], 4, 4, &range, colours);
+  memcpy(rgba + 4 * whole, colours, 4 * rest);
 }

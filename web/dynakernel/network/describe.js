@@ -23,10 +23,10 @@ function bitsOf(number) {
 }
 
 /** @param {Attributes} attributes */
-const windowOf = ({ stride, padding, dilation }) => [...stride, ...padding, ...dilation];
+const windowOf = ({ stride, padding, dilation }) => stride.concat(padding, dilation);
 
 /** @param {Attributes} attributes */
-const convolution = (attributes) => [...windowOf(attributes), attributes.groups];
+const convolution = (attributes) => windowOf(attributes).concat(attributes.groups);
 
 /** @param {Attributes} attributes */
 const axis = (attributes) => [attributes.axis];

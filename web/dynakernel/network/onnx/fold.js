@@ -1,5 +1,5 @@
 /** Evaluates ops whose inputs are all constants, of any type. */
-import { sizeOf } from '../../shape.js';
+import { sameShape, sizeOf } from '../../shape.js';
 import { broadcast, inferShapes } from '../infer.js';
 import { broadcastStrides, gather, scatter, stridesOf, walk } from './strided.js';
 import { isFloat, numbersFor } from './tensors.js';
@@ -96,7 +96,11 @@ export function fold(op, inputs, attributes, shape) {
  */
 function binary(x, y, dtype, shape, compute) {
   const data = numbersFor(dtype, sizeOf(shape));
-  const [a, b] = [x.data, y.data];
+  const a = x.data, b = y.data;
+  if (sameShape(x.shape, y.shape)) {
+    for (let i = 0; i < data.length; i++) data[i] = compute(a[i], b[i]);
+    return { dtype, shape, data };
+  }
   walk(shape, [broadcastStrides(x.shape, shape), broadcastStrides(y.shape, shape)], [0, 0], (i, j, k) => {
     data[k] = compute(a[i], b[j]);
   });
@@ -132,8 +136,10 @@ const RULES = {
     const out = numbersFor(dtype, sizeOf(shape));
     const strides = stridesOf(shape);
     let begin = 0;
+    const isOutermost = sizeOf(shape) === shape[axis] * strides[axis];
     for (const x of inputs) {
-      scatter(x.data, x.shape, out, strides, begin * strides[axis]);
+      if (isOutermost) out.set(x.data, begin * strides[axis]);
+      else scatter(x.data, x.shape, out, strides, begin * strides[axis]);
       begin += x.shape[axis];
     }
     return { dtype, shape, data: out };
@@ -166,7 +172,8 @@ const RULES = {
     const out = numbersFor(x.dtype, sizeOf(shape));
     let i = 0;
     for (let o = 0; o < outer; o++) {
-      for (const index of indices.data) {
+      for (let n = 0; n < indices.data.length; n++) {
+        const index = indices.data[n];
         const begin = (o * length + (index < 0 ? index + length : index)) * inner;
         for (let j = 0; j < inner; j++) out[i++] = x.data[begin + j];
       }

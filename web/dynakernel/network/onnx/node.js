@@ -3,6 +3,7 @@ import { DynakernelError, given, nameText } from '../../errors.js';
 import { readTensor } from './tensors.js';
 
 /** @typedef {import('./protobuf.js').Message} Message */
+/** @typedef {import('./trace.js').Operand} Operand */
 
 /** Names of AttributeProto.AttributeType by number, and the field that holds each. */
 const TYPES = /** @type {const} */ ([
@@ -35,6 +36,8 @@ export class OnnxNode {
     this.name = message.name || this.outputs[0] || this.op;
     /** Whether an output of the graph depends on it. */
     this.isNeeded = false;
+    /** What its outputs are, once it has run: none if it is not supported. @type {Operand[] | null} */
+    this.results = null;
     /** @type {readonly Message[]} */
     this.attributes = message.attributes;
     if (this.attributes.length > 1) this.checkNames();

@@ -83,7 +83,7 @@ export function traceModel({ graph, opset }, { shapes, keep: kept }) {
   if (names.length === 0) throw new DynakernelError('ERR_ONNX', 'the model has no inputs');
 
   const trace = new Trace(opset);
-  /** @type {Map<string, Operand | null>} */
+  /** @type {Map<string, Operand>} */
   const inputs = new Map();
   for (const { name, dtype, shape } of readInputs(declared, shapes)) {
     inputs.set(name, { dtype, shape, name, data: null, value: trace.builder.input(name, shape) });
@@ -94,7 +94,7 @@ export function traceModel({ graph, opset }, { shapes, keep: kept }) {
   trace.checkSupported();
   addOutputs(trace, scope, graph);
   trace.builder.keep = kept.flatMap((name, i) => {
-    const operand = scope.names.get(wanted[i]);
+    const operand = trace.findIn(scope, wanted[i]);
     return operand ? [{ name, value: keptValue(name, operand) }] : [];
   });
   return trace.builder;
@@ -131,7 +131,7 @@ function addOutputs(trace, scope, graph) {
     if (builder.outputs.some((output) => output.name === name)) {
       throw new DynakernelError('ERR_ONNX', `two outputs have the name ${given(name)}`);
     }
-    const operand = scope.names.get(name);
+    const operand = trace.findIn(scope, name);
     if (!operand) {
       throw new DynakernelError('ERR_ONNX', `no node, input or initializer makes the output ${given(name)}`);
     }

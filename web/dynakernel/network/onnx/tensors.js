@@ -104,16 +104,16 @@ export function asNumbers(dtype, data) {
  * @throws {DynakernelError} ERR_ONNX if the tensor is not whole, or of a type that is not read
  */
 export function readTensor(tensor, what, pool) {
-  const name = () => `${what()}${tensor.name ? ` ${nameText(tensor.name)}` : ''}`;
-  const refuse = (/** @type {string} */ message) => new DynakernelError('ERR_ONNX', `${name()} ${message}`);
+  const refuse = (/** @type {string} */ message) => new DynakernelError('ERR_ONNX', `${textOf(tensor, what)} ${message}`);
   if (tensor.externalData.length > 0 || tensor.dataLocation === 1) {
     const place = tensor.externalData.find((/** @type {Message} */ pair) => pair.key === 'location')?.value;
     throw refuse(`keeps its numbers in another file${place ? `, ${given(place)}` : ''}; save the model in one file: ` +
       "onnx.save(onnx.load('model.onnx'), 'whole.onnx', save_as_external_data=False)");
   }
   if (tensor.segment) throw refuse('is one segment of a tensor; segments are not read');
-  const dtype = dtypeOf(tensor.dataType, name);
-  const shape = Array.from(/** @type {number[]} */ (tensor.dims));
+  const dtype = dtypeOf(tensor.dataType, () => textOf(tensor, what));
+  /** @type {number[]} */
+  const shape = Array.isArray(tensor.dims) ? tensor.dims.slice() : Array.from(tensor.dims);
   if (shape.length > MAX_RANK) throw refuse(`has ${shape.length} dimensions; at most ${MAX_RANK} are read`);
   if (!areLengths(shape)) throw refuse(`has the impossible shape ${shapeText(shape)}`);
   const Type = STORAGE[dtype][0];
@@ -137,6 +137,12 @@ export function readTensor(tensor, what, pool) {
   }
   return { dtype, shape, data: toNumbers(dtype, list) };
 }
+
+/**
+ * @param {Message} tensor
+ * @param {() => string} what
+ */
+const textOf = (tensor, what) => `${what()}${tensor.name ? ` ${nameText(tensor.name)}` : ''}`;
 
 /** @param {readonly number[]} shape */
 export function areLengths(shape) {

@@ -28,14 +28,12 @@ import { Pool, asNumbers, isFloat, numbersFor, readTensor } from './tensors.js';
  */
 
 /**
- * The tensors of a graph or subgraph that were made so far. null stands for one that no operator could make.
+ * The tensors of a graph or subgraph.
  *
  * @typedef {object} Scope
- * @property {Map<string, Operand | null>} names
+ * @property {Map<string, Operand>} given inputs and initializers
+ * @property {Map<string, OnnxNode>} makers of all others
  * @property {Scope | null} outer that of the graph around a subgraph
- * @property {OnnxNode[]} nodes
- * @property {number} position of the node that runs
- * @property {Set<string> | null} later names that are not made yet, once somebody asks
  */
 
 /** Elements that all constants of ConstantOfShape and Range may have together. */
@@ -80,9 +78,9 @@ export class Trace {
    * Runs a graph or subgraph.
    *
    * @param {Message} graph
-   * @param {Map<string, Operand | null>} inputs
+   * @param {Map<string, Operand>} inputs
    * @param {readonly string[]} wanted names of tensors that are needed beside the outputs
-   * @returns {Scope} which has every name that was made
+   * @returns {Scope}
    */
   run(graph, inputs, wanted) {
     if (graph.sparse.length > 0) {
@@ -91,10 +89,10 @@ export class Trace {
     const nodes = graph.nodes.map((/** @type {Message} */ node) =>
       new OnnxNode(node, node.opset ?? this.opset));
     const outputs = graph.outputs.map((/** @type {Message} */ output) => output.name ?? '');
-    /** @type {Scope} */
-    const scope = { names: new Map(inputs), outer: this.scope, nodes, position: 0, later: null };
-    this.scope = scope;
     const makers = findNeeded(nodes, [...outputs, ...wanted], this.needed);
+    /** @type {Scope} */
+    const scope = { given: new Map(inputs), makers, outer: this.scope };
+    this.scope = scope;
     for (const name of inputs.keys()) {
       const maker = makers.get(name);
       if (maker) throw remade(maker, name);
@@ -103,7 +101,7 @@ export class Trace {
     const initializers = new Set();
     for (const tensor of graph.initializers) {
       const name = tensor.name ?? '';
-      if (scope.names.has(name) || initializers.has(name)) {
+      if (scope.given.has(name) || initializers.has(name)) {
         throw new DynakernelError('ERR_ONNX', `two inputs or initializers have the name ${given(name)}`);
       }
       initializers.add(name);
@@ -111,16 +109,10 @@ export class Trace {
       if (maker) throw remade(maker, name);
       if (!this.needed.has(name)) continue;
       const { dtype, shape, data } = readTensor(tensor, () => 'the initializer', this.pool);
-      scope.names.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
+      scope.given.set(name, { dtype, shape, data, name, value: null, stateName: name, stateShape: shape });
     }
     // by index: an iterator makes an object at each step, which thousands of nodes notice
-    for (let n = 0; n < nodes.length; n++) {
-      scope.position = n;
-      const node = nodes[n];
-      if (node.isNeeded) this.runNode(node);
-      if (scope.later) for (const name of node.outputs) scope.later.delete(name);
-    }
-    scope.position = nodes.length;
+    for (let n = 0; n < nodes.length; n++) if (nodes[n].isNeeded) this.runNode(nodes[n]);
     this.scope = scope.outer;
     return scope;
   }
@@ -194,13 +186,9 @@ export class Trace {
    * @param {number} before how many nodes the network had
    */
   nameResults(node, results, before) {
-    const scope = /** @type {Scope} */ (this.scope);
-    for (let i = 0; i < node.outputs.length; i++) {
-      const name = node.outputs[i];
-      if (name === '') continue;
-      const result = results[i] ?? null;
-      scope.names.set(name, result);
-      if (result && result.name === '') result.name = name;
+    node.results = results;
+    for (let i = 0; i < node.outputs.length && i < results.length; i++) {
+      if (results[i].name === '') results[i].name = node.outputs[i];
     }
     const made = this.builder.nodes;
     if (made.length === before) return; // all is folded
@@ -225,15 +213,26 @@ export class Trace {
    */
   find(name) {
     for (let scope = this.scope; scope; scope = scope.outer) {
-      const found = scope.names.get(name);
+      const found = this.findIn(scope, name);
       if (found) return found;
       if (found === null) return undefined;
-      scope.later ??= new Set(scope.nodes.slice(scope.position).flatMap((node) => node.outputs));
-      if (scope.later.has(name)) {
-        throw this.node.error(`uses ${given(name)} before a node makes it: the nodes are unsorted, or in a circle`);
-      }
     }
     throw this.node.error(`uses ${given(name)}, which no node, input or initializer makes`);
+  }
+
+  /**
+   * @param {Scope} scope
+   * @param {string} name
+   * @returns {Operand | null | undefined} undefined if the scope has no such tensor; null if the operator that makes it
+   *   is not supported
+   */
+  findIn(scope, name) {
+    const maker = scope.makers.get(name);
+    if (!maker) return scope.given.get(name);
+    if (!maker.results) {
+      throw this.node.error(`uses ${given(name)} before a node makes it: the nodes are unsorted, or in a circle`);
+    }
+    return maker.results[maker.outputs.indexOf(name)] ?? null;
   }
 
   /**

@@ -12,9 +12,11 @@
 #include "inner/attend.h"
 #include "inner/sums.h"
 
+SMALL_FILE
+
 static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 
-SMALL dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
+dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
   if (C < 1 || M < 1 || K < 1) return NULL;
   uint64_t floats = (uint64_t)M * C + 4 * (uint64_t)M + (uint64_t)K * M + K;
   if (floats > INT32_MAX / sizeof(float)) return NULL;
@@ -51,8 +53,7 @@ SMALL dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
 void dk_attention_destroy(dk_attention *attention) { dk_free(attention); }
 
 /* Batch norm over the batch, without weight and bias: z [N, M] in tape->normalised, in place. */
-SMALL static void attention_normalise_by_batch(dk_attention *attention, const attention_tape *tape,
-                                               int32_t N) {
+static void attention_normalise_by_batch(dk_attention *attention, const attention_tape *tape, int32_t N) {
   const int32_t M = attention->M;
   for (int32_t m = 0; m < M; m++) {
     /* Subtract the mean, then divide by the biased deviation. */
@@ -103,8 +104,8 @@ dk_status attention_check(const dk_attention *attention, int32_t training, int32
   return attention_tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
-SMALL void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
-                             int32_t N, int32_t H, int32_t W, float *a, void *tape_memory) {
+void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
+                       int32_t N, int32_t H, int32_t W, float *a, void *tape_memory) {
   const int32_t C = attention->C, M = attention->M, K = attention->K;
   DK_ASSERT(x && a && (N > 1 || !training));
   const attention_tape tape = attention_tape_view(attention, N, tape_memory);
@@ -137,3 +138,5 @@ dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attentio
   attention_compute(context, attention, training, x, N, H, W, a, tape);
   return parallel_status(context);
 }
+
+SMALL_FILE_END

@@ -13,9 +13,12 @@
 
 #include <string.h>
 
+#include "base/attributes.h"
 #include "inner/matmul.h"
 #include "inner/matmul_lanes.h"
 #include "inner/pad.h"
+
+SMALL_FILE
 
 enum {
   PANEL_FLOATS = 384 * 1024 / 4, /* of input */
@@ -247,3 +250,5 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
     }
   }
 }
+
+SMALL_FILE_END

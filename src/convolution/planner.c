@@ -1,6 +1,9 @@
 /* The planner: picks the cheapest algorithm that covers the shape and fits the workspace limit. Of equal
  * costs the earlier row of the table wins. convolution/costs.h says what a cost is. */
+#include "base/attributes.h"
 #include "convolution/convolution.h"
+
+SMALL_FILE
 
 /* Every algorithm; names, limits, warm-up and tests follow from this table. */
 static const algorithm *const algorithms[] = {
@@ -67,3 +70,5 @@ const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced) {
   }
   return cheapest;
 }
+
+SMALL_FILE_END

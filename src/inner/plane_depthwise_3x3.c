@@ -132,7 +132,8 @@ INLINE void plane_depthwise_3x3_roll(const int stride_h, const int stride_w, con
 }
 
 /* The same for all channels. The vertical stride is a constant too: a loop that serves both is slower by a
- * quarter. At the edges every loop clamps, perhaps to infinities; most columns are inner ones. */
+ * quarter. Every loop clamps, perhaps to infinities, but that of the inner columns, which are the most, with
+ * one stride for both directions, which is usual. */
 #define ROLL(name, stride_h, stride_w, left, right, clamps)                                                  \
   static void plane_depthwise_3x3_##name##_##stride_h##x##stride_w(                                          \
       const depthwise_3x3_planes *planes, int32_t first, int32_t end, int32_t column) {                      \
@@ -141,7 +142,6 @@ INLINE void plane_depthwise_3x3_roll(const int stride_h, const int stride_w, con
                                end, column);                                                                 \
   }
 #define ROLLS(stride_h, stride_w)                                                                            \
-  ROLL(inner, stride_h, stride_w, false, false, false)                                                       \
   ROLL(clamped, stride_h, stride_w, false, false, true)                                                      \
   ROLL(left, stride_h, stride_w, true, false, true)                                                          \
   ROLL(right, stride_h, stride_w, false, true, true)
@@ -149,6 +149,8 @@ ROLLS(1, 1)
 ROLLS(1, 2)
 ROLLS(2, 1)
 ROLLS(2, 2)
+ROLL(inner, 1, 1, false, false, false)
+ROLL(inner, 2, 2, false, false, false)
 #undef ROLLS
 #undef ROLL
 
@@ -161,13 +163,14 @@ void depthwise_3x3_convolve(const depthwise_3x3_planes *planes) {
   /* A table keeps these separate functions (base/attributes.h says why). */
   enum { INNER, CLAMPED, LEFT, RIGHT };
   typedef void (*roll_function)(const depthwise_3x3_planes *, int32_t, int32_t, int32_t);
-#define NAMES(strides)                                                                                       \
+#define NAMES(strides, inner)                                                                                \
   {                                                                                                          \
-    plane_depthwise_3x3_inner_##strides, plane_depthwise_3x3_clamped_##strides,                              \
+    plane_depthwise_3x3_##inner##_##strides, plane_depthwise_3x3_clamped_##strides,                          \
         plane_depthwise_3x3_left_##strides, plane_depthwise_3x3_right_##strides                              \
   }
   static const roll_function by_strides[][3][4] = {
-      [1] = {[1] = NAMES(1x1), [2] = NAMES(1x2)}, [2] = {[1] = NAMES(2x1), [2] = NAMES(2x2)}};
+      [1] = {[1] = NAMES(1x1, inner), [2] = NAMES(1x2, clamped)},
+      [2] = {[1] = NAMES(2x1, clamped), [2] = NAMES(2x2, inner)}};
 #undef NAMES
   const roll_function *const roll = by_strides[planes->stride_h][planes->stride_w];
   const int32_t inner = planes->clamp.used ? CLAMPED : INNER, last = planes->Wo - 4;

@@ -89,6 +89,15 @@ test('graphs in graphs in graphs', () => {
   assertRefused(() => readOnnx(wrap(field(7, messages))), 'ERR_ONNX');
 });
 
+test('names of one length that begin and end alike, long ones and others than ASCII', () => {
+  const middles = Array.from({ length: 300 }, (_, i) => String(i).padStart(4, '0'));
+  const long = 'n'.repeat(70);
+  const names = ['x', ...middles.flatMap((middle) => [`a${middle}z`, `${long}${middle}${long}`, `\u00e4${middle}\u{1f600}`]), 'y'];
+  const nodes = names.slice(1).map((name, i) => node(i % 2 ? 'Relu' : 'Tanh', [names[i]], [name]));
+  const graph = readOnnx(model({ nodes, inputs: { x: [1, 2] }, outputs: ['y'] }));
+  assert.deepEqual(graph.nodes.map(({ outputs: [{ name }] }) => name), names.slice(1));
+});
+
 test('nodes in a circle, out of order, with names that come twice or are missing', () => {
   const build = (nodes, constants = {}) => model({ nodes, inputs: { x: [1, 2] }, outputs: ['y'], constants });
   refuse(build([node('Add', ['x', 'b'], ['a']), node('Add', ['x', 'a'], ['b']), node('Relu', ['b'], ['y'])]), 'uses "b" before', 'circle');
@@ -98,9 +107,15 @@ test('nodes in a circle, out of order, with names that come twice or are missing
   refuse(build([node('Relu', ['x'], ['y']), node('Neg', ['x'], ['y'])]), 'makes "y"');
   refuse(build([node('Relu', ['x'], ['y', 'y'])]), 'makes "y"');
   refuse(build([node('Relu', ['x'], ['x']), node('Relu', ['x'], ['y'])]), 'makes "x"', 'already');
+  refuse(build([node('Relu', ['x'], ['y']), node('Neg', ['y'], ['x'])]), 'makes "x"', 'already'); // nothing needs it
   refuse(build([node('Relu', ['x'], ['c']), node('Relu', ['c'], ['y'])], { c: tensor([1], [1]) }), '"c"');
   const twice = Buffer.concat([graphProto(relu), ...[1, 2].map(() => field(5, [tensor([1], [1]), field(8, 'c')]))]);
   refuse(wrap(field(7, twice)), 'two inputs or initializers have the name "c"');
+});
+
+test('a node with very many attributes', () => {
+  const attributes = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`a${i}`, { i: 1 }]));
+  refuse(model({ nodes: [node('Relu', ['x'], ['y'], attributes)], inputs: { x: [1, 2] }, outputs: ['y'] }), '101 attributes');
 });
 
 test('nodes with too few or many inputs, attributes of other types, twice, or missing', () => {

@@ -64,16 +64,16 @@ export function planGraph(graph) {
   for (const { name, op, inputs, outputs } of graph.nodes) {
     if (op === 'dynamicConv2d') mixed.push({ name, value: /** @type {Value} */ (inputs[1]) });
     /** @type {NodeSummary} */
-    const summary = { name, op, inputs: [], outputs: [] };
+    const summary = { name, op, inputs: new Array(inputs.length), outputs: new Array(outputs.length) };
     // inputs as well: the library may copy an input or a constant
     for (let i = 0; i < inputs.length; i++) {
       const value = inputs[i];
-      summary.inputs.push(value?.id);
+      summary.inputs[i] = value?.id;
       if (value) shapes[value.id] = value.shape;
     }
     for (let i = 0; i < outputs.length; i++) {
       const value = outputs[i];
-      summary.outputs.push(value.id);
+      summary.outputs[i] = value.id;
       shapes[value.id] = value.shape;
     }
     nodes.push(summary);

@@ -28,9 +28,10 @@ export function attentionsOf(nodes, r) {
  * @returns {Value | null}
  */
 export function recogniseAttention(node, attentions, r) {
+  if (node.op !== 'sigmoid') return null;
   const [output] = node.outputs;
   const name = attentions.get(output);
-  if (node.op !== 'sigmoid' || name === undefined) return null;
+  if (name === undefined) return null;
   const second = dense(node.inputs[0], r);
   const relu = second && r.maker(r.beforeReshape(second.x), 'relu');
   if (!relu) return null;

@@ -10,6 +10,7 @@
  * @returns {Value | null}
  */
 export function recogniseLinear(node, r) {
+  if (node.op !== 'matmul' && node.op !== 'add') return null;
   const [a, b] = node.inputs;
   if (node.op === 'matmul' && a && b?.constant && !a.constant && b.shape.slice(0, -2).every((length) => length === 1) &&
     b.shape.length <= Math.max(2, a.shape.length)) {

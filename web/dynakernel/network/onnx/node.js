@@ -46,7 +46,9 @@ export class OnnxNode {
   /** Refuses two attributes with one name. */
   checkNames() {
     const { attributes } = this;
-    if (attributes.length > MOST_ATTRIBUTES) throw this.error(`has ${attributes.length} attributes; at most ${MOST_ATTRIBUTES} are read`);
+    if (attributes.length > MOST_ATTRIBUTES) {
+      throw this.error(`has ${attributes.length} attributes; at most ${MOST_ATTRIBUTES} are read`);
+    }
     for (let i = 1; i < attributes.length; i++) {
       const name = attributes[i].name ?? '';
       for (let j = 0; j < i; j++) {

@@ -13,7 +13,7 @@ export function shareEqual() {
   const seen = new Map();
   return (node) => {
     let key = node.op;
-    for (const value of node.inputs) key += ` ${value?.id}`;
+    for (let i = 0; i < node.inputs.length; i++) key += ` ${node.inputs[i]?.id}`;
     // the attributes are part of the key only if they are needed to tell nodes apart
     for (let earlier = seen.get(key); earlier; earlier = seen.get(key)) {
       if (attributesText(earlier) === attributesText(node)) return earlier.outputs;

@@ -104,7 +104,8 @@ export function asNumbers(dtype, data) {
  * @throws {DynakernelError} ERR_ONNX if the tensor is not whole, or of a type that is not read
  */
 export function readTensor(tensor, what, pool) {
-  const refuse = (/** @type {string} */ message) => new DynakernelError('ERR_ONNX', `${textOf(tensor, what)} ${message}`);
+  const refuse = (/** @type {string} */ message) =>
+    new DynakernelError('ERR_ONNX', `${textOf(tensor, what)} ${message}`);
   if (tensor.externalData.length > 0 || tensor.dataLocation === 1) {
     const place = tensor.externalData.find((/** @type {Message} */ pair) => pair.key === 'location')?.value;
     throw refuse(`keeps its numbers in another file${place ? `, ${given(place)}` : ''}; save the model in one file: ` +

@@ -31,8 +31,7 @@ export const CONSTANTS = {
   Shape: [1, 1, (node, inputs, t) => {
     const { shape } = inputs[0];
     // places before the beginning and beyond the end are clamped, as slice() does
-    const part = node.attributes.length === 0 ? shape : shape.slice(node.int('start', 0), node.int('end', shape.length));
-    return t.constant(part, undefined, 'int64');
+    return t.constant(shape.slice(node.int('start', 0), node.int('end', shape.length)), undefined, 'int64');
   }],
   Size: [1, 1, (_node, [x], t) => t.constant([sizeOf(x.shape)], [], 'int64')],
   Identity: [1, 1, (_node, inputs) => inputs[0]],

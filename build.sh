@@ -116,7 +116,7 @@ optimised=(
   -mllvm -unroll-allow-partial=0    # and the others would only grow by an eightieth
 )
 # shellcheck disable=SC2054
-compact=(
+compact=(                 # emcc runs wasm-opt on the builds without threads only: the others are of the bare format
   -sBINARYEN_EXTRA_PASSES=--ssa-nomerge,--merge-locals,-O2 # new locals, in a second pass: a 150th smaller gzipped
 )
 debuggable=(
@@ -246,8 +246,7 @@ build_wasm() {
   key=$(key "${sources[@]}" "${headers[@]}")
   wasm_pair dist/dynakernel "" "$key" "${optimised[@]}" "${compact[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" \
     "${sources[@]}"
-  wasm_pair dist/dynakernel -threads "$key" "${optimised[@]}" "${compact[@]}" "${module[@]}" "${threaded[@]}" "${library[@]}" \
-    "${sources[@]}"
+  wasm_pair dist/dynakernel -threads "$key" "${optimised[@]}" "${module[@]}" "${threaded[@]}" "${library[@]}" "${sources[@]}"
   build_peak
 }
 

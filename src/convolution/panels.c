@@ -13,12 +13,9 @@
 
 #include <string.h>
 
-#include "base/attributes.h"
 #include "inner/matmul.h"
 #include "inner/matmul_lanes.h"
 #include "inner/pad.h"
-
-SMALL_FILE
 
 enum {
   PANEL_FLOATS = 384 * 1024 / 4, /* of input */
@@ -250,5 +247,3 @@ void panels_convolve(const algorithm *chosen, const convolution *work) {
     }
   }
 }
-
-SMALL_FILE_END

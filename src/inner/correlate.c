@@ -46,23 +46,6 @@ INLINE v128_t correlate_sums_across(v128_t a, v128_t b, v128_t c, v128_t d) {
   return wasm_f32x4_add(wasm_i64x2_shuffle(low, high, 0, 2), wasm_i64x2_shuffle(low, high, 1, 3));
 }
 
-/* Adds the sums across lanes of M output channels and `taps` taps to sums. The first `repeated` taps are not
- * added. */
-APART SMALL static void correlate_store(int M, int32_t taps, const float lanes[CORRELATE_ROWS][MOST_TAPS][4],
-                                        int32_t repeated, float *sums) {
-  for (int32_t t = 0; t < taps; t++, sums += LANES) {
-    v128_t sum[CORRELATE_ROWS];
-    for (int m = 0; m < CORRELATE_ROWS; m++)
-      sum[m] = m < M ? wasm_v128_load(lanes[m][t]) : wasm_f32x4_splat(0);
-    const v128_t s = correlate_sums_across(sum[0], sum[1], sum[2], sum[3]);
-    if (t < repeated) continue;
-    if (M == 1)
-      *sums += wasm_f32x4_extract_lane(s, 0);
-    else
-      wasm_v128_store(sums, wasm_f32x4_add(wasm_v128_load(sums), s));
-  }
-}
-
 INLINE v128_t correlate_input(const float *x, bool masked, v128_t mask) {
   return masked ? wasm_v128_and(wasm_v128_load(x), mask) : wasm_v128_load(x);
 }
@@ -118,11 +101,17 @@ INLINE void correlate_block(const int M, const int T, const correlation *work, i
     for (int t = 0; t < T; t++) x[t] += work->x_row - 4 * whole;
   }
 
-  /* A copy in memory: the sums themselves stay in registers. */
-  float lanes[CORRELATE_ROWS][MOST_TAPS][4];
-  for (int m = 0; m < M; m++)
-    for (int t = 0; t < T; t++) wasm_v128_store(lanes[m][t], sum[m][t]);
-  correlate_store(M, T, lanes, repeated, sums + (size_t)tap * LANES);
+  /* Add up each tap's lanes for all output channels at once. */
+  const v128_t zero = wasm_f32x4_splat(0);
+  sums += (size_t)tap * LANES;
+  for (int t = 0; t < T; t++, sums += LANES) {
+    const v128_t s = correlate_sums_across(sum[0][t], M > 1 ? sum[1][t] : zero, M > 2 ? sum[2][t] : zero,
+                                           M > 3 ? sum[3][t] : zero);
+    if (M == 1)
+      *sums += t < repeated ? 0 : wasm_f32x4_extract_lane(s, 0);
+    else
+      wasm_v128_store(sums, wasm_f32x4_add(wasm_v128_load(sums), s));
+  }
 }
 
 static void correlate_4(const correlation *work, float *sums) {

@@ -7,32 +7,13 @@
 #include "base/geometry.h"
 #include "base/simd.h"
 
-enum {
-  TILE_ROWS = 4,
-  PARTS = 4, /* the most rows times sums of a row */
-};
-
-/* Adds up the P sums of M rows and stores the outputs that exist. sums [P, M, 8]. */
-APART SMALL static void matmul_lanes_store(const matmul_lanes_operands *work, int M, int P, const float *sums,
-                                           float *y) {
-  for (int i = 0; i < M; i++, sums += LANES, y += work->y_row) {
-    float lanes[LANES];
-    float *out = work->y_step == 1 && work->count == LANES ? y : lanes;
-    for (int h = 0; h < LANES; h += 4) {
-      v128_t sum = wasm_v128_load(sums + h);
-      for (int p = 1; p < P; p++) sum = wasm_f32x4_add(sum, wasm_v128_load(sums + p * M * LANES + h));
-      wasm_v128_store(out + h, sum);
-    }
-    if (out != lanes) continue;
-    for (int32_t m = 0; m < work->count; m++) y[m * work->y_step] = lanes[m];
-  }
-}
+enum { TILE_ROWS = 4 };
 
 /* Rows first .. first + M - 1. The depth is divided into P sums. Callers pass constants for M and P. */
 INLINE void matmul_lanes_tile(const int M, const int P, const matmul_lanes_operands *work, int32_t first) {
   const ptrdiff_t x_row = work->x_row, x_step = work->x_step;
   const float *weight = work->w, *input = work->x + first * x_row;
-  v128_t sum[PARTS][TILE_ROWS][2]; /* [P][M][half] */
+  v128_t sum[TILE_ROWS][TILE_ROWS][2]; /* [P][M][half] */
   for (int p = 0; p < P; p++)
     for (int i = 0; i < M; i++)
       for (int h = 0; h < 2; h++)
@@ -60,11 +41,19 @@ INLINE void matmul_lanes_tile(const int M, const int P, const matmul_lanes_opera
           sum[0][i][h] =
               madd(wasm_v128_load32_splat(input + i * x_row), wasm_v128_load(weight + 4 * h), sum[0][i][h]);
 
-  float sums[PARTS * LANES]; /* [P][M][8] */
-  for (int p = 0; p < P; p++)
-    for (int i = 0; i < M; i++)
-      for (int h = 0; h < 2; h++) wasm_v128_store(sums + (p * M + i) * LANES + 4 * h, sum[p][i][h]);
-  matmul_lanes_store(work, M, P, sums, work->y + first * work->y_row);
+  /* Add up the P sums and store the outputs that exist. */
+  float *y = work->y + first * work->y_row;
+  for (int i = 0; i < M; i++, y += work->y_row) {
+    float lanes[LANES];
+    float *out = work->y_step == 1 && work->count == LANES ? y : lanes;
+    for (int h = 0; h < 2; h++) {
+      for (int p = 1; p < P; p++) sum[0][i][h] = wasm_f32x4_add(sum[0][i][h], sum[p][i][h]);
+      wasm_v128_store(out + 4 * h, sum[0][i][h]);
+    }
+    if (out != lanes) continue;
+#pragma clang loop unroll(disable)
+    for (int32_t m = 0; m < work->count; m++) y[m * work->y_step] = lanes[m];
+  }
 }
 
 static void matmul_lanes_one(const matmul_lanes_operands *work, int32_t first) {

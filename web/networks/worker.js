@@ -93,7 +93,7 @@ function compute({ id, inputs, profile, inner, joints }) {
   const x = tensors.length === 1 ? tensors[0][1] : Object.fromEntries(tensors);
   try {
     const begin = performance.now();
-    const made = net.forward(x);
+    const made = /** @type {any} */ (net.forward(x)); // one tensor, or several by name
     const ms = performance.now() - begin;
     const names = Object.keys(net.outputs);
     /** @type {[string, import('../dynakernel/index.js').Tensor][]} */
@@ -129,7 +129,7 @@ function measure(net, x, result) {
   result.profile = net.profile(x, { runs });
   const times = Array.from({ length: Math.min(runs, 5) }, () => {
     const begin = performance.now();
-    const made = net.forward(x);
+    const made = /** @type {any} */ (net.forward(x)); // one tensor, or several by name
     const ms = performance.now() - begin;
     for (const y of Object.keys(net.outputs).length === 1 ? [made] : Object.values(made)) y.dispose();
     return ms;

@@ -8,7 +8,7 @@ import type {
   KernelAttention, LoadOptions, LoadResult, LoadStateOptions, LossOptions, LossResult, MapOptions, Module, NestedNumbers,
   Network, NetworkValue,
   Optimizer, Picture, Plan, Range, Runtime, SafetensorsFile, Schedule, SgdOptions, StateDict, StateSource, StateValue,
-  Tensor, TypedArray, WasmFile, WasmSource,
+  Tensor, Tensors, TypedArray, WasmFile, WasmSource,
 } from 'dynakernel';
 import { cropBox, decodeHeatmaps, diteHRNet } from 'dynakernel/dite-hrnet';
 import type { Box, DiteHRNetOptions, KeyPoint } from 'dynakernel/dite-hrnet';
@@ -64,6 +64,9 @@ const build: BuildNetwork = (g, { image }) => {
 
 export function pose(dk: Runtime, photo: ImageData16, person: Box): KeyPoint[] {
   const net: Network = dk.network({ image: [1, 3, 32, 32] }, build, { seed: 1, keep: ['stem.0'] });
+  const channels: number | undefined = net.forward(dk.fromImage(photo)).shape[1];
+  const { features, others } = net.forward<Tensors>({ image: dk.zeros([1, 3, 32, channels ?? 32]) });
+  features?.dispose(), others?.dispose();
   net.dispose();
   const options: DiteHRNetOptions = { depth: 18, joints: undefined };
   const crop = cropBox(person, { width: 192, height: 256 });

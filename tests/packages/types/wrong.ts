@@ -1,9 +1,9 @@
 // Code that must not compile in any project. If a line has no error, the directive above it is an error.
 import { DynakernelError, cosineSchedule, load, parseSafetensors, toSafetensors } from 'dynakernel';
 import * as everything from 'dynakernel';
-import type { DynamicKernelAggregation, Runtime, Tensor } from 'dynakernel';
+import type { DynamicKernelAggregation, Network, Runtime, Tensor } from 'dynakernel';
 
-export function wrong(dk: Runtime, block: DynamicKernelAggregation, x: Tensor, error: DynakernelError) {
+export function wrong(dk: Runtime, block: DynamicKernelAggregation, x: Tensor, net: Network, error: DynakernelError) {
   // @ts-expect-error numbers are no text
   const text: string = x.toArray();
   // @ts-expect-error
@@ -44,6 +44,8 @@ export function wrong(dk: Runtime, block: DynamicKernelAggregation, x: Tensor, e
   block.forward([1, 2, 3]);
   // @ts-expect-error
   block.forward(x, { output: x });
+  // @ts-expect-error an output is a tensor
+  net.forward<number>(x);
   // @ts-expect-error null without the gradient of the input
   block.backward(x, { input: false }).dispose();
   // @ts-expect-error null before the first pass

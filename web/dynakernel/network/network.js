@@ -149,9 +149,11 @@ export class Network {
   /**
    * Computes the outputs.
    *
+   * @template {Tensor | Tensors} [Outputs=Tensor] in TypeScript, what is returned: Tensors of a network with several
+   *   outputs
    * @param {Tensor | Tensors} x the input; if there are several, an object with each by its name
    * @param {{ out?: Tensor | Tensors }} [options] out: tensors to write the outputs into, in the same form
-   * @returns {any} a Tensor; if there are several outputs, an object with a Tensor for each name
+   * @returns {Outputs} a Tensor; if there are several outputs, an object with a Tensor for each name
    * @throws {DynakernelError} ERR_SHAPE if the network cannot run with an input's shape, or `out` has another shape
    *   than the output; ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
    * @example
@@ -161,9 +163,9 @@ export class Network {
   forward(x, options) {
     this.#check();
     const { out } = readOptions(options, 'forward', ['out']);
-    return this.#pass(x, out, (schedule, inputs, outputs) => {
+    return /** @type {Outputs} */ (this.#pass(x, out, (schedule, inputs, outputs) => {
       this.#run(schedule, inputs, outputs, 0, this.#heap.c.dk_schedule_layers(schedule.object.pointer));
-    });
+    }));
   }
 
   /**

@@ -147,10 +147,10 @@ describe('the package', () => {
   test('has no executable file', () =>
     assert.deepEqual(listed().filter(({ mode }) => mode.includes('x')), []));
 
-  // The four builds are 186 kB of it, the inline entry 77 kB.
-  test('is at most 300 kB', () => {
+  // Compressed, the four builds are 323 kB of it, the inline entry 77 kB, and the wrapper, which reads ONNX files too, 85 kB.
+  test('is at most 540 kB', () => {
     const { size } = statSync(packed());
-    assert.ok(size <= 300_000, `the tarball has ${size} bytes`);
+    assert.ok(size <= 540_000, `the tarball has ${size} bytes`);
   });
 
   test('names every licence of what is linked in', () => {

@@ -13,7 +13,7 @@ struct dk_context {
 
   int32_t threads;   /* including the calling thread */
   uint32_t declined; /* how often parallel_pays() returned false because a worker was asleep */
-  bool in_series;    /* between parallel_begin_series() and parallel_end_series() */
+  int32_t in_series; /* 1 between parallel_begin_series() and parallel_end_series() */
   float work;        /* multiply-adds of the present job: they bound how long a task may take */
   float patience;    /* milliseconds that the caller waits for workers, plus some for large jobs */
   int32_t lost;      /* 1: a worker did not finish its task in time, and may still be running it */

@@ -104,11 +104,11 @@ SMALL bool parallel_pays(dk_context *context, double work) {
 }
 
 void parallel_begin_series(dk_context *context, double work) {
-  context->in_series = true;
+  context->in_series = 1;
   if (context->threads > 1 && work >= MUCH_WORK && atomic_load(&context->sleeping)) parallel_wake(context);
 }
 
-void parallel_end_series(dk_context *context) { context->in_series = false; }
+void parallel_end_series(dk_context *context) { context->in_series = 0; }
 
 void parallel_expect(dk_context *context, double work) { context->work = (float)work; }
 

@@ -374,7 +374,7 @@ typedef enum dk_op {
   DK_OP_REDUCE_SUM = 36,
   DK_OP_REDUCE_MAX = 37,
   /* x [N, C, H, W]; kernel v, h; window; whether padding counts. The last window may be cut off at the lower
-   * and right edge, as with ceil_mode. What is cut off never counts. */
+   * and right edge, as with ceil_mode. Places beyond the padding never count. */
   DK_OP_AVERAGE_POOL = 38,
   DK_OP_MAX_POOL = 39, /* x [N, C, H, W]; kernel v, h; window. Padding is never the maximum. */
 
@@ -414,7 +414,7 @@ DK_API dk_status dk_network_write(dk_network *network, int32_t constant, size_t 
 DK_API dk_status dk_network_read(const dk_network *network, int32_t constant, size_t first, size_t count,
                                  float *elements);
 
-/* Returns the bytes of constants, of what is computed from them in advance, and of the inner values. */
+/* Returns how many bytes the constants, the kernels transformed in advance and the inner values take. */
 DK_API size_t dk_network_bytes(const dk_network *network);
 
 /* A schedule is a network planned for one set of input sizes: the layers after folding and fusing, the

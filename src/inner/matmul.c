@@ -121,7 +121,7 @@ void matmul(const matmul_operands *work) {
   static void (*const multiply[])(const matmul_operands *, int32_t, int32_t) = {
       [1] = matmul_one_row, [2] = matmul_two_rows, [4] = matmul_four_rows, [6] = matmul_six_rows};
   const int32_t columns = work->columns, count = work->count;
-  /* Whole tiles of eight columns, of which the last may overlap the one before, and up to four columns. */
+  /* Whole tiles of eight columns, then up to four columns. The last whole tile may overlap the one before. */
   const int32_t tail = columns % MATMUL_COLUMNS <= 4 ? columns % MATMUL_COLUMNS : 0, whole = columns - tail;
 
   /* Tall tiles. Few columns always go in tiles of four rows; their spare rows are not stored. */

@@ -195,7 +195,7 @@ prepared_kernels *constant_prepared(dk_network *network, constant_form *form, co
   const uint64_t bytes = convolution_prepared_bytes(chosen, shape);
   if (bytes == 0) return NULL;
 
-  /* The form has one set of channels. What is prepared does not depend on the size of images. */
+  /* The form has one set of channels. Transformed kernels do not depend on the size of images. */
   for (prepared_kernels *found = form->prepared; found; found = found->next)
     if (found->chosen == chosen && found->bytes == bytes) return found;
   prepared_kernels *made = memory_take(&network->memory, 1, sizeof *made);

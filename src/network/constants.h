@@ -63,7 +63,7 @@ dk_status constant_add(dk_network *network, constant *changed, const constant_fo
 prepared_kernels *constant_prepared(dk_network *network, constant_form *form, const algorithm *chosen,
                                     const geometry *shape);
 
-/* Computes what is prepared if the constants have changed since. */
+/* Transforms the kernels again if the constants have changed since the last time. */
 void constant_prepare(const dk_network *network, const constant_form *form, prepared_kernels *prepared);
 
 /* Makes room for inner values. Errors: MEMORY. */

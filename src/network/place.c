@@ -43,7 +43,7 @@ static void place_emit(placing *at, layer *emitted) {
   at->schedule->layer[at->schedule->layers++] = emitted;
 }
 
-/* Emits a layer that copies. `node` needs the copy; value is what is copied. */
+/* Emits a layer that copies. `node` needs the copy of `value`. */
 static void place_copy(placing *at, int32_t node, int32_t value, const place *from, const place *to) {
   layer *copy = memory_take(&at->schedule->memory, 1, sizeof *copy);
   if (!copy) return;

@@ -183,11 +183,15 @@ size_t dk_network_bytes(const dk_network *network) { return network->memory.byte
 dk_status network_reserve(dk_network *network, size_t bytes) {
   if (bytes <= network->arena_bytes) return DK_OK;
 
-  /* The old one is freed first: both may not fit. */
+  float *arena = dk_alloc(bytes);
+  if (!arena) return DK_ERROR_MEMORY;
+
+  /* Kept values of the latest run stay readable. */
+  if (network->arena) memcpy(arena, network->arena, network->arena_bytes);
   dk_free(network->arena);
-  network->arena = dk_alloc(bytes);
-  network->arena_bytes = network->arena ? bytes : 0;
-  return network->arena ? DK_OK : DK_ERROR_MEMORY;
+  network->arena = arena;
+  network->arena_bytes = bytes;
+  return DK_OK;
 }
 
 prepared_kernels *constant_prepared(dk_network *network, constant_form *form, const algorithm *chosen,

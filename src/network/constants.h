@@ -66,7 +66,7 @@ prepared_kernels *constant_prepared(dk_network *network, constant_form *form, co
 /* Transforms the kernels again if the constants have changed since the last time. */
 void constant_prepare(const dk_network *network, const constant_form *form, prepared_kernels *prepared);
 
-/* Makes room for inner values. Errors: MEMORY. */
+/* Makes room for inner values, and keeps those that are there. Errors: MEMORY. */
 dk_status network_reserve(dk_network *network, size_t bytes);
 
 #endif

@@ -6,7 +6,8 @@
 
 SMALL_FILE
 
-enum { TASK_WORK = 15000 }; /* of cost: less is not worth a second thread */
+enum { TASK_WORK = 15000 };       /* of cost: less is not worth a second thread */
+static const float UNEVEN = 1.6f; /* a layer that alone takes so many shares of a thread is divided instead */
 
 /* A wave, or the part of it that is computed at the same time. */
 typedef struct run_tasks {
@@ -35,7 +36,8 @@ static uint64_t run_workspace(dk_context *context, dk_schedule *schedule) {
   }
   alone = round_up(alone, 64);
   schedule->thread_workspace = (size_t)alone;
-  schedule->workspace = max_u64(together, alone * (uint32_t)threads);
+  schedule->workspace =
+      max_u64(max_u64(together, alone * (uint32_t)threads), 64); /* never 0: NULL is a refusal */
   schedule->workspace_threads = threads;
   return schedule->workspace;
 }
@@ -53,7 +55,7 @@ static void run_wave(dk_context *context, dk_schedule *schedule, int32_t first, 
   int32_t next = 0;
   for (; next < count; next++) {
     const float cost = wave[next]->cost;
-    if (next + 1 < count && cost * (float)threads <= 1.6f * rest && rest >= 2 * TASK_WORK) break;
+    if (next + 1 < count && cost * (float)threads <= UNEVEN * rest && rest >= 2 * TASK_WORK) break;
     layer_compute(context, schedule, wave[next], workspace);
     rest -= cost;
   }
@@ -74,7 +76,7 @@ dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const floa
   for (int32_t i = 0; i < described->outputs; i++) schedule->root[described->inputs + i] = outputs[i];
   parallel_begin_series(context, schedule->cost);
   const uint64_t bytes = run_workspace(context, schedule);
-  char *workspace = bytes < INT32_MAX ? workspace_reserve(context, (size_t)bytes + 64) : NULL;
+  char *workspace = bytes < INT32_MAX ? workspace_reserve(context, (size_t)bytes) : NULL;
   if (!workspace) {
     parallel_end_series(context);
     return bytes < INT32_MAX ? workspace_refusal(context) : DK_ERROR_MEMORY;

@@ -344,6 +344,18 @@ test('activation: kept values', () => {
   plain.dispose();
 });
 
+test('kept values outlive a pass that is refused, even one of a larger size', () => {
+  const net = dk.onnxNetwork(openFile(), { shapes: { image: [1, 3, 8, 8] }, keep: ['/reluRelu_output_1'] });
+  net.forward(randomTensor(dk, [1, 3, 8, 8]));
+  const before = net.activation('/reluRelu_output_1').toArray();
+
+  // the larger size is planned, and needs more memory, before its output is refused
+  const out = dk.zeros([1, 8, 2, 2]);
+  assertRefused(() => net.forward(randomTensor(dk, [1, 3, 96, 96]), { out: { [Object.keys(net.outputs)[0]]: out } }), 'ERR_SHAPE');
+  assert.deepEqual(net.activation('/reluRelu_output_1').toArray(), before);
+  net.dispose();
+});
+
 test('state dict: what the file holds, to the last bit', () => {
   const bytes = diteLike(1);
   const net = dk.onnxNetwork(bytes);

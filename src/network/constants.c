@@ -202,9 +202,13 @@ prepared_kernels *constant_prepared(dk_network *network, constant_form *form, co
   /* The form has one set of channels. Transformed kernels do not depend on the size of images. */
   for (prepared_kernels *found = form->prepared; found; found = found->next)
     if (found->chosen == chosen && found->bytes == bytes) return found;
+
+  /* Without the memory they are transformed at each run. That is no failure of the network. */
   prepared_kernels *made = memory_take(&network->memory, 1, sizeof *made);
-  if (!made) return NULL;
-  made->data = memory_take(&network->memory, (size_t)bytes, 1);
+  void *data = made ? memory_take(&network->memory, (size_t)bytes, 1) : NULL;
+  network->memory.failed = false;
+  if (!data) return NULL;
+  made->data = data;
   made->chosen = chosen;
   made->bytes = bytes;
   made->shape = *shape;

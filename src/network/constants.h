@@ -59,7 +59,7 @@ constant_form *constant_find(const constant *searched, const constant_form *need
 dk_status constant_add(dk_network *network, constant *changed, const constant_form *needed);
 
 /* Returns the kernels that the algorithm transforms in advance, which are computed by constant_prepare; NULL
- * if there are none, or if memory is short (memory->failed). */
+ * if there are none, or if memory is short. */
 prepared_kernels *constant_prepared(dk_network *network, constant_form *form, const algorithm *chosen,
                                     const geometry *shape);
 

@@ -17,7 +17,7 @@ static constant_form *plan_form(const dk_schedule *schedule, const node *user, i
   return constant_find(&schedule->network->constant[weight->index], &needed);
 }
 
-static dk_status plan_convolution_layer(dk_schedule *schedule, layer *planned, const node *first) {
+static void plan_convolution_layer(dk_schedule *schedule, layer *planned, const node *first) {
   const bool dynamic = planned->op == DK_OP_DYNAMIC_CONV2D;
   const int32_t input = dynamic ? 2 : 1, *attribute = first->attribute;
   const value *x = node_input(&schedule->described, first, 0);
@@ -52,17 +52,15 @@ static dk_status plan_convolution_layer(dk_schedule *schedule, layer *planned, c
     planned->prepared = constant_prepared(schedule->network, planned->form, planned->chosen, shape);
   planned->multiply_adds =
       (float)value_elements(y) * (float)(shape->C / shape->G) * (float)shape->Rh * (float)shape->Rw;
-  return schedule->network->memory.failed ? DK_ERROR_MEMORY : DK_OK;
 }
 
-dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
+void schedule_plan_layer(dk_schedule *schedule, layer *planned) {
   const node *first = &schedule->described.node[planned->first_node];
   const value *x = node_input(&schedule->described, first, 0);
   const value *second = node_input(&schedule->described, first, 1);
   const float elements = (float)value_elements(x);
-  dk_status status = DK_OK;
   if (is_convolution(planned->op)) {
-    status = plan_convolution_layer(schedule, planned, first);
+    plan_convolution_layer(schedule, planned, first);
   } else if (planned->op == DK_OP_CONV_TRANSPOSE2D || planned->op == DK_OP_LINEAR) {
     /* Each element of x is multiplied by all weights of its channel or feature. */
     planned->form = plan_form(schedule, first, 1);
@@ -79,7 +77,6 @@ dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned) {
   }
   planned->cost = planned->multiply_adds +
                   MOVE_COST * (float)view_elements(&schedule->place[planned->output].layout.view);
-  return status;
 }
 
 SMALL_FILE_END

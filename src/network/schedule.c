@@ -52,7 +52,7 @@ static dk_status schedule_plan(dk_schedule *made, const int32_t *words, size_t c
   status = fuse_nodes(&made->memory, described, layer_ending);
   if (!status) status = place_values(made, layer_ending);
   for (int32_t i = 0; !status && i < made->layers; i++) {
-    status = schedule_plan_layer(made, made->layer[i]);
+    schedule_plan_layer(made, made->layer[i]);
     made->cost += made->layer[i]->cost;
   }
   if (!status) status = waves_order(made);

@@ -102,8 +102,8 @@ dk_status arena_assign(dk_schedule *schedule);
 
 /* ------------------------------------------------------------------------- plan_layer.c */
 
-/* Chooses the algorithm of a convolution, and counts multiply-adds. Errors: SHAPE, MEMORY. */
-dk_status schedule_plan_layer(dk_schedule *schedule, layer *planned);
+/* Chooses the algorithm of a convolution, and counts multiply-adds. */
+void schedule_plan_layer(dk_schedule *schedule, layer *planned);
 
 /* ---------------------------------------------------------------------------- compute.c */
 

@@ -1,18 +1,21 @@
 /* dynakernel: dynamic-kernel convolution for WebAssembly, in C11 that clang and gcc compile natively too.
  *
- * A dynamic convolution computes K attention weights from the whole image, mixes K kernels into one with
- * these weights, and convolves the image with the mixed kernel. It is the block of Dite-HRNet (Li et al.,
- * IJCAI 2022), and is close to CondConv (Yang et al., NeurIPS 2019) and DyConv (Chen et al., CVPR 2020).
+ * A dynamic convolution computes attention from the whole image, mixes K kernels into one with it, and
+ * convolves the image with the mixed kernel. One formula covers the block of Dite-HRNet (Li et al., IJCAI
+ * 2022), CondConv (Yang et al., NeurIPS 2019), DyConv (Chen et al., CVPR 2020) and ODConv (Li et al., ICLR
+ * 2022): see "aggregation" below.
  *
  *     dk_context *context = dk_context_create();
- *     dk_attention *attention = dk_attention_create(3, 4, 4);             // C, M, K
+ *     dk_attention_config branch = {.channels = 3, .hidden = 4, .batch_norm = 1, .head = {4}};
  *     dk_aggregation_config config = {.in_channels = 3, .out_channels = 8, .kernel_size = {3, 3},
  *                                     .stride = {1, 1}, .padding = {1, 1, 1, 1}, .dilation = {1, 1},
  *                                     .groups = 1, .num_kernels = 4, .bias = 1};
+ *     dk_attention *attention;
  *     dk_aggregation *aggregation;
+ *     dk_attention_create(&branch, &attention);
  *     dk_aggregation_create(&config, &aggregation);
- *     dk_attention_initialise(attention, 1);
- *     dk_aggregation_initialise(aggregation, 2);
+ *     dk_attention_initialise(attention, DK_INITIALISE_FAN_OUT, 1);
+ *     dk_aggregation_initialise(aggregation, DK_INITIALISE_FAN_IN, 2);
  *     // x [1, 3, 512, 512] -> a [1, 4], y [1, 8, 512, 512]
  *     dk_block_forward(context, attention, aggregation, 0, x, 1, 512, 512, a, y);
  *
@@ -77,7 +80,7 @@ typedef enum dk_status {
 
 /* The number of this interface. Each change of a declaration in this header raises it. A program and a module
  * that were built apart compare their numbers before any other call. */
-#define DK_ABI_VERSION 1
+#define DK_ABI_VERSION 2
 DK_API int32_t dk_abi(void);
 
 /* ------------------------------------------------------------------------------------- memory and context */
@@ -142,47 +145,81 @@ DK_API int32_t dk_context_lost(dk_context *context);
  * and no worker is lost any more. */
 DK_API void dk_context_ended(dk_context *context);
 
+/* --------------------------------------------------------------------------------------------- parameters */
+
+/* The distributions that initial parameters are drawn from. The same seed gives the same parameters on every
+ * machine. */
+typedef enum dk_initialisation {
+  DK_INITIALISE_FAN_IN = 0,  /* Kaiming uniform, gain sqrt(2): within +-sqrt(6 / fan in). Biases are 0 (He et
+                                al., ICCV 2015) */
+  DK_INITIALISE_FAN_OUT = 1, /* Kaiming normal, gain sqrt(2): deviation sqrt(2 / fan out). Biases are 0 */
+  DK_INITIALISE_LINEAR = 2,  /* weights and biases uniform within +-1 / sqrt(fan in), as torch.nn.Linear */
+} dk_initialisation;
+
 /* ---------------------------------------------------------------------------------------------- attention
- * KernelAttention of Dite-HRNet:
+ * The attention branch of every dynamic convolution. T is the temperature:
  *
  *     p = mean of x over H x W
- *     z = ReLU(batch_norm(conv1_weight * p))          eps 1e-5
- *     a = sigmoid(conv2_weight * z + conv2_bias) */
+ *     z = ReLU(batch_norm(hidden_weight * p))                            eps 1e-5; without batch norm:
+ *                                                                        ReLU(hidden_weight * p); without a
+ *                                                                        hidden layer: p
+ *     head h = sigmoid or softmax of (weight[h] * z + bias[h]) / T       the softmax is over the K kernels */
 
-/* The fields may be read, and the arrays written, at any time between calls. The module owns the arrays. */
+/* What a head weighs. It is the index of the head in the arrays of dk_attention. */
+typedef enum dk_head {
+  DK_HEAD_KERNELS = 0, /* the K kernels */
+  DK_HEAD_OUTPUTS = 1, /* the O output channels */
+  DK_HEAD_INPUTS = 2,  /* the C input channels */
+  DK_HEAD_TAPS = 3,    /* the Rh x Rw taps */
+} dk_head;
+
+typedef struct dk_attention_config {
+  int32_t channels;   /* C >= 1 */
+  int32_t hidden;     /* M; 0: no hidden layer */
+  int32_t batch_norm; /* 1: the hidden layer has batch norm; 0 if M is 0 */
+  int32_t softmax;    /* 1: the head of the kernels is a softmax. All other heads are sigmoids */
+  int32_t head[4];    /* how many numbers each head computes: K, O, C, Rh*Rw; 0: there is no such head. There is
+                         one head at least */
+} dk_attention_config;
+
+/* The fields may be read, and the arrays and the temperature written, at any time between calls. The module
+ * owns the arrays. Arrays that the configuration has no use for are NULL. */
 typedef struct dk_attention {
-  int32_t C, M, K;
-  float *conv1_weight;     /* [M, C] */
+  dk_attention_config config;
+  int32_t outputs;         /* the sum of the heads' lengths */
+  float temperature;       /* T > 0, at first 1 */
+  float *hidden_weight;    /* [M, C] */
   float *bn_weight;        /* [M] */
   float *bn_bias;          /* [M] */
   float *bn_running_mean;  /* [M] */
   float *bn_running_var;   /* [M] */
-  float *conv2_weight;     /* [K, M] */
-  float *conv2_bias;       /* [K] */
-  int64_t batches_tracked; /* number of forward passes in training mode */
+  float *weight[4];        /* [head, M], or [head, C] without a hidden layer */
+  float *bias[4];          /* [head] */
+  int64_t batches_tracked; /* number of forward passes in training mode, if there is batch norm */
 } dk_attention;
 
-/* C, M, K >= 1. Batch norm starts with weight 1, mean 0 and variance 1, all other parameters with 0. Returns
- * NULL if memory is short or if an argument is below 1. */
-DK_API dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K);
+/* Batch norm starts with weight 1, mean 0 and variance 1, all other parameters with 0. Errors: CONFIG, MEMORY.
+ * *attention is then NULL. */
+DK_API dk_status dk_attention_create(const dk_attention_config *config, dk_attention **attention);
 DK_API void dk_attention_destroy(dk_attention *attention); /* NULL does nothing */
 
-/* Draws both convolutions' weights from the Kaiming normal distribution, fan out, gain sqrt(2) (He et al.,
- * ICCV 2015). Resets all other parameters and the running statistics to their first values. The same seed
- * gives the same parameters on every machine. */
-DK_API void dk_attention_initialise(dk_attention *attention, uint32_t seed);
+/* Draws the weights, and for DK_INITIALISE_LINEAR the heads' biases. Resets all other parameters and the
+ * running statistics to their first values. The temperature stays. */
+DK_API void dk_attention_initialise(dk_attention *attention, dk_initialisation distribution, uint32_t seed);
 
-/* x [N, C, H, W] -> a [N, K]. training 0: batch norm uses the running statistics. training 1: batch norm uses
- * the mean and biased variance of the batch. It also moves the running statistics towards the batch's mean
- * and unbiased variance, with momentum 0.1. Errors: SHAPE, MODE (training and N = 1), MEMORY, THREADS. */
+/* x [N, C, H, W] -> outputs: [N, K], then [N, O], [N, C] and [N, Rh*Rw], as far as the branch has these heads.
+ * training 0: batch norm uses the running statistics. training 1: batch norm uses the mean and biased variance
+ * of the batch. It also moves the running statistics towards the batch's mean and unbiased variance, with
+ * momentum 0.1. Errors: SHAPE, MODE (training, batch norm and N = 1), MEMORY, THREADS. */
 DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training,
-                                      const float *x, int32_t N, int32_t H, int32_t W, float *a);
+                                      const float *x, int32_t N, int32_t H, int32_t W, float *outputs);
 
 /* -------------------------------------------------------------------------------------------- aggregation
- * KernelAggregation of Dite-HRNet. For each sample n:
+ * The mixing and the convolution. For each sample n, output channel o, input channel c of the group of o, and
+ * tap t of the Rh x Rw:
  *
- *     w[n] = sum over k of a[n,k] * weight[k]
- *     b[n] = sum over k of a[n,k] * bias[k]
+ *     w[n,o,c,t] = f[n,o] * s[n,c] * q[n,t] * sum over k of a[n,k] * weight[k,o,c,t]
+ *     b[n,o] = sum over k of a[n,k] * bias[k,o]
  *     y[n] = conv2d(x[n], w[n], b[n])
  *
  * The module keeps its K kernels packed in the order in which convolutions read them. A convolution mixes
@@ -215,11 +252,16 @@ DK_API const char *dk_algorithm_name(int32_t algorithm);
  * warms code up runs each of these loops once. */
 DK_API int32_t dk_algorithm_specialised(int32_t algorithm);
 
+/* Pads as TensorFlow's "SAME" does, for each size: Ho = ceil(H / stride), Wo likewise, and the larger half of
+ * an odd number of zeros comes at the bottom and right. */
+enum { DK_SAME_PADDING = -1 };
+
 typedef struct dk_aggregation_config {
   int32_t in_channels, out_channels; /* C, O >= 1, multiples of groups */
   int32_t kernel_size[2];            /* Rh, Rw, 1 .. 32768 each */
   int32_t stride[2];                 /* vertical, horizontal, 1 .. 32768 */
-  int32_t padding[4];                /* zeros at the top, left, bottom and right, 0 .. 32768 */
+  int32_t padding[4];                /* zeros at the top, left, bottom and right, 0 .. 32768; or four times
+                                        DK_SAME_PADDING */
   int32_t dilation[2];               /* vertical, horizontal, 1 .. 32768 */
   int32_t groups;                    /* G >= 1 */
   int32_t num_kernels;               /* K >= 1 */
@@ -234,9 +276,10 @@ typedef struct dk_aggregation dk_aggregation;
 DK_API dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation);
 DK_API void dk_aggregation_destroy(dk_aggregation *aggregation); /* NULL does nothing */
 
-/* Draws every kernel from the Kaiming uniform distribution, fan in, gain sqrt(2): within +-sqrt(6 /
- * (C/G*Rh*Rw)). Sets the biases to 0. */
-DK_API void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed);
+/* Draws every kernel, and for DK_INITIALISE_LINEAR every bias; other biases become 0. Fan in is C/G*Rh*Rw, fan
+ * out O*Rh*Rw. */
+DK_API void dk_aggregation_initialise(dk_aggregation *aggregation, dk_initialisation distribution,
+                                      uint32_t seed);
 
 /* Write and read a part of kernel k: its output channels first .. first + count - 1, as weight [count, C/G,
  * Rh, Rw]. 0 <= k < K, and the channels are within 0 .. O - 1. */
@@ -270,25 +313,42 @@ typedef struct dk_plan {
 DK_API dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                                      dk_plan *plan);
 
-/* x [N, C, H, W], a [N, K] -> y [N, O, Ho, Wo]. Errors: SHAPE, CONFIG, MEMORY, THREADS. */
-DK_API dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                        const float *a, int32_t N, int32_t H, int32_t W, float *y);
+/* The factors of the formula above, for N samples. A factor that is NULL is 1 everywhere. a may be NULL only if
+ * K is 1. */
+typedef struct dk_mixture {
+  const float *kernels; /* a [N, K] */
+  const float *outputs; /* f [N, O] */
+  const float *inputs;  /* s [N, C] */
+  const float *taps;    /* q [N, Rh*Rw] */
+} dk_mixture;
 
-/* Mixes the kernels and biases as a forward pass does: a [N, K] -> weight [N, O, C/G, Rh, Rw], bias [N, O]. N
- * >= 1. If the module has no biases, bias is not written and may be NULL. */
-DK_API void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
-                               float *bias);
+/* x [N, C, H, W] -> y [N, O, Ho, Wo]. Errors: SHAPE, CONFIG, MEMORY, THREADS. */
+DK_API dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                        const dk_mixture *mixture, int32_t N, int32_t H, int32_t W, float *y);
+
+/* Mixes the kernels and biases as a forward pass does -> weight [N, O, C/G, Rh, Rw], bias [N, O]. N >= 1. If
+ * the module has no biases, bias is not written and may be NULL. */
+DK_API void dk_aggregation_mix(dk_aggregation *aggregation, const dk_mixture *mixture, int32_t N,
+                               float *weight, float *bias);
+
+/* Convolves each sample with a kernel of its own: x [N, C, H, W], weight [N, O, C/G, Rh, Rw], bias [N, O] or
+ * NULL -> y [N, O, Ho, Wo]. The module must have K = 1; its own kernels and biases are not used, and the
+ * kernels hold anything afterwards. Errors: SHAPE, CONFIG, MEMORY, THREADS. */
+DK_API dk_status dk_convolution_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                        const float *weight, const float *bias, int32_t N, int32_t H,
+                                        int32_t W, float *y);
 
 /* -------------------------------------------------------------------------------------------------- block
- * DynamicKernelAggregation of Dite-HRNet: aggregation(x, attention(x)). The two modules must agree in C and
- * in K. */
+ * A dynamic convolution: aggregation(x, attention(x)). Each head of the branch is the factor of its name. The
+ * two modules must agree in C, and in the length of each head that there is. Without a head of kernels, K
+ * must be 1. */
 
-/* x [N, C, H, W] -> a [N, K], y [N, O, Ho, Wo]. training is that of dk_attention_forward. Everything is
- * checked before the running statistics move. Errors: those of both forward passes, and CONFIG if the two
- * modules disagree. */
+/* x [N, C, H, W] -> outputs as of dk_attention_forward, y [N, O, Ho, Wo]. training is that of
+ * dk_attention_forward. Everything is checked before the running statistics move. Errors: those of both
+ * forward passes, and CONFIG if the two modules disagree. */
 DK_API dk_status dk_block_forward(dk_context *context, dk_attention *attention, dk_aggregation *aggregation,
-                                  int32_t training, const float *x, int32_t N, int32_t H, int32_t W, float *a,
-                                  float *y);
+                                  int32_t training, const float *x, int32_t N, int32_t H, int32_t W,
+                                  float *outputs, float *y);
 
 /* ----------------------------------------------------------------------------------------------- networks
  * A network is a graph of layers that runs in one call. The caller describes it by words of 32 bits. The
@@ -324,12 +384,14 @@ typedef enum dk_op {
   /* x [N, C, H, W], weight [O, C/G, Rh, Rw] or one for each sample [N, O, C/G, Rh, Rw], bias [O] or none;
    * window, G. The weight may be a constant or computed. */
   DK_OP_CONV2D = 1,
-  /* x [N, C, H, W], a [N, K], weight [K, O, C/G, Rh, Rw], bias [K, O] or none; window, G. weight and bias are
-   * constants. */
+  /* x [N, C, H, W], a [N, K] or none if K is 1, weight [K, O, C/G, Rh, Rw], bias [K, O] or none, f [N, O] or
+   * none, s [N, C] or none, q [N, Rh*Rw] or none; window, G. weight and bias are constants. See dk_mixture. */
   DK_OP_DYNAMIC_CONV2D = 2,
-  /* x [N, C, H, W], conv1 weight [M, C], batch norm's weight, bias, mean and variance [M], conv2 weight
-   * [K, M], conv2 bias [K] -> a [N, K]; eps, a float. See dk_attention. */
-  DK_OP_KERNEL_ATTENTION = 3,
+  /* x [N, C, H, W], hidden weight [M, C] or none, batch norm's weight, bias, mean and variance [M] or none,
+   * then weight [head, M] or [head, C] and bias [head] or none of the four heads, which may be none -> a value
+   * [N, head] of each head that there is; eps and temperature, floats, and whether the first head is a
+   * softmax. See dk_attention. */
+  DK_OP_ATTENTION = 3,
   /* x [N, C, H, W], weight [C, O/G, Rh, Rw], bias [O] or none; window, G. Ho = (H - 1) * stride + dilation *
    * (Rh - 1) + 1 - top - bottom, or up to stride - 1 more. weight and bias are constants. */
   DK_OP_CONV_TRANSPOSE2D = 4,
@@ -461,15 +523,17 @@ DK_API dk_status dk_schedule_read(const dk_schedule *schedule, int32_t kept, flo
  *
  *     gw[n] = correlation of x[n] with grad_y[n]                 the inputs of each tap, times grad_y
  *     gb[n] = sum of grad_y[n] over pixels
- *     grad_weight[k] += a[n,k] * gw[n]                           grad_bias[k] += a[n,k] * gb[n]
- *     grad_a[n,k] = <gw[n], weight[k]> + <gb[n], bias[k]>
+ *     gu[n] = gw[n] scaled by f[n], s[n] and q[n], as w[n] is     the gradient of the unscaled mixture u[n]
+ *     grad_weight[k] += a[n,k] * gu[n]                           grad_bias[k] += a[n,k] * gb[n]
+ *     grad_a[n,k] = <gu[n], weight[k]> + <gb[n], bias[k]>
+ *     grad_f[n,o] = sum over c, t of gw[n] * s[n,c] * q[n,t] * u[n]     grad_s and grad_q likewise
  *     grad_x[n] = transposed convolution of grad_y[n] with w[n]
  *
- * The block's backward pass then goes through sigmoid, conv2, ReLU, batch norm, conv1 and pooling, which adds
- * to grad_x. In training mode the gradient passes through the mean and variance of the batch.
+ * The block's backward pass then goes through the heads, the hidden layer and pooling, which adds to grad_x.
+ * In training mode the gradient passes through the mean and variance of the batch.
  *
  * Outputs. Gradients of parameters are added to their arrays, and so accumulate over calls. Gradients of
- * inputs (grad_x, grad_a) are written. Any of these outputs may be NULL, and so may either struct of
+ * inputs (grad_x, and those of a mixture) are written. Any of these outputs may be NULL, and so may either struct of
  * gradients. The gradient is then computed only if another one needs it.
  *
  * Inputs. The parameters must be those of the forward pass.
@@ -484,21 +548,22 @@ DK_API size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N);
 /* dk_attention_forward that also writes a tape. tape: dk_attention_tape_bytes bytes, aligned to 8 bytes; NULL
  * if no backward pass follows. */
 DK_API dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attention, int32_t training,
-                                            const float *x, int32_t N, int32_t H, int32_t W, float *a,
+                                            const float *x, int32_t N, int32_t H, int32_t W, float *outputs,
                                             void *tape);
 
 /* dk_block_forward that also writes a tape, under the same rules. */
 DK_API dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention,
                                         dk_aggregation *aggregation, int32_t training, const float *x,
-                                        int32_t N, int32_t H, int32_t W, float *a, float *y, void *tape);
+                                        int32_t N, int32_t H, int32_t W, float *outputs, float *y,
+                                        void *tape);
 
-/* The gradients of the parameters. Each is added to, or is NULL. */
+/* The gradients of the parameters, in the shapes of dk_attention's arrays. Each is added to, or is NULL. */
 typedef struct dk_attention_gradients {
-  float *conv1_weight; /* [M, C] */
-  float *bn_weight;    /* [M] */
-  float *bn_bias;      /* [M] */
-  float *conv2_weight; /* [K, M] */
-  float *conv2_bias;   /* [K] */
+  float *hidden_weight;
+  float *bn_weight;
+  float *bn_bias;
+  float *weight[4];
+  float *bias[4];
 } dk_attention_gradients;
 
 typedef struct dk_aggregation_gradients {
@@ -506,25 +571,44 @@ typedef struct dk_aggregation_gradients {
   float *bias;   /* [K, O]; ignored if the module has no biases */
 } dk_aggregation_gradients;
 
-/* grad_a [N, K] -> grad_x [N, C, H, W], gradients. training and tape are those of the forward pass. Errors:
- * SHAPE, MODE, MEMORY, THREADS. */
-DK_API dk_status dk_attention_backward(dk_context *context, const dk_attention *attention, int32_t training,
-                                       const void *tape, int32_t N, int32_t H, int32_t W, const float *grad_a,
-                                       float *grad_x, const dk_attention_gradients *gradients);
+/* The gradients of the factors of a mixture. Each is written, or is NULL. A gradient of a factor that is NULL
+ * must be NULL. */
+typedef struct dk_mixture_gradients {
+  float *kernels; /* [N, K] */
+  float *outputs; /* [N, O] */
+  float *inputs;  /* [N, C] */
+  float *taps;    /* [N, Rh*Rw] */
+} dk_mixture_gradients;
 
-/* x [N, C, H, W], a [N, K], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], grad_a [N, K], gradients. Errors:
- * SHAPE, MEMORY, THREADS. */
+/* grad_outputs, laid out as outputs -> grad_x [N, C, H, W], gradients. training and tape are those of the
+ * forward pass, and so is the temperature. Errors: SHAPE, MODE, MEMORY, THREADS. */
+DK_API dk_status dk_attention_backward(dk_context *context, const dk_attention *attention, int32_t training,
+                                       const void *tape, int32_t N, int32_t H, int32_t W,
+                                       const float *grad_outputs, float *grad_x,
+                                       const dk_attention_gradients *gradients);
+
+/* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], gradients. mixture_gradients may be NULL.
+ * Errors: SHAPE, MEMORY, THREADS. */
 DK_API dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                         const float *a, int32_t N, int32_t H, int32_t W, const float *grad_y,
-                                         float *grad_x, float *grad_a,
+                                         const dk_mixture *mixture, int32_t N, int32_t H, int32_t W,
+                                         const float *grad_y, float *grad_x,
+                                         const dk_mixture_gradients *mixture_gradients,
                                          const dk_aggregation_gradients *gradients);
 
-/* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], both modules' gradients. a [N, K], training
- * and tape are those of the forward pass. Errors: those of both backward passes, and CONFIG if the two
- * modules disagree. */
+/* The backward pass of dk_convolution_forward: x [N, C, H, W], weight [N, O, C/G, Rh, Rw], grad_y [N, O, Ho,
+ * Wo] -> grad_x [N, C, H, W], grad_weight [N, O, C/G, Rh, Rw], grad_bias [N, O]. All three are written.
+ * Errors: SHAPE, CONFIG, MEMORY, THREADS. */
+DK_API dk_status dk_convolution_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                         const float *weight, int32_t N, int32_t H, int32_t W,
+                                         const float *grad_y, float *grad_x, float *grad_weight,
+                                         float *grad_bias);
+
+/* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], both modules' gradients. outputs, training and
+ * tape are those of the forward pass. Errors: those of both backward passes, and CONFIG if the two modules
+ * disagree. */
 DK_API dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
                                    dk_aggregation *aggregation, int32_t training, const void *tape,
-                                   const float *x, const float *a, int32_t N, int32_t H, int32_t W,
+                                   const float *x, const float *outputs, int32_t N, int32_t H, int32_t W,
                                    const float *grad_y, float *grad_x,
                                    const dk_attention_gradients *attention_gradients,
                                    const dk_aggregation_gradients *aggregation_gradients);

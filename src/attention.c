@@ -118,7 +118,8 @@ static void attention_normalise_by_batch(dk_attention *attention, const attend_t
 
 /* Returns how many doubles a tape has. */
 static uint64_t attention_tape_values(const dk_attention *attention, int32_t N) {
-  return attend_tape_values(N, attention->config.channels, attention->config.hidden, attention->outputs);
+  const attend_branch branch = attention_branch(attention);
+  return attend_tape_values(&branch, N);
 }
 
 size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N) {

@@ -60,7 +60,6 @@ SMALL static void attention_through_product(const float *weight, int32_t rows, i
 SMALL static void attention_through_heads(const attend_branch *branch, const attend_tape *tape, int32_t N,
                                           const float *grad_outputs, double *gl, double *gx,
                                           const dk_attention_gradients *gradients) {
-  const double *const features = branch->M ? tape->hidden : tape->mean;
   for (int32_t h = 0; h < HEADS; h++) {
     const int32_t rows = branch->head[h];
     if (!rows) continue;
@@ -78,7 +77,7 @@ SMALL static void attention_through_heads(const attend_branch *branch, const att
       for (int32_t n = 0; n < N; n++) sum += gl[(size_t)n * rows + i];
       attention_add(gradients->bias[h], (size_t)i, sum);
     }
-    attention_through_product(branch->weight[h], rows, attend_features(branch), N, features, gl, gx,
+    attention_through_product(branch->weight[h], rows, attend_features(branch), N, tape->hidden, gl, gx,
                               gradients->weight[h]);
   }
 }

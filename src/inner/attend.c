@@ -10,13 +10,21 @@
 
 SMALL_FILE
 
+uint64_t attend_tape_values(const attend_branch *branch, int32_t N) {
+  const uint64_t M = (uint32_t)branch->M;
+  uint64_t each = (uint32_t)branch->C + 2 * M;
+  for (int32_t h = 0; h < HEADS; h++) each += (uint32_t)branch->head[h];
+  return (uint32_t)N * each + M;
+}
+
 attend_tape attend_tape_view(const attend_branch *branch, int32_t N, double *memory) {
   DK_ASSERT(memory && (uintptr_t)memory % sizeof(double) == 0);
+  const size_t hidden = (size_t)N * branch->M;
   attend_tape tape;
   tape.mean = memory;
   tape.normalised = tape.mean + (size_t)N * branch->C;
-  tape.hidden = tape.normalised + (size_t)N * branch->M;
-  tape.outputs = tape.hidden + (size_t)N * branch->M;
+  tape.hidden = branch->M ? tape.normalised + hidden : tape.mean;
+  tape.outputs = tape.normalised + 2 * hidden;
   tape.inverse = tape.outputs + attend_outputs(branch->head, N, HEADS);
   return tape;
 }
@@ -46,7 +54,8 @@ void attend_normalise(const attend_branch *branch, int32_t N, const attend_tape 
   }
 }
 
-/* tape->hidden = ReLU of tape->normalised, after the weight and bias of batch norm. */
+/* tape->hidden = ReLU of tape->normalised, after the weight and bias of batch norm. Does nothing without a
+ * hidden layer. */
 static void attend_relu(const attend_branch *branch, int32_t N, const attend_tape *tape) {
   const int32_t M = branch->M;
   for (int32_t n = 0; n < N; n++)
@@ -70,13 +79,12 @@ static void attend_softmax(double *values, int32_t count) {
 void attend_heads(const attend_branch *branch, int32_t N, const attend_tape *tape,
                   float *const outputs[HEADS]) {
   DK_ASSERT(branch->temperature > 0);
-  const double *const features = branch->M ? tape->hidden : tape->mean;
   attend_relu(branch, N, tape);
   for (int32_t h = 0; h < HEADS; h++) {
     const int32_t rows = branch->head[h];
     if (!rows) continue;
     double *const exact = tape->outputs + attend_outputs(branch->head, N, h);
-    attend_product(branch->weight[h], rows, attend_features(branch), features, N, exact);
+    attend_product(branch->weight[h], rows, attend_features(branch), tape->hidden, N, exact);
 
     for (int32_t n = 0; n < N; n++) {
       double *const values = exact + (size_t)n * rows;

@@ -25,7 +25,7 @@ typedef struct attend_branch {
 typedef struct attend_tape {
   double *mean;       /* [N, C], the mean of each channel: p in dynakernel.h */
   double *normalised; /* [N, M], batch norm before its weight and bias; without batch norm its input */
-  double *hidden;     /* [N, M], after the ReLU */
+  double *hidden;     /* [N, M], after the ReLU; without a hidden layer mean. The heads read it */
   double *outputs;    /* of the heads, one after the other: [N, K], [N, O], [N, C], [N, Rh*Rw] */
   double *inverse;    /* [M], 1 / sqrt(variance + eps) */
 } attend_tape;
@@ -38,16 +38,13 @@ static inline size_t attend_outputs(const int32_t head[HEADS], int32_t N, int32_
   return count;
 }
 
-/* The heads' inputs are the hidden values, or the means without a hidden layer. */
+/* Returns how many numbers of a sample each head reads. */
 static inline int32_t attend_features(const attend_branch *branch) {
   return branch->M ? branch->M : branch->C;
 }
 
-/* Returns how many doubles a tape has. They fit a uint64_t for all sizes, if `outputs` is the sum of the
- * heads for one sample and fits an int32_t. */
-static inline uint64_t attend_tape_values(int32_t N, int32_t C, int32_t M, int32_t outputs) {
-  return (uint32_t)N * ((uint32_t)C + 2 * (uint64_t)M + (uint32_t)outputs) + (uint32_t)M;
-}
+/* Returns how many doubles a tape has. They fit a uint64_t if the sum of the heads fits an int32_t. */
+uint64_t attend_tape_values(const attend_branch *branch, int32_t N);
 
 /* Returns the tape in memory of attend_tape_values doubles. */
 attend_tape attend_tape_view(const attend_branch *branch, int32_t N, double *memory);

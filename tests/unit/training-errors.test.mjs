@@ -240,7 +240,7 @@ const scenarios = {
     },
   },
   'the first step': {
-    least: { block: 8, aggregation: 3 }, // the state of each parameter, the unpacked kernels
+    least: { block: 6, aggregation: 3 }, // the state of each parameter, the unpacked kernels
     make: ({ module, forward, small, smallGoal }) => {
       forward(small);
       module.backward(smallGoal).dispose();

@@ -1,6 +1,8 @@
-/** Hints for messages about missing names of a state dict. */
-import { isObject } from './check.js';
+/** Hints for messages about state dicts that do not fit. */
+import { isArray, isObject } from './check.js';
 import { nameText } from './errors.js';
+
+/** @typedef {import('./state.js').StateEntry} StateEntry */
 
 /** The longest name that is examined. */
 const LONGEST_NAME = 1000;
@@ -56,6 +58,70 @@ function nearestPrefix(names, entries, given) {
   const parts = new Set(given.split('.'));
   return best.map((prefix) => ({ prefix, shared: prefix.split('.').filter((part) => parts.has(part)).length }))
     .reduce((near, other) => (other.shared > near.shared ? other : near)).prefix;
+}
+
+/** A parameter that only one kind of module has. */
+const KINDS = [
+  ['dk.dynamicKernelAggregation', 'aggregation.weight'], ['dk.dyConv2d', 'attention.fc2.weight'],
+  ['dk.odConv2d', 'attention.channel_fc.weight'], ['dk.kernelAttention', 'conv2.bias'],
+];
+
+/**
+ * Says of which kind of module a state dict is, if the module is of another kind.
+ *
+ * @param {{ readonly [name: string]: any }} values
+ * @param {readonly StateEntry[]} entries
+ * @param {string} prefix
+ * @returns {string} the end of a message; '' without a hint
+ */
+export function kindHint(values, entries, prefix) {
+  const shapes = new Map(entries.map(({ name, shape }) => [name, shape]));
+  const found = kindOf((name) => Object.hasOwn(values, prefix + name), (name) => lengthsOf(values[prefix + name]));
+  const expected = kindOf((name) => shapes.has(name), (name) => shapes.get(name) ?? []);
+  return found && expected && found !== expected ? `; it looks like the state dict of ${found}, expected ${expected}` : '';
+}
+
+/**
+ * The kind of module that has these names, undefined if it is unknown.
+ *
+ * @param {(name: string) => boolean} has
+ * @param {(name: string) => readonly unknown[]} shapeOf
+ */
+function kindOf(has, shapeOf) {
+  const kind = KINDS.find(([, name]) => has(name));
+  if (kind) return kind[0];
+  if (!has('weight')) return undefined;
+  const rank = shapeOf('weight').length;
+  if (rank === 2) return has('bias') && shapeOf('bias').length === 1 ? 'dk.routing' : 'dk.condConv2d';
+  return rank === 4 ? 'an ordinary convolution' : rank === 5 ? 'dk.kernelAggregation' : undefined;
+}
+
+/**
+ * The shape of a value, or [] if it has none.
+ *
+ * @param {any} value
+ */
+function lengthsOf(value) {
+  const shape = isObject(value) ? value.shape : undefined;
+  return isArray(shape) ? shape : [];
+}
+
+/**
+ * Names the options that would have made other lengths.
+ *
+ * @param {readonly { entry: StateEntry, value: { shape: readonly number[] } }[]} misfits
+ * @returns {string} the end of a message; '' without a hint
+ */
+export function optionHint(misfits) {
+  /** @type {Map<string, string>} */
+  const options = new Map();
+  for (const { entry: { axes = [], shape }, value } of misfits) {
+    if (value.shape.length !== shape.length) continue;
+    axes.forEach((option, axis) => {
+      if (value.shape[axis] !== shape[axis]) options.set(option, `${option} (${value.shape[axis]} there, ${shape[axis]} here)`);
+    });
+  }
+  return options.size > 0 ? `; compare the options: ${[...options.values()].join(', ')}` : '';
 }
 
 /** Whether a value looks like a state dict.

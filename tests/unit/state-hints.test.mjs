@@ -34,6 +34,18 @@ test('a prefix of more names is preferred to a similar one', () => {
   hinted({ ...one, ...under('backbone.block.') }, 'stage2.', "did you mean { prefix: 'backbone.block.' }?");
 });
 
+test('of prefixes with as many names, one whose shapes fit', () => {
+  const conv = dk.condConv2d({ inChannels: 3, outChannels: 2, kernelSize: 3, bias: true });
+  const { weight, bias } = conv.stateDict();
+  const small = { shape: [2], data: new Float32Array(2) };
+  const network = {
+    'stem.bn.weight': small, 'stem.bn.bias': small, 'stem.conv.weight': weight, 'stem.conv.bias': bias,
+    'head.weight': small, 'head.bias': small,
+  };
+  assertRefused(() => conv.loadStateDict(network, { prefix: 'stem.' }), 'ERR_STATE', "did you mean { prefix: 'stem.conv.' }?");
+  conv.dispose();
+});
+
 test('a prefix too many', () => hinted(state, 'module.', "did you mean { prefix: '' }?"));
 
 test('the prefix of DataParallel', () => {

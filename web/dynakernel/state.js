@@ -6,7 +6,7 @@ import { className, isBuffer, toFloats } from './numbers.js';
 import { parseSafetensors } from './safetensors.js';
 import { shapeText, sizeOf } from './shape.js';
 import { kindHint, optionHint, prefixHint } from './state-hints.js';
-import { checkValue, fits, readValue, withMemory } from './state-value.js';
+import { checkValue, fitsEntry, readValue, withMemory } from './state-value.js';
 import { Tensor } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -223,14 +223,6 @@ export function loadStateDict(entries, source, options, checkUsable) {
     return { missing, unexpected };
   });
 }
-
-/**
- * Whether a source's array can be loaded into an entry.
- *
- * @param {StateEntry} entry
- * @param {readonly number[]} other
- */
-const fitsEntry = ({ shape, stored = shape }, other) => fits(shape, other) || fits(stored, other);
 
 /** The most arrays of a wrong shape that a message lists. */
 const MOST_MISFITS = 8;

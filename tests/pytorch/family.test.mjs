@@ -248,7 +248,10 @@ const runs = [
     kind: 'condconv', config: { inChannels: 6, outChannels: 9, kernelSize: 3, padding: 1, groups: 3, numExperts: 3 }, image: [2, 6, 10, 10],
     optimizer: 'adam', options: { lr: 0.01 }, temperatures: Array(6).fill(null),
   },
-  { kind: 'shared', config: shared, image: [2, 6, 9, 9], optimizer: 'sgd', options: { lr: 0.05, momentum: 0.9 }, temperatures: Array(6).fill(null) },
+  {
+    kind: 'shared', config: shared, image: [2, 6, 9, 9], optimizer: 'sgd', options: { lr: 0.05, momentum: 0.9 },
+    temperatures: Array(6).fill(null),
+  },
 ];
 
 for (const [index, run] of runs.entries()) {

@@ -69,7 +69,8 @@ static void head_backward(const block_reference *block, int32_t h, const double 
   for (int32_t j = 0; j < count; j++) {
     gl[j] = 0;
     for (int32_t i = 0; i < count; i++) {
-      const double derivative = is_softmax(block, h) ? a[i] * ((i == j) - a[j]) : (i == j) * a[i] * (1 - a[i]);
+      const double derivative =
+          is_softmax(block, h) ? a[i] * ((i == j) - a[j]) : (i == j) * a[i] * (1 - a[i]);
       gl[j] += ga[i] * derivative / block->temperature;
     }
   }

@@ -28,17 +28,19 @@ typedef struct block_reference {
 /* x [N, C, H, W] -> tape: the attention's values after each step. */
 void attention_reference_forward(const block_reference *block, const double *x, const attend_tape *tape);
 
-/* grad_outputs, laid out as tape->outputs -> gx [N, C, H, W], gradients. scratch holds N * (C + M) doubles. */
+/* grad_outputs, laid out as tape->outputs -> gx [N, C, H, W], gradients. scratch holds N * (C + M) doubles.
+ */
 void attention_reference_backward(const block_reference *block, const attend_tape *tape,
                                   const double *grad_outputs, double *gx, const block_parameters *gradients,
                                   double *scratch);
 
-/* x [N, C, H, W], outputs of the attention -> y [N, O, Ho, Wo]. scratch holds 2 * O * C/G * Rh*Rw + O doubles. */
+/* x [N, C, H, W], outputs of the attention -> y [N, O, Ho, Wo]. scratch holds 2 * O * C/G * Rh*Rw + O
+ * doubles. */
 void aggregation_reference_forward(const block_reference *block, const double *x, const double *outputs,
                                    double *y, double *scratch);
 
-/* gy [N, O, Ho, Wo] -> gx [N, C, H, W], grad_outputs, gradients. scratch holds twice as many doubles as in the
- * forward pass. */
+/* gy [N, O, Ho, Wo] -> gx [N, C, H, W], grad_outputs, gradients. scratch holds twice as many doubles as in
+ * the forward pass. */
 void aggregation_reference_backward(const block_reference *block, const double *x, const double *outputs,
                                     const double *gy, double *gx, double *grad_outputs,
                                     const block_parameters *gradients, double *scratch);

@@ -1,4 +1,5 @@
-/* The attention branch: the module and the layer of networks against their definition, and what they refuse. */
+/* The attention branch: the module and the layer of networks against their definition, and what they refuse.
+ */
 #ifndef CHECK_ATTENTION_H
 #define CHECK_ATTENTION_H
 

@@ -48,8 +48,10 @@ static bool run(const dk_aggregation_config *config, int32_t W, float *low, floa
   const dk_status status = dk_aggregation_forward(context, aggregation, low, &mixture, 1, HEIGHT, W, other);
   if (!status &&
       (dk_aggregation_forward(context, aggregation, other, &mixture, 1, HEIGHT, W, low) ||
-       dk_aggregation_backward(context, aggregation, low, &mixture, 1, HEIGHT, W, other, third, NULL, &into) ||
-       dk_aggregation_backward(context, aggregation, other, &mixture, 1, HEIGHT, W, low, third, NULL, &into) ||
+       dk_aggregation_backward(context, aggregation, low, &mixture, 1, HEIGHT, W, other, third, NULL,
+                               &into) ||
+       dk_aggregation_backward(context, aggregation, other, &mixture, 1, HEIGHT, W, low, third, NULL,
+                               &into) ||
        dk_aggregation_backward(context, aggregation, other, &mixture, 1, HEIGHT, W, third, low, NULL, NULL)))
     abort();
   dk_aggregation_destroy(aggregation), dk_context_destroy(context);

@@ -10,10 +10,10 @@
 
 #define COUNT(array) ((int32_t)(sizeof(array) / sizeof *(array)))
 
-const char *const tensor_names[TENSORS] = {
-    "hidden.weight", "bn.weight",   "bn.bias",      "kernels.weight", "outputs.weight",
-    "inputs.weight", "taps.weight", "kernels.bias", "outputs.bias",   "inputs.bias",
-    "taps.bias",     "weight",      "bias",         "input"};
+const char *const tensor_names[TENSORS] = {"hidden.weight",  "bn.weight",     "bn.bias",     "kernels.weight",
+                                           "outputs.weight", "inputs.weight", "taps.weight", "kernels.bias",
+                                           "outputs.bias",   "inputs.bias",   "taps.bias",   "weight",
+                                           "bias",           "input"};
 
 static void draw_channels(random_state *random, dk_aggregation_config *c, problem_size size) {
   const bool small = size == SMALL;
@@ -162,9 +162,9 @@ static dk_attention *make_attention(const gradient_problem *p, const gradient_da
   dk_attention *made;
   if (dk_attention_create(&p->branch, &made)) abort();
   float *const *weight = made->weight, *const *bias = made->bias;
-  float *const arrays[WEIGHT] = {made->hidden_weight, made->bn_weight, made->bn_bias, weight[0],
-                                 weight[1],           weight[2],       weight[3],     bias[0],
-                                 bias[1],             bias[2],         bias[3]};
+  float *const arrays[WEIGHT] = {
+      made->hidden_weight, made->bn_weight, made->bn_bias, weight[0], weight[1], weight[2],
+      weight[3],           bias[0],         bias[1],       bias[2],   bias[3]};
   for (int i = 0; i < WEIGHT; i++)
     if (p->sizes[i]) memcpy(arrays[i], d->values[i], sizeof(float) * p->sizes[i]);
   made->temperature = p->temperature;
@@ -198,8 +198,8 @@ static bool run_library(dk_context *context, const gradient_problem *p, const gr
   dk_status status = dk_block_forward_taped(context, attention, aggregation, p->training, d->values[INPUT],
                                             p->N, p->H, p->W, outputs, y, tape);
   if (!status)
-    status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT], outputs, p->N,
-                               p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
+    status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT], outputs,
+                               p->N, p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
   if (status) printf("  status %d\n", (int)status);
   bool ok = status == DK_OK && guards_hold(tape, tape_bytes, "tape");
   for (int i = 0; i < TENSORS; i++) ok &= guards_hold(g[i], sizeof(float) * p->sizes[i], tensor_names[i]);
@@ -218,8 +218,8 @@ float **library_gradients(dk_context *context, const gradient_problem *p, const 
   dk_attention *attention = make_attention(p, d);
   dk_aggregation *aggregation = make_aggregation(p, d, id);
   float *own_outputs = floats(attend_outputs(p->branch.head, p->N, HEADS)), *own_y = floats(p->outputs);
-  const bool ok = run_library(context, p, d, attention, aggregation, g, outputs ? outputs : own_outputs,
-                              y ? y : own_y);
+  const bool ok =
+      run_library(context, p, d, attention, aggregation, g, outputs ? outputs : own_outputs, y ? y : own_y);
   free(own_outputs), free(own_y);
   dk_attention_destroy(attention);
   dk_aggregation_destroy(aggregation);

@@ -52,8 +52,8 @@ dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data 
 
 /* Runs the library's forward and backward passes of the block by the given algorithm. The parameters'
  * gradients are `start` before. outputs and y, if they are not NULL, get those of the forward pass. Returns
- * gradients between guards. If a pass fails or a guard is overwritten, it prints why and returns NULL. Free the
- * gradients with free_gradients. */
+ * gradients between guards. If a pass fails or a guard is overwritten, it prints why and returns NULL. Free
+ * the gradients with free_gradients. */
 float **library_gradients(dk_context *context, const gradient_problem *p, const gradient_data *d,
                           dk_algorithm id, float start, float *outputs, float *y);
 void free_gradients(float **gradients);

@@ -91,10 +91,13 @@ static state get_state(const request *r) {
     fail("no such module");
   const size_t counts[PARAMETERS] = {
       M * C, M, M, K * M, K, K * O * (C / c->groups) * window_taps(c), c->bias ? K * O : 0};
-  float *const values[PARAMETERS] = {
-      s.attention->hidden_weight,        s.attention->bn_weight, s.attention->bn_bias,
-      s.attention->weight[0],            s.attention->bias[0],   dk_aggregation_weight(s.aggregation),
-      dk_aggregation_bias(s.aggregation)};
+  float *const values[PARAMETERS] = {s.attention->hidden_weight,
+                                     s.attention->bn_weight,
+                                     s.attention->bn_bias,
+                                     s.attention->weight[0],
+                                     s.attention->bias[0],
+                                     dk_aggregation_weight(s.aggregation),
+                                     dk_aggregation_bias(s.aggregation)};
   for (int i = 0; i < PARAMETERS; i++) {
     s.count[i] = counts[i], s.value[i] = values[i];
     s.gradient[i] = zeros(counts[i]), s.m[i] = zeros(counts[i]), s.v[i] = zeros(counts[i]);

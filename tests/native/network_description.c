@@ -84,7 +84,8 @@ static int32_t pick_operand(random_state *random, described_network *from, int32
   return add_constant(from, shape.rank, lengths);
 }
 
-/* Adds an attention of x with these heads. Their outputs follow each other from the value that is returned. */
+/* Adds an attention of x with these heads. Their outputs follow each other from the value that is returned.
+ */
 static int32_t add_attention_of(random_state *random, described_network *to, int32_t x,
                                 const int32_t head[4]) {
   static const float temperatures[] = {1, 1, 0.5f, 34};
@@ -344,11 +345,10 @@ void describe_random(random_state *random, described_network *made) {
   add_value(made, 4, (int32_t[]){N, C, H, W});
   if (random_between(random, 0, 2) == 0) add_value(made, 4, (int32_t[]){N, C, H, W});
   static void (*const add[])(random_state *, described_network *) = {
-      add_convolution, add_convolution, add_convolution, add_batch_norm, add_batch_norm,
-      add_unary,       add_unary,       add_unary,       add_binary,     add_binary,
-      add_binary,      add_sums,        add_pool,        add_concat,     add_concat,
-      add_split,       add_rearranged,  add_rearranged,  add_product,    add_transposed,
-      add_attention};
+      add_convolution, add_convolution, add_convolution, add_batch_norm, add_batch_norm, add_unary,
+      add_unary,       add_unary,       add_binary,      add_binary,     add_binary,     add_sums,
+      add_pool,        add_concat,      add_concat,      add_split,      add_rearranged, add_rearranged,
+      add_product,     add_transposed,  add_attention};
   const int32_t steps = random_between(random, 2, 24);
   for (int32_t i = 0; i < steps || made->nodes == 0; i++)
     add[random_between(random, 0, (int32_t)(sizeof add / sizeof *add) - 1)](random, made);

@@ -44,7 +44,7 @@ static void *work(void *argument) {
 /* Outputs of a call with planes apart and a step of each kind: in the kernels, in registers, after the
  * output. y [N, O, Ho, Wo + 1 floats a plane]. */
 static void call(dk_context *context, dk_aggregation *aggregation, const layer *l, const float *x,
-                 const float *a, float *y) {
+                 const dk_mixture *mixture, float *y) {
   geometry shape;
   const algorithm *chosen;
   if (aggregation_prepare(aggregation, l->N, l->H, l->W, &shape, &chosen)) abort();
@@ -58,7 +58,7 @@ static void call(dk_context *context, dk_aggregation *aggregation, const layer *
   };
   const uint64_t bytes = batch_workspace(context, chosen, &shape);
   convolution_call described =
-      contiguous_call(chosen, &shape, &aggregation->kernels, aggregation->bias, x, a, y, NULL);
+      contiguous_call(chosen, &shape, &aggregation->kernels, aggregation->bias, x, mixture, y, NULL);
   described.workspace = aligned_alloc(64, (size_t)round_up(bytes, 64));
   described.y_channel = (size_t)plane;
   described.y_sample = (size_t)shape.O * plane;
@@ -121,7 +121,7 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
                               &(dk_aggregation_gradients){.weight = gw}) ||
       dk_block_forward(context, attention, aggregation, 0, x, l->N, l->H, l->W, of_branch, of_block))
     abort();
-  call(context, aggregation, l, x, given, of_branch + factors);
+  call(context, aggregation, l, x, &mixture, of_branch + factors);
   dk_aggregation_destroy(aggregation), dk_attention_destroy(attention);
   free(x), free(given);
   return all;
@@ -200,7 +200,7 @@ static answers compute_products(dk_context *context, uint32_t seed) {
 
   /* a linear layer, and products in the three ways */
   packed_kernels kernels;
-  if (!kernels_layout(1, O, 1, W, false, &kernels)) abort();
+  if (!kernels_layout(1, O, 1, W, 1, false, &kernels)) abort();
   kernels.data = weight;
   const view rows = view_of(x, 2, (const int32_t[]){C * H, W});
   y = view_of(all.values + 3 * INPUTS, 2, (const int32_t[]){C * H, O});
@@ -270,7 +270,8 @@ static dk_status forward_pixel(dk_context *context) {
   float y;
   dk_aggregation *aggregation;
   if (dk_aggregation_create(&config, &aggregation)) abort();
-  const dk_status status = dk_aggregation_forward(context, aggregation, &one, &(dk_mixture){.kernels = &one}, 1, 1, 1, &y);
+  const dk_status status =
+      dk_aggregation_forward(context, aggregation, &one, &(dk_mixture){.kernels = &one}, 1, 1, 1, &y);
   dk_aggregation_destroy(aggregation);
   return status;
 }

@@ -6,13 +6,14 @@ import { Module, handleOf } from './module.js';
 import { packedEntry, sliceOf } from './packed.js';
 import { checkSize, convolvedShape, pairOf, readShape, shapeText } from './shape.js';
 import { parameterEntry } from './state.js';
-import { Tensor, emptyTensor, hasView, pointerOf, produce } from './tensor.js';
+import { emptyTensor, hasView, pointerOf, produce } from './tensor.js';
 import { warmUp } from './warmup.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./state.js').StateEntry} StateEntry */
+/** @typedef {import('./tensor.js').Tensor} Tensor */
 
 /**
  * How a forward pass convolves.

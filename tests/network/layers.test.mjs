@@ -144,7 +144,7 @@ test('kernelAggregation takes an attention from elsewhere', () => {
     const shared = { outChannels: 4, kernelSize: 3, padding: 1, numKernels: 2 };
     return g.kernelAggregation(g.kernelAggregation(x, a, { name: 'b', ...shared }), a, { name: 'c', ...shared, bias: false });
   });
-  assert.deepEqual(graph.nodes.map(({ op, name }) => `${op} ${name}`), ['kernelAttention a', 'dynamicConv2d b', 'dynamicConv2d c']);
+  assert.deepEqual(graph.nodes.map(({ op, name }) => `${op} ${name}`), ['attention a', 'dynamicConv2d b', 'dynamicConv2d c']);
   assert.deepEqual(graph.nodes[1].inputs[1], graph.nodes[0].outputs[0]);
   assert.deepEqual(Object.keys(shapesOf(graph)).filter((name) => !name.startsWith('a.')), ['b.weight', 'b.bias', 'c.weight']);
 });

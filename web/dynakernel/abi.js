@@ -46,7 +46,7 @@ export const DESCRIPTION = 0x314e4b44;
 
 /** The ops of a network, by the number of their dk_op. */
 export const OPERATIONS = /** @type {const} */ ([
-  'copy', 'conv2d', 'dynamicConv2d', 'kernelAttention', 'convTranspose2d', 'batchNorm', 'linear', 'matmul',
+  'copy', 'conv2d', 'dynamicConv2d', 'attention', 'convTranspose2d', 'batchNorm', 'linear', 'matmul',
   'add', 'subtract', 'multiply', 'divide', 'minimum', 'maximum', 'power', 'prelu',
   'relu', 'clip', 'leakyRelu', 'elu', 'hardSigmoid', 'hardSwish', 'sigmoid', 'tanh', 'silu', 'gelu', 'geluTanh',
   'exp', 'log', 'sqrt', 'negate', 'reciprocal', 'abs', 'erf',

@@ -19,8 +19,8 @@ static void compute_window(const int32_t *attribute, const int32_t *kernel, slid
  * written. */
 static void compute_packed(const layer *of, const float *weight, float *memory, packed_kernels *kernels) {
   const geometry *shape = &of->shape;
-  const uint64_t depth = (uint64_t)(shape->C / shape->G) * (uint32_t)shape->Rh * (uint32_t)shape->Rw;
-  kernels_layout(1, shape->O, shape->G, depth, shape->C == shape->G, kernels);
+  kernels_layout(1, shape->O, shape->G, (uint64_t)(shape->C / shape->G), (uint64_t)geometry_taps(shape),
+                 shape->C == shape->G, kernels);
   kernels->data = memory;
   if (!memory) return;
   memset(memory, 0, (size_t)kernels->blocks * kernels->depth * LANES * sizeof(float));
@@ -48,7 +48,7 @@ static void compute_convolution(const layer_job *job) {
                            .shape = &of->shape,
                            .prepared = of->prepared ? of->prepared->data : NULL,
                            .bias = job_bias(job),
-                           .a = of->op == DK_OP_DYNAMIC_CONV2D ? job->second.data : NULL,
+                           .mixture = {.kernels = of->op == DK_OP_DYNAMIC_CONV2D ? job->second.data : NULL},
                            .x = job->x.data,
                            .x_sample = compute_distance(&job->x, 0),
                            .x_channel = compute_distance(&job->x, 1),

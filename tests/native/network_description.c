@@ -84,6 +84,18 @@ static int32_t pick_operand(random_state *random, described_network *from, int32
   return add_constant(from, shape.rank, lengths);
 }
 
+/* Writes the factors of output channels, input channels and taps: computed ones, constant ones, or -1. */
+static void add_factors(random_state *random, described_network *to, const described_value *x,
+                        const int32_t *kernel, int32_t *factor) {
+  const int32_t length[] = {kernel[1], x->shape[1], kernel[3] * kernel[4]};
+  for (int32_t i = 0; i < 3; i++) {
+    const described_value shape = {.rank = 2, .shape = {x->shape[0], length[i]}};
+    const int32_t kind = random_between(random, 0, 3);
+    factor[i] = kind > 1 ? -1 : add_constant(to, 2, shape.shape);
+    if (kind == 1) factor[i] = add_node(to, DK_OP_SIGMOID, 1, &factor[i], 1, &shape, 0, NULL);
+  }
+}
+
 static void add_convolution(random_state *random, described_network *to) {
   const int32_t x = pick(random, to, 4);
   const described_value in = to->value[x];
@@ -114,7 +126,9 @@ static void add_convolution(random_state *random, described_network *to) {
                   a = add_node(to, DK_OP_KERNEL_ATTENTION, 8, input, 1, &attention, 1, &eps);
     const int32_t weight = add_constant(to, 5, kernel);
     const int32_t bias = biased ? add_constant(to, 2, kernel) : -1;
-    add_node(to, DK_OP_DYNAMIC_CONV2D, 4, (int32_t[]){x, a, weight, bias}, 1, &out, 9, attribute);
+    int32_t mixed[7] = {x, K == 1 && random_between(random, 0, 1) ? -1 : a, weight, bias, -1, -1, -1};
+    add_factors(random, to, &in, kernel, mixed + 4);
+    add_node(to, DK_OP_DYNAMIC_CONV2D, 7, mixed, 1, &out, 9, attribute);
     return;
   }
   int32_t weight = add_constant(to, 4, kernel + 1);

@@ -24,7 +24,7 @@ void job_bind(dk_context *context, const dk_schedule *schedule, const layer *of,
 /* The elements of an input of the layer; NULL if it is left out. Not for packed kernels. */
 const float *job_input(const layer_job *job, int32_t input);
 
-/* The elements of a constant that is an input of the layer's first node. */
+/* The elements of a constant that is an input of the layer's first node; NULL if the input is left out. */
 const float *job_constant(const layer_job *job, int32_t input);
 
 /* The layer's own bias; NULL if it has none, or if it is a part of the first step. */

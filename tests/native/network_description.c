@@ -84,16 +84,57 @@ static int32_t pick_operand(random_state *random, described_network *from, int32
   return add_constant(from, shape.rank, lengths);
 }
 
-/* Writes the factors of output channels, input channels and taps: computed ones, constant ones, or -1. */
-static void add_factors(random_state *random, described_network *to, const described_value *x,
-                        const int32_t *kernel, int32_t *factor) {
-  const int32_t length[] = {kernel[1], x->shape[1], kernel[3] * kernel[4]};
-  for (int32_t i = 0; i < 3; i++) {
-    const described_value shape = {.rank = 2, .shape = {x->shape[0], length[i]}};
-    const int32_t kind = random_between(random, 0, 3);
-    factor[i] = kind > 1 ? -1 : add_constant(to, 2, shape.shape);
-    if (kind == 1) factor[i] = add_node(to, DK_OP_SIGMOID, 1, &factor[i], 1, &shape, 0, NULL);
+/* Adds an attention of x with these heads. Their outputs follow each other from the value that is returned.
+ */
+static int32_t add_attention_of(random_state *random, described_network *to, int32_t x,
+                                const int32_t head[4]) {
+  static const float temperatures[] = {1, 1, 0.5f, 34};
+  const int32_t N = to->value[x].shape[0], C = to->value[x].shape[1];
+  const int32_t M = random_between(random, 0, 3) ? random_between(random, 1, 5) : 0;
+  const bool batch_norm = M && random_between(random, 0, 2);
+  described_value made[4];
+  int32_t outputs = 0, input[14] = {x, M ? add_constant(to, 2, (int32_t[]){M, C}) : -1};
+  for (int32_t i = 2; i < 6; i++) input[i] = batch_norm ? add_constant(to, 1, &M) : -1;
+  for (int32_t h = 0; h < 4; h++) {
+    int32_t *of_head = input + 6 + 2 * h;
+    of_head[0] = head[h] ? add_constant(to, 2, (int32_t[]){head[h], M ? M : C}) : -1;
+    of_head[1] = head[h] && random_between(random, 0, 3) ? add_constant(to, 1, &head[h]) : -1;
+    if (head[h]) made[outputs++] = (described_value){.rank = 2, .shape = {N, head[h]}};
   }
+  const int32_t attribute[] = {bits(1e-5f), bits(temperatures[random_between(random, 0, 3)]),
+                               random_between(random, 0, 1)};
+  return add_node(to, DK_OP_ATTENTION, 14, input, outputs, made, 3, attribute);
+}
+
+/* An attention with any heads, whose outputs other nodes may use. */
+static void add_attention(random_state *random, described_network *to) {
+  int32_t head[4] = {0};
+  head[random_between(random, 0, 3)] = random_between(random, 1, 9);
+  for (int32_t h = 0; h < 4; h++)
+    if (random_between(random, 0, 1)) head[h] = random_between(random, 1, 9);
+  add_attention_of(random, to, pick(random, to, 4), head);
+}
+
+/* A dynamic convolution with its attention. Each factor is a head, a constant, or left out; a may be left out
+ * only if K is 1. */
+static void add_dynamic(random_state *random, described_network *to, int32_t x, const int32_t *kernel,
+                        bool biased, const described_value *out, const int32_t *attribute) {
+  const int32_t N = to->value[x].shape[0], C = to->value[x].shape[1], K = kernel[0];
+  const int32_t length[4] = {K, kernel[1], C, kernel[3] * kernel[4]};
+  int32_t head[4] = {0}, factor[4] = {-1, -1, -1, -1};
+  for (int32_t h = 0; h < 4; h++) {
+    const int32_t kind = h == 0 && K > 1 ? 0 : random_between(random, 0, 3);
+    if (kind == 0) head[h] = length[h];
+    if (kind == 1) factor[h] = add_constant(to, 2, (int32_t[]){N, length[h]});
+  }
+  if (head[0] || head[1] || head[2] || head[3]) {
+    int32_t next = add_attention_of(random, to, x, head);
+    for (int32_t h = 0; h < 4; h++)
+      if (head[h]) factor[h] = next++;
+  }
+  const int32_t weight = add_constant(to, 5, kernel), bias = biased ? add_constant(to, 2, kernel) : -1;
+  add_node(to, DK_OP_DYNAMIC_CONV2D, 7,
+           (int32_t[]){x, factor[0], weight, bias, factor[1], factor[2], factor[3]}, 1, out, 9, attribute);
 }
 
 static void add_convolution(random_state *random, described_network *to) {
@@ -115,20 +156,7 @@ static void add_convolution(random_state *random, described_network *to) {
   const int32_t kernel[] = {K, O, C / G, Rh, Rw};
   const bool biased = random_between(random, 0, 1);
   if (kind == 0) {
-    /* A dynamic convolution with its attention. */
-    const int32_t M = random_between(random, 1, 5);
-    int32_t input[8] = {x, add_constant(to, 2, (int32_t[]){M, C})};
-    for (int32_t i = 2; i < 6; i++) input[i] = add_constant(to, 1, &M);
-    input[6] = add_constant(to, 2, (int32_t[]){K, M});
-    input[7] = add_constant(to, 1, &K);
-    const described_value attention = {.rank = 2, .shape = {N, K}};
-    const int32_t eps = bits(1e-5f),
-                  a = add_node(to, DK_OP_KERNEL_ATTENTION, 8, input, 1, &attention, 1, &eps);
-    const int32_t weight = add_constant(to, 5, kernel);
-    const int32_t bias = biased ? add_constant(to, 2, kernel) : -1;
-    int32_t mixed[7] = {x, K == 1 && random_between(random, 0, 1) ? -1 : a, weight, bias, -1, -1, -1};
-    add_factors(random, to, &in, kernel, mixed + 4);
-    add_node(to, DK_OP_DYNAMIC_CONV2D, 7, mixed, 1, &out, 9, attribute);
+    add_dynamic(random, to, x, kernel, biased, &out, attribute);
     return;
   }
   int32_t weight = add_constant(to, 4, kernel + 1);
@@ -335,10 +363,10 @@ void describe_random(random_state *random, described_network *made) {
   add_value(made, 4, (int32_t[]){N, C, H, W});
   if (random_between(random, 0, 2) == 0) add_value(made, 4, (int32_t[]){N, C, H, W});
   static void (*const add[])(random_state *, described_network *) = {
-      add_convolution, add_convolution, add_convolution, add_batch_norm, add_batch_norm,
-      add_unary,       add_unary,       add_unary,       add_binary,     add_binary,
-      add_binary,      add_sums,        add_pool,        add_concat,     add_concat,
-      add_split,       add_rearranged,  add_rearranged,  add_product,    add_transposed};
+      add_convolution, add_convolution, add_convolution, add_batch_norm, add_batch_norm, add_unary,
+      add_unary,       add_unary,       add_binary,      add_binary,     add_binary,     add_sums,
+      add_pool,        add_concat,      add_concat,      add_split,      add_rearranged, add_rearranged,
+      add_product,     add_transposed,  add_attention};
   const int32_t steps = random_between(random, 2, 24);
   for (int32_t i = 0; i < steps || made->nodes == 0; i++)
     add[random_between(random, 0, (int32_t)(sizeof add / sizeof *add) - 1)](random, made);

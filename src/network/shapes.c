@@ -148,9 +148,9 @@ static dk_status shape_check_attention_parts(const shape_check *at) {
   }
   if (heads != at->checked->outputs) return DK_ERROR_CONFIG;
 
-  /* eps, temperature and softmax. */
-  for (int32_t i = 0; i < 2; i++)
-    if (!(node_float(at->checked, i) > 0 && node_float(at->checked, i) <= FLT_MAX)) return DK_ERROR_CONFIG;
+  /* eps, which is 0 if an exporter has folded the batch norm, temperature and softmax. */
+  const float eps = node_float(at->checked, 0), temperature = node_float(at->checked, 1);
+  if (!(eps >= 0 && eps <= FLT_MAX && temperature > 0 && temperature <= FLT_MAX)) return DK_ERROR_CONFIG;
   return (uint32_t)at->checked->attribute[2] > 1 ? DK_ERROR_CONFIG : DK_OK;
 }
 

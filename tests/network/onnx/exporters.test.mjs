@@ -24,6 +24,11 @@ const DYNAMIC = {
   dyconv: ['x a weight bias'],
   condconv: ['x a weight bias'],
   odconv: ['x a weight f s q'],
+  'odconv-family': ['x a weight s q', 'x weight f s q', 'x a weight f s', 'x weight f s'],
+  'dyconv-family': ['x a weight bias', 'x a weight', 'x a weight bias'],
+  'condconv-residual': ['x a weight', 'x a weight', 'x a weight', 'x a weight bias'],
+  // StyleGAN2's modulation scales a constant kernel by channels
+  'computed-kernels': ['x weight f s'],
 };
 
 /** How many of an op every file of a network has. */
@@ -33,6 +38,10 @@ const EXPECTED = {
   dyconv: { dynamicConv2d: 1, attention: 1, ...NO_PARTS },
   condconv: { dynamicConv2d: 1, attention: 1, ...NO_PARTS },
   odconv: { dynamicConv2d: 1, attention: 1, ...NO_PARTS },
+  'odconv-family': { dynamicConv2d: 4, attention: 4, ...NO_PARTS },
+  'dyconv-family': { dynamicConv2d: 3, attention: 3, ...NO_PARTS },
+  'condconv-residual': { dynamicConv2d: 4, attention: 2, silu: 2, pad: 0, ...NO_PARTS },
+  'computed-kernels': { conv2d: 5 },
   mobile: { hardSwish: 3, hardSigmoid: 1, silu: 1 },
   residual: { conv2d: 4, linear: 1 },
   shuffle: { channelShuffle: 2, linear: 1, softmax: 1 },

@@ -5,8 +5,8 @@ import { isSmallFloat } from './float-formats.js';
 import { className, isBuffer, toFloats } from './numbers.js';
 import { parseSafetensors } from './safetensors.js';
 import { shapeText, sizeOf } from './shape.js';
-import { prefixHint } from './state-hints.js';
-import { checkValue, fits, readValue, withMemory } from './state-value.js';
+import { kindHint, optionHint, prefixHint } from './state-hints.js';
+import { checkValue, fitsEntry, readValue, withMemory } from './state-value.js';
 import { Tensor } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -52,6 +52,8 @@ import { Tensor } from './tensor.js';
  * @typedef {object} StateEntry
  * @property {string} name
  * @property {readonly number[]} shape
+ * @property {readonly number[]} [stored] another shape that a source may have
+ * @property {readonly string[]} [axes] the option that each length depends on, for messages
  * @property {boolean} [optional] whether a source may leave it out
  * @property {() => TypedArray} read a copy
  * @property {(data: TypedArray, dtype: string | undefined, name: string) => TypedArray} convert
@@ -59,6 +61,7 @@ import { Tensor } from './tensor.js';
  * @property {() => void} [prepare] allocates the memory of write
  * @property {(values: any) => void} write
  * @property {(owner: Module) => Tensor} [tensor] for a parameter: a tensor on the array itself
+ * @property {number} [place] for a parameter: the index of its gradient's pointer in the C struct of gradients
  * @property {Module} [owner]
  */
 
@@ -89,11 +92,13 @@ export function floatEntry(heap, name, shape, pointer) {
  * @param {string} name
  * @param {readonly number[]} shape
  * @param {number} pointer
+ * @param {number} place the index of its gradient's pointer in the C struct of gradients
  * @returns {StateEntry}
  */
-export function parameterEntry(heap, name, shape, pointer) {
+export function parameterEntry(heap, name, shape, pointer, place) {
   return {
     ...floatEntry(heap, name, shape, pointer),
+    place,
     tensor: (owner) => new Tensor(heap, pointer, shape, { owner }),
   };
 }
@@ -181,7 +186,7 @@ export function loadStateDict(entries, source, options, checkUsable) {
     for (const entry of entries) {
       const name = prefix + entry.name;
       if (names.delete(name)) {
-        const value = readValue(name, values[name], (shape) => fits(entry.shape, shape));
+        const value = readValue(name, values[name], (shape) => fitsEntry(entry, shape));
         // A later getter may change or detach what an earlier one gave.
         found.push({ entry, name, value: isFile ? value : { ...value, data: value.data.slice() } });
       } else if (!entry.optional) {
@@ -191,19 +196,21 @@ export function loadStateDict(entries, source, options, checkUsable) {
 
     // check
     const unexpected = [...names];
+    const misfits = found.filter(({ entry, value }) => !fitsEntry(entry, value.shape));
+    const isRefused = misfits.length > 0 || (strict && missing.length + unexpected.length > 0);
     const hint = strict && missing.length > 0 ? prefixHint(values, entries, prefix) : '';
+    const reason = isRefused ? kindHint(values, entries, prefix) || optionHint(misfits) : '';
     checkUsable();
 
-    const problems = found.filter(({ entry, value }) => !fits(entry.shape, value.shape))
-      .map(({ entry, name, value }) =>
-        `${nameText(name)} is ${shapeText(value.shape)}, expected ${shapeText(entry.shape)}`);
+    const problems = misfits.map(({ entry, name, value }) =>
+      `${nameText(name)} is ${shapeText(value.shape)}, expected ${shapeText(entry.shape)}`);
     if (problems.length > MOST_MISFITS) {
       problems.splice(MOST_MISFITS, Infinity, `and ${problems.length - MOST_MISFITS} more of another shape`);
     }
     if (strict && missing.length > 0) problems.push(`missing: ${listText(missing)}${hint}`);
     if (strict && unexpected.length > 0) problems.push(`unexpected: ${listText(unexpected)}`);
-    if (problems.length > 0) {
-      throw new DynakernelError('ERR_STATE', `the state dict does not fit: ${problems.join('; ')}`);
+    if (isRefused) {
+      throw new DynakernelError('ERR_STATE', `the state dict does not fit: ${problems.join('; ')}${reason}`);
     }
 
     // convert, allocate, write: only the first two steps can fail

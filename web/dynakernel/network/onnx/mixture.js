@@ -73,38 +73,50 @@ function mixtureOf(value, rest, { N, groups, within, inputs, taps }, r) {
     [...groups, ...within, ...inputs, ...taps], r);
 
   // axes may have been divided
-  const role = (/** @type {readonly Axis[]} */ ...axes) => {
+  const roleOf = (/** @type {readonly Axis[]} */ ...axes) => {
     const all = undivided(axes);
     return { factors: /** @type {Factor[]} */ ([]), axes: all, length: sizeOf(all.map(({ length }) => length)) };
   };
   const roles = {
-    kernels: role(...(sum ? [sum] : [])), outputs: role(...groups, ...within), inputs: role(...groups, ...inputs),
-    taps: role(...taps),
+    kernels: roleOf(...(sum ? [sum] : [])), outputs: roleOf(...groups, ...within),
+    inputs: roleOf(...groups, ...inputs), taps: roleOf(...taps),
   };
   const made = {
     N, K: roles.kernels.length, roles, samples: undivided(samples), constants: /** @type {Factor[]} */ ([]),
     kernelAxes: [...roles.kernels.axes, ...undivided([...groups, ...within, ...inputs, ...taps])],
   };
-  for (const factor of factors) {
-    const axes = factor.axes.filter((axis) => !made.samples.includes(axis));
+  // those with the most axes have the least choice
+  const own = (/** @type {Factor} */ { axes }) => axes.filter((axis) => !made.samples.includes(axis));
+  for (const factor of [...factors].sort((a, b) => own(b).length - own(a).length)) {
+    const axes = own(factor);
     if (factor.value.constant) {
       if (axes.length < factor.axes.length) return null;
       made.constants.push(factor);
       continue;
     }
-    const fits = (/** @type {Role} */ one) => axes.every((axis) => one.axes.includes(axis));
-    const taken = sum && axes.includes(roles.kernels.axes[0]) ? [roles.kernels]
-      : [roles.outputs, roles.inputs, roles.taps];
-    const own = taken.find(fits);
+    const isOfKernels = sum !== null && axes.includes(roles.kernels.axes[0]);
+    const role = roleFor(axes, isOfKernels ? [roles.kernels] : [roles.outputs, roles.inputs, roles.taps]);
     // a tensor of more axes cannot be turned
-    if (!own || made.samples.length + own.axes.length > MAX_RANK) return null;
-    own.factors.push(factor);
+    if (!role || made.samples.length + role.axes.length > MAX_RANK) return null;
+    role.factors.push(factor);
   }
   const known = new Set(made.constants.flatMap(({ axes }) => axes));
   const isWhole = made.kernelAxes.every((axis) => known.has(axis)) && made.constants.length > 0;
   const isWeighed = (roles.kernels.factors.length > 0) === (made.K > 1);
   const isSmall = sizeOf(made.kernelAxes.map(({ length }) => length)) <= LARGEST || wholeConstant(made) !== null;
   return isWhole && isWeighed && isSmall ? made : null;
+}
+
+/**
+ * The role that a factor with these axes takes: rather one that has no factor yet, and exactly these axes.
+ *
+ * @param {Axis[]} axes
+ * @param {Role[]} roles
+ */
+function roleFor(axes, roles) {
+  const fitting = roles.filter((role) => axes.every((axis) => role.axes.includes(axis)));
+  const free = fitting.filter(({ factors }) => factors.length === 0);
+  return free.find((role) => role.axes.length === axes.length) ?? free[0] ?? fitting[0] ?? null;
 }
 
 /**

@@ -223,7 +223,7 @@ for (const seed of seedsOf(20261130)) {
           [means, w.parameter(`${name}.weight`, [length, G * C]), w.parameter(`${name}.bias`, [length])], { transB: 1 })]);
         return w.add('Reshape', [head, w.ints(...kept.map((axis) => (own.includes(axis) ? lengths[axis] : 1)))]);
       });
-      const bank = w.add('Unsqueeze', [w.parameter('conv.weight', kept.slice(1).map((axis) => lengths[axis]), -9, 9), w.ints(0)]);
+      const bank = w.add('Unsqueeze', [w.parameter('conv.weight', kept.slice(1).map((axis) => lengths[axis]), 4, 9), w.ints(0)]);
       const order = [bank, ...factors].map((value) => [random.between(0, 1), value]).sort(([a], [b]) => a - b).map(([, value]) => value);
       const product = order.reduce((one, other) => w.add('Mul', random.between(0, 1) < 0.5 ? [one, other] : [other, one]));
       const mixed = w.add('ReduceSum', [product, w.ints(1)], { keepdims: pick([0, 1]) });

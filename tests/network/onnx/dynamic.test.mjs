@@ -205,8 +205,8 @@ const FACTORS = [['a', 'NK', 1], ['f', 'NGO', 4], ['s', 'NGC', 5], ['q', 'NRS', 
 for (const seed of seedsOf(20261130)) {
   for (let round = 0; round < 24; round++) {
     test(`a product in any order, ${round}, ${seedTitle(seed)}`, () => {
-      const random = new Random(seed + round);
-      const pick = (list) => list[Math.floor(random.between(0, list.length))];
+      const numbers = new Random(seed + round);
+      const pick = (list) => list[Math.floor(numbers.between(0, list.length))];
       const lengths = { N: pick([1, 1, 2, 3]), K: pick([1, 2, 4]), G: pick([1, 1, 2]), O: pick([1, 3]), C: pick([1, 4]), R: pick([1, 3]) };
       lengths.S = lengths.R;
       const { N, K, G, O, C, R } = lengths;
@@ -216,7 +216,7 @@ for (const seed of seedsOf(20261130)) {
       if (!kept) return;
       const w = new Writer(seed + round);
       const means = w.add('Flatten', [w.add('GlobalAveragePool', ['x'])]);
-      const given = FACTORS.filter(([name, , input]) => (name === 'a' ? K > 1 : random.between(0, 3) > 1) && input);
+      const given = FACTORS.filter(([name, , input]) => (name === 'a' ? K > 1 : numbers.between(0, 3) > 1) && input);
       const factors = given.map(([name, own]) => {
         const length = [...own].reduce((product, axis) => product * (axis === 'N' ? 1 : lengths[axis]), 1);
         const head = w.add('Sigmoid', [w.add('Gemm',
@@ -224,8 +224,8 @@ for (const seed of seedsOf(20261130)) {
         return w.add('Reshape', [head, w.ints(...kept.map((axis) => (own.includes(axis) ? lengths[axis] : 1)))]);
       });
       const bank = w.add('Unsqueeze', [w.parameter('conv.weight', kept.slice(1).map((axis) => lengths[axis]), 4, 9), w.ints(0)]);
-      const order = [bank, ...factors].map((value) => [random.between(0, 1), value]).sort(([a], [b]) => a - b).map(([, value]) => value);
-      const product = order.reduce((one, other) => w.add('Mul', random.between(0, 1) < 0.5 ? [one, other] : [other, one]));
+      const order = [bank, ...factors].map((value) => [numbers.between(0, 1), value]).sort(([a], [b]) => a - b).map(([, value]) => value);
+      const product = order.reduce((one, other) => w.add('Mul', numbers.between(0, 1) < 0.5 ? [one, other] : [other, one]));
       const mixed = w.add('ReduceSum', [product, w.ints(1)], { keepdims: pick([0, 1]) });
       const y = aggregate(w, 'x', mixed, { N, C: G * C, O: G * O, R, G, H, W }, '/conv');
       const graph = check(w.model({ x: [N, G * C, H, W] }, [y]));

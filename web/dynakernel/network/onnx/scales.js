@@ -18,17 +18,16 @@ import { layerNames } from './layer-names.js';
 export function scaledImage(value, shape, r) {
   const node = r.maker(value, 'multiply');
   if (!node || value.shape.length !== 4 || value.shape.some((length, i) => length !== shape[i])) return null;
-  return r.isUsedOnce(value) ? partsOf(node, r) : null;
+  return r.isUsedOnce(value) ? partsOf(node) : null;
 }
 
 /**
  * The computed scale of channels in a product, and what it scales.
  *
  * @param {Node} node a multiplication that makes [N, C, H, W]
- * @param {Rewriter} r
  * @returns {{ x: Value, scale: Value } | null}
  */
-export function partsOf(node, r) {
+export function partsOf(node) {
   const { shape } = node.outputs[0];
   const [a, b] = /** @type {Value[]} */ (node.inputs);
   for (const [x, scale] of [[a, b], [b, a]]) {
@@ -77,7 +76,7 @@ export function isUsedOnceBackTo(last, first, r) {
  * @returns {Value | null}
  */
 export function recogniseScaled(node, r) {
-  const parts = node.op === 'multiply' ? partsOf(node, r) : null;
+  const parts = node.op === 'multiply' ? partsOf(node) : null;
   if (!parts) return null;
   const y = r.beforeReshape(parts.x);
   const convolution = r.maker(y);

@@ -5,29 +5,9 @@ import { test } from 'node:test';
 import { layerNames } from '../../../web/dynakernel/network/onnx/layer-names.js';
 import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { evaluate } from '../evaluate.mjs';
-import { Random } from '../../../web/shared/random.js';
-import { seedTitle, seedsOf } from '../../seeds.mjs';
 import { node, tensor } from '../onnx-writer.mjs';
 import { Writer, aggregate, diteBlock, diteLike } from './dite-like.mjs';
-import { assertClose, opsOf, random, traceOnnx } from './support.mjs';
-
-/** Reads a model, and compares its outputs with those of the file's unchanged nodes. */
-function check(bytes, seed = 3) {
-  const plain = traceOnnx(bytes).graph();
-  const graph = readOnnx(bytes);
-  const inputs = Object.fromEntries(graph.inputs.map(({ name, shape }) => [name, random(shape, seed).data]));
-  const expected = evaluate(plain, inputs).outputs;
-  const { outputs } = evaluate(graph, inputs);
-  for (const [name, { data, shape }] of Object.entries(expected)) {
-    assert.deepEqual(outputs[name].shape, shape);
-    assertClose(outputs[name].data, data, name);
-    assert.ok(data.some((value) => Math.abs(value) > 0.1), 'the answer is not nothing');
-  }
-  return graph;
-}
-
-const dynamicOf = (graph) => graph.nodes.filter((one) => one.op === 'dynamicConv2d');
-const shapesOf = ({ inputs }) => inputs.map((value) => value && value.shape);
+import { assertClose, checkModel as check, dynamicOf, opsOf, random, shapesOf, traceOnnx } from './support.mjs';
 
 for (const N of [1, 3]) {
   test(`a network like Dite-HRNet, ${N} images`, () => {
@@ -196,89 +176,6 @@ test('scales that something else uses stay outside of a dynamic layer', () => {
   const excited = w.add('Mul', [y, w.add('Sigmoid', [w.add('GlobalAveragePool', [y])])]); // squeeze and excitation
   const graph = check(w.model({ x: [1, 4, 3, 3] }, [excited]));
   assert.equal(dynamicOf(graph)[0].inputs.length, 3);
-  assert.equal(opsOf(graph).filter((op) => op === 'multiply').length, 2);
-});
-
-// Each factor of the formula, its axes in the product [N, K, G, O/G, C/G, R, R], and the input of dynamicConv2d.
-const FACTORS = [['a', 'NK', 1], ['f', 'NGO', 4], ['s', 'NGC', 5], ['q', 'NRS', 6]];
-
-for (const seed of seedsOf(20261130)) {
-  for (let round = 0; round < 24; round++) {
-    test(`a product in any order, ${round}, ${seedTitle(seed)}`, () => {
-      const numbers = new Random(seed + round);
-      const pick = (list) => list[Math.floor(numbers.between(0, list.length))];
-      const lengths = { N: pick([1, 1, 2, 3]), K: pick([1, 2, 4]), G: pick([1, 1, 2]), O: pick([1, 3]), C: pick([1, 4]), R: pick([1, 3]) };
-      lengths.S = lengths.R;
-      const { N, K, G, O, C, R } = lengths;
-      const [H, W, axes] = [5, 4, [...'NKGOCRS']];
-      // a rank of 6 is the most: one axis of output channels goes
-      const kept = G === 1 ? axes.filter((axis) => axis !== 'G') : O === 1 ? axes.filter((axis) => axis !== 'O') : null;
-      if (!kept) return;
-      const w = new Writer(seed + round);
-      const means = w.add('Flatten', [w.add('GlobalAveragePool', ['x'])]);
-      const given = FACTORS.filter(([name, , input]) => (name === 'a' ? K > 1 : numbers.between(0, 3) > 1) && input);
-      const factors = given.map(([name, own]) => {
-        const length = [...own].reduce((product, axis) => product * (axis === 'N' ? 1 : lengths[axis]), 1);
-        const head = w.add('Sigmoid', [w.add('Gemm',
-          [means, w.parameter(`${name}.weight`, [length, G * C]), w.parameter(`${name}.bias`, [length])], { transB: 1 })]);
-        return w.add('Reshape', [head, w.ints(...kept.map((axis) => (own.includes(axis) ? lengths[axis] : 1)))]);
-      });
-      const bank = w.add('Unsqueeze', [w.parameter('conv.weight', kept.slice(1).map((axis) => lengths[axis]), 4, 9), w.ints(0)]);
-      const order = [bank, ...factors].map((value) => [numbers.between(0, 1), value]).sort(([a], [b]) => a - b).map(([, value]) => value);
-      const product = order.reduce((one, other) => w.add('Mul', numbers.between(0, 1) < 0.5 ? [one, other] : [other, one]));
-      const mixed = w.add('ReduceSum', [product, w.ints(1)], { keepdims: pick([0, 1]) });
-      const y = aggregate(w, 'x', mixed, { N, C: G * C, O: G * O, R, G, H, W }, '/conv');
-      const graph = check(w.model({ x: [N, G * C, H, W] }, [y]));
-      const text = JSON.stringify({ lengths, given, ops: opsOf(graph) });
-      if (given.length === 0) return assert.ok(!opsOf(graph).includes('attention'), text);
-      assert.deepEqual(dynamicOf(graph).map(({ inputs }) => inputs[2].shape), [[K, G * O, C, R, R]], text);
-      const [{ inputs }] = dynamicOf(graph);
-      for (const [, , input] of given.filter(([name]) => name === 'a')) assert.deepEqual(inputs[input].shape, [N, K], text);
-      assert.equal(opsOf(graph).filter((op) => op === 'attention').length, 1, text);
-      assert.ok(!opsOf(graph).includes('reduceSum') && !opsOf(graph).includes('conv2d'), text);
-    });
-  }
-}
-
-test('a kernel with a factor that the formula has not is a runtime kernel', () => {
-  // [N, O, C, 1, 1], and a second sum of computed tensors
-  for (const shape of [[2, 4, 3, 1, 1], null]) {
-    const w = new Writer();
-    const mean = w.add('Flatten', [w.add('GlobalAveragePool', ['x'])]);
-    const bank = w.add('Unsqueeze', [w.parameter('bank', [4, 3, 3, 3]), w.ints(0)]);
-    const head = (length) => w.add('Gemm', [mean, w.parameter(`w${length}`, [length, 3]), w.parameter(`b${length}`, [length])], { transB: 1 });
-    const factor = shape ? w.add('Reshape', [head(12), w.ints(...shape)])
-      : w.add('Reshape', [w.add('MatMul', [w.add('Reshape', [head(8), w.ints(2, 4, 2)]), w.add('Reshape', [head(6), w.ints(2, 2, 3)])]),
-        w.ints(2, 4, 3, 1, 1)]);
-    const y = aggregate(w, 'x', w.add('Mul', [bank, factor]), { N: 2, C: 3, O: 4, R: 3, H: 4, W: 4 }, '/conv');
-    const graph = check(w.model({ x: [2, 3, 4, 4] }, [y]));
-    assert.equal(dynamicOf(graph).length, 0);
-    assert.deepEqual(graph.nodes.find(({ op }) => op === 'conv2d').inputs[1].shape, [2, 4, 3, 3, 3]);
-  }
-});
-
-test('zero padding before a convolution belongs to it, other padding does not', () => {
-  for (const [pads, mode, expected] of [
-    [[0, 0, 1, 0, 0, 0, 2, 1], 'constant', [2, 1, 3, 2]], [[0, 0, 1, 0, 0, 0, 2, 1], 'edge', null],
-    [[0, 1, 1, 0, 0, 0, 2, 1], 'constant', null],
-  ]) {
-    const w = new Writer();
-    const padded = w.add('Pad', ['x', w.ints(...pads)], { mode });
-    const C = 2 + pads[1];
-    const y = w.conv(padded, w.parameter('weight', [3, C, 3, 3]), '', { pads: [1, 1, 1, 1], strides: [2, 2] }, '/conv');
-    const graph = check(w.model({ x: [1, 2, 6, 5] }, [y]));
-    assert.deepEqual(opsOf(graph), expected ? ['conv2d'] : ['pad', 'conv2d']);
-    assert.deepEqual(graph.nodes.at(-1).attributes.padding, expected ?? [1, 1, 1, 1]);
-  }
-});
-
-test('squeeze and excitation around a constant kernel is no dynamic layer', () => {
-  const w = new Writer();
-  const gate = (x, name) => w.add('Mul', [x, w.add('Sigmoid',
-    [w.conv(w.add('GlobalAveragePool', [x]), w.parameter(`${name}.weight`, [4, 4, 1, 1]), w.parameter(`${name}.bias`, [4]), {}, `/${name}`)])]);
-  const y = gate(w.conv(gate('x', 'before'), w.parameter('conv.weight', [4, 4, 1, 1]), '', {}, '/conv'), 'after');
-  const graph = check(w.model({ x: [2, 4, 5, 5] }, [y]));
-  assert.equal(dynamicOf(graph).length, 0);
   assert.equal(opsOf(graph).filter((op) => op === 'multiply').length, 2);
 });
 

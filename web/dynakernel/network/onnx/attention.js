@@ -190,15 +190,33 @@ function branchOf(features, r) {
 }
 
 /**
- * The image whose means a value is.
+ * The image whose means a value is: over both axes at once, over rows of all pixels, one axis after the other, or by a
+ * pool of the image's size.
  *
  * @param {Value} value
  * @param {Rewriter} r
+ * @returns {Value | null}
  */
 function pooledImage(value, r) {
-  const mean = r.maker(value, 'reduceMean');
-  const x = mean?.inputs[0];
-  return x && x.shape.length === 4 && mean.attributes.axes.join() === '2,3' ? x : null;
+  const node = r.maker(value);
+  if (node?.op !== 'reduceMean' && node?.op !== 'averagePool') return null;
+  const x = /** @type {Value} */ (node.inputs[0]);
+  const { axes, kernel, padding } = node.attributes;
+  if (node.op === 'averagePool') {
+    const isWhole = kernel[0] === x.shape[2] && kernel[1] === x.shape[3] && sizeOf(value.shape.slice(2)) === 1;
+    return isWhole && padding.every((/** @type {number} */ side) => side === 0) ? x : null;
+  }
+  if (x.shape.length === 4 && axes.join() === '2,3') return x;
+  if (axes.length !== 1 || axes[0] < 2) return null;
+
+  const before = r.beforeReshape(x);
+  const isFlat = x.shape.length === 3 && before.shape.length === 4 && before.shape[0] === x.shape[0] &&
+    before.shape[1] === x.shape[1];
+  if (isFlat) return before;
+  const first = r.maker(before, 'reduceMean');
+  const image = first?.inputs[0];
+  if (!image || image.shape.length !== 4 || first.attributes.axes.length !== 1 || first.attributes.axes[0] < 2) return null;
+  return sizeOf(value.shape) === image.shape[0] * image.shape[1] ? image : null;
 }
 
 /**

@@ -8,7 +8,7 @@ import { dropWeights } from './tensors.js';
 
 /**
  * @typedef {object} OnnxOptions
- * @property {{ [input: string]: number[] }} [shapes] of the inputs whose sizes the file leaves open
+ * @property {{ [input: string]: readonly number[] }} [shapes] of the inputs whose sizes the file leaves open
  * @property {string[]} [keep] names of tensors or nodes of the file, or of layers: net.activation(name) then
  *   returns their values
  */

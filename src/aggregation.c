@@ -7,6 +7,8 @@
 #include "base/attributes.h"
 #include "base/workspace.h"
 
+SMALL_FILE
+
 /* Whether all of some extents are in the range least .. 2^15. dilation * (R - 1) then fits an int32_t. */
 static bool aggregation_extents_fit(const int32_t *extents, int32_t count, int32_t least) {
   for (int32_t i = 0; i < count; i++)
@@ -34,7 +36,7 @@ static dk_status aggregation_check_config(const dk_aggregation_config *config) {
   return DK_OK;
 }
 
-SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation) {
+dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation) {
   DK_ASSERT(config && aggregation);
   *aggregation = NULL;
   dk_status status = aggregation_check_config(config);
@@ -67,7 +69,7 @@ SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_ag
   return DK_OK;
 }
 
-SMALL void dk_aggregation_destroy(dk_aggregation *aggregation) {
+void dk_aggregation_destroy(dk_aggregation *aggregation) {
   if (!aggregation) return;
   dk_free(aggregation->kernels.data);
   dk_free(aggregation->bias);
@@ -82,8 +84,8 @@ static inline void aggregation_assert_range(const dk_aggregation *aggregation, i
   DK_ASSERT(first >= 0 && count >= 0 && count <= aggregation->kernels.O - first);
 }
 
-SMALL void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
-                                const float *weight) {
+void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                          const float *weight) {
   aggregation_assert_range(aggregation, k, first, count);
   if (aggregation->weight)
     memcpy(aggregation->weight + aggregation_weight_offset(aggregation, k, first), weight,
@@ -91,8 +93,8 @@ SMALL void dk_aggregation_write(dk_aggregation *aggregation, int32_t k, int32_t 
   kernels_pack(&aggregation->kernels, k, first, count, weight);
 }
 
-SMALL void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
-                               float *weight) {
+void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int32_t first, int32_t count,
+                         float *weight) {
   aggregation_assert_range(aggregation, k, first, count);
   if (aggregation->weight)
     memcpy(weight, aggregation->weight + aggregation_weight_offset(aggregation, k, first),
@@ -103,7 +105,7 @@ SMALL void dk_aggregation_read(const dk_aggregation *aggregation, int32_t k, int
 
 float *dk_aggregation_bias(dk_aggregation *aggregation) { return aggregation->bias; }
 
-SMALL float *dk_aggregation_weight(dk_aggregation *aggregation) {
+float *dk_aggregation_weight(dk_aggregation *aggregation) {
   const packed_kernels *kernels = &aggregation->kernels;
   if (!aggregation->weight) {
     float *weight = dk_alloc(sizeof(float) * kernels->K * kernels->O * kernels->depth);
@@ -216,9 +218,9 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
   return DK_OK;
 }
 
-SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
-                                const geometry *shape, const float *x, const dk_mixture *mixture, float *y,
-                                void *workspace) {
+void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
+                          const geometry *shape, const float *x, const dk_mixture *mixture, float *y,
+                          void *workspace) {
   DK_ASSERT(x && mixture && y && shape->K == aggregation->kernels.K && shape->O == aggregation->kernels.O);
   DK_ASSERT((uintptr_t)workspace % WORKSPACE_ALIGNMENT == 0);
   aggregation_pack(aggregation);
@@ -227,8 +229,8 @@ SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation
   convolve_batch(context, &call);
 }
 
-SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                       const dk_mixture *mixture, int32_t N, int32_t H, int32_t W, float *y) {
+dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                 const dk_mixture *mixture, int32_t N, int32_t H, int32_t W, float *y) {
   geometry shape;
   const algorithm *chosen;
   dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
@@ -239,8 +241,8 @@ SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggr
   return parallel_status(context);
 }
 
-SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const dk_mixture *mixture, int32_t N,
-                              float *weight, float *bias) {
+void dk_aggregation_mix(dk_aggregation *aggregation, const dk_mixture *mixture, int32_t N, float *weight,
+                        float *bias) {
   const packed_kernels *kernels = &aggregation->kernels;
   DK_ASSERT(mixture && weight && N >= 1 && (bias || !aggregation->bias));
   aggregation_pack(aggregation);
@@ -264,3 +266,5 @@ SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const dk_mixture *mix
     }
   }
 }
+
+SMALL_FILE_END

@@ -14,6 +14,8 @@
 #include "base/workspace.h"
 #include "inner/sums.h"
 
+SMALL_FILE
+
 enum {
   /* With fewer multiply-adds, handing work to threads costs more than it saves. parallel_pays() is not used
    * here: its result changes from call to call, but the same call must return the same gradients, to the last
@@ -39,9 +41,8 @@ static uint64_t aggregation_part_workspace(const aggregation_backward *backward)
   return round_up(max_u64(unpacked, correlated), 64);
 }
 
-SMALL dk_status aggregation_backward_prepare(const dk_context *context, dk_aggregation *aggregation,
-                                             int32_t N, int32_t H, int32_t W,
-                                             aggregation_backward *backward) {
+dk_status aggregation_backward_prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
+                                       int32_t H, int32_t W, aggregation_backward *backward) {
   dk_status status = aggregation_geometry(aggregation, N, H, W, &backward->shape);
   if (status) return status;
   const geometry *shape = &backward->shape;
@@ -90,7 +91,7 @@ typedef struct aggregation_sample {
 } aggregation_sample;
 
 /* The kernels' gradient for some blocks of output channels: a task of one thread. */
-SMALL static void aggregation_kernel_gradients(const void *argument, int32_t index, int32_t thread) {
+static void aggregation_kernel_gradients(const void *argument, int32_t index, int32_t thread) {
   const aggregation_sample *sample = argument;
   const aggregation_backward *backward = sample->backward;
   const int32_t first = (int32_t)((int64_t)sample->gw.blocks * index / backward->parts);
@@ -113,7 +114,7 @@ SMALL static void aggregation_kernel_gradients(const void *argument, int32_t ind
 }
 
 /* Adds the gradient through the mixed bias to ga [K] and to the biases' gradient. */
-SMALL static void aggregation_bias_gradient(const aggregation_sample *sample, double *ga) {
+static void aggregation_bias_gradient(const aggregation_sample *sample, double *ga) {
   const aggregation_backward *backward = sample->backward;
   const int32_t K = backward->shape.K, O = backward->shape.O;
   const size_t pixels = (size_t)backward->shape.Ho * backward->shape.Wo;
@@ -129,7 +130,7 @@ SMALL static void aggregation_bias_gradient(const aggregation_sample *sample, do
   }
 }
 
-SMALL static void aggregation_compute_sample(dk_context *context, const aggregation_sample *sample) {
+static void aggregation_compute_sample(dk_context *context, const aggregation_sample *sample) {
   const aggregation_backward *backward = sample->backward;
   const geometry *shape = &backward->shape;
   const packed_kernels *kernels = &sample->aggregation->kernels;
@@ -155,8 +156,8 @@ SMALL static void aggregation_compute_sample(dk_context *context, const aggregat
 
 /* gradient [N, count], of sample n = sums over the parts. They are added always in the same order: the result
  * is then the same to the last bit. gradient may be NULL. */
-SMALL static void aggregation_write_sums(const aggregation_backward *backward, const double *sums,
-                                         int32_t count, float *gradient, int32_t n) {
+static void aggregation_write_sums(const aggregation_backward *backward, const double *sums, int32_t count,
+                                   float *gradient, int32_t n) {
   for (int32_t i = 0; gradient && i < count; i++) {
     double sum = 0;
     for (int32_t part = 0; part < backward->parts; part++)
@@ -165,8 +166,8 @@ SMALL static void aggregation_write_sums(const aggregation_backward *backward, c
   }
 }
 
-SMALL void aggregation_backward_compute(dk_context *context, const aggregation_backward *backward,
-                                        dk_aggregation *aggregation, void *workspace) {
+void aggregation_backward_compute(dk_context *context, const aggregation_backward *backward,
+                                  dk_aggregation *aggregation, void *workspace) {
   const geometry *shape = &backward->shape;
   const size_t inputs = (size_t)shape->C * shape->H * shape->W;
   const size_t outputs = (size_t)shape->O * shape->Ho * shape->Wo;
@@ -199,11 +200,11 @@ SMALL void aggregation_backward_compute(dk_context *context, const aggregation_b
   }
 }
 
-SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                        const dk_mixture *mixture, int32_t N, int32_t H, int32_t W,
-                                        const float *grad_y, float *grad_x,
-                                        const dk_mixture_gradients *mixture_gradients,
-                                        const dk_aggregation_gradients *gradients) {
+dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
+                                  const dk_mixture *mixture, int32_t N, int32_t H, int32_t W,
+                                  const float *grad_y, float *grad_x,
+                                  const dk_mixture_gradients *mixture_gradients,
+                                  const dk_aggregation_gradients *gradients) {
   aggregation_backward backward = {
       .x = x,
       .mixture = *mixture,
@@ -220,3 +221,5 @@ SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *agg
   aggregation_backward_compute(context, &backward, aggregation, workspace);
   return parallel_status(context);
 }
+
+SMALL_FILE_END

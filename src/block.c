@@ -8,8 +8,10 @@
 #include "base/workspace.h"
 #include "pool.h"
 
+SMALL_FILE
+
 /* Checks that the heads fit the factors of a mixture. */
-SMALL static dk_status block_check(const dk_attention *attention, const geometry *shape) {
+static dk_status block_check(const dk_attention *attention, const geometry *shape) {
   const int32_t lengths[HEADS] = {shape->K, shape->O, shape->C, geometry_taps(shape)};
   const int32_t *head = attention->config.head;
   if (attention->config.channels != shape->C) return DK_ERROR_CONFIG;
@@ -28,7 +30,7 @@ static const float *block_factor(const dk_attention *attention, int32_t N, const
 }
 
 /* Returns the outputs of the heads as the factors of a mixture. */
-SMALL static dk_mixture block_mixture(const dk_attention *attention, int32_t N, const float *outputs) {
+static dk_mixture block_mixture(const dk_attention *attention, int32_t N, const float *outputs) {
   return (dk_mixture){.kernels = block_factor(attention, N, outputs, DK_HEAD_KERNELS),
                       .outputs = block_factor(attention, N, outputs, DK_HEAD_OUTPUTS),
                       .inputs = block_factor(attention, N, outputs, DK_HEAD_INPUTS),
@@ -64,19 +66,18 @@ dk_status dk_block_forward_taped(dk_context *context, dk_attention *attention, d
 }
 
 /* Returns the gradients of a mixture, laid out as the outputs of the heads. */
-SMALL static dk_mixture_gradients block_mixture_gradients(const dk_attention *attention, int32_t N,
-                                                          float *grad_outputs) {
+static dk_mixture_gradients block_mixture_gradients(const dk_attention *attention, int32_t N,
+                                                    float *grad_outputs) {
   const dk_mixture like = block_mixture(attention, N, grad_outputs);
   return (dk_mixture_gradients){(float *)like.kernels, (float *)like.outputs, (float *)like.inputs,
                                 (float *)like.taps};
 }
 
-SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
-                                  dk_aggregation *aggregation, int32_t training, const void *tape,
-                                  const float *x, const float *outputs, int32_t N, int32_t H, int32_t W,
-                                  const float *grad_y, float *grad_x,
-                                  const dk_attention_gradients *attention_gradients,
-                                  const dk_aggregation_gradients *aggregation_gradients) {
+dk_status dk_block_backward(dk_context *context, const dk_attention *attention, dk_aggregation *aggregation,
+                            int32_t training, const void *tape, const float *x, const float *outputs,
+                            int32_t N, int32_t H, int32_t W, const float *grad_y, float *grad_x,
+                            const dk_attention_gradients *attention_gradients,
+                            const dk_aggregation_gradients *aggregation_gradients) {
   aggregation_backward backward = {
       .x = x,
       .mixture = block_mixture(attention, N, outputs),
@@ -109,3 +110,5 @@ SMALL dk_status dk_block_backward(dk_context *context, const dk_attention *atten
   if (grad_x) pool_add_gradient(gp, (size_t)N * backward.shape.C, (size_t)H * W, grad_x);
   return DK_OK;
 }
+
+SMALL_FILE_END

@@ -1,0 +1,455 @@
+/**
+ * Blocks of every kind with one set of methods. The library's modules differ in where their attention is; a page treats
+ * all kinds alike.
+ *
+ * @import { DynamicConvolution, Module, Plan, Runtime, StateDict, Tensor } from '../dynakernel/index.js'
+ * @import { Attentions, BlockConfig, KindId } from './types.js'
+ */
+import { CONDCONV_PREFIXES, KINDS, geometry } from './kinds.js';
+
+/** @typedef {DiteBlock | CondConvBlock | WholeBlock} Block */
+/** @typedef {{ out?: Tensor | undefined }} Out */
+
+/**
+ * Makes a block. Throws the library's error if the configuration is invalid.
+ *
+ * @param {Runtime} dk
+ * @param {KindId} kind
+ * @param {BlockConfig} config
+ * @returns {Block}
+ */
+export function makeBlock(dk, kind, config) {
+  switch (kind) {
+    case 'dynamic': return new DiteBlock(dk, config);
+    case 'condconv': return new CondConvBlock(dk, config);
+    default: return new WholeBlock(dk, kind, config);
+  }
+}
+
+/** The parts of a block that do not depend on its kind. */
+class KindBlock {
+  /**
+   * @param {KindId} kind
+   * @param {BlockConfig} config
+   * @param {Module[]} modules  those that hold parameters
+   */
+  constructor(kind, config, modules) {
+    this.kind = KINDS[kind];
+    this.config = config;
+    /** The library's modules, for an optimizer. */
+    this.modules = modules;
+  }
+
+  /** The shape of the kernels, [K, O, C/G, R, R]. */
+  get shape() {
+    const { numKernels, outChannels, inChannels, groups, kernelSize } = this.config;
+    return [numKernels, outChannels, inChannels / groups, kernelSize, kernelSize];
+  }
+
+  /** Whether forward passes record what backward() needs. */
+  set requiresGrad(/** @type {boolean} */ wanted) {
+    for (const module of this.modules) module.requiresGrad = wanted;
+  }
+
+  /** The divisor of the attention's logits; null for a kind without. @returns {number | null} */
+  get temperature() {
+    return null;
+  }
+
+  dispose() {
+    for (const module of this.modules) module.dispose();
+  }
+}
+
+/** The block of Dite-HRNet. Its attention and its aggregation also run apart. */
+export class DiteBlock extends KindBlock {
+  /** True if attend() and apply() run the block's two halves. */
+  separate = /** @type {const} */ (true);
+  /** The attention [N, K] of look(), by N. @type {Map<number, Tensor>} */
+  #seen = new Map();
+  /** @type {Float32Array | null} */
+  #attention = null;
+
+  /**
+   * @param {Runtime} dk
+   * @param {BlockConfig} config
+   */
+  constructor(dk, config) {
+    const block = dk.dynamicKernelAggregation(/** @type {any} */ (KINDS.dynamic.options(config)));
+    super('dynamic', { ...config, midChannels: block.config.midChannels }, [block]);
+    this.block = block;
+  }
+
+  /**
+   * Returns the weights [N, K] of the kernels.
+   *
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  attend(x, { out }) {
+    const a = this.block.attention.forward(x, { out });
+    this.#attention = a.toArray();
+    return a;
+  }
+
+  /**
+   * Convolves with the mixture that weights [N, K] give.
+   *
+   * @param {Tensor} x
+   * @param {Tensor} a
+   * @param {Out} options
+   */
+  apply(x, a, { out }) {
+    return this.block.aggregation.forward(x, a, { out });
+  }
+
+  /**
+   * Runs the block, and records the pass if gradients are wanted.
+   *
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  forward(x, { out }) {
+    const y = this.block.forward(x, { out });
+    this.#attention = this.block.lastAttention;
+    return y;
+  }
+
+  /**
+   * Runs the block without a need for gradients.
+   *
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  look(x, options) {
+    // The block records its own passes for backward; these passes of its parts need no record.
+    const parts = [this.block.attention, this.block.aggregation];
+    const recording = parts.map(({ requiresGrad }) => requiresGrad);
+    for (const part of parts) part.requiresGrad = false;
+    try {
+      const [N] = x.shape;
+      const a = this.attend(x, { out: this.#seen.get(N) });
+      this.#seen.set(N, a);
+      return this.apply(x, a, options);
+    } finally {
+      parts.forEach((part, i) => {
+        part.requiresGrad = recording[i];
+      });
+    }
+  }
+
+  /** Adds to the parameters' gradients. @param {Tensor} gradient  of the latest forward pass's output */
+  backward(gradient) {
+    this.block.backward(gradient, { input: false });
+  }
+
+  /** The attentions of the latest pass. @returns {Attentions} */
+  get attentions() {
+    return { kernel: this.#attention ?? new Float32Array(0), channel: null, filter: null, spatial: null };
+  }
+
+  /** Returns the mixture that weights [N, K] give. @param {Tensor} a */
+  mix(a) {
+    return this.block.aggregation.mix(a);
+  }
+
+  /** Moves batch norm's running statistics towards those of a batch. @param {Tensor} x */
+  observe(x) {
+    const { attention } = this.block;
+    attention.train();
+    try {
+      attention.forward(x).dispose();
+    } finally {
+      attention.eval();
+    }
+  }
+
+  /** A copy of the kernels [K, O, C/G, R, R]. */
+  get kernels() {
+    return this.block.parameters()['aggregation.weight'].toArray();
+  }
+
+  /** @returns {StateDict} */
+  stateDict() {
+    return this.block.stateDict();
+  }
+
+  /** @param {StateDict} state */
+  loadStateDict(state) {
+    this.block.loadStateDict(state);
+  }
+
+  /** @returns {Plan | null} */
+  get plan() {
+    return this.block.plan ?? this.block.aggregation.plan;
+  }
+
+  /** Throws if the block cannot read this shape. @param {number[]} shape  [N, C, H, W] */
+  check(shape) {
+    this.block.aggregation.planFor(shape);
+  }
+
+  /** @override */
+  dispose() {
+    for (const a of this.#seen.values()) a.dispose();
+    super.dispose();
+  }
+}
+
+/** CondConv: a convolution, and the routing that weighs its kernels. */
+export class CondConvBlock extends KindBlock {
+  separate = /** @type {const} */ (true);
+  /** The routing's weights [N, K], by N. @type {Map<number, Tensor>} */
+  #routed = new Map();
+
+  /**
+   * @param {Runtime} dk
+   * @param {BlockConfig} config
+   */
+  constructor(dk, config) {
+    const { inChannels, numKernels, seed } = config;
+    const convolution = dk.condConv2d(/** @type {any} */ (KINDS.condconv.options(config)));
+    let routing;
+    try {
+      routing = dk.routing({ channels: inChannels, numExperts: numKernels, seed });
+    } catch (error) {
+      convolution.dispose();
+      throw error;
+    }
+    super('condconv', config, [convolution, routing]);
+    this.convolution = convolution;
+    this.routing = routing;
+  }
+
+  /**
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  attend(x, { out }) {
+    return this.routing.forward(x, { out });
+  }
+
+  /**
+   * @param {Tensor} x
+   * @param {Tensor} a
+   * @param {Out} options
+   */
+  apply(x, a, { out }) {
+    return this.convolution.forward(x, a, { out });
+  }
+
+  /**
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  forward(x, options) {
+    const [N] = x.shape;
+    const a = this.attend(x, { out: this.#routed.get(N) });
+    this.#routed.set(N, a);
+    return this.apply(x, a, options);
+  }
+
+  /**
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  look(x, options) {
+    return this.forward(x, options);
+  }
+
+  /** @param {Tensor} gradient */
+  backward(gradient) {
+    this.convolution.backward(gradient, { input: false });
+    this.routing.backward(/** @type {Tensor} */ (this.convolution.attentionGradient), { input: false });
+  }
+
+  /** @returns {Attentions} */
+  get attentions() {
+    return { kernel: this.routing.lastAttention ?? new Float32Array(0), channel: null, filter: null, spatial: null };
+  }
+
+  /** @param {Tensor} a */
+  mix(a) {
+    return this.convolution.mix(a);
+  }
+
+  /** There is no batch norm. */
+  observe() {}
+
+  get kernels() {
+    return this.convolution.parameters().weight.toArray();
+  }
+
+  /** @returns {StateDict} */
+  stateDict() {
+    const { convolution, routing } = CONDCONV_PREFIXES;
+    return {
+      ...prefixed(this.convolution.stateDict(), convolution),
+      ...prefixed(this.routing.stateDict(), routing),
+    };
+  }
+
+  /** @param {StateDict} state */
+  loadStateDict(state) {
+    this.convolution.loadStateDict(state, { prefix: CONDCONV_PREFIXES.convolution });
+    this.routing.loadStateDict(state, { prefix: CONDCONV_PREFIXES.routing });
+  }
+
+  /** @returns {Plan | null} */
+  get plan() {
+    return this.convolution.plan;
+  }
+
+  /** @param {number[]} shape */
+  check(shape) {
+    this.convolution.planFor(shape);
+  }
+
+  /** @override */
+  dispose() {
+    for (const a of this.#routed.values()) a.dispose();
+    super.dispose();
+  }
+}
+
+/** DyConv or ODConv: one module, whose attention runs within it only. */
+export class WholeBlock extends KindBlock {
+  separate = /** @type {const} */ (false);
+  #dk;
+  /** Convolves with kernels that are mixed outside the block. @type {DynamicConvolution | null} */
+  #plain = null;
+
+  /**
+   * @param {Runtime} dk
+   * @param {'dyconv' | 'odconv'} kind
+   * @param {BlockConfig} config
+   */
+  constructor(dk, kind, config) {
+    const options = /** @type {any} */ (KINDS[kind].options(config));
+    const module = kind === 'dyconv' ? dk.dyConv2d(options) : dk.odConv2d(options);
+    super(kind, config, [module]);
+    this.module = module;
+    this.#dk = dk;
+  }
+
+  /**
+   * Convolves with the mixture that weights [N, K] give.
+   *
+   * @param {Tensor} x
+   * @param {Tensor} a
+   * @param {Out} options
+   */
+  apply(x, a, { out }) {
+    this.#plain ??= this.#dk.dynamicConvolution(geometry(this.config));
+    const { weight, bias } = this.mix(a);
+    try {
+      return this.#plain.forward(x, weight, bias, { out });
+    } finally {
+      weight.dispose();
+      bias?.dispose();
+    }
+  }
+
+  /**
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  forward(x, { out }) {
+    return this.module.forward(x, { out });
+  }
+
+  /**
+   * @param {Tensor} x
+   * @param {Out} options
+   */
+  look(x, options) {
+    return this.forward(x, options);
+  }
+
+  /** @param {Tensor} gradient */
+  backward(gradient) {
+    this.module.backward(gradient, { input: false });
+  }
+
+  /** @returns {Attentions} */
+  get attentions() {
+    const kernel = this.module.lastAttention ?? new Float32Array(0);
+    const others = 'lastAttentions' in this.module ? this.module.lastAttentions : null;
+    return {
+      kernel, channel: others?.channel ?? null, filter: others?.filter ?? null, spatial: others?.spatial ?? null,
+    };
+  }
+
+  /** Returns the mixture that weights [N, K] give, scaled by the latest pass's other attentions. @param {Tensor} a */
+  mix(a) {
+    if (!('lastAttentions' in this.module)) return this.module.mix(a);
+    const { channel, filter, spatial } = this.attentions;
+    const [N, K] = a.shape;
+    const scales = [channel, filter, spatial].map((scale) => scale && this.#dk.tensor(scale, [N, scale.length / N]));
+    try {
+      return this.module.mix({ kernel: K > 1 ? a : null, channel: scales[0], filter: scales[1], spatial: scales[2] });
+    } finally {
+      for (const scale of scales) scale?.dispose();
+    }
+  }
+
+  /** @param {Tensor} x */
+  observe(x) {
+    if (this.kind.id !== 'odconv') return; // DyConv has no batch norm
+    this.module.train();
+    try {
+      this.module.forward(x).dispose();
+    } finally {
+      this.module.eval();
+    }
+  }
+
+  get kernels() {
+    return this.module.parameters().weight.toArray();
+  }
+
+  /** @returns {StateDict} */
+  stateDict() {
+    return this.module.stateDict();
+  }
+
+  /** @param {StateDict} state */
+  loadStateDict(state) {
+    this.module.loadStateDict(state);
+  }
+
+  /** @override @returns {number} */
+  get temperature() {
+    return this.module.temperature;
+  }
+
+  /** @override */
+  set temperature(degrees) {
+    this.module.temperature = degrees;
+    this.config = { ...this.config, temperature: degrees };
+  }
+
+  /** @returns {Plan | null} */
+  get plan() {
+    return this.module.plan;
+  }
+
+  /** @param {number[]} shape */
+  check(shape) {
+    this.module.planFor(shape);
+  }
+
+  /** @override */
+  dispose() {
+    this.#plain?.dispose();
+    super.dispose();
+  }
+}
+
+/**
+ * @param {StateDict} state
+ * @param {string} prefix
+ * @returns {StateDict}
+ */
+const prefixed = (state, prefix) =>
+  Object.fromEntries(Object.entries(state).map(([name, value]) => [prefix + name, value]));

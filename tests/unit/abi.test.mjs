@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
-  ABI_VERSION, DESCRIPTION, FUNCTIONS, MAX_ELEMENTS, MAX_EXTENT, OPERATIONS, THREAD_FUNCTIONS, checkStatus,
+  ABI_VERSION, DESCRIPTION, FUNCTIONS, HEADS, INITIALISATION, MAX_ELEMENTS, MAX_EXTENT, OPERATIONS, SAME_PADDING,
+  THREAD_FUNCTIONS, checkStatus,
 } from '../../web/dynakernel/abi.js';
 import { OPS } from '../../web/dynakernel/network/infer.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
@@ -44,6 +45,15 @@ test('status codes: each error has its code', () => {
     const code = name === 'THREADS' ? 'ERR_LOAD' : `ERR_${name}`;
     assertRefused(() => checkStatus(value, () => 'it'), code, 'it: ');
   }
+});
+
+test('initialisations, heads and the padding SAME have the numbers of the header', () => {
+  const numbers = (prefix) => enumeration(prefix).map(([, value]) => value);
+  assert.deepEqual(enumeration('DK_INITIALISE_').map(([name]) => camelCase(name)), Object.keys(INITIALISATION));
+  assert.deepEqual(numbers('DK_INITIALISE_'), Object.values(INITIALISATION));
+  assert.deepEqual(enumeration('DK_HEAD_').map(([name]) => camelCase(name)), Object.keys(HEADS));
+  assert.deepEqual(numbers('DK_HEAD_'), Object.values(HEADS));
+  assert.match(header, new RegExp(`DK_SAME_PADDING = ${SAME_PADDING} `));
 });
 
 test('the ops of networks: numbers and names', () => {
@@ -88,7 +98,7 @@ test('each algorithm is accepted, and no other number', async () => {
 });
 
 /** A hash of the header's declarations for each number. A change adds a line with a new number and keeps the others. */
-const DECLARED = { 1: 'fc9267a4aa69b78e' };
+const DECLARED = { 1: 'fc9267a4aa69b78e', 2: 'e81808db24c83982' };
 
 test('the ABI number changes with what the header declares', async () => {
   const text = header
@@ -112,9 +122,10 @@ test('structs: the fields that are read by position', () => {
     const [, body] = header.match(new RegExp(`typedef struct ${name} \\{([^}]*)\\} ${name};`));
     return body.replace(/\/\*.*?\*\//gs, '').match(/\w+(?:\[\d+\])?(?=\s*[;,])/g);
   };
+  assert.deepEqual(fields('dk_attention_config'), ['channels', 'hidden', 'batch_norm', 'softmax', 'head[4]']);
   assert.deepEqual(fields('dk_attention'), [
-    'C', 'M', 'K', 'conv1_weight', 'bn_weight', 'bn_bias', 'bn_running_mean', 'bn_running_var', 'conv2_weight',
-    'conv2_bias', 'batches_tracked',
+    'config', 'outputs', 'temperature', 'hidden_weight', 'bn_weight', 'bn_bias', 'bn_running_mean', 'bn_running_var',
+    'weight[4]', 'bias[4]', 'batches_tracked',
   ]);
   assert.deepEqual(fields('dk_aggregation_config'), [
     'in_channels', 'out_channels', 'kernel_size[2]', 'stride[2]', 'padding[4]', 'dilation[2]', 'groups', 'num_kernels',
@@ -122,8 +133,10 @@ test('structs: the fields that are read by position', () => {
   ]);
   assert.deepEqual(fields('dk_plan'), ['algorithm', 'tile', 'Ho', 'Wo', 'workspace']);
   assert.deepEqual(fields('dk_attention_gradients'), [
-    'conv1_weight', 'bn_weight', 'bn_bias', 'conv2_weight', 'conv2_bias',
+    'hidden_weight', 'bn_weight', 'bn_bias', 'weight[4]', 'bias[4]',
   ]);
+  assert.deepEqual(fields('dk_mixture'), ['kernels', 'outputs', 'inputs', 'taps']);
+  assert.deepEqual(fields('dk_mixture_gradients'), ['kernels', 'outputs', 'inputs', 'taps']);
   assert.deepEqual(fields('dk_aggregation_gradients'), ['weight', 'bias']);
 });
 

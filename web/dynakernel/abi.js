@@ -2,7 +2,7 @@
 import { DynakernelError } from './errors.js';
 
 /** The DK_ABI_VERSION that this wrapper works with. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** The functions that the wrapper calls. load() refuses a module that lacks one. */
 export const FUNCTIONS = /** @type {const} */ ([
@@ -13,7 +13,8 @@ export const FUNCTIONS = /** @type {const} */ ([
   'dk_aggregation_create', 'dk_aggregation_destroy', 'dk_aggregation_initialise',
   'dk_aggregation_write', 'dk_aggregation_read', 'dk_aggregation_bias', 'dk_aggregation_weight',
   'dk_aggregation_changed', 'dk_aggregation_plan', 'dk_aggregation_forward', 'dk_aggregation_mix',
-  'dk_aggregation_backward', 'dk_block_forward', 'dk_block_forward_taped', 'dk_block_backward',
+  'dk_aggregation_backward', 'dk_convolution_forward', 'dk_convolution_backward', 'dk_block_forward',
+  'dk_block_forward_taped', 'dk_block_backward',
   'dk_loss_mse', 'dk_loss_l1', 'dk_loss_huber', 'dk_sgd_step', 'dk_adam_step',
   'dk_network_create', 'dk_network_destroy', 'dk_network_write', 'dk_network_read', 'dk_network_bytes',
   'dk_schedule_create', 'dk_schedule_destroy', 'dk_schedule_layers', 'dk_schedule_layer', 'dk_schedule_run',
@@ -46,7 +47,7 @@ export const DESCRIPTION = 0x314e4b44;
 
 /** The ops of a network, by the number of their dk_op. */
 export const OPERATIONS = /** @type {const} */ ([
-  'copy', 'conv2d', 'dynamicConv2d', 'kernelAttention', 'convTranspose2d', 'batchNorm', 'linear', 'matmul',
+  'copy', 'conv2d', 'dynamicConv2d', 'attention', 'convTranspose2d', 'batchNorm', 'linear', 'matmul',
   'add', 'subtract', 'multiply', 'divide', 'minimum', 'maximum', 'power', 'prelu',
   'relu', 'clip', 'leakyRelu', 'elu', 'hardSigmoid', 'hardSwish', 'sigmoid', 'tanh', 'silu', 'gelu', 'geluTanh',
   'exp', 'log', 'sqrt', 'negate', 'reciprocal', 'abs', 'erf',
@@ -54,6 +55,15 @@ export const OPERATIONS = /** @type {const} */ ([
   'concat', 'split', 'slice', 'reshape', 'transpose', 'channelShuffle', 'expand', 'pad', 'resize',
   'depthToSpace', 'spaceToDepth', 'lrn',
 ]);
+
+/** dk_initialisation: the distributions of initial parameters. */
+export const INITIALISATION = /** @type {const} */ ({ fanIn: 0, fanOut: 1, linear: 2 });
+
+/** dk_head: what a head of the attention weighs. */
+export const HEADS = /** @type {const} */ ({ kernels: 0, outputs: 1, inputs: 2, taps: 3 });
+
+/** DK_SAME_PADDING, four times in place of the numbers of zeros. */
+export const SAME_PADDING = -1;
 
 /** A tensor has at most 2^29 elements. */
 export const MAX_ELEMENTS = 2 ** 29;

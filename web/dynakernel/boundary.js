@@ -67,7 +67,7 @@ export function guardClass(Class, name) {
  * A function that throws only the library's errors and accepts Proxies. It looks for Proxies only after
  * an error, so other calls do not pay for that.
  *
- * No public function takes more than three arguments. Each has a name here, because a rest parameter
+ * No public function takes more than four arguments. Each has a name here, because a rest parameter
  * would allocate an array for each call.
  *
  * @template {Function} Callable
@@ -81,12 +81,13 @@ export function guard(work, call) {
    * @param {unknown} first
    * @param {unknown} second
    * @param {unknown} third
+   * @param {unknown} fourth
    */
-  function behindBoundary(first, second, third) {
+  function behindBoundary(first, second, third, fourth) {
     try {
-      return work.call(this, first, second, third);
+      return work.call(this, first, second, third, fourth);
     } catch (error) {
-      return recover(error, work, call, [this, first, second, third]);
+      return recover(error, work, call, [this, first, second, third, fourth]);
     }
   }
   Object.defineProperty(behindBoundary, 'name', { value: work.name, configurable: true });

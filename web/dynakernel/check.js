@@ -65,16 +65,17 @@ export function integer(value, what, least, most) {
  * @param {string} what
  * @param {number} least
  * @param {number} most
+ * @param {string} [others] what else the option takes, for messages
  * @returns {number | readonly [vertical: number, horizontal: number]}
  */
-export function extent(value, what, least, most) {
+export function extent(value, what, least, most, others = '') {
   const isWhole = (/** @type {unknown} */ item) =>
     typeof item === 'number' && Number.isInteger(item) && item >= least;
   if (isWhole(value)) return integer(value, what, least, most);
   const pair = readList(value, isWhole, 2);
   const range = pair?.length === 2
     ? `at most ${most}`
-    : `a whole number, ${least} or more, or a pair of them, [vertical, horizontal]`;
+    : `a whole number, ${least} or more, or a pair of them, [vertical, horizontal]${others}`;
   if (pair?.length === 2 && Math.max(...pair) <= most) {
     return Object.freeze(/** @type {[number, number]} */ (pair));
   }

@@ -1,6 +1,6 @@
-/** Configurations of the three modules: defaults, checks and derived values. */
-import { MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
-import { boolean, extent, integer, oneOf, readOptions, readSeed } from './check.js';
+/** Options of the modules of Dite-HRNet's block: defaults, checks and derived values. config-family.js has the others'. */
+import { HEADS, INITIALISATION, MAX_ELEMENTS, MAX_EXTENT } from './abi.js';
+import { boolean, extent, integer, oneOf, readOptions, readSeed, real } from './check.js';
 import { DynakernelError, given } from './errors.js';
 import { checkSize, pairOf } from './shape.js';
 
@@ -34,8 +34,9 @@ import { checkSize, pairOf } from './shape.js';
  * @property {number} outChannels O
  * @property {Extent} kernelSize R for R x R kernels, or [Rh, Rw] for kernels of Rh rows and Rw columns
  * @property {Extent} [stride] pixels from one output to the next (1)
- * @property {Extent} [padding] zeros on each side, in pixels (0). A pair is the zeros above and below, then
- *   those on the left and on the right
+ * @property {Extent | 'same'} [padding] zeros on each side, in pixels (0). A pair is the zeros above and below,
+ *   then those on the left and on the right. 'same' pads as TensorFlow does: Ho = ceil(H / stride), Wo likewise,
+ *   and the larger half of an odd number of zeros comes below and on the right
  * @property {Extent} [dilation] pixels from one tap to the next (1)
  * @property {number} [groups] G, a divisor of C and of O (1)
  * @property {boolean} [bias] whether each kernel has a bias for every output channel (true)
@@ -63,9 +64,37 @@ import { checkSize, pairOf } from './shape.js';
  *   AggregationConfig
  */
 
+/**
+ * What the attention branch of a module computes, and under which names.
+ *
+ * @typedef {object} AttentionSettings
+ * @property {number} channels C
+ * @property {number} hidden M; 0: no hidden layer
+ * @property {boolean} batchNorm whether the hidden layer has batch norm
+ * @property {boolean} softmax whether the head of the kernels is a softmax
+ * @property {readonly number[]} heads the length of each head, by its dk_head; 0: there is no such head
+ * @property {AttentionNames} names
+ * @property {number} initialisation a dk_initialisation
+ * @property {number} temperature
+ * @property {number} seed
+ */
+
+/**
+ * The names of an attention branch's layers in state dicts.
+ *
+ * @typedef {object} AttentionNames
+ * @property {string} [hidden]
+ * @property {readonly (readonly [head: number, name: string])[]} heads in the reference's order; '' if the
+ *   parameters have no prefix
+ * @property {boolean} [linear] whether the layers are matrices; otherwise they are 1x1 convolutions
+ */
+
+/** @type {AttentionNames} */
+const KERNEL_ATTENTION_NAMES = { hidden: 'conv1', heads: [[HEADS.kernels, 'conv2']] };
+
 const ATTENTION_NAMES = /** @type {const} */ (
   ['channels', 'reduction', 'numKernels', 'midChannels', 'seed']);
-const AGGREGATION_NAMES = /** @type {const} */ ([
+export const AGGREGATION_NAMES = /** @type {const} */ ([
   'inChannels', 'outChannels', 'kernelSize', 'stride', 'padding', 'dilation', 'groups', 'bias',
   'numKernels', 'algorithm', 'seed',
 ]);
@@ -128,12 +157,54 @@ function completeAttention(options, what) {
   const divisor = integer(reduction, `${what}: reduction`, 1, MAX_ELEMENTS);
   const { midChannels = channels === 3 ? K : Math.max(1, Math.floor(channels / divisor)) } = options;
   const M = integer(midChannels, `${what}: midChannels`, 1, MAX_ELEMENTS);
-  checkSize([M, channels, 1, 1], `${what}: conv1.weight`);
-  checkSize([K, M, 1, 1], `${what}: conv2.weight`);
-  return Object.freeze({
+  const config = Object.freeze({
     channels, numKernels: K, midChannels: M, seed: readSeed(options.seed, what),
   });
+  checkAttention(kernelAttentionSettings(config), what);
+  return config;
 }
+
+/**
+ * The branch of dk.kernelAttention.
+ *
+ * @param {AttentionConfig} config
+ * @returns {AttentionSettings}
+ */
+export const kernelAttentionSettings = ({ channels, numKernels, midChannels, seed }) => ({
+  channels, hidden: midChannels, batchNorm: true, softmax: false, heads: [numKernels, 0, 0, 0],
+  names: KERNEL_ATTENTION_NAMES, initialisation: INITIALISATION.fanOut, temperature: 1, seed,
+});
+
+/**
+ * Refuses a branch with a parameter of more than MAX_ELEMENTS numbers.
+ *
+ * @param {AttentionSettings} settings
+ * @param {string} what the call, for messages
+ */
+export function checkAttention({ channels, hidden, heads, names }, what) {
+  const tail = names.linear ? [] : [1, 1];
+  if (hidden > 0) checkSize([hidden, channels, ...tail], `${what}: ${names.hidden}.weight`);
+  for (const [head, name] of names.heads) {
+    checkSize([heads[head], hidden || channels, ...tail], `${what}: ${layerName(name, 'weight')}`);
+  }
+}
+
+/**
+ * The name of a layer's parameter in state dicts.
+ *
+ * @param {string} layer '' if its parameters have no prefix
+ * @param {string} parameter
+ */
+export const layerName = (layer, parameter) => (layer === '' ? parameter : `${layer}.${parameter}`);
+
+/**
+ * A temperature: a number whose float32 is positive and finite.
+ *
+ * @param {unknown} value
+ * @param {string} what
+ */
+export const readTemperature = (value, what) => real(value, what, 'more than 0',
+  (number) => Math.fround(number) > 0 && Number.isFinite(Math.fround(number)));
 
 /**
  * Fills in the defaults and checks the values.
@@ -143,7 +214,7 @@ function completeAttention(options, what) {
  * @param {readonly Algorithm[]} algorithms
  * @returns {AggregationConfig}
  */
-function completeAggregation(options, what, algorithms) {
+export function completeAggregation(options, what, algorithms) {
   const {
     inChannels, outChannels, kernelSize, stride = 1, padding = 0, dilation = 1, groups = 1,
     bias = true, numKernels = 4, algorithm = 'auto', seed,
@@ -154,7 +225,7 @@ function completeAggregation(options, what, algorithms) {
     outChannels: integer(outChannels, `${what}: outChannels`, 1, MAX_ELEMENTS),
     kernelSize: extent(kernelSize, `${what}: kernelSize`, 1, MAX_EXTENT),
     stride: extent(stride, `${what}: stride`, 1, MAX_EXTENT),
-    padding: extent(padding, `${what}: padding`, 0, MAX_EXTENT),
+    padding: padding === 'same' ? padding : extent(padding, `${what}: padding`, 0, MAX_EXTENT, ", or 'same'"),
     dilation: extent(dilation, `${what}: dilation`, 1, MAX_EXTENT),
     groups: integer(groups, `${what}: groups`, 1, MAX_ELEMENTS),
     bias: boolean(bias, `${what}: bias`),
@@ -189,7 +260,7 @@ export const weightShape = ({ numKernels, outChannels, inChannels, groups, kerne
  * @param {readonly string[]} names
  * @param {readonly string[]} required
  */
-function readRequired(value, what, names, required) {
+export function readRequired(value, what, names, required) {
   const options = Object.fromEntries(
     Object.entries(readOptions(value, what, names)).filter(([, option]) => option !== undefined));
   const missing = required.filter((name) => !(name in options));

@@ -5,7 +5,8 @@ import { Tensor, emptyTensor, pointerOf } from './tensor.js';
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./module.js').Module} Module */
 
-/** Arrays begin at multiples of this many floats. The first unit is the C struct of pointers to them. */
+/** Arrays begin at multiples of this many floats. The first unit is the C struct of pointers to them: struct
+ * dk_attention_gradients has 11, struct dk_aggregation_gradients 2. */
 const UNIT = 16;
 
 /**
@@ -23,16 +24,16 @@ export class Gradients {
 
   /**
    * @param {Heap} heap
-   * @param {readonly { name: string, shape: readonly number[] }[]} parameters in the order of the
-   *   fields of dk_attention_gradients or dk_aggregation_gradients
+   * @param {readonly { name: string, shape: readonly number[], place?: number }[]} parameters in the order of
+   *   PyTorch's; place: the index of the pointer in dk_attention_gradients or dk_aggregation_gradients
    */
   constructor(heap, parameters) {
     this.#heap = heap;
-    this.#arrays = parameters.map(({ name, shape }) => {
+    this.#arrays = parameters.map(({ name, shape, place = 0 }) => {
       const length = sizeOf(shape);
       const offset = this.#floats;
       this.#floats += Math.ceil(length / UNIT) * UNIT;
-      return { name, shape, length, offset, isSet: false };
+      return { name, shape, length, offset, place, isSet: false };
     });
   }
 
@@ -100,8 +101,9 @@ export class Gradients {
     const memory = emptyTensor(this.#heap, [this.#floats], 'the gradients');
     const pointer = pointerOf(this.#heap, memory, 'the gradients');
     this.#heap.floats(pointer, this.#floats).fill(0);
-    // fill the struct of pointers
-    this.#heap.words(pointer, UNIT).set(this.#arrays.map(({ offset }) => pointer + 4 * offset));
+    // fill the struct of pointers; those without a parameter stay NULL
+    const struct = this.#heap.words(pointer, UNIT);
+    for (const { place, offset } of this.#arrays) struct[place] = pointer + 4 * offset;
     return memory;
   }
 }

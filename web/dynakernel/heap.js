@@ -319,6 +319,17 @@ export class Heap {
   }
 
   /**
+   * A C struct of 32-bit words. It is valid until the next call of scratch() or struct().
+   *
+   * @param {readonly number[]} words
+   */
+  struct(words) {
+    const pointer = this.scratch(4 * words.length);
+    this.words(pointer, words.length).set(words);
+    return pointer;
+  }
+
+  /**
    * Frees the scratch and the workspace of forward and backward passes.
    *
    * @returns {number} bytes that were freed

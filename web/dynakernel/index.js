@@ -19,7 +19,6 @@ export { load } from './load.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./aggregation.js').KernelAggregation} KernelAggregation */
-/** @typedef {import('./aggregation.js').Plan} Plan */
 /** @typedef {import('./attention.js').KernelAttention} KernelAttention */
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
 /** @typedef {import('./block.js').DynamicKernelAggregation} DynamicKernelAggregation */
@@ -27,13 +26,23 @@ export { load } from './load.js';
 /** @typedef {import('./canvas.js').DrawableCanvas} DrawableCanvas */
 /** @typedef {import('./canvas.js').Picture} Picture */
 /** @typedef {import('./colormaps.js').Colormap} Colormap */
+/** @typedef {import('./cond-conv.js').CondConv2d} CondConv2d */
+/** @typedef {import('./cond-conv.js').Routing} Routing */
+/** @typedef {import('./config-family.js').CondConv2dOptions} CondConv2dOptions */
+/** @typedef {import('./config-family.js').DyConv2dOptions} DyConv2dOptions */
+/** @typedef {import('./config-family.js').DynamicConvolutionOptions} DynamicConvolutionOptions */
+/** @typedef {import('./config-family.js').OdConv2dOptions} OdConv2dOptions */
+/** @typedef {import('./config-family.js').RoutingOptions} RoutingOptions */
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
 /** @typedef {import('./config.js').AttentionOptions} AttentionOptions */
 /** @typedef {import('./config.js').BlockOptions} BlockOptions */
 /** @typedef {import('./config.js').Extent} Extent */
+/** @typedef {import('./convolution.js').Mixed} Mixed */
+/** @typedef {import('./convolution.js').Plan} Plan */
 /** @typedef {import('./draw.js').GridOptions} GridOptions */
 /** @typedef {import('./draw.js').MapOptions} MapOptions */
 /** @typedef {import('./draw.js').Range} Range */
+/** @typedef {import('./dynamic-convolution.js').DynamicConvolution} DynamicConvolution */
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */
 /** @typedef {import('./load.js').LoadOptions} LoadOptions */
@@ -83,4 +92,6 @@ export { load } from './load.js';
 /** @typedef {import('./state.js').StateDict} StateDict */
 /** @typedef {import('./state.js').StateSource} StateSource */
 /** @typedef {import('./state.js').StateValue} StateValue */
+/** @typedef {import('./tempered.js').DyConv2d} DyConv2d */
+/** @typedef {import('./tempered.js').OdConv2d} OdConv2d */
 /** @typedef {import('./tensor.js').Tensor} Tensor */

@@ -1,6 +1,5 @@
 /**
- * The base class of the three modules: training mode, state dict, parameters and their gradients,
- * disposal.
+ * The base class of all modules: training mode, state dict, parameters and their gradients, disposal.
  */
 import { guardClass, rememberSelf } from './boundary.js';
 import { boolean } from './check.js';
@@ -28,10 +27,10 @@ import { DISPOSE } from './tensor.js';
  * @property {number} [pointer] the object in C
  * @property {Destructor} [destroy] frees that object
  * @property {StateEntry[]} [state] the module's own entries, without its children's
- * @property {{ [name: string]: Module }} [children]
+ * @property {{ [prefix: string]: Module }} [children] by the prefix of their names; '' for none
  */
 
-/** The base class of KernelAttention, KernelAggregation and DynamicKernelAggregation. */
+/** The base class of all modules. */
 export class Module {
   #heap;
   #kind;
@@ -281,7 +280,7 @@ export class Module {
     const tensors = this.#gradients.tensors(this);
     for (const [prefix, child] of Object.entries(this.#children)) {
       for (const [name, tensor] of Object.entries(child.gradients())) {
-        tensors[`${prefix}.${name}`] = tensor;
+        tensors[joined(prefix, name)] = tensor;
       }
     }
     return tensors;
@@ -338,10 +337,18 @@ export class Module {
   #entries() {
     this.#check();
     const nested = Object.entries(this.#children).flatMap(([prefix, child]) =>
-      child.#entries().map((entry) => ({ ...entry, name: `${prefix}.${entry.name}` })));
+      child.#entries().map((entry) => ({ ...entry, name: joined(prefix, entry.name) })));
     return [...this.#state.map((entry) => ({ ...entry, owner: this })), ...nested];
   }
 }
+
+/**
+ * The name of a child's parameter.
+ *
+ * @param {string} prefix
+ * @param {string} name
+ */
+const joined = (prefix, name) => (prefix === '' ? name : `${prefix}.${name}`);
 
 /** The internal methods, as functions. */
 export const { handleOf, isTraining, wantsGradients, recordOf, gradientsOf, leavesOf } = Module;

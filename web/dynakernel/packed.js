@@ -1,4 +1,4 @@
-/** The kernels of an aggregation, as state dicts and parameters() show them. */
+/** The kernels of a convolution, as state dicts and parameters() show them. */
 import { toFloats } from './numbers.js';
 import { sizeOf } from './shape.js';
 import { Tensor } from './tensor.js';
@@ -29,9 +29,10 @@ export function sliceOf(shape) {
  * @param {number} aggregation
  * @param {number[]} shape [K, O, C/G, Rh, Rw]
  * @param {WeakRef<Tensor>[]} watched a tensor of the kernels is added to it when a view on it is made
+ * @param {readonly number[]} [shown] the shape in state dicts, if it is another one of as many numbers
  * @returns {StateEntry}
  */
-export function packedEntry(heap, aggregation, shape, watched) {
+export function packedEntry(heap, aggregation, shape, watched, shown = shape) {
   const [K, O] = shape;
   const { channels, depth, bytes } = sliceOf(shape);
   const scratch = () => heap.scratch(bytes);
@@ -47,7 +48,8 @@ export function packedEntry(heap, aggregation, shape, watched) {
 
   return {
     name: 'weight',
-    shape,
+    shape: shown,
+    place: 0,
     convert: (data, dtype) => heap.copyIfOnHeap(toFloats(data, dtype)),
     prepare: scratch,
     read() {
@@ -73,7 +75,7 @@ export function packedEntry(heap, aggregation, shape, watched) {
         heap.c.dk_aggregation_changed(aggregation);
       };
       const handedOut = (/** @type {Tensor} */ tensor) => void watched.push(weakReference(tensor));
-      return new Tensor(heap, pointer, shape, { owner, written, handedOut });
+      return new Tensor(heap, pointer, shown, { owner, written, handedOut });
     },
   };
 }

@@ -9,7 +9,9 @@ import { emptyTensor, pointerOf, shapeOf } from './tensor.js';
  * @typedef {object} Pass
  * @property {readonly number[]} input the shape of x, [N, C, H, W]
  * @property {readonly number[]} output the shape of the output
- * @property {boolean} training whether batch norm used the batch's statistics
+ * @property {boolean} [training] whether batch norm used the batch's statistics
+ * @property {number} [temperature] that a block's attention was divided by
+ * @property {boolean} [hasBias] whether the caller's kernels had biases
  */
 
 /** @typedef {Pass & { parts: readonly number[] }} RecordedPass parts: pointers to the parts of the record */

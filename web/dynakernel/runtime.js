@@ -3,7 +3,12 @@ import { KernelAggregation } from './aggregation.js';
 import { KernelAttention } from './attention.js';
 import { DynamicKernelAggregation } from './block.js';
 import { guardClass, rememberSelf } from './boundary.js';
+import { CondConv2d, Routing } from './cond-conv.js';
+import {
+  condConvSettings, dyConvSettings, dynamicConvolutionSettings, odConvSettings, routingSettings,
+} from './config-family.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
+import { DynamicConvolution } from './dynamic-convolution.js';
 import { fromImage } from './image.js';
 import { huberLoss, l1Loss, mseLoss } from './loss.js';
 import { graphMaker } from './network/layers.js';
@@ -11,11 +16,17 @@ import { createNetwork } from './network/network.js';
 import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
+import { DyConv2d, OdConv2d } from './tempered.js';
 import { DISPOSE, tensorFrom, zeros } from './tensor.js';
 
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
 /** @typedef {import('./config.js').AttentionOptions} AttentionOptions */
 /** @typedef {import('./config.js').BlockOptions} BlockOptions */
+/** @typedef {import('./config-family.js').CondConv2dOptions} CondConv2dOptions */
+/** @typedef {import('./config-family.js').DyConv2dOptions} DyConv2dOptions */
+/** @typedef {import('./config-family.js').DynamicConvolutionOptions} DynamicConvolutionOptions */
+/** @typedef {import('./config-family.js').OdConv2dOptions} OdConv2dOptions */
+/** @typedef {import('./config-family.js').RoutingOptions} RoutingOptions */
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./image.js').ImageOptions} ImageOptions */
 /** @typedef {import('./loss.js').HuberOptions} HuberOptions */
@@ -199,6 +210,83 @@ export class Runtime {
    */
   kernelAggregation(options) {
     return new KernelAggregation(this.#heap, aggregationConfig(options, this.#heap.algorithms));
+  }
+
+  /**
+   * Makes a DyConv: a block whose attention is a softmax over the kernels. Its parameters have the names of the
+   * PyTorch code that is widely used, such as 'attention.fc1.weight'.
+   *
+   * @param {DyConv2dOptions} options
+   * @returns {DyConv2d}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const block = dk.dyConv2d({ inChannels: 16, outChannels: 32, kernelSize: 3, padding: 1, temperature: 1 });
+   * block.loadStateDict(parseCheckpoint(bytes), { prefix: 'layer1.0.conv1.' });
+   */
+  dyConv2d(options) {
+    return new DyConv2d(this.#heap, dyConvSettings(options, this.#heap.algorithms));
+  }
+
+  /**
+   * Makes an ODConv: a block with four attentions, over kernels, input channels, output channels and taps. Its
+   * parameters have the names of its authors' code, such as 'attention.channel_fc.weight'.
+   *
+   * @param {OdConv2dOptions} options
+   * @returns {OdConv2d}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const block = dk.odConv2d({ inChannels: 64, outChannels: 64, kernelSize: 3, padding: 1 });
+   * block.forward(x);
+   * const { spatial } = block.lastAttentions; // Float32Array(9)
+   */
+  odConv2d(options) {
+    return new OdConv2d(this.#heap, odConvSettings(options, this.#heap.algorithms));
+  }
+
+  /**
+   * Makes the convolution of a CondConv, whose kernels a routing mixes. Its parameters are those of timm's
+   * CondConv2d: 'weight' [K, O * C/G * Rh * Rw] and 'bias' [K, O].
+   *
+   * @param {CondConv2dOptions} options
+   * @returns {CondConv2d}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const routing = dk.routing({ channels: 16, numExperts: 8 });
+   * const conv = dk.condConv2d({ inChannels: 16, outChannels: 32, kernelSize: 3, padding: 'same', numExperts: 8 });
+   * const y = conv.forward(x, routing.forward(x));
+   */
+  condConv2d(options) {
+    return new CondConv2d(this.#heap, condConvSettings(options, this.#heap.algorithms));
+  }
+
+  /**
+   * Makes the routing of one or several CondConvs: sigmoid(Linear(mean of x)). Its parameters are those of a Linear:
+   * 'weight' [K, C] and 'bias' [K].
+   *
+   * @param {RoutingOptions} options
+   * @returns {Routing}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const routing = dk.routing({ channels: 16, numExperts: 8 });
+   * routing.loadStateDict(bytes, { prefix: 'blocks.5.0.routing_fn.' });
+   */
+  routing(options) {
+    return new Routing(this.#heap, routingSettings(options));
+  }
+
+  /**
+   * Makes a convolution without parameters, for kernels that you compute: each image of a batch has its own.
+   *
+   * @param {DynamicConvolutionOptions} options
+   * @returns {DynamicConvolution}
+   * @throws {import('./errors.js').DynakernelError} ERR_CONFIG, ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * const conv = dk.dynamicConvolution({ inChannels: 3, outChannels: 8, kernelSize: 3, padding: 1 });
+   * const weight = dk.zeros([1, 8, 3, 3, 3]);
+   * const y = conv.forward(x, weight);
+   */
+  dynamicConvolution(options) {
+    return new DynamicConvolution(this.#heap, dynamicConvolutionSettings(options, this.#heap.algorithms));
   }
 
   /**

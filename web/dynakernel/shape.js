@@ -109,7 +109,15 @@ export function reachOf({ kernelSize, dilation }) {
 export function convolvedShape(config, input) {
   checkImages(input, config.inChannels);
   const { kernelSize, padding, dilation } = config;
-  const reach = reachOf(config), zeros = pairOf(padding), stride = pairOf(config.stride);
+  const reach = reachOf(config), stride = pairOf(config.stride);
+  if (padding === 'same') {
+    // the padding makes every kernel fit
+    const output = [input[0], config.outChannels,
+      Math.ceil(input[2] / stride[0]), Math.ceil(input[3] / stride[1])];
+    checkSize(output, 'the output');
+    return output;
+  }
+  const zeros = pairOf(padding);
   const padded = [input[2] + 2 * zeros[0], input[3] + 2 * zeros[1]];
   if (padded[0] < reach[0] || padded[1] < reach[1]) {
     const isDilated = Math.max(...pairOf(dilation)) > 1;

@@ -52,6 +52,7 @@ import { Tensor } from './tensor.js';
  * @typedef {object} StateEntry
  * @property {string} name
  * @property {readonly number[]} shape
+ * @property {readonly number[]} [stored] another shape that a source may have
  * @property {boolean} [optional] whether a source may leave it out
  * @property {() => TypedArray} read a copy
  * @property {(data: TypedArray, dtype: string | undefined, name: string) => TypedArray} convert
@@ -59,6 +60,7 @@ import { Tensor } from './tensor.js';
  * @property {() => void} [prepare] allocates the memory of write
  * @property {(values: any) => void} write
  * @property {(owner: Module) => Tensor} [tensor] for a parameter: a tensor on the array itself
+ * @property {number} [place] for a parameter: the index of its gradient's pointer in the C struct of gradients
  * @property {Module} [owner]
  */
 
@@ -89,11 +91,13 @@ export function floatEntry(heap, name, shape, pointer) {
  * @param {string} name
  * @param {readonly number[]} shape
  * @param {number} pointer
+ * @param {number} place the index of its gradient's pointer in the C struct of gradients
  * @returns {StateEntry}
  */
-export function parameterEntry(heap, name, shape, pointer) {
+export function parameterEntry(heap, name, shape, pointer, place) {
   return {
     ...floatEntry(heap, name, shape, pointer),
+    place,
     tensor: (owner) => new Tensor(heap, pointer, shape, { owner }),
   };
 }
@@ -181,7 +185,7 @@ export function loadStateDict(entries, source, options, checkUsable) {
     for (const entry of entries) {
       const name = prefix + entry.name;
       if (names.delete(name)) {
-        const value = readValue(name, values[name], (shape) => fits(entry.shape, shape));
+        const value = readValue(name, values[name], (shape) => fitsEntry(entry, shape));
         // A later getter may change or detach what an earlier one gave.
         found.push({ entry, name, value: isFile ? value : { ...value, data: value.data.slice() } });
       } else if (!entry.optional) {
@@ -194,7 +198,7 @@ export function loadStateDict(entries, source, options, checkUsable) {
     const hint = strict && missing.length > 0 ? prefixHint(values, entries, prefix) : '';
     checkUsable();
 
-    const problems = found.filter(({ entry, value }) => !fits(entry.shape, value.shape))
+    const problems = found.filter(({ entry, value }) => !fitsEntry(entry, value.shape))
       .map(({ entry, name, value }) =>
         `${nameText(name)} is ${shapeText(value.shape)}, expected ${shapeText(entry.shape)}`);
     if (problems.length > MOST_MISFITS) {
@@ -216,6 +220,14 @@ export function loadStateDict(entries, source, options, checkUsable) {
     return { missing, unexpected };
   });
 }
+
+/**
+ * Whether a source's array can be loaded into an entry.
+ *
+ * @param {StateEntry} entry
+ * @param {readonly number[]} other
+ */
+const fitsEntry = ({ shape, stored = shape }, other) => fits(shape, other) || fits(stored, other);
 
 /** The most arrays of a wrong shape that a message lists. */
 const MOST_MISFITS = 8;

@@ -4,7 +4,7 @@
  * optimised code is three to four times as fast. The engine compiles it in the background.
  */
 import { DynakernelError } from './errors.js';
-import { pairOf, reachOf } from './shape.js';
+import { pairOf, reachOf, sizeOf } from './shape.js';
 
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -29,8 +29,9 @@ const warmed = new WeakMap();
  * @param {AggregationConfig} config
  * @param {number} aggregation
  * @param {(heap: Heap, config: AggregationConfig) => number} create makes an aggregation
+ * @param {boolean} scaled whether the mixed kernels are scaled
  */
-export function warmUp(heap, config, aggregation, create) {
+export function warmUp(heap, config, aggregation, create, scaled) {
   const reach = reachOf(config);
   if (Math.max(...reach, ...pairOf(config.stride)) > MAX_REACH) return;
   try {
@@ -39,7 +40,7 @@ export function warmUp(heap, config, aggregation, create) {
     const sizes = config.inChannels < MAX_CHANNELS ? [large] : [large, small];
     for (const size of sizes) {
       const algorithm = plannedAlgorithm(heap, aggregation, reach.map((pixels) => pixels + size));
-      if (algorithm !== 'reference') warmUpKind(heap, { ...config, algorithm }, reach, create);
+      if (algorithm !== 'reference') warmUpKind(heap, { ...config, algorithm }, reach, create, scaled);
     }
   } catch (error) {
     // a module works without warm-up
@@ -54,8 +55,9 @@ export function warmUp(heap, config, aggregation, create) {
  * @param {AggregationConfig} config
  * @param {readonly number[]} reach pixels that a kernel spans, [rows, columns]
  * @param {(heap: Heap, config: AggregationConfig) => number} create
+ * @param {boolean} scaled
  */
-function warmUpKind(heap, config, reach, create) {
+function warmUpKind(heap, config, reach, create, scaled) {
   const { algorithm, kernelSize, stride } = config;
   // choose a few channels
   const depthwise = config.groups === config.inChannels && config.groups > 1;
@@ -66,7 +68,7 @@ function warmUpKind(heap, config, reach, create) {
   // some algorithms have separate inner loops for each kernel size and stride
   const specialised = heap.c.dk_algorithm_specialised(heap.algorithms.indexOf(algorithm)) === 1;
   const loops = specialised ? [kernelSize, stride] : [];
-  const kind = [algorithm, groups, inChannels, outChannels, ...loops].join(' ');
+  const kind = [algorithm, groups, inChannels, outChannels, scaled, ...loops].join(' ');
   const kinds = warmed.get(heap) ?? new Set();
   warmed.set(heap, kinds);
   if (kinds.has(kind)) return;
@@ -79,7 +81,8 @@ function warmUpKind(heap, config, reach, create) {
     // every algorithm supports nine output columns or more
     const steps = pairOf(stride);
     const size = reach.map((pixels, axis) => pixels + 4 + 8 * Math.min(steps[axis], 2));
-    runOften(heap, small, inChannels, outChannels, size);
+    const heads = scaled ? [2, outChannels, inChannels, sizeOf(pairOf(kernelSize))] : [2, 0, 0, 0];
+    runOften(heap, small, heads, inChannels, outChannels, size);
   } finally {
     heap.c.dk_aggregation_destroy(small);
   }
@@ -90,20 +93,24 @@ function warmUpKind(heap, config, reach, create) {
  *
  * @param {Heap} heap
  * @param {number} aggregation
+ * @param {readonly number[]} heads of the attention
  * @param {number} inChannels
  * @param {number} outChannels
  * @param {readonly number[]} size [H, W]
  */
-function runOften(heap, aggregation, inChannels, outChannels, [H, W]) {
+function runOften(heap, aggregation, heads, inChannels, outChannels, [H, W]) {
   heap.scope((take) => {
     const inputs = inChannels * H * W;
-    const x = take(inputs * 4), y = take(outChannels * H * W * 4), a = take(8);
+    const x = take(inputs * 4), y = take(outChannels * H * W * 4);
+    const outputs = take(4 * heads.reduce((sum, length) => sum + length, 0));
     heap.floats(x, inputs).fill(0.5);
-    const attention = heap.c.dk_attention_create(inChannels, 1, 2);
-    if (!attention) return;
+    const struct = take(32), result = take(4);
+    heap.words(struct, 8).set([inChannels, 1, 1, 0, ...heads]); // struct dk_attention_config
+    if (heap.c.dk_attention_create(struct, result) !== 0) return;
+    const [attention] = heap.words(result, 1);
     const end = performance.now() + MAX_MILLISECONDS;
     for (let call = 0, status = 0; call < MAX_CALLS && status === 0 && performance.now() < end; call++) {
-      status = heap.c.dk_block_forward(heap.context, attention, aggregation, 0, x, 1, H, W, a, y);
+      status = heap.c.dk_block_forward(heap.context, attention, aggregation, 0, x, 1, H, W, outputs, y);
     }
     heap.c.dk_attention_destroy(attention);
   });

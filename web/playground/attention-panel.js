@@ -9,8 +9,7 @@ import { drawKernel, hasColour } from './kernel-art.js';
 /** What decides the weights, by the kind of the attention. */
 const HINTS = {
   sigmoid: 'The picture’s mean colour decides each kernel’s weight. Drag a bar to decide yourself.',
-  softmax: 'The picture’s mean colour shares out one whole among the kernels: the weights add up to 1. Drag a bar to ' +
-    'decide yourself; the others share the rest.',
+  softmax: 'The picture’s mean colour shares out one whole: the weights add up to 1. Drag a bar to decide yourself.',
 };
 
 /** Stage 2: the K kernels, each with its weight as a bar that a person can drag. */

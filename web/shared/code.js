@@ -119,5 +119,5 @@ export function object(options) {
     if (lines[lines.length - 1].length + entry.length > 72) lines.push('');
     lines[lines.length - 1] += `${lines[lines.length - 1] ? ' ' : '  '}${entry},`;
   }
-  return `{\n${lines.join('\n  ')}\n}`;
+  return `{\n${lines.join('\n')}\n}`;
 }

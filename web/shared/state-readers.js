@@ -150,7 +150,7 @@ function findCondConvs(names, tensors) {
     return weights.map((name) => {
       const stem = name.slice(0, -'weight'.length);
       return {
-        prefix: stem,
+        prefix: stem === prefix + convolution ? prefix : stem, // the page's own file needs no word for it
         names: new Map([
           [`${convolution}weight`, name], [`${convolution}bias`, `${stem}bias`],
           ...['weight', 'bias'].map((part) =>

@@ -91,8 +91,8 @@ export class ResultsPanel {
       element(
         'div',
         { class: 'mixture' },
-        element('p', { class: 'caption' }, `Attention of ${pupil(focus).phrase}`),
-        element('ol', { class: 'bars', 'aria-label': `Attention to ${name}` }, ...bars.map(({ item }) => item)),
+        element('p', { class: 'caption' }, 'Attention'),
+        element('ol', { class: 'bars', 'aria-label': `Attention of ${pupil(focus).phrase} to ${name}` }, ...bars.map(({ item }) => item)),
         element('p', { class: 'caption' }, 'Mixed kernel'),
         mixed,
       ),

@@ -160,7 +160,7 @@ export class TrainPanel {
     pupils.forEach(({ loss, temperature }, i) => {
       const { loss: cell, note } = this.#cells[i];
       setText(cell, step ? number(loss) : '–');
-      if (note && temperature !== null) setText(note, ` at temperature ${number(temperature)}`);
+      if (note && temperature !== null) setText(note, `, temperature ${number(temperature).replace(/\.0+$/, '')}`);
     });
     setText(this.#verdict, step ? this.verdict(pupils) : 'Nothing has been learnt yet.');
     setText(heap, bytes(heapBytes));

@@ -42,9 +42,9 @@ export function verdict(results, range) {
     const pair = ranked.length === 2 ? `between ${join(ranked)}` : `of all ${ranked.length}`;
     return `A tie ${pair}: nobody sees a difference. The best is ${off(best.away)}.`;
   }
-  const next = `; ${others[0].phrase} follows, ${off(others[0].away)}.`;
-  if (leaders.length > 1) return `A tie at the top between ${join(leaders)}, ${off(best.away)}${next}`;
-  return `${capital(best.phrase)} learns this best, ${off(best.away)}${next}`;
+  const next = `; ${others[0].phrase} follows with ${number(others[0].away)}.`;
+  if (leaders.length > 1) return `A tie at the top between ${join(leaders)}: ${off(best.away)}${next}`;
+  return `${capital(best.phrase)} learns this best: ${off(best.away)}${next}`;
 }
 
 /** @param {number} away */

@@ -1,4 +1,4 @@
-/* KernelAggregation: the module, its kernels packed and unpacked, and its forward pass. */
+/* The aggregation: the module, its kernels packed and unpacked, and its forward pass. */
 #include "aggregation.h"
 
 #include <string.h>
@@ -14,13 +14,21 @@ static bool aggregation_extents_fit(const int32_t *extents, int32_t count, int32
   return true;
 }
 
+static bool aggregation_pads_same(const dk_aggregation_config *config) {
+  for (int32_t i = 0; i < 4; i++)
+    if (config->padding[i] != DK_SAME_PADDING) return false;
+  return true;
+}
+
 static dk_status aggregation_check_config(const dk_aggregation_config *config) {
   const int32_t G = config->groups;
   if (config->in_channels < 1 || config->out_channels < 1 || G < 1 || config->num_kernels < 1)
     return DK_ERROR_CONFIG;
   if (config->in_channels % G || config->out_channels % G) return DK_ERROR_CONFIG;
   if (!aggregation_extents_fit(config->kernel_size, 2, 1) || !aggregation_extents_fit(config->stride, 2, 1) ||
-      !aggregation_extents_fit(config->padding, 4, 0) || !aggregation_extents_fit(config->dilation, 2, 1))
+      !aggregation_extents_fit(config->dilation, 2, 1))
+    return DK_ERROR_CONFIG;
+  if (!aggregation_pads_same(config) && !aggregation_extents_fit(config->padding, 4, 0))
     return DK_ERROR_CONFIG;
   if (!dk_algorithm_name(config->algorithm)) return DK_ERROR_CONFIG;
   return DK_OK;
@@ -35,9 +43,8 @@ SMALL dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_ag
   const int32_t C = config->in_channels, O = config->out_channels, G = config->groups;
   const int32_t K = config->num_kernels;
   const uint64_t taps = (uint64_t)config->kernel_size[0] * (uint32_t)config->kernel_size[1];
-  const uint64_t depth = (uint64_t)(C / G) * taps;
   packed_kernels kernels;
-  if (!kernels_layout(K, O, G, depth, C == G, &kernels)) return DK_ERROR_MEMORY;
+  if (!kernels_layout(K, O, G, (uint64_t)(C / G), taps, C == G, &kernels)) return DK_ERROR_MEMORY;
 
   /* Allocate everything, or nothing. */
   const size_t floats = (size_t)kernels.blocks * K * kernels.depth * LANES;
@@ -121,12 +128,26 @@ void aggregation_pack(dk_aggregation *aggregation) {
   aggregation->stale = false;
 }
 
-/* Returns the output length along one axis (0: vertical, 1: horizontal), or 0 if the kernel is larger than
- * the padded input. */
-static int32_t aggregation_output_length(const dk_aggregation_config *config, int axis, int32_t length) {
-  int64_t padded = (int64_t)length + config->padding[axis] + config->padding[2 + axis];
-  int64_t reach = (int64_t)config->dilation[axis] * (config->kernel_size[axis] - 1) + 1;
-  return padded < reach ? 0 : (int32_t)((padded - reach) / config->stride[axis] + 1);
+/* One direction: padding before and after, and the output's length, or 0 if the kernel is larger than the
+ * padded input. */
+typedef struct aggregation_axis {
+  int32_t before, after, outputs;
+} aggregation_axis;
+
+/* direction 0: vertical, 1: horizontal. */
+static aggregation_axis aggregation_measure(const dk_aggregation_config *config, int direction,
+                                            int32_t length) {
+  const int64_t reach = (int64_t)config->dilation[direction] * (config->kernel_size[direction] - 1) + 1;
+  const int32_t stride = config->stride[direction];
+  if (aggregation_pads_same(config)) {
+    const int32_t outputs = (length - 1) / stride + 1;
+    const int64_t missing = (int64_t)(outputs - 1) * stride + reach - length;
+    const int32_t padding = missing > 0 ? (int32_t)missing : 0;
+    return (aggregation_axis){padding / 2, padding - padding / 2, outputs};
+  }
+  const int32_t before = config->padding[direction], after = config->padding[2 + direction];
+  const int64_t spare = (int64_t)length + before + after - reach;
+  return (aggregation_axis){before, after, spare < 0 ? 0 : (int32_t)(spare / stride + 1)};
 }
 
 /* Returns the dilation along one axis. One tap has no distance to another. */
@@ -139,7 +160,8 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
   DK_ASSERT(aggregation && shape);
   const dk_aggregation_config *config = &aggregation->config;
   if (N < 1 || H < 1 || W < 1 || H > MAX_ELEMENTS || W > MAX_ELEMENTS) return DK_ERROR_SHAPE;
-  const int32_t Ho = aggregation_output_length(config, 0, H), Wo = aggregation_output_length(config, 1, W);
+  const aggregation_axis down = aggregation_measure(config, 0, H), across = aggregation_measure(config, 1, W);
+  const int32_t Ho = down.outputs, Wo = across.outputs;
   if (Ho < 1 || Wo < 1) return DK_ERROR_SHAPE;
 
   /* x and y each have at most MAX_ELEMENTS values. */
@@ -160,10 +182,10 @@ dk_status aggregation_geometry(const dk_aggregation *aggregation, int32_t N, int
       .stride_w = config->stride[1],
       .dilation_h = aggregation_dilation(config, 0),
       .dilation_w = aggregation_dilation(config, 1),
-      .top = config->padding[0],
-      .left = config->padding[1],
-      .bottom = config->padding[2],
-      .right = config->padding[3],
+      .top = down.before,
+      .left = across.before,
+      .bottom = down.after,
+      .right = across.after,
       .H = H,
       .W = W,
       .Ho = Ho,
@@ -195,48 +217,50 @@ dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int3
 }
 
 SMALL void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
-                                const geometry *shape, const float *x, const float *a, float *y,
+                                const geometry *shape, const float *x, const dk_mixture *mixture, float *y,
                                 void *workspace) {
-  DK_ASSERT(x && a && y && shape->K == aggregation->kernels.K && shape->O == aggregation->kernels.O);
+  DK_ASSERT(x && mixture && y && shape->K == aggregation->kernels.K && shape->O == aggregation->kernels.O);
   DK_ASSERT((uintptr_t)workspace % WORKSPACE_ALIGNMENT == 0);
   aggregation_pack(aggregation);
   const convolution_call call =
-      contiguous_call(chosen, shape, &aggregation->kernels, aggregation->bias, x, a, y, workspace);
+      contiguous_call(chosen, shape, &aggregation->kernels, aggregation->bias, x, mixture, y, workspace);
   convolve_batch(context, &call);
 }
 
 SMALL dk_status dk_aggregation_forward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                       const float *a, int32_t N, int32_t H, int32_t W, float *y) {
+                                       const dk_mixture *mixture, int32_t N, int32_t H, int32_t W, float *y) {
   geometry shape;
   const algorithm *chosen;
   dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
   void *workspace = workspace_reserve(context, (size_t)batch_workspace(context, chosen, &shape));
   if (!workspace) return workspace_refusal(context);
-  aggregation_convolve(context, aggregation, chosen, &shape, x, a, y, workspace);
+  aggregation_convolve(context, aggregation, chosen, &shape, x, mixture, y, workspace);
   return parallel_status(context);
 }
 
-SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const float *a, int32_t N, float *weight,
-                              float *bias) {
+SMALL void dk_aggregation_mix(dk_aggregation *aggregation, const dk_mixture *mixture, int32_t N,
+                              float *weight, float *bias) {
   const packed_kernels *kernels = &aggregation->kernels;
-  DK_ASSERT(a && weight && N >= 1 && (bias || !aggregation->bias));
+  DK_ASSERT(mixture && weight && N >= 1 && (bias || !aggregation->bias));
   aggregation_pack(aggregation);
-  for (int32_t n = 0; n < N; n++, a += kernels->K)
+  for (int32_t n = 0; n < N; n++) {
+    const dk_mixture sample = mixture_of_sample(kernels, mixture, n);
     for (int32_t block = 0; block < kernels->blocks; block++) {
       const channel_block channels = kernels_block(kernels, block);
       float mixed[LANES];
 
-      /* Mix the weights, one tap of all channels at a time. */
+      /* Mix the weights, one of each channel at a time. */
       for (int32_t i = 0; i < kernels->depth; i++) {
-        kernels_mix(kernels, block, i, 1, a, mixed);
+        kernels_mix(kernels, block, i, 1, &sample, NULL, mixed);
         for (int32_t lane = 0; lane < channels.count; lane++)
           weight[((size_t)n * kernels->O + channels.first + lane) * kernels->depth + i] = mixed[lane];
       }
 
       /* Mix the biases. */
       if (!aggregation->bias) continue;
-      kernels_mix_bias(kernels, block, aggregation->bias, a, mixed);
+      kernels_mix_bias(kernels, block, aggregation->bias, sample.kernels, mixed);
       memcpy(bias + (size_t)n * kernels->O + channels.first, mixed, sizeof(float) * (size_t)channels.count);
     }
+  }
 }

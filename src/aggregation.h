@@ -31,6 +31,7 @@ dk_status aggregation_prepare(const dk_aggregation *aggregation, int32_t N, int3
 
 /* dk_aggregation_forward after aggregation_prepare. workspace: batch_workspace bytes, aligned to 64. */
 void aggregation_convolve(dk_context *context, dk_aggregation *aggregation, const algorithm *chosen,
-                          const geometry *shape, const float *x, const float *a, float *y, void *workspace);
+                          const geometry *shape, const float *x, const dk_mixture *mixture, float *y,
+                          void *workspace);
 
 #endif

@@ -1,8 +1,8 @@
-/* The backward pass of KernelAggregation. For each sample:
+/* The backward pass of the aggregation. For each sample:
  *
  *   1. the gradient of the input, with the mixed kernel of this sample (backward/input.c)
  *   2. the gradients of the mixed kernel (backward/weight.c) and of the mixed bias
- *   3. from these, the gradients of the K kernels, the K biases and the attention (backward/mixture.c) */
+ *   3. from these, the gradients of the K kernels, the K biases and the mixture (backward/mixture.c) */
 #include "aggregation_backward.h"
 
 #include <string.h>
@@ -21,9 +21,14 @@ enum {
   LEAST_WORK = 1 << 20,
 };
 
-/* Doubles of one part's sums. */
+/* Doubles of one part's sums: those of a, of s and of q. */
 static size_t aggregation_part_sums(const aggregation_backward *backward) {
-  return round_up((size_t)backward->shape.K, 8);
+  const geometry *shape = &backward->shape;
+  return round_up((size_t)shape->K + (size_t)shape->C + (size_t)geometry_taps(shape), 8);
+}
+
+static bool aggregation_wants_mixture(const dk_mixture_gradients *wanted) {
+  return wanted->kernels || wanted->outputs || wanted->inputs || wanted->taps;
 }
 
 /* Bytes that one part of the kernels' gradient needs. */
@@ -76,10 +81,12 @@ typedef struct aggregation_sample {
   const aggregation_backward *backward;
   const dk_aggregation *aggregation;
   packed_kernels gw;
-  const float *x, *gy, *a; /* [C, H, W], [O, Ho, Wo], [K] */
-  float *gx;               /* [C, H, W] or NULL */
-  double *sums;            /* of ga: [parts, aggregation_part_sums] */
-  char *scratch;           /* steps_bytes */
+  const float *x, *gy; /* [C, H, W], [O, Ho, Wo] */
+  dk_mixture mixture;
+  float *gx;           /* [C, H, W] or NULL */
+  float *grad_outputs; /* of f, [O] or NULL */
+  double *sums;        /* [parts, aggregation_part_sums] */
+  char *scratch;       /* steps_bytes */
 } aggregation_sample;
 
 /* The kernels' gradient for some blocks of output channels: a task of one thread. */
@@ -94,8 +101,14 @@ SMALL static void aggregation_kernel_gradients(const void *argument, int32_t ind
   /* The reference has computed gw already. */
   if (!backward->by_reference)
     weight_gradient(&backward->shape, sample->x, sample->gy, &sample->gw, first, end, scratch);
-  mixture_gradient(&sample->aggregation->kernels, &sample->gw, first, end, sample->a,
-                   backward->grad_a ? sample->sums + (size_t)index * aggregation_part_sums(backward) : NULL,
+  const dk_mixture_gradients *wanted = &backward->mixture_gradients;
+  double *part = sample->sums + (size_t)index * aggregation_part_sums(backward);
+  double *inputs = part + backward->shape.K, *taps = inputs + backward->shape.C;
+  const mixture_sums sums = {.kernels = wanted->kernels ? part : NULL,
+                             .inputs = wanted->inputs ? inputs : NULL,
+                             .taps = wanted->taps ? taps : NULL,
+                             .outputs = sample->grad_outputs};
+  mixture_gradient(&sample->aggregation->kernels, &sample->gw, first, end, &sample->mixture, &sums,
                    backward->grad_weight, scratch);
 }
 
@@ -110,7 +123,8 @@ SMALL static void aggregation_bias_gradient(const aggregation_sample *sample, do
     for (int32_t k = 0; k < K; k++) {
       const size_t i = (size_t)k * O + o;
       ga[k] += gb * bias[i];
-      if (backward->grad_bias) backward->grad_bias[i] = (float)(backward->grad_bias[i] + sample->a[k] * gb);
+      const double a = sample->mixture.kernels ? sample->mixture.kernels[k] : 1;
+      if (backward->grad_bias) backward->grad_bias[i] = (float)(backward->grad_bias[i] + a * gb);
     }
   }
 }
@@ -123,19 +137,32 @@ SMALL static void aggregation_compute_sample(dk_context *context, const aggregat
 
   /* 1. Compute the input's gradient. The reference computes gw here too. */
   if (backward->by_reference)
-    convolution_reference_packed(shape, kernels, sample->a, sample->x, sample->gy, sample->gx, &sample->gw,
-                                 sample->scratch);
+    convolution_reference_packed(shape, kernels, &sample->mixture, sample->x, sample->gy, sample->gx,
+                                 &sample->gw, sample->scratch);
   else if (sample->gx)
-    input_gradient_compute(context, &backward->input, kernels, sample->a, sample->gy, sample->gx,
+    input_gradient_compute(context, &backward->input, kernels, &sample->mixture, sample->gy, sample->gx,
                            sample->scratch);
 
   /* 2. and 3. Compute the kernels' gradients on all threads, then those of the biases. */
-  if (backward->grad_a || backward->grad_weight) {
+  const dk_mixture_gradients *wanted = &backward->mixture_gradients;
+  if (backward->grad_weight || aggregation_wants_mixture(wanted)) {
     parallel_expect(context, (double)shape->Ho * shape->Wo * shape->O * backward->gw.depth);
     parallel_for(context, backward->parts, aggregation_kernel_gradients, sample);
   }
-  if (sample->aggregation->bias && (backward->grad_a || backward->grad_bias))
+  if (sample->aggregation->bias && (wanted->kernels || backward->grad_bias))
     aggregation_bias_gradient(sample, sample->sums);
+}
+
+/* gradient [N, count], of sample n = sums over the parts. They are added always in the same order: the result
+ * is then the same to the last bit. gradient may be NULL. */
+SMALL static void aggregation_write_sums(const aggregation_backward *backward, const double *sums,
+                                         int32_t count, float *gradient, int32_t n) {
+  for (int32_t i = 0; gradient && i < count; i++) {
+    double sum = 0;
+    for (int32_t part = 0; part < backward->parts; part++)
+      sum += sums[part * aggregation_part_sums(backward) + i];
+    gradient[(size_t)n * count + i] = (float)sum;
+  }
 }
 
 SMALL void aggregation_backward_compute(dk_context *context, const aggregation_backward *backward,
@@ -144,7 +171,8 @@ SMALL void aggregation_backward_compute(dk_context *context, const aggregation_b
   const size_t inputs = (size_t)shape->C * shape->H * shape->W;
   const size_t outputs = (size_t)shape->O * shape->Ho * shape->Wo;
   const int32_t K = shape->K;
-  DK_ASSERT(backward->x && backward->a && backward->grad_y);
+  const dk_mixture_gradients *wanted = &backward->mixture_gradients;
+  DK_ASSERT(backward->x && backward->grad_y && (backward->mixture.kernels || K == 1));
   DK_ASSERT(K == aggregation->kernels.K && shape->O == aggregation->kernels.O);
   DK_ASSERT((uintptr_t)workspace % WORKSPACE_ALIGNMENT == 0);
 
@@ -160,30 +188,28 @@ SMALL void aggregation_backward_compute(dk_context *context, const aggregation_b
   for (int32_t n = 0; n < shape->N; n++) {
     sample.x = backward->x + n * inputs;
     sample.gy = backward->grad_y + n * outputs;
-    sample.a = backward->a + (size_t)n * K;
+    sample.mixture = mixture_of_sample(&aggregation->kernels, &backward->mixture, n);
+    sample.grad_outputs = wanted->outputs ? wanted->outputs + (size_t)n * shape->O : NULL;
     sample.gx = backward->grad_x ? backward->grad_x + n * inputs : NULL;
     aggregation_compute_sample(context, &sample);
 
-    /* Add the parts' sums always in the same order: the result is then the same to the last bit. */
-    for (int32_t k = 0; backward->grad_a && k < K; k++) {
-      double sum = 0;
-      for (int32_t part = 0; part < backward->parts; part++)
-        sum += sample.sums[part * aggregation_part_sums(backward) + k];
-      backward->grad_a[(size_t)n * K + k] = (float)sum;
-    }
+    aggregation_write_sums(backward, sample.sums, K, wanted->kernels, n);
+    aggregation_write_sums(backward, sample.sums + K, shape->C, wanted->inputs, n);
+    aggregation_write_sums(backward, sample.sums + K + shape->C, geometry_taps(shape), wanted->taps, n);
   }
 }
 
 SMALL dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
-                                        const float *a, int32_t N, int32_t H, int32_t W, const float *grad_y,
-                                        float *grad_x, float *grad_a,
+                                        const dk_mixture *mixture, int32_t N, int32_t H, int32_t W,
+                                        const float *grad_y, float *grad_x,
+                                        const dk_mixture_gradients *mixture_gradients,
                                         const dk_aggregation_gradients *gradients) {
   aggregation_backward backward = {
       .x = x,
-      .a = a,
+      .mixture = *mixture,
       .grad_y = grad_y,
       .grad_x = grad_x,
-      .grad_a = grad_a,
+      .mixture_gradients = mixture_gradients ? *mixture_gradients : (dk_mixture_gradients){0},
       .grad_weight = gradients ? gradients->weight : NULL,
       .grad_bias = gradients ? gradients->bias : NULL,
   };

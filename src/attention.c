@@ -1,4 +1,5 @@
-/* KernelAttention: pooling, two 1x1 convolutions with batch norm and ReLU between them, sigmoid. */
+/* The attention branch: the module, its check, and its forward pass. inner/attend.c has the steps, but for
+ * batch norm in training. */
 #include "attention.h"
 
 #include <math.h>
@@ -9,52 +10,94 @@
 #include "base/parallel.h"
 #include "base/sizes.h"
 #include "base/workspace.h"
-#include "inner/attend.h"
-#include "inner/sums.h"
 
 SMALL_FILE
 
 static const double EPSILON = 1e-5, MOMENTUM = 0.1;
 
-dk_attention *dk_attention_create(int32_t C, int32_t M, int32_t K) {
-  if (C < 1 || M < 1 || K < 1) return NULL;
-  uint64_t floats = (uint64_t)M * C + 4 * (uint64_t)M + (uint64_t)K * M + K;
-  if (floats > INT32_MAX / sizeof(float)) return NULL;
+/* Checks a configuration, and writes the sum of the heads' lengths. */
+static dk_status attention_check_config(const dk_attention_config *config, int64_t *outputs) {
+  if (config->channels < 1 || config->hidden < 0) return DK_ERROR_CONFIG;
+  if (config->batch_norm != 0 && (config->batch_norm != 1 || config->hidden == 0)) return DK_ERROR_CONFIG;
+  if (config->softmax != 0 && config->softmax != 1) return DK_ERROR_CONFIG;
+  *outputs = 0;
+  for (int32_t h = 0; h < HEADS; h++) {
+    if (config->head[h] < 0) return DK_ERROR_CONFIG;
+    *outputs += config->head[h];
+  }
+  return *outputs ? DK_OK : DK_ERROR_CONFIG;
+}
+
+/* Returns `count` floats at *next, and moves *next behind them. Returns NULL if count is 0. */
+static float *attention_take(float **next, size_t count) {
+  float *const taken = count ? *next : NULL;
+  *next += count;
+  return taken;
+}
+
+dk_status dk_attention_create(const dk_attention_config *config, dk_attention **attention) {
+  DK_ASSERT(config && attention);
+  *attention = NULL;
+  int64_t outputs;
+  dk_status status = attention_check_config(config, &outputs);
+  if (status) return status;
+
+  /* No product below overflows, since outputs fits an int32_t. */
+  if (outputs > INT32_MAX) return DK_ERROR_MEMORY;
+  const size_t C = (size_t)config->channels, M = (size_t)config->hidden,
+               normalised = config->batch_norm ? M : 0;
+  const size_t features = M ? M : C;
+  const uint64_t floats =
+      (uint64_t)M * C + 4 * (uint64_t)normalised + (uint64_t)outputs * ((uint64_t)features + 1);
+  if (floats > INT32_MAX / sizeof(float)) return DK_ERROR_MEMORY;
 
   /* The struct and its arrays share one block of memory. */
-  dk_attention *attention = dk_alloc(sizeof *attention + (size_t)floats * sizeof(float));
-  if (!attention) return NULL;
-  float *next = (float *)(attention + 1);
+  dk_attention *made = dk_alloc(sizeof *made + (size_t)floats * sizeof(float));
+  if (!made) return DK_ERROR_MEMORY;
+  float *next = (float *)(made + 1);
   memset(next, 0, (size_t)floats * sizeof(float));
-  attention->C = C;
-  attention->M = M;
-  attention->K = K;
-  attention->conv1_weight = next;
-  next += (size_t)M * C;
-  attention->bn_weight = next;
-  next += M;
-  attention->bn_bias = next;
-  next += M;
-  attention->bn_running_mean = next;
-  next += M;
-  attention->bn_running_var = next;
-  next += M;
-  attention->conv2_weight = next;
-  next += (size_t)K * M;
-  attention->conv2_bias = next;
-  attention->batches_tracked = 0;
-  for (int32_t m = 0; m < M; m++) {
-    attention->bn_running_var[m] = 1;
-    attention->bn_weight[m] = 1;
+  *made = (dk_attention){.config = *config, .outputs = (int32_t)outputs, .temperature = 1};
+  made->hidden_weight = attention_take(&next, M * C);
+  made->bn_weight = attention_take(&next, normalised);
+  made->bn_bias = attention_take(&next, normalised);
+  made->bn_running_mean = attention_take(&next, normalised);
+  made->bn_running_var = attention_take(&next, normalised);
+  for (int32_t h = 0; h < HEADS; h++) {
+    made->weight[h] = attention_take(&next, (size_t)config->head[h] * features);
+    made->bias[h] = attention_take(&next, (size_t)config->head[h]);
   }
-  return attention;
+  for (size_t m = 0; m < normalised; m++) made->bn_weight[m] = made->bn_running_var[m] = 1;
+  *attention = made;
+  return DK_OK;
 }
 
 void dk_attention_destroy(dk_attention *attention) { dk_free(attention); }
 
-/* Batch norm over the batch, without weight and bias: z [N, M] in tape->normalised, in place. */
-static void attention_normalise_by_batch(dk_attention *attention, const attention_tape *tape, int32_t N) {
-  const int32_t M = attention->M;
+attend_branch attention_branch(const dk_attention *attention) {
+  const dk_attention_config *config = &attention->config;
+  attend_branch branch = {
+      .C = config->channels,
+      .M = config->hidden,
+      .softmax = config->softmax != 0,
+      .eps = EPSILON,
+      .temperature = (double)attention->temperature,
+      .hidden_weight = attention->hidden_weight,
+      .bn_weight = attention->bn_weight,
+      .bn_bias = attention->bn_bias,
+      .bn_mean = attention->bn_running_mean,
+      .bn_variance = attention->bn_running_var,
+  };
+  for (int32_t h = 0; h < HEADS; h++) {
+    branch.head[h] = config->head[h];
+    branch.weight[h] = attention->weight[h];
+    branch.bias[h] = attention->bias[h];
+  }
+  return branch;
+}
+
+/* Batch norm over the batch, without weight and bias, on tape->normalised [N, M] in place. */
+static void attention_normalise_by_batch(dk_attention *attention, const attend_tape *tape, int32_t N) {
+  const int32_t M = attention->config.hidden;
   for (int32_t m = 0; m < M; m++) {
     /* Subtract the mean, then divide by the biased deviation. */
     double *z = tape->normalised + m, mean = 0, squares = 0;
@@ -73,10 +116,10 @@ static void attention_normalise_by_batch(dk_attention *attention, const attentio
   attention->batches_tracked++;
 }
 
-/* Returns how many doubles a tape has. They fit a uint64_t for all sizes. */
+/* Returns how many doubles a tape has. */
 static uint64_t attention_tape_values(const dk_attention *attention, int32_t N) {
-  const uint64_t M = (uint32_t)attention->M;
-  return (uint32_t)N * ((uint32_t)attention->C + 2 * M + (uint32_t)attention->K) + M;
+  const attend_branch branch = attention_branch(attention);
+  return attend_tape_values(&branch, N);
 }
 
 size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N) {
@@ -84,58 +127,49 @@ size_t dk_attention_tape_bytes(const dk_attention *attention, int32_t N) {
   return sizeof(double) * (size_t)attention_tape_values(attention, N);
 }
 
-attention_tape attention_tape_view(const dk_attention *attention, int32_t N, void *memory) {
-  DK_ASSERT(memory && (uintptr_t)memory % sizeof(double) == 0);
-  attention_tape tape;
-  tape.mean = memory;
-  tape.normalised = tape.mean + (size_t)N * attention->C;
-  tape.hidden = tape.normalised + (size_t)N * attention->M;
-  tape.a = tape.hidden + (size_t)N * attention->M;
-  tape.inverse = tape.a + (size_t)N * attention->K;
-  return tape;
-}
-
 dk_status attention_check(const dk_attention *attention, int32_t training, int32_t N, int32_t H, int32_t W) {
-  DK_ASSERT(attention && attention->C >= 1 && attention->M >= 1 && attention->K >= 1);
+  DK_ASSERT(attention && attention->outputs >= 1);
   if (N < 1 || H < 1 || W < 1) return DK_ERROR_SHAPE;
-  if ((uint64_t)H * (uint32_t)W > (uint32_t)MAX_ELEMENTS / (uint32_t)N / (uint32_t)attention->C)
+  if ((uint64_t)H * (uint32_t)W > (uint32_t)MAX_ELEMENTS / (uint32_t)N / (uint32_t)attention->config.channels)
     return DK_ERROR_SHAPE;
-  if (training && N == 1) return DK_ERROR_MODE;
+  if (training && N == 1 && attention->config.batch_norm) return DK_ERROR_MODE;
   return attention_tape_values(attention, N) > INT32_MAX / sizeof(double) ? DK_ERROR_MEMORY : DK_OK;
 }
 
 void attention_compute(dk_context *context, dk_attention *attention, int32_t training, const float *x,
-                       int32_t N, int32_t H, int32_t W, float *a, void *tape_memory) {
-  const int32_t C = attention->C, M = attention->M, K = attention->K;
-  DK_ASSERT(x && a && (N > 1 || !training));
-  const attention_tape tape = attention_tape_view(attention, N, tape_memory);
-  plane_means(context, x, N, (size_t)C * H * W, C, (size_t)H * W, (size_t)H * W, tape.mean);
-  attend_product(attention->conv1_weight, M, C, tape.mean, N, tape.normalised);
+                       int32_t N, int32_t H, int32_t W, float *outputs, void *tape_memory) {
+  DK_ASSERT(x && outputs);
+  const size_t pixels = (size_t)H * W;
+  const attend_branch branch = attention_branch(attention);
+  const attend_tape tape = attend_tape_view(&branch, N, tape_memory);
+  attend_project(context, &branch, x, N, (size_t)branch.C * pixels, pixels, pixels, &tape);
 
   /* Normalise in place. */
-  if (training)
-    attention_normalise_by_batch(attention, &tape, N);
-  else
-    attend_normalise(attention->bn_running_mean, attention->bn_running_var, EPSILON, N, M, tape.normalised,
-                     tape.inverse);
+  if (attention->config.batch_norm) {
+    if (training)
+      attention_normalise_by_batch(attention, &tape, N);
+    else
+      attend_normalise(&branch, N, &tape);
+  }
 
-  attend_relu(attention->bn_weight, attention->bn_bias, N, M, tape.normalised, tape.hidden);
-  attend_product(attention->conv2_weight, K, M, tape.hidden, N, tape.a);
-  attend_sigmoid(attention->conv2_bias, N, K, tape.a, a);
+  float *of_head[HEADS];
+  for (int32_t h = 0; h < HEADS; h++) of_head[h] = outputs + attend_outputs(branch.head, N, h);
+  attend_heads(&branch, N, &tape, of_head);
 }
 
 dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training, const float *x,
-                               int32_t N, int32_t H, int32_t W, float *a) {
-  return dk_attention_forward_taped(context, attention, training, x, N, H, W, a, NULL);
+                               int32_t N, int32_t H, int32_t W, float *outputs) {
+  return dk_attention_forward_taped(context, attention, training, x, N, H, W, outputs, NULL);
 }
 
 dk_status dk_attention_forward_taped(dk_context *context, dk_attention *attention, int32_t training,
-                                     const float *x, int32_t N, int32_t H, int32_t W, float *a, void *tape) {
+                                     const float *x, int32_t N, int32_t H, int32_t W, float *outputs,
+                                     void *tape) {
   dk_status status = attention_check(attention, training, N, H, W);
   if (status) return status;
   if (!tape) tape = workspace_reserve(context, dk_attention_tape_bytes(attention, N));
   if (!tape) return workspace_refusal(context);
-  attention_compute(context, attention, training, x, N, H, W, a, tape);
+  attention_compute(context, attention, training, x, N, H, W, outputs, tape);
   return parallel_status(context);
 }
 

@@ -178,8 +178,8 @@ typedef struct dk_attention_config {
   int32_t hidden;     /* M; 0: no hidden layer */
   int32_t batch_norm; /* 1: the hidden layer has batch norm; 0 if M is 0 */
   int32_t softmax;    /* 1: the head of the kernels is a softmax. All other heads are sigmoids */
-  int32_t head[4];    /* how many numbers each head computes: K, O, C, Rh*Rw; 0: there is no such head. There is
-                         one head at least */
+  int32_t head[4]; /* how many numbers each head computes: K, O, C, Rh*Rw; 0: there is no such head. There is
+                      one head at least */
 } dk_attention_config;
 
 /* The fields may be read, and the arrays and the temperature written, at any time between calls. The module
@@ -198,8 +198,8 @@ typedef struct dk_attention {
   int64_t batches_tracked; /* number of forward passes in training mode, if there is batch norm */
 } dk_attention;
 
-/* Batch norm starts with weight 1, mean 0 and variance 1, all other parameters with 0. Errors: CONFIG, MEMORY.
- * *attention is then NULL. */
+/* Batch norm starts with weight 1, mean 0 and variance 1, all other parameters with 0. Errors: CONFIG,
+ * MEMORY. *attention is then NULL. */
 DK_API dk_status dk_attention_create(const dk_attention_config *config, dk_attention **attention);
 DK_API void dk_attention_destroy(dk_attention *attention); /* NULL does nothing */
 
@@ -207,10 +207,10 @@ DK_API void dk_attention_destroy(dk_attention *attention); /* NULL does nothing 
  * running statistics to their first values. The temperature stays. */
 DK_API void dk_attention_initialise(dk_attention *attention, dk_initialisation distribution, uint32_t seed);
 
-/* x [N, C, H, W] -> outputs: [N, K], then [N, O], [N, C] and [N, Rh*Rw], as far as the branch has these heads.
- * training 0: batch norm uses the running statistics. training 1: batch norm uses the mean and biased variance
- * of the batch. It also moves the running statistics towards the batch's mean and unbiased variance, with
- * momentum 0.1. Errors: SHAPE, MODE (training, batch norm and N = 1), MEMORY, THREADS. */
+/* x [N, C, H, W] -> outputs: [N, K], then [N, O], [N, C] and [N, Rh*Rw], as far as the branch has these
+ * heads. training 0: batch norm uses the running statistics. training 1: batch norm uses the mean and biased
+ * variance of the batch. It also moves the running statistics towards the batch's mean and unbiased variance,
+ * with momentum 0.1. Errors: SHAPE, MODE (training, batch norm and N = 1), MEMORY, THREADS. */
 DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training,
                                       const float *x, int32_t N, int32_t H, int32_t W, float *outputs);
 
@@ -276,8 +276,8 @@ typedef struct dk_aggregation dk_aggregation;
 DK_API dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregation **aggregation);
 DK_API void dk_aggregation_destroy(dk_aggregation *aggregation); /* NULL does nothing */
 
-/* Draws every kernel, and for DK_INITIALISE_LINEAR every bias; other biases become 0. Fan in is C/G*Rh*Rw, fan
- * out O*Rh*Rw. */
+/* Draws every kernel, and for DK_INITIALISE_LINEAR every bias; other biases become 0. Fan in is C/G*Rh*Rw,
+ * fan out O*Rh*Rw. */
 DK_API void dk_aggregation_initialise(dk_aggregation *aggregation, dk_initialisation distribution,
                                       uint32_t seed);
 
@@ -313,8 +313,8 @@ typedef struct dk_plan {
 DK_API dk_status dk_aggregation_plan(const dk_aggregation *aggregation, int32_t N, int32_t H, int32_t W,
                                      dk_plan *plan);
 
-/* The factors of the formula above, for N samples. A factor that is NULL is 1 everywhere. a may be NULL only if
- * K is 1. */
+/* The factors of the formula above, for N samples. A factor that is NULL is 1 everywhere. a may be NULL only
+ * if K is 1. */
 typedef struct dk_mixture {
   const float *kernels; /* a [N, K] */
   const float *outputs; /* f [N, O] */
@@ -385,11 +385,12 @@ typedef enum dk_op {
    * window, G. The weight may be a constant or computed. */
   DK_OP_CONV2D = 1,
   /* x [N, C, H, W], a [N, K] or none if K is 1, weight [K, O, C/G, Rh, Rw], bias [K, O] or none, f [N, O] or
-   * none, s [N, C] or none, q [N, Rh*Rw] or none; window, G. weight and bias are constants. See dk_mixture. */
+   * none, s [N, C] or none, q [N, Rh*Rw] or none; window, G. weight and bias are constants. See dk_mixture.
+   */
   DK_OP_DYNAMIC_CONV2D = 2,
   /* x [N, C, H, W], hidden weight [M, C] or none, batch norm's weight, bias, mean and variance [M] or none,
-   * then weight [head, M] or [head, C] and bias [head] or none of the four heads, which may be none -> a value
-   * [N, head] of each head that there is; eps and temperature, floats, and whether the first head is a
+   * then weight [head, M] or [head, C] and bias [head] or none of the four heads, which may be none -> a
+   * value [N, head] of each head that there is; eps and temperature, floats, and whether the first head is a
    * softmax. See dk_attention. */
   DK_OP_ATTENTION = 3,
   /* x [N, C, H, W], weight [C, O/G, Rh, Rw], bias [O] or none; window, G. Ho = (H - 1) * stride + dilation *
@@ -533,8 +534,8 @@ DK_API dk_status dk_schedule_read(const dk_schedule *schedule, int32_t kept, flo
  * In training mode the gradient passes through the mean and variance of the batch.
  *
  * Outputs. Gradients of parameters are added to their arrays, and so accumulate over calls. Gradients of
- * inputs (grad_x, and those of a mixture) are written. Any of these outputs may be NULL, and so may either struct of
- * gradients. The gradient is then computed only if another one needs it.
+ * inputs (grad_x, and those of a mixture) are written. Any of these outputs may be NULL, and so may either
+ * struct of gradients. The gradient is then computed only if another one needs it.
  *
  * Inputs. The parameters must be those of the forward pass.
  *
@@ -603,9 +604,9 @@ DK_API dk_status dk_convolution_backward(dk_context *context, dk_aggregation *ag
                                          const float *grad_y, float *grad_x, float *grad_weight,
                                          float *grad_bias);
 
-/* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], both modules' gradients. outputs, training and
- * tape are those of the forward pass. Errors: those of both backward passes, and CONFIG if the two modules
- * disagree. */
+/* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], both modules' gradients. outputs, training
+ * and tape are those of the forward pass. Errors: those of both backward passes, and CONFIG if the two
+ * modules disagree. */
 DK_API dk_status dk_block_backward(dk_context *context, const dk_attention *attention,
                                    dk_aggregation *aggregation, int32_t training, const void *tape,
                                    const float *x, const float *outputs, int32_t N, int32_t H, int32_t W,

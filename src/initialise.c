@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "aggregation.h"
+#include "attention.h"
 #include "base/assert.h"
 #include "base/attributes.h"
 #include "base/elementary.h"
@@ -42,20 +43,38 @@ SMALL static double initialise_normal(random_state *random) {
   return u * sqrt(-2 * logarithm(squared_radius) / squared_radius);
 }
 
-SMALL static void initialise_kaiming_normal(random_state *random, float *weight, int32_t count,
-                                            int32_t fan_out) {
-  double deviation = sqrt(2.0 / fan_out);
-  for (int32_t i = 0; i < count; i++) weight[i] = (float)(deviation * initialise_normal(random));
+/* Draws `count` numbers, `stride` floats apart. */
+SMALL static void initialise_fill(random_state *random, dk_initialisation distribution, double fan_in,
+                                  double fan_out, float *values, int32_t count, int32_t stride) {
+  const bool normal = distribution == DK_INITIALISE_FAN_OUT;
+  const double variance = distribution == DK_INITIALISE_LINEAR ? 1 / fan_in
+                          : normal                             ? 2 / fan_out
+                                                               : 6 / fan_in;
+  const double scale = sqrt(variance);
+  for (int32_t i = 0; i < count; i++)
+    values[(size_t)i * stride] =
+        (float)(scale * (normal ? initialise_normal(random) : initialise_uniform(random)));
 }
 
-SMALL void dk_attention_initialise(dk_attention *attention, uint32_t seed) {
+/* Draws biases, which begin as 0 unless the distribution is that of a linear layer. */
+SMALL static void initialise_biases(random_state *random, dk_initialisation distribution, double fan_in,
+                                    float *bias, int32_t count) {
+  memset(bias, 0, sizeof(float) * (size_t)count);
+  if (distribution == DK_INITIALISE_LINEAR) initialise_fill(random, distribution, fan_in, 1, bias, count, 1);
+}
+
+SMALL void dk_attention_initialise(dk_attention *attention, dk_initialisation distribution, uint32_t seed) {
   DK_ASSERT(attention);
   random_state random = initialise_seeded(seed);
-  const int32_t C = attention->C, M = attention->M, K = attention->K;
-  initialise_kaiming_normal(&random, attention->conv1_weight, M * C, M);
-  initialise_kaiming_normal(&random, attention->conv2_weight, K * M, K);
-  for (int32_t k = 0; k < K; k++) attention->conv2_bias[k] = 0;
-  for (int32_t m = 0; m < M; m++) {
+  const int32_t C = attention->config.channels, M = attention->config.hidden, features = M ? M : C;
+  initialise_fill(&random, distribution, C, M, attention->hidden_weight, M * C, 1);
+  for (int32_t h = 0; h < HEADS; h++) {
+    const int32_t rows = attention->config.head[h];
+    if (!rows) continue;
+    initialise_fill(&random, distribution, features, rows, attention->weight[h], rows * features, 1);
+    initialise_biases(&random, distribution, features, attention->bias[h], rows);
+  }
+  for (int32_t m = 0; attention->bn_weight && m < M; m++) {
     attention->bn_running_var[m] = 1;
     attention->bn_weight[m] = 1;
     attention->bn_running_mean[m] = 0;
@@ -64,20 +83,22 @@ SMALL void dk_attention_initialise(dk_attention *attention, uint32_t seed) {
   attention->batches_tracked = 0;
 }
 
-SMALL void dk_aggregation_initialise(dk_aggregation *aggregation, uint32_t seed) {
+SMALL void dk_aggregation_initialise(dk_aggregation *aggregation, dk_initialisation distribution,
+                                     uint32_t seed) {
   DK_ASSERT(aggregation);
   random_state random = initialise_seeded(seed);
   const packed_kernels *kernels = &aggregation->kernels;
-  const double bound = sqrt(6.0 / kernels->depth);
+  const int32_t *size = aggregation->config.kernel_size;
+  const double fan_in = kernels->depth, fan_out = (double)kernels->O * size[0] * size[1];
   for (int32_t k = 0; k < kernels->K; k++)
     for (int32_t o = 0; o < kernels->O; o++) {
       /* Fill the packed channel, and the unpacked copy if there is one. */
-      float *packed = kernels_channel(kernels, k, o);
-      for (int32_t i = 0; i < kernels->depth; i++)
-        packed[(size_t)i * LANES] = (float)(bound * initialise_uniform(&random));
+      initialise_fill(&random, distribution, fan_in, fan_out, kernels_channel(kernels, k, o), kernels->depth,
+                      LANES);
       if (aggregation->weight)
         kernels_unpack(kernels, k, o, 1, aggregation->weight + aggregation_weight_offset(aggregation, k, o));
     }
   aggregation->stale = false;
-  if (aggregation->bias) memset(aggregation->bias, 0, sizeof(float) * (size_t)kernels->K * kernels->O);
+  if (aggregation->bias)
+    initialise_biases(&random, distribution, fan_in, aggregation->bias, kernels->K * kernels->O);
 }

@@ -54,18 +54,31 @@ typedef struct input_gradient {
 /* Errors: MEMORY. */
 dk_status input_gradient_plan(const dk_context *context, const geometry *forward, input_gradient *plan);
 
-/* gx [C, H, W] = transposed convolution of gy [O, Ho, Wo] with the K kernels mixed by a [K]. */
+/* gx [C, H, W] = transposed convolution of gy [O, Ho, Wo] with the mixture of one sample. */
 void input_gradient_compute(dk_context *context, const input_gradient *plan, const packed_kernels *kernels,
-                            const float *a, const float *gy, float *gx, void *workspace);
+                            const dk_mixture *mixture, const float *gy, float *gx, void *workspace);
 
 /* ----------------------------------------------------------------- backward/mixture.c */
 
-/* The gradient through w = sum over k of a[k] * weight[k], for blocks first_block .. end_block - 1:
+/* The gradients of a mixture's factors. Each is NULL if it is not wanted. */
+typedef struct mixture_sums {
+  double *kernels; /* of a, [K]; added to, and so are those of s and q */
+  double *inputs;  /* of s, [C] */
+  double *taps;    /* of q, [Rh*Rw] */
+  float *outputs;  /* of f, [O]; those of the blocks are written */
+} mixture_sums;
+
+/* The gradient through the mixture of one sample (convolution/mixing.h), for blocks first_block .. end_block
+ * -
+ * 1. u is the sum over k, without f, s and q, and gu its gradient:
  *
- *     ga[k] += <gw, weight[k]>      weight_gradient[k] += a[k] * gw
+ *     gu = gw * f * s * q
+ *     ga[k] += <gu, weight[k]>      weight_gradient[k] += a[k] * gu
+ *     gf[o] = sum over c, t of gw * s * q * u;  gs and gq likewise
  *
- * ga [K] and weight_gradient [K, O, C/G, Rh, Rw] may each be NULL. scratch [depth, 8]. */
+ * gw becomes gu. weight_gradient [K, O, C/G, Rh, Rw] may be NULL. scratch [depth, 8]. */
 void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
-                      int32_t end_block, const float *a, double *ga, float *weight_gradient, float *scratch);
+                      int32_t end_block, const dk_mixture *mixture, const mixture_sums *sums,
+                      float *weight_gradient, float *scratch);
 
 #endif

@@ -89,7 +89,9 @@ SMALL dk_status input_gradient_plan(const dk_context *context, const geometry *f
   p.frame = round_up(frame * (uint32_t)f->O, 16);
   p.output = round_up(output * channels, 16);
 
-  if (!kernels_layout(1, (int32_t)channels, f->G, depth, f->O == f->G, &p.kernels)) return DK_ERROR_MEMORY;
+  if (!kernels_layout(1, (int32_t)channels, f->G, (uint64_t)(f->O / f->G), (uint64_t)geometry_taps(&p.shape),
+                      f->O == f->G, &p.kernels))
+    return DK_ERROR_MEMORY;
   p.kernel_floats = round_up((uint64_t)p.kernels.blocks * LANES * depth, 16);
 
   p.algorithm = plan_convolution(&p.shape, DK_ALGORITHM_AUTO);
@@ -179,11 +181,11 @@ SMALL static void input_gradient_exchange_channels(const input_gradient *p, cons
 /* Writes p->kernels: the mixed kernels flipped, with input and output channels exchanged and the phases
  * separated. The output channels of a group are [phases, phases, C/G]. */
 SMALL static void input_gradient_transpose_kernels(const input_gradient *p, const packed_kernels *kernels,
-                                                   const float *a, float *mixed) {
+                                                   const dk_mixture *mixture, float *mixed) {
   memset(p->kernels.data, 0, sizeof(float) * p->kernel_floats);
   for (int32_t block = 0; block < kernels->blocks; block++) {
     const channel_block o = kernels_block(kernels, block);
-    kernels_mix(kernels, block, 0, kernels->depth, a, mixed);
+    kernels_mix(kernels, block, 0, kernels->depth, mixture, NULL, mixed);
     if (p->forward.C > p->forward.G)
       input_gradient_exchange_channels(p, mixed, o);
     else /* a block of depthwise kernels spans groups */
@@ -233,17 +235,19 @@ SMALL static void input_gradient_join_phases(const input_gradient *p, const floa
 }
 
 SMALL void input_gradient_compute(dk_context *context, const input_gradient *plan,
-                                  const packed_kernels *kernels, const float *a, const float *gy, float *gx,
-                                  void *workspace) {
+                                  const packed_kernels *kernels, const dk_mixture *mixture, const float *gy,
+                                  float *gx, void *workspace) {
+  static const dk_mixture static_kernels = {0};
   input_gradient p = *plan;
   DK_ASSERT((uintptr_t)workspace % 64 == 0);
   p.kernels.data = workspace;
   float *framed = p.kernels.data + p.kernel_floats, *output = framed + p.frame;
   float *scratch = output + p.output;
-  input_gradient_transpose_kernels(&p, kernels, a, scratch);
+  input_gradient_transpose_kernels(&p, kernels, mixture, scratch);
   if (p.framed) input_gradient_frame_gradient(&p, gy, framed);
-  const convolution_call call = contiguous_call(
-      p.algorithm, &p.shape, &p.kernels, NULL, p.framed ? framed : gy, NULL, p.phased ? output : gx, scratch);
+  const convolution_call call =
+      contiguous_call(p.algorithm, &p.shape, &p.kernels, NULL, p.framed ? framed : gy, &static_kernels,
+                      p.phased ? output : gx, scratch);
   convolve_batch(context, &call);
   if (p.phased) input_gradient_join_phases(&p, output, gx);
 }

@@ -1,6 +1,7 @@
-/* From the gradient of the mixed kernel to those of the K kernels and of the attention. */
+/* From the gradient of the mixed kernel to those of the K kernels and of the factors of the mixture. */
 #include "backward/backward.h"
 #include "base/assert.h"
+#include "base/attributes.h"
 #include "base/simd.h"
 #include "inner/transpose.h"
 
@@ -51,20 +52,88 @@ static void mixture_unpack(const float *block, int32_t depth, float *out) {
   }
 }
 
+/* The factors of a block's eight output channels: low and high lanes. */
+typedef struct mixture_vectors {
+  v128_t half[2];
+} mixture_vectors;
+
+SMALL static mixture_vectors mixture_lane_vectors(const packed_kernels *kernels, int32_t block,
+                                                  const dk_mixture *factors) {
+  float lanes[LANES];
+  mixture_lanes(kernels, block, factors, NULL, lanes);
+  return (mixture_vectors){{wasm_v128_load(lanes), wasm_v128_load(lanes + 4)}};
+}
+
+/* Adds the gradient of s of one input channel, or of the input channel of each lane. products [2]: gw * f * q
+ * * u, added up over taps. */
+SMALL static void mixture_add_inputs(const packed_kernels *kernels, channel_block o, int32_t c,
+                                     const v128_t *products, double *inputs) {
+  float lanes[LANES];
+  wasm_v128_store(lanes, products[0]);
+  wasm_v128_store(lanes + 4, products[1]);
+  for (int32_t i = 0; i < o.count; i++)
+    inputs[kernels_input(kernels, o.first + i, c * kernels->taps)] += lanes[i];
+}
+
+/* Adds the gradients of f, s and q through one block, and scales gw [depth, 8] to gu. u [depth, 8]. Sums over
+ * the taps of an input channel are in float32, the others in double. */
+SMALL static void mixture_scale_gradient(const packed_kernels *kernels, int32_t block,
+                                         const dk_mixture *mixture, const float *u, float *gw,
+                                         const mixture_sums *sums) {
+  const channel_block o = kernels_block(kernels, block);
+  const int32_t taps = kernels->taps, channels = kernels->depth / taps;
+  const float *group_inputs = reads_one_input(kernels) ? NULL : mixture_group_inputs(kernels, block, mixture);
+  const mixture_vectors f = mixture_lane_vectors(kernels, block, &(dk_mixture){.outputs = mixture->outputs});
+  mixture_vectors s = mixture_lane_vectors(kernels, block, &(dk_mixture){.inputs = mixture->inputs});
+  double outputs[LANES] = {0};
+
+  for (int32_t c = 0; c < channels; c++) {
+    if (group_inputs) s.half[0] = s.half[1] = wasm_f32x4_splat(group_inputs[c]);
+    v128_t by_output[2] = {wasm_f32x4_splat(0), wasm_f32x4_splat(0)};
+    v128_t by_input[2] = {wasm_f32x4_splat(0), wasm_f32x4_splat(0)};
+    for (int32_t t = 0; t < taps; t++) {
+      const v128_t q = wasm_f32x4_splat(mixture->taps ? mixture->taps[t] : 1);
+      double by_tap = 0;
+      for (int half = 0; half < 2; half++, gw += 4, u += 4) {
+        const v128_t g = wasm_v128_load(gw), product = wasm_f32x4_mul(g, wasm_v128_load(u));
+        const v128_t fs = wasm_f32x4_mul(f.half[half], s.half[half]);
+        by_output[half] = madd(product, wasm_f32x4_mul(s.half[half], q), by_output[half]);
+        by_input[half] = madd(product, wasm_f32x4_mul(f.half[half], q), by_input[half]);
+        by_tap += sum_lanes(wasm_f32x4_mul(product, fs));
+        wasm_v128_store(gw, wasm_f32x4_mul(g, wasm_f32x4_mul(fs, q)));
+      }
+      if (sums->taps) sums->taps[t] += by_tap;
+    }
+    if (sums->inputs) mixture_add_inputs(kernels, o, c, by_input, sums->inputs);
+    float lanes[LANES];
+    wasm_v128_store(lanes, by_output[0]);
+    wasm_v128_store(lanes + 4, by_output[1]);
+    for (int32_t i = 0; i < LANES; i++) outputs[i] += lanes[i];
+  }
+  for (int32_t i = 0; sums->outputs && i < o.count; i++) sums->outputs[o.first + i] = (float)outputs[i];
+}
+
 void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, int32_t first_block,
-                      int32_t end_block, const float *a, double *ga, float *weight, float *scratch) {
+                      int32_t end_block, const dk_mixture *mixture, const mixture_sums *sums, float *weight,
+                      float *scratch) {
   const int32_t K = kernels->K, depth = kernels->depth;
   const size_t floats = (size_t)depth * LANES;
   for (int32_t block = first_block; block < end_block; block++) {
     const channel_block o = kernels_block(kernels, block);
-    const float *gradient = gw->data + (size_t)block * floats;
+    float *gradient = gw->data + (size_t)block * floats;
+    /* The factors, from the mixture without them. */
+    if (!mixture_is_unscaled(mixture)) {
+      kernels_mix(kernels, block, 0, depth, &(dk_mixture){.kernels = mixture->kernels}, NULL, scratch);
+      mixture_scale_gradient(kernels, block, mixture, scratch, gradient, sums);
+    }
     /* The attention: the mixed kernel's gradient times each kernel. */
-    for (int32_t k = 0; ga && k < K; k++)
-      ga[k] += mixture_dot(gradient, kernels->data + ((size_t)block * K + k) * floats, floats);
+    for (int32_t k = 0; sums->kernels && k < K; k++)
+      sums->kernels[k] += mixture_dot(gradient, kernels->data + ((size_t)block * K + k) * floats, floats);
     if (!weight) continue;
     /* The kernels: the mixed kernel's gradient times each attention weight. */
     mixture_unpack(gradient, depth, scratch);
     for (int32_t k = 0; k < K; k++)
-      mixture_add(a[k], scratch, o.count * depth, weight + ((size_t)k * kernels->O + o.first) * depth);
+      mixture_add(mixture->kernels ? mixture->kernels[k] : 1, scratch, o.count * depth,
+                  weight + ((size_t)k * kernels->O + o.first) * depth);
   }
 }

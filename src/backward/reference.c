@@ -65,9 +65,9 @@ SMALL static void reference_widen(const float *values, size_t count, double *wid
   for (size_t i = 0; i < count; i++) wide[i] = values[i];
 }
 
-SMALL void convolution_reference_packed(const geometry *s, const packed_kernels *kernels, const float *a,
-                                        const float *x, const float *gy, float *gx, const packed_kernels *gw,
-                                        void *workspace) {
+SMALL void convolution_reference_packed(const geometry *s, const packed_kernels *kernels,
+                                        const dk_mixture *mixture, const float *x, const float *gy, float *gx,
+                                        const packed_kernels *gw, void *workspace) {
   const size_t inputs = (size_t)s->C * s->H * s->W, outputs = (size_t)s->O * s->Ho * s->Wo;
   const size_t kernel = reference_kernel_size(s), depth = kernel / s->O;
   double *w = workspace, *wide_gw = w + kernel, *wide_x = wide_gw + kernel;
@@ -76,7 +76,9 @@ SMALL void convolution_reference_packed(const geometry *s, const packed_kernels 
     /* Mix the kernels. */
     w[i] = wide_gw[i] = 0;
     for (int32_t k = 0; k < s->K; k++)
-      w[i] += (double)a[k] * kernels_channel(kernels, k, (int32_t)(i / depth))[i % depth * LANES];
+      w[i] += (double)(mixture->kernels ? mixture->kernels[k] : 1) *
+              kernels_channel(kernels, k, (int32_t)(i / depth))[i % depth * LANES];
+    w[i] *= mixture_scale(kernels, mixture, (int32_t)(i / depth), (int32_t)(i % depth));
   }
   reference_widen(x, inputs, wide_x);
   reference_widen(gy, outputs, wide_gy);

@@ -15,11 +15,11 @@ void convolution_reference_forward(const geometry *shape, const double *x, const
 void convolution_reference_backward(const geometry *shape, const double *x, const double *w, const double *gy,
                                     double *gx, double *gw);
 
-/* The backward pass on the library's own data, for DK_ALGORITHM_REFERENCE. The kernels are mixed by a [K].
- * Writes gx, which may be NULL, and gw, packed as one kernel. */
+/* The backward pass on the library's own data, for DK_ALGORITHM_REFERENCE. The kernels are mixed as
+ * `mixture` says. Writes gx, which may be NULL, and gw, packed as one kernel. */
 uint64_t convolution_reference_workspace(const geometry *shape); /* bytes */
-void convolution_reference_packed(const geometry *shape, const packed_kernels *kernels, const float *a,
-                                  const float *x, const float *gy, float *gx, const packed_kernels *gw,
-                                  void *workspace);
+void convolution_reference_packed(const geometry *shape, const packed_kernels *kernels,
+                                  const dk_mixture *mixture, const float *x, const float *gy, float *gx,
+                                  const packed_kernels *gw, void *workspace);
 
 #endif

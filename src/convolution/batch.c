@@ -61,7 +61,7 @@ SMALL static void batch_convolve_part(const void *argument, int32_t index, int32
   work.sample += n;
   work.x += n * divided->x_sample;
   work.y += n * divided->y_sample;
-  if (work.a) work.a += (size_t)n * divided->first.shape->K;
+  work.mixture = mixture_of_sample(work.kernels, &work.mixture, n);
   work.workspace = thread_space(&divided->first, thread);
   divided->chosen->convolve(&work);
 }
@@ -140,13 +140,13 @@ uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, con
 
 SMALL convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
                                        const packed_kernels *kernels, const float *bias, const float *x,
-                                       const float *a, float *y, void *workspace) {
+                                       const dk_mixture *mixture, float *y, void *workspace) {
   const size_t x_plane = (size_t)shape->H * shape->W, y_plane = (size_t)shape->Ho * shape->Wo;
   return (convolution_call){.chosen = chosen,
                             .shape = shape,
                             .kernels = kernels,
                             .bias = bias,
-                            .a = a,
+                            .mixture = *mixture,
                             .x = x,
                             .x_sample = shape->C * x_plane,
                             .x_channel = x_plane,
@@ -173,8 +173,10 @@ SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
   DK_ASSERT(shape->N >= 1 && shape->Ho >= 1 && shape->Wo >= 1);
   DK_ASSERT(kernels->blocks >= 1 && kernels->K == shape->K && kernels->O == shape->O);
   DK_ASSERT(kernels->depth == shape->C / shape->G * geometry_taps(shape));
-  DK_ASSERT(call->a || shape->K == 1);
-  DK_ASSERT(!call->prepared || (!call->a && convolution_prepared_bytes(chosen, shape) > 0));
+  DK_ASSERT(kernels->taps == geometry_taps(shape) && kernels->G == shape->G);
+  DK_ASSERT(call->mixture.kernels || shape->K == 1);
+  DK_ASSERT(!call->prepared || (!call->mixture.kernels && mixture_is_unscaled(&call->mixture) &&
+                                convolution_prepared_bytes(chosen, shape) > 0));
   DK_ASSERT(call->x_channel >= (size_t)shape->H * shape->W &&
             call->y_channel >= (size_t)shape->Ho * shape->Wo);
   DK_ASSERT((uintptr_t)call->workspace % 64 == 0);
@@ -191,7 +193,7 @@ SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
                              .kernels = kernels,
                              .prepared = call->prepared,
                              .bias = call->bias,
-                             .a = call->a,
+                             .mixture = call->mixture,
                              .x = call->x,
                              .y = call->y,
                              .x_channel = call->x_channel,

@@ -24,7 +24,7 @@ typedef struct convolution {
   const packed_kernels *kernels;
   const void *prepared; /* what the algorithm's prepare wrote, or NULL */
   const float *bias;    /* [K, O] or NULL */
-  const float *a;       /* [K]; NULL: the only kernel as it is */
+  dk_mixture mixture;   /* of this sample */
   const float *x;       /* [C, H, W], planes x_channel floats apart */
   float *y;             /* [O, Ho, Wo], planes y_channel floats apart */
   size_t x_channel, y_channel;
@@ -120,9 +120,9 @@ const algorithm *plan_convolution(const geometry *shape, dk_algorithm forced);
 
 /* ---------------------------------------------------------------------- convolution/work.c */
 
-/* The kernels of a block that an algorithm multiplies by, taps begin .. begin + count - 1: [count, 8]. They
- * are mixed into `mixed`, and scaled if the prefix has a scale. A single kernel that needs neither is
- * returned where it lies. */
+/* The kernels of a block that an algorithm multiplies by, weights begin .. begin + count - 1: [count, 8].
+ * They are mixed into `mixed`, with the prefix's scale. A single kernel without factors and scale is returned
+ * where it lies. */
 const float *convolution_kernels(const convolution *work, int32_t block, int32_t begin, int32_t count,
                                  float *mixed);
 
@@ -153,7 +153,7 @@ typedef struct convolution_call {
   const packed_kernels *kernels;
   const void *prepared;       /* from convolution_prepare, or NULL */
   const float *bias;          /* [K, O] or NULL */
-  const float *a;             /* [N, K]; NULL if K is 1: the kernels are used as they are */
+  dk_mixture mixture;         /* of N samples */
   const float *x;             /* [N, C, H, W] */
   size_t x_sample, x_channel; /* strides in floats; planes are contiguous */
   float *y;                   /* [N, O, Ho, Wo]; neither x nor an operand of a step overlaps it */
@@ -173,7 +173,7 @@ void convolution_prepare(const algorithm *chosen, const geometry *shape, const p
 /* The call with contiguous x and y, without steps. */
 convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
                                  const packed_kernels *kernels, const float *bias, const float *x,
-                                 const float *a, float *y, void *workspace);
+                                 const dk_mixture *mixture, float *y, void *workspace);
 
 /* The whole batch, on the context's threads. */
 void convolve_batch(dk_context *context, const convolution_call *call);

@@ -6,12 +6,21 @@
 #include "base/simd.h"
 #include "base/sizes.h"
 
-SMALL bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t depth, bool depthwise,
+SMALL bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t channels, uint64_t taps, bool depthwise,
                           packed_kernels *kernels) {
   const int32_t run = depthwise ? O : O / G, run_blocks = (run - 1) / LANES + 1;
   const uint64_t blocks = (uint64_t)run_blocks * (uint32_t)(O / run);
-  if (depth > MAX_ELEMENTS || blocks * LANES > MAX_ELEMENTS / depth / (uint32_t)K) return false;
-  *kernels = (packed_kernels){K, O, (int32_t)depth, run, run_blocks, (int32_t)blocks, NULL};
+  if (taps > MAX_ELEMENTS || channels > MAX_ELEMENTS / taps) return false;
+  const uint64_t depth = channels * taps;
+  if (blocks * LANES > MAX_ELEMENTS / depth / (uint32_t)K) return false;
+  *kernels = (packed_kernels){.K = K,
+                              .O = O,
+                              .G = G,
+                              .taps = (int32_t)taps,
+                              .depth = (int32_t)depth,
+                              .run = run,
+                              .run_blocks = run_blocks,
+                              .blocks = (int32_t)blocks};
   return true;
 }
 
@@ -35,13 +44,60 @@ void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int
   }
 }
 
+/* -------------------------------------------------------------------------------- mixtures */
+
+static const float ONE = 1;
+
+static const float *mixture_advance(const float *factors, int32_t n, int32_t count) {
+  return factors ? factors + (size_t)n * (size_t)count : NULL;
+}
+
+SMALL dk_mixture mixture_of_sample(const packed_kernels *kernels, const dk_mixture *mixture, int32_t n) {
+  const int32_t C = kernels->depth / kernels->taps * kernels->G;
+  return (dk_mixture){.kernels = mixture_advance(mixture->kernels, n, kernels->K),
+                      .outputs = mixture_advance(mixture->outputs, n, kernels->O),
+                      .inputs = mixture_advance(mixture->inputs, n, C),
+                      .taps = mixture_advance(mixture->taps, n, kernels->taps)};
+}
+
+SMALL double mixture_scale(const packed_kernels *kernels, const dk_mixture *mixture, int32_t o, int32_t i) {
+  double scale = 1;
+  if (mixture->outputs) scale *= mixture->outputs[o];
+  if (mixture->inputs) scale *= mixture->inputs[kernels_input(kernels, o, i)];
+  if (mixture->taps) scale *= mixture->taps[i % kernels->taps];
+  return scale;
+}
+
+SMALL void mixture_lanes(const packed_kernels *kernels, int32_t block, const dk_mixture *mixture,
+                         const float *scale, float *lanes) {
+  const channel_block channels = kernels_block(kernels, block);
+  for (int32_t i = 0; i < LANES; i++) {
+    const int32_t o = channels.first + i;
+    lanes[i] = i < channels.count;
+    if (i >= channels.count) continue;
+    if (mixture->outputs) lanes[i] *= mixture->outputs[o];
+    if (scale) lanes[i] *= scale[o];
+    if (mixture->inputs && reads_one_input(kernels))
+      lanes[i] *= mixture->inputs[kernels_input(kernels, o, 0)];
+  }
+}
+
+/* ---------------------------------------------------------------------------------- mixing */
+
 void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
-                           const float *a, float *mixed) {
+                           const dk_mixture *mixture, const float *scale, float *mixed) {
   const size_t stride = (size_t)kernels->depth * LANES;
   const float *data = kernels->data + (size_t)block * kernels->K * stride + (size_t)begin * LANES;
+  const float *a = mixture->kernels ? mixture->kernels : &ONE;
+  const channel_block channels = kernels_block(kernels, block);
   for (int32_t i = 0; i < count * LANES; i++) {
+    const int32_t lane = i % LANES, o = channels.first + lane;
     double sum = 0;
     for (int32_t k = 0; k < kernels->K; k++) sum += (double)a[k] * data[k * stride + i];
+    if (lane < channels.count) {
+      sum *= mixture_scale(kernels, mixture, o, begin + i / LANES);
+      if (scale) sum *= scale[o];
+    }
     mixed[i] = (float)sum;
   }
 }
@@ -67,19 +123,9 @@ static void mix_four(const float *w, size_t stride, int32_t floats, const float 
   }
 }
 
-void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count, const float *a,
-                 float *mixed) {
-  const int32_t K = kernels->K;
-  const size_t stride = (size_t)kernels->depth * LANES;
-  const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
-  const int32_t floats = count * LANES;
-  DK_ASSERT(block >= 0 && block < kernels->blocks);
-  DK_ASSERT(begin >= 0 && count >= 1 && begin + count <= kernels->depth);
-  if (K == 4) {
-    mix_four(data, stride, floats, a, mixed);
-    return;
-  }
-
+/* Any number of kernels: mixed [floats] = sum over k of a[k] * w[k * stride + ..]. */
+static void mix_many(const float *data, size_t stride, int32_t floats, int32_t K, const float *a,
+                     float *mixed) {
   /* Two taps at a time: four sums hide the latency of the multiply-adds. */
   int32_t i = 0;
   for (; i + 16 <= floats; i += 16) {
@@ -108,6 +154,102 @@ void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, in
   }
 }
 
+/* Scaled mixtures: mixed [count, 8] = lanes [8] * factors[i] * sum over k of a[k] * w[k * stride + ..].
+ * factors [count] may be NULL: 1. */
+static void mix_scaled(const float *w, size_t stride, int32_t count, int32_t K, const float *a,
+                       const v128_t *lanes, const float *factors, float *mixed) {
+  for (int32_t i = 0; i < count; i++, w += LANES, mixed += LANES) {
+    const v128_t factor = factors ? wasm_v128_load32_splat(factors + i) : wasm_f32x4_splat(1);
+    v128_t low = wasm_f32x4_splat(0), high = low;
+    const float *next = w;
+#pragma clang loop unroll(disable)
+    for (int32_t k = 0; k < K; k++, next += stride) {
+      const v128_t ak = wasm_v128_load32_splat(a + k);
+      low = madd(ak, wasm_v128_load(next), low);
+      high = madd(ak, wasm_v128_load(next + 4), high);
+    }
+    wasm_v128_store(mixed, wasm_f32x4_mul(low, wasm_f32x4_mul(lanes[0], factor)));
+    wasm_v128_store(mixed + 4, wasm_f32x4_mul(high, wasm_f32x4_mul(lanes[1], factor)));
+  }
+}
+
+/* The same for the usual four kernels. */
+static void mix_four_scaled(const float *w, size_t stride, int32_t count, const float *a, const v128_t *lanes,
+                            const float *factors, float *mixed) {
+  const float *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+  v128_t weights[8]; /* a[k] * lanes */
+  for (int k = 0; k < 4; k++)
+    for (int half = 0; half < 2; half++)
+      weights[2 * k + half] = wasm_f32x4_mul(wasm_v128_load32_splat(a + k), lanes[half]);
+#pragma clang loop unroll(disable)
+  for (int32_t i = 0; i < count; i++) {
+    const v128_t factor = factors ? wasm_v128_load32_splat(factors + i) : wasm_f32x4_splat(1);
+    for (int half = 0; half < 2; half++) {
+      const int at = half * 4;
+      v128_t sum = wasm_f32x4_mul(weights[half], wasm_v128_load(w + at));
+      sum = madd(weights[2 + half], wasm_v128_load(w1 + at), sum);
+      sum = madd(weights[4 + half], wasm_v128_load(w2 + at), sum);
+      sum = madd(weights[6 + half], wasm_v128_load(w3 + at), sum);
+      wasm_v128_store(mixed + at, wasm_f32x4_mul(sum, factor));
+    }
+    w += LANES, w1 += LANES, w2 += LANES, w3 += LANES, mixed += LANES;
+  }
+}
+
+/* kernels_mix with factors. */
+static void kernels_mix_scaled(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
+                               const dk_mixture *mixture, const float *scale, float *mixed) {
+  const int32_t K = kernels->K, taps = kernels->taps;
+  const size_t stride = (size_t)kernels->depth * LANES;
+  const float *a = mixture->kernels ? mixture->kernels : &ONE;
+  const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
+  const float *inputs = reads_one_input(kernels) ? NULL : mixture_group_inputs(kernels, block, mixture);
+  float lane_factors[LANES];
+  mixture_lanes(kernels, block, mixture, scale, lane_factors);
+  const v128_t low = wasm_v128_load(lane_factors), high = wasm_v128_load(lane_factors + 4);
+
+  /* The weights of one input channel after the other. With one tap, or without s, all of them at once. */
+  while (count > 0) {
+    const int32_t c = begin / taps, t = begin % taps;
+    const bool at_once = taps == 1 || (!inputs && (!mixture->taps || reads_one_input(kernels)));
+    const int32_t run = at_once ? count : min_i32(taps - t, count);
+    float common = 1; /* the factor of all weights of the run */
+    if (taps == 1 && mixture->taps) common = mixture->taps[0];
+    if (taps > 1 && inputs) common = inputs[c];
+    const float *factors = taps == 1 ? inputs : mixture->taps;
+    if (factors) factors += taps == 1 ? c : t;
+    const v128_t lanes[2] = {wasm_f32x4_mul(low, wasm_f32x4_splat(common)),
+                             wasm_f32x4_mul(high, wasm_f32x4_splat(common))};
+    if (K == 4)
+      mix_four_scaled(data, stride, run, a, lanes, factors, mixed);
+    else
+      mix_scaled(data, stride, run, K, a, lanes, factors, mixed);
+    data += (size_t)run * LANES;
+    mixed += (size_t)run * LANES;
+    begin += run;
+    count -= run;
+  }
+}
+
+void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
+                 const dk_mixture *mixture, const float *scale, float *mixed) {
+  const int32_t K = kernels->K;
+  const size_t stride = (size_t)kernels->depth * LANES;
+  DK_ASSERT(block >= 0 && block < kernels->blocks);
+  DK_ASSERT(begin >= 0 && count >= 1 && begin + count <= kernels->depth);
+  DK_ASSERT(mixture->kernels || K == 1);
+  if (scale || !mixture_is_unscaled(mixture)) {
+    kernels_mix_scaled(kernels, block, begin, count, mixture, scale, mixed);
+    return;
+  }
+  const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
+  const float *a = mixture->kernels ? mixture->kernels : &ONE;
+  if (K == 4)
+    mix_four(data, stride, count * LANES, a, mixed);
+  else
+    mix_many(data, stride, count * LANES, K, a, mixed);
+}
+
 void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias, const float *a,
                       float *mixed) {
   const channel_block channels = kernels_block(kernels, block);
@@ -115,7 +257,7 @@ void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float 
     double sum = 0;
     if (bias && lane < channels.count)
       for (int32_t k = 0; k < kernels->K; k++)
-        sum += (double)a[k] * bias[(size_t)k * kernels->O + channels.first + lane];
+        sum += (double)(a ? a[k] : 1) * bias[(size_t)k * kernels->O + channels.first + lane];
     mixed[lane] = (float)sum;
   }
 }

@@ -6,15 +6,15 @@
 
 /* The weight of kernel k in the mixture. */
 static double reference_attention(const convolution *work, int32_t k) {
-  return work->a ? (double)work->a[k] : 1;
+  return work->mixture.kernels ? (double)work->mixture.kernels[k] : 1;
 }
 
-/* The mixed weight of output channel o and tap i of [C/G, Rh, Rw]. */
+/* The mixed and scaled weight i, of [C/G, Rh, Rw], of output channel o. */
 static double reference_weight(const convolution *work, int32_t o, int32_t i) {
   double sum = 0;
   for (int32_t k = 0; k < work->shape->K; k++)
     sum += reference_attention(work, k) * (double)kernels_channel(work->kernels, k, o)[(size_t)i * LANES];
-  return sum;
+  return sum * mixture_scale(work->kernels, &work->mixture, o, i);
 }
 
 static double reference_bias(const convolution *work, int32_t o) {

@@ -19,8 +19,8 @@ static void compute_window(const int32_t *attribute, const int32_t *kernel, slid
  * written. */
 static void compute_packed(const layer *of, const float *weight, float *memory, packed_kernels *kernels) {
   const geometry *shape = &of->shape;
-  const uint64_t depth = (uint64_t)(shape->C / shape->G) * (uint32_t)shape->Rh * (uint32_t)shape->Rw;
-  kernels_layout(1, shape->O, shape->G, depth, shape->C == shape->G, kernels);
+  kernels_layout(1, shape->O, shape->G, (uint64_t)(shape->C / shape->G), (uint64_t)geometry_taps(shape),
+                 shape->C == shape->G, kernels);
   kernels->data = memory;
   if (!memory) return;
   memset(memory, 0, (size_t)kernels->blocks * kernels->depth * LANES * sizeof(float));
@@ -48,7 +48,7 @@ static void compute_convolution(const layer_job *job) {
                            .shape = &of->shape,
                            .prepared = of->prepared ? of->prepared->data : NULL,
                            .bias = job_bias(job),
-                           .a = of->op == DK_OP_DYNAMIC_CONV2D ? job->second.data : NULL,
+                           .mixture = {.kernels = of->op == DK_OP_DYNAMIC_CONV2D ? job->second.data : NULL},
                            .x = job->x.data,
                            .x_sample = compute_distance(&job->x, 0),
                            .x_channel = compute_distance(&job->x, 1),
@@ -102,31 +102,46 @@ static uint64_t transposed_layer_workspace(const layer_job *job) {
 
 /* --------------------------------------------------------------------------- attention */
 
-static void compute_attention_constants(const layer_job *job, attention_constants *constants) {
-  const value *conv1 = node_input(&job->schedule->described, job->first, 1);
-  *constants = (attention_constants){.C = conv1->shape[1],
-                                     .M = conv1->shape[0],
-                                     .K = node_input(&job->schedule->described, job->first, 6)->shape[0],
-                                     .conv1_weight = job_constant(job, 1),
-                                     .bn_weight = job_constant(job, 2),
-                                     .bn_bias = job_constant(job, 3),
-                                     .bn_mean = job_constant(job, 4),
-                                     .bn_variance = job_constant(job, 5),
-                                     .conv2_weight = job_constant(job, 6),
-                                     .conv2_bias = job_constant(job, 7),
-                                     .eps = node_float(job->first, 0)};
+static void compute_attention_branch(const layer_job *job, attend_branch *branch) {
+  const description *described = &job->schedule->described;
+  const value *hidden = node_input(described, job->first, 1);
+  *branch = (attend_branch){.C = job->x.shape[1],
+                            .M = hidden ? hidden->shape[0] : 0,
+                            .softmax = job->attribute[2] != 0,
+                            .eps = (double)node_float(job->first, 0),
+                            .temperature = (double)node_float(job->first, 1),
+                            .hidden_weight = job_constant(job, 1),
+                            .bn_weight = job_constant(job, 2),
+                            .bn_bias = job_constant(job, 3),
+                            .bn_mean = job_constant(job, 4),
+                            .bn_variance = job_constant(job, 5)};
+  for (int32_t h = 0; h < HEADS; h++) {
+    const int32_t input = ATTENTION_HEADS + 2 * h;
+    const value *weight = node_input(described, job->first, input);
+    branch->head[h] = weight ? weight->shape[0] : 0;
+    branch->weight[h] = job_constant(job, input);
+    branch->bias[h] = job_constant(job, input + 1);
+  }
 }
 
 static void compute_attention(const layer_job *job) {
-  attention_constants constants;
-  compute_attention_constants(job, &constants);
-  network_attention_run(job->context, &constants, &job->x, job->y.data, job->workspace);
+  attend_branch branch;
+  compute_attention_branch(job, &branch);
+  float *outputs[HEADS] = {NULL};
+  int32_t output = 0;
+  for (int32_t h = 0; h < HEADS; h++) {
+    view of_head;
+    if (!branch.head[h]) continue;
+    place_view_of(job->schedule, job->layer->output[output++], &of_head);
+    outputs[h] = of_head.data;
+  }
+  network_attention_run(job->context, &branch, &job->x, outputs, job->workspace);
 }
 
 static uint64_t attention_workspace(const layer_job *job) {
-  attention_constants constants;
-  compute_attention_constants(job, &constants);
-  return network_attention_workspace(&constants, &job->x);
+  attend_branch branch;
+  compute_attention_branch(job, &branch);
+  return network_attention_workspace(&branch, &job->x);
 }
 
 /* ---------------------------------------------------------------------------- products */
@@ -258,7 +273,7 @@ static const computing computing_of[DK_OP_LRN + 1] = {
     [DK_OP_COPY] = {compute_copy, NULL},
     [DK_OP_CONV2D] = {compute_convolution, convolution_workspace},
     [DK_OP_DYNAMIC_CONV2D] = {compute_convolution, convolution_workspace},
-    [DK_OP_KERNEL_ATTENTION] = {compute_attention, attention_workspace},
+    [DK_OP_ATTENTION] = {compute_attention, attention_workspace},
     [DK_OP_CONV_TRANSPOSE2D] = {compute_transposed, transposed_layer_workspace},
     [DK_OP_LINEAR] = {compute_linear, NULL},
     [DK_OP_MATMUL] = {compute_matmul, matmul_layer_workspace},

@@ -11,11 +11,11 @@ static bool constant_pack_layout(const int32_t *lengths, int32_t dimensions, boo
   const int32_t K = several ? *lengths++ : 1, O = *lengths++;
   dimensions -= 1 + several;
   const int32_t C = *lengths * form->G;
-  uint64_t depth = 1;
-  for (int32_t i = 0; i < dimensions; i++) depth *= (uint32_t)lengths[i];
+  uint64_t taps = 1;
+  for (int32_t i = 1; i < dimensions; i++) taps *= (uint32_t)lengths[i];
   form->kind = FORM_PACKED;
   form->C = C;
-  return kernels_layout(K, O, form->G, depth, C == form->G, &form->kernels);
+  return kernels_layout(K, O, form->G, (uint32_t)lengths[0], taps, C == form->G, &form->kernels);
 }
 
 dk_status constant_form_needed(const description *described, const node *user, int32_t input,

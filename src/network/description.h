@@ -28,6 +28,10 @@ typedef struct node {
   const int32_t *attribute;
 } node;
 
+/* The inputs of an attention: x, the hidden weight, four parameters of batch norm, then the weight and the
+ * bias of each head. */
+enum { ATTENTION_HEADS = 6, ATTENTION_INPUTS = 14 };
+
 typedef struct description {
   int32_t values, constants, inputs, outputs, kept, nodes;
   value *value;

@@ -44,7 +44,7 @@ void job_bind(dk_context *context, const dk_schedule *schedule, const layer *of,
   job->attribute = job->first->attribute;
   job->workspace = workspace;
   place_view_of(schedule, of->input[0], &job->x);
-  place_view_of(schedule, of->output, &job->y);
+  place_view_of(schedule, of->output[0], &job->y);
   if (of->input[1] >= 0) place_view_of(schedule, of->input[1], &job->second);
   for (int32_t i = 0; of->steps && i < of->steps->count; i++) {
     view operand;
@@ -57,6 +57,7 @@ void job_bind(dk_context *context, const dk_schedule *schedule, const layer *of,
 
 const float *job_constant(const layer_job *job, int32_t input) {
   view found;
+  if (!node_input(&job->schedule->described, job->first, input)) return NULL;
   place_view_of(job->schedule, job->first->input[input], &found);
   return found.data;
 }

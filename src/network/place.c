@@ -51,8 +51,9 @@ static void place_copy(placing *at, int32_t node, int32_t value, const place *fr
                   .first_node = node,
                   .last_node = node,
                   .input = {place_add(at, from), -1, -1, -1},
+                  .output = {-1, -1, -1, -1},
                   .output_value = value};
-  copy->output = place_add(at, to);
+  copy->output[0] = place_add(at, to);
   place_emit(at, copy);
 }
 
@@ -222,7 +223,7 @@ static demand place_demanded(const layer *of, int32_t i, int32_t rank) {
 static bool place_fits_in_place(const placing *at, const layer *of, const value *y) {
   const int32_t op = of->op;
   if (!is_unary(op) && !is_binary(op) && op != DK_OP_BATCH_NORM) return false;
-  if (!of->steps || of->planes != BY_CHANNEL || at->has_target[of->output]) return false;
+  if (!of->steps || of->planes != BY_CHANNEL || at->has_target[of->output[0]]) return false;
   const place *x = &at->schedule->place[of->input[0]];
   if (x->storage < 0 || at->schedule->storage[x->storage].pending > 0) return false;
   for (int32_t i = 0; i < of->steps->count; i++)
@@ -243,7 +244,8 @@ static void place_done_nodes(placing *at, const layer *of) {
 }
 
 static void place_layer(placing *at, layer *placed) {
-  const int32_t node = placed->last_node, y = placed->output_value;
+  const int32_t index = placed->last_node, y = placed->output_value;
+  const node *last = &at->described->node[index];
 
   /* The inputs. */
   for (int32_t i = 0; i < LAYER_INPUTS; i++) {
@@ -251,16 +253,18 @@ static void place_layer(placing *at, layer *placed) {
     if (v < 0) continue;
     const value *read = &at->described->value[v];
     if (read->kind == VALUE_CONSTANT) continue; /* contiguous, or packed */
-    placed->input[i] = place_demand(at, node, v, place_demanded(placed, i, read->rank));
+    placed->input[i] = place_demand(at, index, v, place_demanded(placed, i, read->rank));
   }
   for (int32_t i = 0; placed->steps && i < placed->steps->count; i++)
     if (placed->step_value[i] >= 0)
-      placed->step_place[i] = place_demand(at, node, placed->step_value[i],
+      placed->step_place[i] = place_demand(at, index, placed->step_value[i],
                                            placed->planes == BY_FEATURE ? DEMAND_CONTIGUOUS : DEMAND_PLANES);
   place_done_nodes(at, placed);
 
-  /* The output. */
-  placed->output = y;
+  /* The outputs. Those after the first have no other place than the one where they are wanted. */
+  for (int32_t i = 0; i < LAYER_OUTPUTS; i++) placed->output[i] = i < last->outputs ? last->output[i] : -1;
+  for (int32_t i = 1; i < last->outputs; i++)
+    place_set(at, last->output[i], place_target(at, last->output[i]));
   place where;
   if (place_is_reorder(placed->op)) {
     const int32_t x = at->described->node[placed->first_node].input[0];
@@ -274,7 +278,7 @@ static void place_layer(placing *at, layer *placed) {
     place from = at->schedule->place[placed->input[0]];
     place_reorder(at, placed, &from, &where);
     placed->input[0] = place_add(at, &from);
-    placed->output = place_add(at, &where);
+    placed->output[0] = place_add(at, &where);
   } else {
     if (place_fits_in_place(at, placed, &at->described->value[y]))
       where = at->schedule->place[placed->input[0]];

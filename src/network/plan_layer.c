@@ -70,13 +70,17 @@ void schedule_plan_layer(dk_schedule *schedule, layer *planned) {
   } else if (planned->op == DK_OP_MATMUL) {
     planned->multiply_adds =
         (float)value_elements(node_output(&schedule->described, first, 0)) * (float)x->shape[x->rank - 1];
-  } else if (planned->op == DK_OP_KERNEL_ATTENTION) {
-    planned->multiply_adds =
-        (float)x->shape[0] *
-        (float)(value_elements(second) + value_elements(node_input(&schedule->described, first, 6)));
+  } else if (planned->op == DK_OP_ATTENTION) {
+    /* Each sample is multiplied by all weights: those of the hidden layer and of the heads. */
+    float weights = second ? (float)value_elements(second) : 0;
+    for (int32_t input = ATTENTION_HEADS; input < ATTENTION_INPUTS; input += 2) {
+      const value *weight = node_input(&schedule->described, first, input);
+      if (weight) weights += (float)value_elements(weight);
+    }
+    planned->multiply_adds = (float)x->shape[0] * weights;
   }
   planned->cost = planned->multiply_adds +
-                  MOVE_COST * (float)view_elements(&schedule->place[planned->output].layout.view);
+                  MOVE_COST * (float)view_elements(&schedule->place[planned->output[0]].layout.view);
 }
 
 SMALL_FILE_END

@@ -10,7 +10,7 @@
 
 /* ------------------------------------------------------------------------------- fuse.c */
 
-enum { LAYER_INPUTS = 4, MAX_CHAIN = 12 };
+enum { LAYER_INPUTS = 4, LAYER_OUTPUTS = 4, MAX_CHAIN = 12 };
 
 /* How a layer's output is divided into planes (n, c) of pixels, for its steps. */
 typedef enum step_planes {
@@ -21,10 +21,10 @@ typedef enum step_planes {
 typedef struct layer {
   dk_op op; /* of the first node; COPY: a copy */
   int32_t first_node, last_node;
-  int32_t input[LAYER_INPUTS]; /* places; -1: none */
-  int32_t output;              /* a place */
-  int32_t output_value;        /* the value that the layer writes, for dk_layer */
-  int32_t wave;                /* see waves.c */
+  int32_t input[LAYER_INPUTS];   /* places; -1: none */
+  int32_t output[LAYER_OUTPUTS]; /* places; -1: none. Only an attention has several */
+  int32_t output_value;          /* the value that the layer writes, of several the first */
+  int32_t wave;                  /* see waves.c */
   float multiply_adds;
   float cost; /* about how long it takes, in multiply-adds */
 

@@ -1,5 +1,7 @@
 /* Checks each node: how many inputs, outputs and attributes it has, its attributes, and its shapes. One
  * function for each kind of op; the table at the end says which. */
+#include <float.h>
+
 #include "base/assert.h"
 #include "base/attributes.h"
 #include "network/description.h"
@@ -118,19 +120,54 @@ static dk_status shape_check_transposed(const shape_check *at) {
   return DK_OK;
 }
 
-static dk_status shape_check_attention(const shape_check *at) {
-  if (at->x->rank != 4 || at->second->rank != 2) return DK_ERROR_SHAPE;
-  const int32_t M = at->second->shape[0], K = at->y->rank == 2 ? at->y->shape[1] : 0;
-  for (int32_t i = 1; i < 8; i++) {
-    const value *parameter = node_input(at->described, at->checked, i);
-    if (!parameter || parameter->kind != VALUE_CONSTANT) return DK_ERROR_CONFIG;
-    const bool fits = i == 1   ? shape_is_matrix(parameter, M, at->x->shape[1])
-                      : i < 6  ? shape_is_vector(parameter, M)
-                      : i == 6 ? shape_is_matrix(parameter, K, M)
-                               : shape_is_vector(parameter, K);
-    if (!fits) return DK_ERROR_SHAPE;
+/* Which parameters of an attention there are, and its attributes. */
+static dk_status shape_check_attention_parts(const shape_check *at) {
+  bool has[ATTENTION_INPUTS];
+  for (int32_t i = 0; i < ATTENTION_INPUTS; i++) {
+    const value *input = node_input(at->described, at->checked, i);
+    if (i > 0 && !shapes_are_constant(input)) return DK_ERROR_CONFIG;
+    has[i] = input != NULL;
   }
-  return shape_status(shape_is_matrix(at->y, at->x->shape[0], K));
+
+  /* Batch norm is there as a whole, and only in a hidden layer. */
+  for (int32_t i = 2; i < ATTENTION_HEADS; i++)
+    if (has[i] != has[2] || (has[i] && !has[1])) return DK_ERROR_CONFIG;
+
+  /* Each head that there is has an output, and no other has a bias. */
+  int32_t heads = 0;
+  for (int32_t i = ATTENTION_HEADS; i < ATTENTION_INPUTS; i += 2) {
+    heads += has[i];
+    if (has[i + 1] && !has[i]) return DK_ERROR_CONFIG;
+  }
+  if (heads != at->checked->outputs) return DK_ERROR_CONFIG;
+
+  /* eps, temperature and softmax. */
+  for (int32_t i = 0; i < 2; i++)
+    if (!(node_float(at->checked, i) > 0 && node_float(at->checked, i) <= FLT_MAX)) return DK_ERROR_CONFIG;
+  return (uint32_t)at->checked->attribute[2] > 1 ? DK_ERROR_CONFIG : DK_OK;
+}
+
+static dk_status shape_check_attention(const shape_check *at) {
+  dk_status status = shape_check_attention_parts(at);
+  if (status) return status;
+  const value *x = at->x, *hidden = at->second;
+  if (x->rank != 4 || (hidden && (hidden->rank != 2 || hidden->shape[1] != x->shape[1])))
+    return DK_ERROR_SHAPE;
+  for (int32_t i = 2; hidden && i < ATTENTION_HEADS; i++)
+    if (!shape_is_vector(node_input(at->described, at->checked, i), hidden->shape[0])) return DK_ERROR_SHAPE;
+
+  /* The heads and their outputs. */
+  const int32_t features = hidden ? hidden->shape[0] : x->shape[1];
+  int32_t output = 0;
+  for (int32_t i = ATTENTION_HEADS; i < ATTENTION_INPUTS; i += 2) {
+    const value *weight = node_input(at->described, at->checked, i);
+    if (!weight) continue;
+    if (weight->rank != 2 || weight->shape[1] != features) return DK_ERROR_SHAPE;
+    if (!shape_is_vector(node_input(at->described, at->checked, i + 1), weight->shape[0]) ||
+        !shape_is_matrix(node_output(at->described, at->checked, output++), x->shape[0], weight->shape[0]))
+      return DK_ERROR_SHAPE;
+  }
+  return DK_OK;
 }
 
 static dk_status shape_check_batch_norm(const shape_check *at) {
@@ -342,7 +379,7 @@ typedef struct op_rule {
 static const op_rule op_rules[] = {
     [DK_OP_CONV2D] = {2, 3, 9, 0, shape_check_convolution},
     [DK_OP_DYNAMIC_CONV2D] = {3, 4, 9, 0, shape_check_convolution},
-    [DK_OP_KERNEL_ATTENTION] = {8, 8, 1, 0, shape_check_attention},
+    [DK_OP_ATTENTION] = {1, ATTENTION_INPUTS, 3, 0, shape_check_attention},
     [DK_OP_CONV_TRANSPOSE2D] = {2, 3, 9, 0, shape_check_transposed},
     [DK_OP_BATCH_NORM] = {5, 5, 1, 0, shape_check_batch_norm},
     [DK_OP_LINEAR] = {2, 3, 0, 0, shape_check_linear},
@@ -396,8 +433,9 @@ static const op_rule op_rules[] = {
 dk_status description_check_node(const description *described, const node *checked, int32_t attributes) {
   const op_rule *rule = &op_rules[checked->op];
 
-  /* Only a split has several outputs. */
-  if (checked->outputs < 1 || (checked->outputs > 1 && checked->op != DK_OP_SPLIT)) return DK_ERROR_CONFIG;
+  /* Only a split and an attention have several outputs. */
+  const bool several = checked->op == DK_OP_SPLIT || checked->op == DK_OP_ATTENTION;
+  if (checked->outputs < 1 || (checked->outputs > 1 && !several)) return DK_ERROR_CONFIG;
   if (checked->inputs < rule->least_inputs || (rule->most_inputs && checked->inputs > rule->most_inputs))
     return DK_ERROR_CONFIG;
   for (int32_t i = 0; i < rule->least_inputs; i++)

@@ -48,7 +48,7 @@ static bool place_writes_planes(dk_op op, int32_t rank) {
   switch (op) {
   case DK_OP_LINEAR:
   case DK_OP_MATMUL:
-  case DK_OP_KERNEL_ATTENTION:
+  case DK_OP_ATTENTION:
   case DK_OP_REDUCE_MEAN:
   case DK_OP_REDUCE_SUM:
   case DK_OP_REDUCE_MAX:

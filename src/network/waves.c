@@ -33,22 +33,24 @@ static int32_t wave_reads(const layer *of, int32_t *places) {
 static void wave_assign(waves *at, layer *assigned) {
   int32_t places[LAYER_INPUTS + MAX_STEPS];
   const int32_t count = wave_reads(assigned, places);
-  wave_use *output = wave_use_of(at, assigned->output);
   int32_t wave = 0;
-  bool in_place = false;
-  for (int32_t i = 0; i < count; i++) {
-    const wave_use *used = wave_use_of(at, places[i]);
-    wave = max_i32(wave, used->written + 1);
-    if (used == output) in_place = true;
-  }
+  for (int32_t i = 0; i < count; i++) wave = max_i32(wave, wave_use_of(at, places[i])->written + 1);
+
   /* A layer that overwrites what others read comes after them. Parts of a concatenation, which several layers
    * write, do not overlap. */
-  if (in_place) wave = max_i32(wave, output->read + 1);
+  for (int32_t output = 0; output < LAYER_OUTPUTS && assigned->output[output] >= 0; output++)
+    for (int32_t i = 0; i < count; i++) {
+      const wave_use *used = wave_use_of(at, places[i]);
+      if (used == wave_use_of(at, assigned->output[output])) wave = max_i32(wave, used->read + 1);
+    }
   for (int32_t i = 0; i < count; i++) {
     wave_use *used = wave_use_of(at, places[i]);
     used->read = max_i32(used->read, wave);
   }
-  output->written = max_i32(output->written, wave);
+  for (int32_t output = 0; output < LAYER_OUTPUTS && assigned->output[output] >= 0; output++) {
+    wave_use *used = wave_use_of(at, assigned->output[output]);
+    used->written = max_i32(used->written, wave);
+  }
   assigned->wave = wave;
 }
 
@@ -97,7 +99,8 @@ dk_status waves_order(dk_schedule *schedule) {
       int32_t places[LAYER_INPUTS + MAX_STEPS];
       const int32_t count = wave_reads(of, places);
       for (int32_t read = 0; read < count; read++) wave_touch(schedule, places[read], of->wave);
-      wave_touch(schedule, of->output, of->wave);
+      for (int32_t output = 0; output < LAYER_OUTPUTS && of->output[output] >= 0; output++)
+        wave_touch(schedule, of->output[output], of->wave);
     }
     /* Kept values live until the next run. */
     for (int32_t i = 0; i < described->kept; i++) wave_touch(schedule, described->keep[i], INT32_MAX);

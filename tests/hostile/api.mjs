@@ -11,6 +11,8 @@ const { DynakernelError, cosineSchedule, load, parseCheckpoint, parseSafetensors
 
 export const config = { inChannels: 3, outChannels: 2, kernelSize: 3, seed: 1 };
 
+const unseeded = { inChannels: 3, outChannels: 2, kernelSize: 3 };
+
 const checkpoint = readFileSync(new URL('../fixtures/checkpoints/plain.pth', import.meta.url));
 
 /** An ONNX file: a dynamic block and a convolution, from x [1, 3, 8, 8] to [1, 2, 6, 6]. */
@@ -32,11 +34,18 @@ export async function makeWorld() {
   const untouched = dk.dynamicKernelAggregation({ ...config, seed: 2 });
   const attention = dk.kernelAttention({ channels: 3, seed: 3 });
   const aggregation = dk.kernelAggregation({ ...config, seed: 4 });
+  const dyConv = dk.dyConv2d({ ...config, seed: 5 });
+  const odConv = dk.odConv2d({ ...config, seed: 6 });
+  const condConv = dk.condConv2d({ ...config, seed: 7 });
+  const routing = dk.routing({ channels: 3, seed: 8 });
+  const dynamic = dk.dynamicConvolution({ inChannels: 3, outChannels: 2, kernelSize: 3 });
   const numbers = (count) => Float32Array.from({ length: count }, (_, i) => Math.sin(i + 1));
   const x = dk.tensor(numbers(192), [1, 3, 8, 8]);
   const a = dk.tensor([0.1, 0.2, 0.3, 0.4], [1, 4]);
   const world = {
-    dk, foreign, block, untouched, attention, aggregation, x, a,
+    dk, foreign, block, untouched, attention, aggregation, dyConv, odConv, condConv, routing, dynamic, x, a,
+    kernels: dk.tensor(numbers(54), [1, 2, 3, 3, 3]), biases: dk.tensor([1, 2], [1, 2]),
+    channel: dk.tensor([0.5, 1, 2], [1, 3]), filter: dk.tensor([0.5, 1], [1, 2]), spatial: dk.tensor(numbers(9), [1, 9]),
     out: dk.zeros([1, 2, 6, 6]), target: dk.tensor(numbers(72), [1, 2, 6, 6]),
     attentionOut: dk.zeros([1, 4]), pixels: dk.zeros([1, 3, 4, 4]), inputGradient: dk.zeros([1, 3, 8, 8]),
     optimizer: dk.adam([block, attention, aggregation], { lr: 1e-3 }),
@@ -52,23 +61,29 @@ export async function makeWorld() {
   world.gone.dispose();
   world.goneBlock.dispose();
   world.goneNet.dispose();
-  for (const module of [block, attention, aggregation]) module.requiresGrad = true;
+  for (const module of [block, attention, aggregation, dyConv, odConv, condConv, routing, dynamic]) {
+    module.requiresGrad = true;
+  }
   warm(world);
   return world;
 }
 
 /** Takes the memory that the runtime keeps: for the backward pass, gradients, the optimizer's state, scratch. */
 function warm({
-  block, untouched, attention, aggregation, x, a, target, attentionOut, optimizer, dk, out, canvas, picture, pixels, net, file,
+  block, untouched, attention, aggregation, dyConv, odConv, condConv, routing, dynamic, x, a, kernels, biases, target,
+  attentionOut, optimizer, dk, out, canvas, picture, pixels, net, file,
 }) {
   for (let turn = 0; turn < 2; turn++) {
-    for (const module of [block, untouched]) module.forward(x, { out });
-    aggregation.forward(x, a, { out });
-    attention.forward(x, { out: attentionOut });
-    for (const module of [block, aggregation]) module.backward(target).dispose();
-    attention.backward(attentionOut).dispose();
+    for (const module of [block, untouched, dyConv, odConv]) module.forward(x, { out });
+    for (const module of [aggregation, condConv]) module.forward(x, a, { out });
+    for (const module of [attention, routing]) module.forward(x, { out: attentionOut });
+    dynamic.forward(x, kernels, biases, { out });
+    for (const module of [block, aggregation, dyConv, odConv, condConv, dynamic]) module.backward(target).dispose();
+    for (const module of [attention, routing]) module.backward(attentionOut).dispose();
     optimizer.step();
-    for (const module of [block, untouched, attention, aggregation, net]) module.loadStateDict(module.stateDict());
+    for (const module of [block, untouched, attention, aggregation, dyConv, odConv, condConv, routing, net]) {
+      module.loadStateDict(module.stateDict());
+    }
     net.forward(x, { out });
     net.activation(KEPT).dispose();
     for (const made of [dk.onnxNetwork(file()), dk.network({ x: [1, 3, 8, 8] }, buildNetwork)]) made.dispose();
@@ -96,11 +111,14 @@ const maps = { batch: 0, colormap: 'gray', range: [0, 1] };
 const withOut = (out) => ({ at: 2, values: { out } });
 const own = (make) => (world) => make(world); // a receiver for one call only
 
+const without = (name, { [name]: _, ...rest }) => rest;
+
 const disposable = {
   Tensor: (w) => w.dk.zeros([1]),
   Module: (w) => w.dk.kernelAttention({ channels: 1, seed: 1 }),
-  KernelAggregation: (w) => w.dk.kernelAggregation({ ...config, kernelSize: 1 }),
-  DynamicKernelAggregation: (w) => w.dk.dynamicKernelAggregation({ ...config, kernelSize: 1 }),
+  Aggregation: (w) => w.dk.condConv2d({ ...config, kernelSize: 1 }),
+  Block: (w) => w.dk.odConv2d({ ...config, kernelSize: 1 }),
+  DynamicConvolution: (w) => w.dk.dynamicConvolution({ inChannels: 1, outChannels: 1, kernelSize: 1 }),
   Optimizer: (w) => w.dk.sgd(w.block),
   Network: (w) => w.dk.network({ x: [1, 3, 8, 8] }, buildNetwork),
 };
@@ -228,6 +246,23 @@ export const table = {
     { options: { at: 0, values: { channels: 3, reduction: 2, numKernels: 2, midChannels: 1, seed: 1 } } }),
   'Runtime.kernelAggregation': call((w) => w.dk, () => [config],
     { options: { at: 0, values: { ...makes, kernelSize: [3, 1], stride: [1, 2] }, base: config }, slots: pairs }),
+  'Runtime.dyConv2d': call((w) => w.dk, () => [config],
+    { options: { at: 0, values: { ...makes, ratio: 0.5, temperature: 2 }, base: config }, slots: pairs }),
+  'Runtime.odConv2d': call((w) => w.dk, () => [config], {
+    options: { at: 0, values: { ...without('bias', makes), reduction: 0.5, temperature: 2 }, base: config }, slots: pairs,
+  }),
+  'Runtime.condConv2d': call((w) => w.dk, () => [config], {
+    options: { at: 0, values: { ...without('numKernels', makes), numExperts: 2, padding: 'same' }, base: config },
+    slots: pairs,
+  }),
+  'Runtime.routing': call((w) => w.dk, () => [{ channels: 3 }],
+    { options: { at: 0, values: { channels: 3, numExperts: 2, seed: 1 } } }),
+  'Runtime.dynamicConvolution': call((w) => w.dk, () => [unseeded], {
+    options: {
+      at: 0, base: unseeded,
+      values: ['bias', 'numKernels', 'seed'].reduce((values, name) => without(name, values), makes),
+    },
+  }),
   'Runtime.onnxNetwork': call((w) => w.dk, (w) => [w.file()], {
     options: { at: 1, values: { shapes: { x: [1, 3, 8, 8] }, keep: [KEPT] } },
     slots: {
@@ -288,34 +323,66 @@ export const table = {
   'Module.get disposed': call((w) => w.block),
   ...disposes('Module'), ...endsUsing('Module'),
 
-  'KernelAttention.get config': call((w) => w.attention),
-  'KernelAttention.forward': call((w) => w.attention, (w) => [w.x],
+  'Attention.forward': call((w) => w.attention, (w) => [w.x],
     { options: { at: 1, values: { out: (w) => w.attentionOut } } }),
-  'KernelAttention.backward': call((w) => w.attention, (w) => [w.a],
+  'Attention.backward': call((w) => w.attention, (w) => [w.a],
     { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
+  'KernelAttention.get config': call((w) => w.attention),
+  'Routing.get config': call((w) => w.routing),
+  'Routing.get lastAttention': call((w) => w.routing),
+  'Routing.forward': call((w) => w.routing, (w) => [w.x],
+    { options: { at: 1, values: { out: (w) => w.attentionOut } } }),
 
-  'KernelAggregation.get config': call((w) => w.aggregation),
-  'KernelAggregation.get plan': call((w) => w.aggregation),
-  'KernelAggregation.planFor': call((w) => w.aggregation, () => [[1, 3, 8, 8]],
+  'Convolution.get plan': call((w) => w.aggregation),
+  'Convolution.planFor': call((w) => w.aggregation, () => [[1, 3, 8, 8]],
     { slots: { length: (w, value) => [[1, 3, value, 8]] } }),
-  'KernelAggregation.forward': call((w) => w.aggregation, (w) => [w.x, w.a],
+  'Aggregation.forward': call((w) => w.aggregation, (w) => [w.x, w.a],
     { options: { at: 2, values: { out: (w) => w.out } } }),
-  'KernelAggregation.backward': call((w) => w.aggregation, (w) => [w.target],
+  'Aggregation.backward': call((w) => w.aggregation, (w) => [w.target],
     { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
-  'KernelAggregation.get attentionGradient': call((w) => w.aggregation),
-  'KernelAggregation.mix': call((w) => w.aggregation, (w) => [w.a]),
-  ...disposes('KernelAggregation'),
+  'Aggregation.get attentionGradient': call((w) => w.aggregation),
+  'Aggregation.mix': call((w) => w.aggregation, (w) => [w.a]),
+  ...disposes('Aggregation'),
+  'KernelAggregation.get config': call((w) => w.aggregation),
+  'CondConv2d.get config': call((w) => w.condConv),
+  'CondConv2d.get lastAttention': call((w) => w.condConv),
+  'CondConv2d.forward': call((w) => w.condConv, (w) => [w.x, w.a],
+    { options: { at: 2, values: { out: (w) => w.out } } }),
 
+  'DynamicConvolution.get config': call((w) => w.dynamic),
+  'DynamicConvolution.get weightGradient': call((w) => w.dynamic),
+  'DynamicConvolution.get biasGradient': call((w) => w.dynamic),
+  'DynamicConvolution.forward': call((w) => w.dynamic, (w) => [w.x, w.kernels, w.biases],
+    { options: { at: 3, values: { out: (w) => w.out } } }),
+  'DynamicConvolution.backward': call((w) => w.dynamic, (w) => [w.target],
+    { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
+  ...disposes('DynamicConvolution'),
+
+  'Block.forward': call((w) => w.odConv, (w) => [w.x], { options: { at: 1, values: { out: (w) => w.out } } }),
+  'Block.backward': call((w) => w.dyConv, (w) => [w.target],
+    { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
+  'Block.get lastAttention': call((w) => w.block),
+  'Block.get plan': call((w) => w.block),
+  'Block.planFor': call((w) => w.block, () => [[1, 3, 8, 8]], { slots: { length: (w, value) => [[1, 3, value, 8]] } }),
+  ...disposes('Block'),
   'DynamicKernelAggregation.get attention': call((w) => w.block),
   'DynamicKernelAggregation.get aggregation': call((w) => w.block),
   'DynamicKernelAggregation.get config': call((w) => w.block),
-  'DynamicKernelAggregation.forward': call((w) => w.block, (w) => [w.x],
-    { options: { at: 1, values: { out: (w) => w.out } } }),
-  'DynamicKernelAggregation.backward': call((w) => w.block, (w) => [w.target],
-    { options: { at: 1, values: { out: (w) => w.inputGradient, input: true } } }),
-  'DynamicKernelAggregation.get lastAttention': call((w) => w.block),
-  'DynamicKernelAggregation.get plan': call((w) => w.block),
-  ...disposes('DynamicKernelAggregation'),
+  'DynamicKernelAggregation.mix': call((w) => w.block, (w) => [w.a]),
+
+  'TemperedBlock.get temperature': call((w) => w.dyConv),
+  'TemperedBlock.set temperature': call((w) => w.dyConv, () => [34]),
+  'DyConv2d.get config': call((w) => w.dyConv),
+  'DyConv2d.mix': call((w) => w.dyConv, (w) => [w.a]),
+  'OdConv2d.get config': call((w) => w.odConv),
+  'OdConv2d.get lastAttention': call((w) => w.odConv),
+  'OdConv2d.get lastAttentions': call((w) => w.odConv),
+  'OdConv2d.mix': call((w) => w.odConv, (w) => [{ kernel: w.a }], {
+    options: {
+      at: 0,
+      values: { kernel: (w) => w.a, channel: (w) => w.channel, filter: (w) => w.filter, spatial: (w) => w.spatial },
+    },
+  }),
 
   'Network.get inputs': call((w) => w.net),
   'Network.get outputs': call((w) => w.net),
@@ -372,7 +439,10 @@ const pixelsContext = (width, height) => ({
 /** The classes of the objects in a world, with their base classes, by name. */
 function classesOf(world) {
   const classes = new Map();
-  for (const object of [world.dk, world.x, world.attention, world.aggregation, world.block, world.optimizer, world.net]) {
+  for (const object of [
+    world.dk, world.x, world.attention, world.aggregation, world.block, world.dyConv, world.odConv, world.condConv,
+    world.routing, world.dynamic, world.optimizer, world.net,
+  ]) {
     let prototype = Object.getPrototypeOf(object);
     for (; prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype)) {
       classes.set(prototype.constructor.name, prototype);

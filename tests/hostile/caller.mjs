@@ -178,7 +178,8 @@ function isPlain(value) {
 }
 
 async function needsNewWorld(entry) {
-  const objects = ['dk', 'foreign', 'block', 'untouched', 'attention', 'aggregation', 'x', 'a', 'out', 'target', 'attentionOut',
+  const objects = ['dk', 'foreign', 'block', 'untouched', 'attention', 'aggregation', 'dyConv', 'odConv', 'condConv',
+    'routing', 'dynamic', 'kernels', 'biases', 'channel', 'filter', 'spatial', 'x', 'a', 'out', 'target', 'attentionOut',
     'pixels', 'inputGradient', 'optimizer', 'net', 'foreignTensor', 'foreignBlock'].map((name) => world[name]);
   return entry.ends || objects.some((object) => object.disposed);
 }
@@ -196,13 +197,17 @@ async function renew() {
 
 /** The state that a refused call must not change, bit for bit. */
 function snapshot() {
-  const modules = [world.block, world.untouched, world.attention, world.aggregation];
+  const modules = [
+    world.block, world.untouched, world.attention, world.aggregation, world.dyConv, world.odConv, world.condConv,
+    world.routing, world.dynamic,
+  ];
   const arrays = [...modules, world.net].flatMap((module) => Object.values(module.stateDict()).map(({ data }) => data));
   const tensors = [world.x, world.a, world.target, world.inputGradient, world.attentionOut];
   const modes = modules.flatMap((module) => [module.training, module.requiresGrad, module.disposed]);
   const { optimizer } = world;
   const state = Object.values(optimizer.stateDict({ flat: true })).map(({ data }) => data);
-  const words = JSON.stringify([modes, optimizer.lr, world.block.plan, world.aggregation.plan]);
+  const plans = [world.block, world.aggregation, world.odConv, world.dynamic].map(({ plan }) => plan);
+  const words = JSON.stringify([modes, optimizer.lr, plans, world.dyConv.temperature]);
   return Buffer.concat([
     Buffer.from(words),
     ...[...arrays, ...state, ...tensors.map((tensor) => tensor.toArray())].map(bytesOf),

@@ -10,6 +10,7 @@
 #include "check_layers_elementwise.h"
 #include "check_layers_products.h"
 #include "check_layers_sums.h"
+#include "check_mixture.h"
 #include "check_network.h"
 #include "check_pixels.h"
 #include "check_pointers.h"
@@ -21,6 +22,7 @@ int main(int argc, char **argv) {
   int failures = check_convolution(seed, count) + check_depthwise_3x3(seed);
   failures += check_calls(seed, count / 3) + check_matmul_lanes(seed);
   failures += check_pool(seed, count) + check_pixels(seed, count);
+  failures += check_mixtures(seed, count / 4) + check_runtime_convolutions(seed, count / 8);
   failures += check_gradients(seed, count / 2) + check_differences(seed, count / 4);
   failures += check_losses(seed, count) + check_optimizers(seed, count);
   failures += check_correlate(seed, count) + check_elementary(seed, count);

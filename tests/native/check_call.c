@@ -56,10 +56,13 @@ static void apart_take(const apart *t, float *contiguous, const float *untouched
   }
 }
 
+enum { FACTORS = 3 };
+
 typedef struct call_problem {
   geometry shape;
   packed_kernels kernels;
   float *weight, *bias, *a, *x; /* contiguous */
+  float *factors[FACTORS];      /* f, s and q of dk_mixture, or NULL */
   epilogue steps;
   float *operands[MAX_STEPS][2]; /* what the steps point to */
   size_t x_floats, y_floats;
@@ -135,6 +138,20 @@ static float *random_floats(random_state *random, size_t count) {
   return values;
 }
 
+/* f [N, O], s [N, C] and q [N, Rh*Rw]: often none, else each with or without the others. */
+static void random_factors(random_state *random, const geometry *shape, float *factors[FACTORS]) {
+  const int32_t sizes[FACTORS] = {shape->O, shape->C, geometry_taps(shape)};
+  const int32_t which = random_between(random, 0, 1) ? random_between(random, 0, 7) : 0;
+  for (int i = 0; i < FACTORS; i++)
+    if (which >> i & 1) factors[i] = random_floats(random, (size_t)shape->N * sizes[i]);
+}
+
+static dk_mixture call_mixture(const call_problem *p, bool mixed) {
+  return (dk_mixture){mixed ? p->a : NULL, p->factors[0], p->factors[1], p->factors[2]};
+}
+
+static bool is_scaled(const call_problem *p) { return p->factors[0] || p->factors[1] || p->factors[2]; }
+
 /* One step, whose operands are allocated. Steps that would amplify small differences are left out. */
 static epilogue_step random_step(random_state *random, const geometry *shape, float *operands[2]) {
   static const dk_op unary[] = {DK_OP_RELU, DK_OP_RELU,       DK_OP_RELU,         DK_OP_CLIP,
@@ -175,13 +192,15 @@ static call_problem random_call(random_state *random, int index) {
   call_problem p = {.shape = random_shape(random, index % 2)};
   geometry *s = &p.shape;
   const size_t depth = (size_t)(s->C / s->G) * geometry_taps(s);
-  kernels_layout(s->K, s->O, s->G, depth, s->C == s->G, &p.kernels);
+  kernels_layout(s->K, s->O, s->G, (uint64_t)(s->C / s->G), (uint64_t)geometry_taps(s), s->C == s->G,
+                 &p.kernels);
   const size_t packed = (size_t)p.kernels.blocks * s->K * depth * LANES;
   p.kernels.data = calloc(packed, sizeof(float));
   p.weight = random_floats(random, s->K * s->O * depth);
   for (int32_t k = 0; k < s->K; k++) kernels_pack(&p.kernels, k, 0, s->O, p.weight + k * s->O * depth);
   p.bias = random_between(random, 0, 1) ? random_floats(random, (size_t)s->K * s->O) : NULL;
   p.a = random_floats(random, (size_t)s->N * s->K);
+  random_factors(random, s, p.factors);
   p.x_floats = (size_t)s->N * s->C * s->H * s->W;
   p.y_floats = (size_t)s->N * s->O * s->Ho * s->Wo;
   p.x = random_floats(random, p.x_floats);
@@ -196,6 +215,7 @@ static call_problem random_call(random_state *random, int index) {
 
 static void free_call(call_problem *p) {
   free(p->kernels.data), free(p->weight), free(p->bias), free(p->a), free(p->x);
+  for (int i = 0; i < FACTORS; i++) free(p->factors[i]);
   for (int32_t i = 0; i < MAX_STEPS; i++) free(p->operands[i][0]), free(p->operands[i][1]);
 }
 
@@ -207,6 +227,7 @@ static void print_call(const call_problem *p, const char *what, uint32_t seed, i
          what, s->N, s->C, s->O, s->G, s->K, s->Rh, s->Rw, s->stride_h, s->stride_w, s->dilation_h,
          s->dilation_w, s->top, s->left, s->bottom, s->right, s->H, s->W);
   for (int32_t i = 0; i < p->steps.count; i++) printf(" %d", (int)p->steps.step[i].op);
+  printf(" factors f=%d s=%d q=%d", p->factors[0] != NULL, p->factors[1] != NULL, p->factors[2] != NULL);
   printf(" (seed %u, number %d)\n", seed, index);
 }
 
@@ -236,7 +257,7 @@ static bool run_call(dk_context *context, random_state *random, const call_probl
                                               .kernels = &p->kernels,
                                               .bias = p->bias,
                                               .prepared = prepared,
-                                              .a = kernels == MIXED ? p->a : NULL,
+                                              .mixture = call_mixture(p, kernels == MIXED),
                                               .x = x.data,
                                               .x_sample = x.sample,
                                               .x_channel = x.channel,
@@ -271,7 +292,9 @@ static double reference_call(dk_context *context, const call_problem *p, float *
   const geometry *s = &p->shape;
   const algorithm *reference = plan_convolution(s, DK_ALGORITHM_REFERENCE);
   void *workspace = aligned_alloc(64, round_up(batch_workspace(context, reference, s), 64));
-  const convolution_call call = contiguous_call(reference, s, &p->kernels, p->bias, p->x, p->a, y, workspace);
+  const dk_mixture mixture = call_mixture(p, true);
+  const convolution_call call =
+      contiguous_call(reference, s, &p->kernels, p->bias, p->x, &mixture, y, workspace);
   convolve_batch(context, &call);
   const size_t pixels = (size_t)s->Ho * s->Wo;
   const double before = 1 + largest(y, p->y_floats);
@@ -301,7 +324,7 @@ static int check_call(dk_context *context, random_state *random, const call_prob
       ok = run_call(context, random, p, chosen, AS_THEY_ARE, fixed) &&
            close_to(fixed, y, p->y_floats, 0, "static kernels");
     /* So do prepared ones, unless batch norm is applied in another order. */
-    if (ok && convolution_prepared_bytes(chosen, &p->shape)) {
+    if (ok && !is_scaled(p) && convolution_prepared_bytes(chosen, &p->shape)) {
       const bool scaled = p->steps.count && p->steps.step[0].op == DK_OP_BATCH_NORM;
       ok = run_call(context, random, p, chosen, PREPARED, fixed) &&
            close_to(fixed, scaled ? want : y, p->y_floats, scaled ? tolerance : 0, "prepared kernels");

@@ -141,7 +141,8 @@ static float *run(dk_context *context, const problem *p, const data *d, dk_algor
     plant_in_workspace(context, aggregation, p);
     const char *name = dk_algorithm_name(id);
     *ran = plan.algorithm;
-    *ok = dk_aggregation_forward(context, aggregation, d->x, d->a, p->N, p->H, p->W, y) == DK_OK &&
+    const dk_mixture mixture = {.kernels = d->a};
+    *ok = dk_aggregation_forward(context, aggregation, d->x, &mixture, p->N, p->H, p->W, y) == DK_OK &&
           met_no_subnormal(name) && guards_hold(y, sizeof(float) * *count, name);
     if (plan.algorithm == DK_ALGORITHM_AUTO || !dk_algorithm_name(plan.algorithm)) *ok = false;
   }
@@ -153,17 +154,26 @@ static bool check_mixing(random_state *random, const problem *p, const data *d) 
   dk_aggregation *aggregation = make(p, d, DK_ALGORITHM_AUTO);
   if (!aggregation) return false;
   const packed_kernels *kernels = &aggregation->kernels;
+  const size_t most = (size_t)p->config.in_channels + (size_t)kernels->O + (size_t)kernels->taps;
+  float *factors = malloc(sizeof(float) * most);
+  random_fill(random, factors, most);
   bool ok = true;
   for (int32_t block = 0; block < kernels->blocks; block++) {
     const int32_t begin = block ? random_between(random, 0, kernels->depth - 1) : 0;
     const int32_t count = block ? random_between(random, 1, kernels->depth - begin) : kernels->depth;
     const size_t floats = (size_t)count * LANES;
     float *mixed = guarded_alloc(sizeof(float) * floats), *want = guarded_alloc(sizeof(float) * floats);
-    kernels_mix(kernels, block, begin, count, d->a, mixed);
-    kernels_mix_reference(kernels, block, begin, count, d->a, want);
+    /* Any of the factors, and the scale of batch norm. */
+    const int32_t which = random_between(random, 0, 15);
+    const dk_mixture mixture = {d->a, which & 1 ? factors : NULL, which & 2 ? factors : NULL,
+                                which & 4 ? factors : NULL};
+    const float *scale = which & 8 ? factors : NULL;
+    kernels_mix(kernels, block, begin, count, &mixture, scale, mixed);
+    kernels_mix_reference(kernels, block, begin, count, &mixture, scale, want);
     ok &= close_to(mixed, want, floats, 1e-6, "mixed") && guards_hold(mixed, sizeof(float) * floats, "mixed");
     guarded_free(mixed), guarded_free(want);
   }
+  free(factors);
   float *read = guarded_alloc(sizeof(float) * d->weights / kernels->K);
   for (int32_t k = 0; k < kernels->K; k++) {
     dk_aggregation_read(aggregation, k, 0, kernels->O, read);

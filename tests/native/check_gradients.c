@@ -45,7 +45,8 @@ static bool non_finite_agree(dk_context *context, random_state *random, const gr
     dk_aggregation *aggregation = make_aggregation(p, d, i ? DK_ALGORITHM_REFERENCE : DK_ALGORITHM_AUTO);
     weight[i] = guarded_alloc(sizeof(float) * count);
     memset(weight[i], 0, sizeof(float) * count);
-    ok &= dk_aggregation_backward(context, aggregation, x, a, p->N, p->H, p->W, d->grad_y, NULL, NULL,
+    ok &= dk_aggregation_backward(context, aggregation, x, &(dk_mixture){.kernels = a}, p->N, p->H, p->W,
+                                  d->grad_y, NULL, NULL,
                                   &(dk_aggregation_gradients){.weight = weight[i]}) == DK_OK;
     dk_aggregation_destroy(aggregation);
   }

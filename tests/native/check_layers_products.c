@@ -75,7 +75,7 @@ static void check_linear(check *c, dk_context *context, int32_t rows, int32_t I,
   packed_kernels kernels;
   steps list;
   any_steps(c, rows, O, 1, count, &list);
-  if (!kernels_layout(1, O, 1, (uint64_t)I, false, &kernels)) mismatch(c, "no layout");
+  if (!kernels_layout(1, O, 1, (uint64_t)I, 1, false, &kernels)) mismatch(c, "no layout");
   const size_t packed = (size_t)kernels.blocks * (size_t)kernels.depth * LANES;
   kernels.data = allocate(packed * sizeof(float));
   memset(kernels.data, 0, packed * sizeof(float));

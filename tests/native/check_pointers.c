@@ -44,12 +44,15 @@ static bool run(const dk_aggregation_config *config, int32_t W, float *low, floa
   dk_context *context = dk_context_create();
   dk_aggregation *aggregation;
   if (dk_aggregation_create(config, &aggregation)) abort();
-  const dk_status status = dk_aggregation_forward(context, aggregation, low, a, 1, HEIGHT, W, other);
+  const dk_mixture mixture = {.kernels = a};
+  const dk_status status = dk_aggregation_forward(context, aggregation, low, &mixture, 1, HEIGHT, W, other);
   if (!status &&
-      (dk_aggregation_forward(context, aggregation, other, a, 1, HEIGHT, W, low) ||
-       dk_aggregation_backward(context, aggregation, low, a, 1, HEIGHT, W, other, third, NULL, &into) ||
-       dk_aggregation_backward(context, aggregation, other, a, 1, HEIGHT, W, low, third, NULL, &into) ||
-       dk_aggregation_backward(context, aggregation, other, a, 1, HEIGHT, W, third, low, NULL, NULL)))
+      (dk_aggregation_forward(context, aggregation, other, &mixture, 1, HEIGHT, W, low) ||
+       dk_aggregation_backward(context, aggregation, low, &mixture, 1, HEIGHT, W, other, third, NULL,
+                               &into) ||
+       dk_aggregation_backward(context, aggregation, other, &mixture, 1, HEIGHT, W, low, third, NULL,
+                               &into) ||
+       dk_aggregation_backward(context, aggregation, other, &mixture, 1, HEIGHT, W, third, low, NULL, NULL)))
     abort();
   dk_aggregation_destroy(aggregation), dk_context_destroy(context);
   return !status;

@@ -44,7 +44,7 @@ static void *work(void *argument) {
 /* Outputs of a call with planes apart and a step of each kind: in the kernels, in registers, after the
  * output. y [N, O, Ho, Wo + 1 floats a plane]. */
 static void call(dk_context *context, dk_aggregation *aggregation, const layer *l, const float *x,
-                 const float *a, float *y) {
+                 const dk_mixture *mixture, float *y) {
   geometry shape;
   const algorithm *chosen;
   if (aggregation_prepare(aggregation, l->N, l->H, l->W, &shape, &chosen)) abort();
@@ -58,7 +58,7 @@ static void call(dk_context *context, dk_aggregation *aggregation, const layer *
   };
   const uint64_t bytes = batch_workspace(context, chosen, &shape);
   convolution_call described =
-      contiguous_call(chosen, &shape, &aggregation->kernels, aggregation->bias, x, a, y, NULL);
+      contiguous_call(chosen, &shape, &aggregation->kernels, aggregation->bias, x, mixture, y, NULL);
   described.workspace = aligned_alloc(64, (size_t)round_up(bytes, 64));
   described.y_channel = (size_t)plane;
   described.y_sample = (size_t)shape.O * plane;
@@ -91,28 +91,40 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   if (dk_aggregation_create(&config, &aggregation) ||
       dk_aggregation_plan(aggregation, l->N, l->H, l->W, &plan))
     abort();
-  dk_aggregation_initialise(aggregation, seed);
+  dk_aggregation_initialise(aggregation, DK_INITIALISE_FAN_IN, seed);
   const size_t inputs = (size_t)l->N * l->C * l->H * l->W;
   const size_t outputs = (size_t)l->N * l->O * plan.Ho * plan.Wo;
-  const size_t mixtures = (size_t)l->N * config.num_kernels;
+  const size_t mixtures = (size_t)l->N * config.num_kernels, taps = (size_t)l->N * l->R * l->R;
+  const size_t of_outputs = (size_t)l->N * l->O, of_inputs = (size_t)l->N * l->C;
   const size_t weights = (size_t)config.num_kernels * l->O * (l->C / l->G) * l->R * l->R;
-  dk_attention *attention = dk_attention_create(l->C, 2, config.num_kernels);
-  if (!attention) abort();
-  dk_attention_initialise(attention, seed);
-  float *x = malloc(sizeof(float) * inputs), *a = malloc(sizeof(float) * mixtures);
-  random_fill(&random, x, inputs), random_fill(&random, a, mixtures);
+  const dk_attention_config branch = {
+      .channels = l->C, .hidden = 2, .batch_norm = 1, .head = {config.num_kernels}};
+  dk_attention *attention;
+  if (dk_attention_create(&branch, &attention)) abort();
+  dk_attention_initialise(attention, DK_INITIALISE_FAN_OUT, seed);
+  const size_t factors = mixtures + of_outputs + of_inputs + taps;
+  float *x = malloc(sizeof(float) * inputs), *a = malloc(sizeof(float) * factors);
+  random_fill(&random, x, inputs), random_fill(&random, a, factors);
+  const dk_mixture mixture = {.kernels = a,
+                              .outputs = a + mixtures,
+                              .inputs = a + mixtures + of_outputs,
+                              .taps = a + mixtures + of_outputs + of_inputs};
 
   const size_t apart = outputs + (size_t)l->N * l->O;
-  answers all = {.count = 2 * outputs + inputs + 2 * mixtures + weights + apart};
+  answers all = {.count = 2 * outputs + inputs + mixtures + factors + weights + apart};
   all.values = calloc(all.count, sizeof(float));
-  float *y = all.values, *gx = y + outputs, *ga = gx + inputs, *gw = ga + mixtures;
+  float *y = all.values, *gx = y + outputs, *ga = gx + inputs, *gw = ga + factors;
   float *of_block = gw + weights, *steered_by = of_block + outputs;
-  if (dk_aggregation_forward(context, aggregation, x, a, l->N, l->H, l->W, y) ||
-      dk_aggregation_backward(context, aggregation, x, a, l->N, l->H, l->W, y, gx, ga,
+  const dk_mixture_gradients into = {.kernels = ga,
+                                     .outputs = ga + mixtures,
+                                     .inputs = ga + mixtures + of_outputs,
+                                     .taps = ga + mixtures + of_outputs + of_inputs};
+  if (dk_aggregation_forward(context, aggregation, x, &mixture, l->N, l->H, l->W, y) ||
+      dk_aggregation_backward(context, aggregation, x, &mixture, l->N, l->H, l->W, y, gx, &into,
                               &(dk_aggregation_gradients){.weight = gw}) ||
       dk_block_forward(context, attention, aggregation, 0, x, l->N, l->H, l->W, steered_by, of_block))
     abort();
-  call(context, aggregation, l, x, a, steered_by + mixtures);
+  call(context, aggregation, l, x, &mixture, steered_by + mixtures);
   dk_aggregation_destroy(aggregation), dk_attention_destroy(attention);
   free(x), free(a);
   return all;
@@ -191,7 +203,7 @@ static answers compute_products(dk_context *context, uint32_t seed) {
 
   /* a linear layer, and products in the three ways */
   packed_kernels kernels;
-  if (!kernels_layout(1, O, 1, W, false, &kernels)) abort();
+  if (!kernels_layout(1, O, 1, W, 1, false, &kernels)) abort();
   kernels.data = weight;
   const view rows = view_of(x, 2, (const int32_t[]){C * H, W});
   y = view_of(all.values + 3 * INPUTS, 2, (const int32_t[]){C * H, O});

@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { load } from '../../web/dynakernel/index.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
 import { assertRefused, loadRuntime, randomTensor, simd } from '../helpers.mjs';
+import { BLOCKS, CONVOLUTIONS, KINDS, makeKind } from '../kinds.mjs';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
@@ -22,12 +23,10 @@ const live = () => heapOf(dk).live;
 
 test('dispose twice, and with a `using` declaration', () => {
   const before = live();
-  const block = dk.dynamicKernelAggregation(config);
-  const attention = dk.kernelAttention({ channels: 4 });
-  const aggregation = dk.kernelAggregation(config);
-  const x = dk.zeros([1, 3, 8, 8]);
-  const y = block.forward(x);
-  for (const resource of [block, attention, aggregation, x, y]) {
+  const made = Object.keys(KINDS).map((kind) => makeKind(dk, kind));
+  const modules = made.map(({ module }) => module);
+  const results = made.map(({ module, inputs }) => module.forward(...inputs));
+  for (const resource of [...modules, ...results, ...made.flatMap(({ inputs }) => inputs)]) {
     assert.equal(resource.disposed, false);
     resource.dispose();
     resource.dispose();
@@ -57,8 +56,7 @@ const uses = {
   block: (m, { x }) => [() => m.forward(x), () => m.lastAttention, () => m.plan],
   runtime: (runtime, { canvas }) => [
     () => runtime.info, () => runtime.tensor([1], [1]), () => runtime.zeros([1]), () => runtime.fromImage(canvas),
-    () => runtime.dynamicKernelAggregation(config), () => runtime.kernelAggregation(config),
-    () => runtime.kernelAttention({ channels: 3 }),
+    ...Object.entries(KINDS).map(([kind, { options }]) => () => runtime[kind](options)),
   ],
 };
 
@@ -104,6 +102,30 @@ test('use after dispose: modules, and views on their parameters', () => {
   for (const tensor of [x, a, y]) tensor.dispose();
 });
 
+test('use after dispose: every kind of module', () => {
+  for (const [kind, { Class, rest }] of Object.entries(KINDS)) {
+    const { module, inputs, dispose: disposeAll } = makeKind(dk, kind);
+    module.requiresGrad = true;
+    const y = module.forward(...inputs);
+    const parameters = Object.values(module.parameters());
+    module.dispose();
+    const kinds = [['module', true], ['aggregation', rest(dk, 1).length === 1], ['block', BLOCKS.includes(kind)]];
+    for (const [uses, apply] of kinds) {
+      if (apply) assertUnusable(uses, module, { x: inputs[0], a: inputs[1] }, Class);
+    }
+    for (const use of [
+      () => module.forward(...inputs), () => module.backward(y), () => { module.requiresGrad = false; },
+      ...CONVOLUTIONS.includes(kind) ? [() => module.plan, () => module.planFor([1, 3, 8, 8])] : [],
+      ...['lastAttention', 'lastAttentions', 'attentionGradient', 'weightGradient', 'biasGradient'].filter(
+        (name) => name in module).map((name) => () => module[name]),
+      ...'temperature' in module ? [() => { module.temperature = 2; }, () => module.mix()] : [],
+    ]) assertRefused(use, 'ERR_DISPOSED', Class, 'disposed');
+    for (const parameter of parameters) assertUnusable('tensor', parameter, { canvas }, 'its module');
+    y.dispose();
+    disposeAll();
+  }
+});
+
 test('a disposed part makes the block unusable, not unsafe', () => {
   const block = dk.dynamicKernelAggregation(config);
   const x = dk.zeros([1, 3, 8, 8]);
@@ -115,11 +137,9 @@ test('a disposed part makes the block unusable, not unsafe', () => {
 });
 
 test('a module that its own state dict disposes of is refused, and no memory is written', () => {
-  const kinds = {
-    dynamicKernelAggregation: { ...config, inChannels: 4 }, kernelAggregation: config, kernelAttention: { channels: 4 },
-  };
-  for (const [kind, options] of Object.entries(kinds))
-    for (const part of ['module', ...(kind.startsWith('dynamic') ? ['attention', 'aggregation'] : [])]) {
+  for (const [kind, { options, names: { length } }] of Object.entries(KINDS)) {
+    if (length === 0) continue; // nothing to load
+    for (const part of ['module', ...(kind === 'dynamicKernelAggregation' ? ['attention', 'aggregation'] : [])]) {
       const module = dk[kind](options);
       const state = module.stateDict();
       const names = Object.keys(state), last = names.at(-1);
@@ -142,6 +162,7 @@ test('a module that its own state dict disposes of is refused, and no memory is 
       }
       module.dispose();
     }
+  }
 });
 
 test("a parameter's tensor can be disposed and fetched again", () => {
@@ -203,6 +224,25 @@ test('10,000 forwards keep the heap flat', () => {
   assert.deepEqual(y.toArray(), expected);
   assert.deepEqual({ heapBytes: dk.info.heapBytes, live: live() }, before);
   for (const thing of [block, x, y]) thing.dispose();
+});
+
+test('2,000 training passes of each kind keep the heap flat', () => {
+  for (const kind of Object.keys(KINDS)) {
+    const { module, inputs, dispose: disposeAll } = makeKind(dk, kind);
+    module.train().requiresGrad = true;
+    const y = module.forward(...inputs);
+    const x = module.backward(y);
+    const round = () => {
+      module.forward(...inputs, { out: y });
+      module.backward(y, { out: x });
+    };
+    round();
+    const before = { heapBytes: dk.info.heapBytes, live: live() };
+    for (let i = 0; i < 2000; i++) round();
+    assert.deepEqual({ heapBytes: dk.info.heapBytes, live: live() }, before, kind);
+    for (const thing of [x, y]) thing.dispose();
+    disposeAll();
+  }
 });
 
 test('every other call keeps the heap flat too', () => {

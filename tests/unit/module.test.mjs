@@ -1,8 +1,10 @@
-// The base of the three modules: the C functions that a forward pass calls, and the public members of the classes.
+// The base of the modules: the C functions that a forward pass calls, and the public members of the classes.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { KernelAggregation } from '../../web/dynakernel/aggregation.js';
+import { Attention } from '../../web/dynakernel/attention.js';
+import { Block } from '../../web/dynakernel/block.js';
+import { Convolution } from '../../web/dynakernel/convolution.js';
 import { Module } from '../../web/dynakernel/module.js';
 import { Runtime, heapOf } from '../../web/dynakernel/runtime.js';
 import { Tensor } from '../../web/dynakernel/tensor.js';
@@ -35,6 +37,9 @@ describe('a forward pass writes a tape only if it is recorded', () => {
   for (const [name, make] of [
     ['block', () => dk.dynamicKernelAggregation({ inChannels: 4, outChannels: 2, kernelSize: 3 })],
     ['attention', () => dk.kernelAttention({ channels: 4 })],
+    ['block', () => dk.dyConv2d({ inChannels: 4, outChannels: 2, kernelSize: 3 })],
+    ['block', () => dk.odConv2d({ inChannels: 4, outChannels: 2, kernelSize: 3 })],
+    ['attention', () => dk.routing({ channels: 4 })],
   ]) {
     test(name, () => {
       const x = randomTensor(dk, [2, 4, 8, 8]);
@@ -65,7 +70,9 @@ describe('a forward pass writes a tape only if it is recorded', () => {
 describe('internal methods', () => {
   const INTERNAL = [
     [Module, ['gradientsOf', 'handleOf', 'isTraining', 'leavesOf', 'recordOf', 'wantsGradients']],
-    [KernelAggregation, ['noteForward', 'outputShape', 'readyHandleOf']],
+    [Attention, ['attentionOf', 'checkBatch', 'setTemperature', 'temperatureOf', 'withTemperature']],
+    [Block, ['headCopy', 'headOf', 'mixedBlock', 'mixedLatest', 'partsOf']],
+    [Convolution, ['convolutionOf', 'mixed', 'noteForward', 'outputShape', 'readyHandleOf']],
     [Tensor, ['hasView', 'isOnLoan', 'locate', 'noteWritten', 'shapeOf']],
     [Runtime, ['heapOf']],
   ];

@@ -78,8 +78,8 @@ const isOfTheLibrary = (value) => typeof value?.dispose === 'function';
 function behind(wrap, value) {
   if (isOfTheLibrary(value)) return wrap(value);
   if (Array.isArray(value)) return value.map((item) => behind(wrap, item));
-  if (value?.out !== undefined) return { ...value, out: behind(wrap, value.out) };
-  return value;
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, isOfTheLibrary(item) ? wrap(item) : item]));
 }
 
 for (const [name, wrap] of Object.entries(proxies)) {
@@ -167,11 +167,17 @@ test('methods that are called without their object', () => {
 });
 
 test('the classes have their names, and objects list no properties', () => {
-  const { dk, x, block, attention, aggregation, optimizer, net } = world;
-  const names = ['Runtime', 'Tensor', 'DynamicKernelAggregation', 'KernelAttention', 'KernelAggregation', 'Optimizer', 'Network'];
-  [dk, x, block, attention, aggregation, optimizer, net].forEach((object, i) => {
-    assert.equal(object.constructor.name, names[i]);
-    assert.equal(String(object), `[object ${names[i]}]`);
+  const {
+    dk, x, block, attention, aggregation, dyConv, odConv, condConv, routing, dynamic, optimizer, net,
+  } = world;
+  const classes = {
+    Runtime: dk, Tensor: x, DynamicKernelAggregation: block, KernelAttention: attention, KernelAggregation: aggregation,
+    DyConv2d: dyConv, OdConv2d: odConv, CondConv2d: condConv, Routing: routing, DynamicConvolution: dynamic,
+    Optimizer: optimizer, Network: net,
+  };
+  Object.entries(classes).forEach(([name, object]) => {
+    assert.equal(object.constructor.name, name);
+    assert.equal(String(object), `[object ${name}]`);
     assert.deepEqual(Object.keys(object), []);
     assert.equal(JSON.stringify(object), '{}');
   });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { heapOf } from '../../web/dynakernel/runtime.js';
 import { assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
+import { BLOCKS, CONVOLUTIONS, KINDS, makeKind } from '../kinds.mjs';
 import { copies } from '../training.mjs';
 
 const config = { inChannels: 3, outChannels: 4, kernelSize: 3, seed: 1 };
@@ -36,20 +37,11 @@ function snapshot() {
   return { ...result, live: heapOf(dk).live };
 }
 
-/** The three modules, each with the arguments of its forward pass and the shape of its output. */
-function modules() {
-  const a = dk.zeros([2, 4]);
-  const [whole, attention, aggregation] =
-    [dk.dynamicKernelAggregation(config), dk.kernelAttention({ channels: 3 }), dk.kernelAggregation(config)];
-  return [
-    { module: whole, inputs: [x], shape: [2, 4, 6, 7], name: 'block.backward', dispose: () => whole.dispose() },
-    { module: attention, inputs: [x], shape: [2, 4], name: 'attention.backward', dispose: () => attention.dispose() },
-    {
-      module: aggregation, inputs: [x, a], shape: [2, 4, 6, 7], name: 'aggregation.backward',
-      dispose: () => [aggregation, a].forEach((thing) => thing.dispose()),
-    },
-  ];
-}
+/** A module of each kind, with the arguments of its forward pass and the shape of its output. */
+const modules = () => Object.entries(KINDS).map(([kind, { output, call, Class }]) => {
+  const { module, inputs, dispose } = makeKind(dk, kind);
+  return { module, inputs, shape: output, name: `${call}.backward`, Class, dispose };
+});
 
 test('backward without a recorded forward pass', () => {
   for (const { module, inputs, shape, name, dispose } of modules()) {
@@ -175,19 +167,19 @@ test('a training pass that throws keeps the recorded pass', () => {
 });
 
 test('after dispose', () => {
-  for (const { module, inputs, shape, dispose } of modules()) {
+  for (const { module, inputs, shape, Class, dispose } of modules()) {
     const goal = dk.zeros(shape);
     module.requiresGrad = true;
     module.forward(...inputs).dispose();
     module.backward(goal).dispose();
-    const [gradient] = Object.values(module.gradients());
+    const gradients = Object.values(module.gradients());
     module.dispose();
     const uses = [
       () => module.backward(goal), () => module.gradients(), () => module.zeroGrad(),
       () => { module.requiresGrad = false; },
     ];
-    for (const use of uses) assertRefused(use, 'ERR_DISPOSED', 'Kernel', 'disposed');
-    assertRefused(() => gradient.data, 'ERR_DISPOSED', 'its module');
+    for (const use of uses) assertRefused(use, 'ERR_DISPOSED', Class, 'disposed');
+    for (const gradient of gradients) assertRefused(() => gradient.data, 'ERR_DISPOSED', 'its module');
     goal.dispose();
     dispose();
   }
@@ -248,7 +240,7 @@ const scenarios = {
     },
   },
   'the first step': {
-    least: { block: 8, aggregation: 3 }, // the state of each parameter, the unpacked kernels
+    least: { block: 6, aggregation: 3 }, // the state of each parameter, the unpacked kernels
     make: ({ module, forward, small, smallGoal }) => {
       forward(small);
       module.backward(smallGoal).dispose();
@@ -266,11 +258,13 @@ const scenarios = {
 };
 
 for (const [name, scenario] of Object.entries(scenarios)) {
-  for (const kind of ['block', 'aggregation']) {
+  for (const kind of CONVOLUTIONS) {
+    // a module without parameters has nothing to step
+    if (kind === 'dynamicConvolution' && name === 'the first step') continue;
     test(`${kind}: out of memory in ${name} changes nothing`, () => {
       let refused = 0;
       while (isRefused(scenario, kind, refused)) refused++;
-      assert.ok(refused >= scenario.least[kind], `${refused} needs`);
+      assert.ok(refused >= scenario.least[BLOCKS.includes(kind) ? 'block' : 'aggregation'], `${refused} needs`);
     });
   }
 }
@@ -278,19 +272,18 @@ for (const [name, scenario] of Object.entries(scenarios)) {
 /** Whether the call fails if its allocation of this number is refused; false if it has fewer allocations. */
 function isRefused({ make, work, look, afterwards }, kind, number) {
   const things = {
-    module: kind === 'block' ? dk.dynamicKernelAggregation(config).train() : dk.kernelAggregation(config),
+    module: dk[kind](KINDS[kind].options).train(),
     small: randomTensor(dk, [2, 3, 5, 5], 1), large: randomTensor(dk, [3, 3, 9, 8], 2),
     smallGoal: randomTensor(dk, [2, 4, 3, 3], 3),
   };
   const { module } = things;
-  const mixtures = [things.small, things.large].map(({ shape }) => randomTensor(dk, [shape[0], 4], 4));
-  const made = [...Object.values(things), ...mixtures];
+  const rests = new Map([things.small, things.large].map((image) => [image, KINDS[kind].rest(dk, image.shape[0])]));
+  const made = [...Object.values(things), ...[...rests.values()].flat()];
   const keep = (thing) => {
     if (thing) made.push(thing);
     return thing;
   };
-  const inputs = (image) => (kind === 'block' ? [image] : [image, mixtures[Number(image === things.large)]]);
-  things.forward = (image) => keep(module.forward(...inputs(image)));
+  things.forward = (image) => keep(module.forward(image, ...rests.get(image)));
   module.requiresGrad = true;
   things.made = keep(make(things));
   const before = look(things);
@@ -311,7 +304,10 @@ function isRefused({ make, work, look, afterwards }, kind, number) {
 function withRefusal(number, work) {
   const { c } = heapOf(dk);
   const pointers = ['dk_alloc', 'dk_aggregation_weight']; // NULL if memory is short
-  const statuses = ['dk_aggregation_forward', 'dk_block_forward_taped', 'dk_aggregation_backward', 'dk_block_backward'];
+  const statuses = [
+    'dk_aggregation_forward', 'dk_block_forward_taped', 'dk_convolution_forward', 'dk_aggregation_backward',
+    'dk_block_backward', 'dk_convolution_backward',
+  ];
   const originals = Object.fromEntries([...pointers, ...statuses].map((name) => [name, c[name]]));
   let needs = 0;
   for (const [name, original] of Object.entries(originals)) {

@@ -10,6 +10,7 @@
 #include "base/view.h"
 #include "convolution/mixing.h"
 #include "dynakernel.h"
+#include "inner/attend.h"
 #include "inner/epilogue.h"
 
 /* Stride, padding, dilation and size of a window that moves over planes. [v, h] */
@@ -125,15 +126,10 @@ float *transposed_element(const packed_kernels *kernels, int32_t C, int32_t grou
 
 /* -------------------------------------------------------------------------- attention.c */
 
-/* DK_OP_KERNEL_ATTENTION. x [N, C, H, W] may be planar; a [N, K]. */
-typedef struct attention_constants {
-  int32_t C, M, K;
-  const float *conv1_weight, *bn_weight, *bn_bias, *bn_mean, *bn_variance, *conv2_weight, *conv2_bias;
-  float eps;
-} attention_constants;
-void network_attention_run(dk_context *context, const attention_constants *constants, const view *x, float *a,
-                           void *workspace);
-uint64_t network_attention_workspace(const attention_constants *constants, const view *x);
-void network_attention_reference(const attention_constants *constants, const view *x, float *a);
+/* DK_OP_ATTENTION. x [N, C, H, W] may be planar; outputs [h]: [N, head], or NULL if there is no such head. */
+void network_attention_run(dk_context *context, const attend_branch *branch, const view *x,
+                           float *const outputs[HEADS], void *workspace);
+uint64_t network_attention_workspace(const attend_branch *branch, const view *x);
+void network_attention_reference(const attend_branch *branch, const view *x, float *const outputs[HEADS]);
 
 #endif

@@ -83,26 +83,50 @@ void transposed_reference(const sliding_window *how, int32_t groups, const float
     }
 }
 
-void network_attention_reference(const attention_constants *constants, const view *x, float *a) {
+/* The mean of a channel. */
+static double attention_reference_mean(const view *x, int32_t n, int32_t c) {
+  const float *plane = x->data + (ptrdiff_t)n * x->stride[0] + (ptrdiff_t)c * x->stride[1];
   const size_t pixels = (size_t)x->shape[2] * (size_t)x->shape[3];
-  const int32_t C = constants->C, M = constants->M, K = constants->K;
-  for (int32_t n = 0; n < x->shape[0]; n++)
-    for (int32_t k = 0; k < K; k++) {
-      double sum = (double)constants->conv2_bias[k];
-      for (int32_t m = 0; m < M; m++) {
-        double z = 0;
-        for (int32_t c = 0; c < C; c++) {
-          const float *plane = x->data + (ptrdiff_t)n * x->stride[0] + (ptrdiff_t)c * x->stride[1];
-          double mean = 0;
-          for (size_t i = 0; i < pixels; i++) mean += (double)plane[i] / (double)pixels;
-          z += mean * (double)constants->conv1_weight[(size_t)m * C + c];
-        }
-        z = (z - (double)constants->bn_mean[m]) /
-                sqrt((double)constants->bn_variance[m] + (double)constants->eps) *
-                (double)constants->bn_weight[m] +
-            (double)constants->bn_bias[m];
-        sum += (z < 0 ? 0 : z) * (double)constants->conv2_weight[(size_t)k * M + m];
-      }
-      a[(size_t)n * K + k] = (float)(1 / (1 + exp(-sum)));
+  double mean = 0;
+  for (size_t i = 0; i < pixels; i++) mean += (double)plane[i] / (double)pixels;
+  return mean;
+}
+
+/* Number i of those that the heads read. */
+static double attention_reference_feature(const attend_branch *branch, const view *x, int32_t n, int32_t i) {
+  if (!branch->M) return attention_reference_mean(x, n, i);
+  double z = 0;
+  for (int32_t c = 0; c < branch->C; c++)
+    z += attention_reference_mean(x, n, c) * (double)branch->hidden_weight[(size_t)i * branch->C + c];
+  if (branch->bn_weight)
+    z = (z - (double)branch->bn_mean[i]) / sqrt((double)branch->bn_variance[i] + branch->eps) *
+            (double)branch->bn_weight[i] +
+        (double)branch->bn_bias[i];
+  return z < 0 ? 0 : z;
+}
+
+static double attention_reference_logit(const attend_branch *branch, const view *x, int32_t n, int32_t h,
+                                        int32_t i) {
+  const int32_t features = attend_features(branch);
+  double sum = branch->bias[h] ? (double)branch->bias[h][i] : 0;
+  for (int32_t m = 0; m < features; m++)
+    sum += attention_reference_feature(branch, x, n, m) * (double)branch->weight[h][(size_t)i * features + m];
+  return sum / branch->temperature;
+}
+
+void network_attention_reference(const attend_branch *branch, const view *x, float *const outputs[HEADS]) {
+  for (int32_t h = 0; h < HEADS; h++)
+    for (int32_t i = 0; i < x->shape[0] * branch->head[h]; i++) {
+      const int32_t count = branch->head[h], n = i / count;
+      const double logit = attention_reference_logit(branch, x, n, h, i % count);
+
+      /* One over the sum of the odds against this output: of the others' exponentials, or of e^-logit. */
+      double odds = 0;
+      if (h == DK_HEAD_KERNELS && branch->softmax)
+        for (int32_t j = 0; j < count; j++)
+          odds += exp(attention_reference_logit(branch, x, n, h, j) - logit);
+      else
+        odds = 1 + exp(-logit);
+      outputs[h][i] = (float)(1 / odds);
     }
 }

@@ -67,7 +67,7 @@ SMALL bool transposed_layout(int32_t C, int32_t O, int32_t groups, int32_t Rh, i
                              packed_kernels *kernels) {
   const int64_t outputs = (int64_t)O * Rh;
   if (outputs > MAX_ELEMENTS || outputs * Rw > MAX_ELEMENTS) return false;
-  return kernels_layout(1, (int32_t)(outputs * Rw), groups, (uint64_t)(C / groups), false, kernels);
+  return kernels_layout(1, (int32_t)(outputs * Rw), groups, (uint64_t)(C / groups), 1, false, kernels);
 }
 
 float *transposed_element(const packed_kernels *kernels, int32_t C, int32_t groups, size_t index) {

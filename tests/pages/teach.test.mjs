@@ -64,8 +64,10 @@ describe(`Teach it in ${browserName}`, () => {
       assert.ok(distance(await pixels(page, n, 4), target) > 3 * away, `${name}: one kernel`);
     }
     const summary = await page.$eval('#chart svg', (chart) => chart.getAttribute('aria-label'));
-    assert.match(summary, /^Loss over 2000 steps.*Dynamic block: from .+ to .+\. One-kernel block: from .+ to .+\.$/);
-    assert.match(await text(page, '#status'), /^Done at step 2000\. Loss .+, with one kernel .+\.$/);
+    assert.match(summary, /^Loss over 2000 steps.*Dite-HRNet: from .+ to .+\. One kernel: from .+ to .+\.$/);
+    const verdict = /Dite-HRNet’s block learns this best: [\d.]+ of 256 levels off the target; one kernel follows with [\d.]+\.$/;
+    assert.match(await text(page, '#verdict'), verdict);
+    assert.match(await text(page, '#status'), new RegExp(`^Done at step 2000\\. ${verdict.source}`));
     assert.deepEqual(page.problems, []);
     await page.close();
   });

@@ -15,6 +15,6 @@ const SHARE = 0.1;
  */
 export function temperatureAt(step, steps, [first, last]) {
   const drops = Math.ceil((first - last) / DROP);
-  const done = Math.floor(step / ((steps * SHARE) / drops));
+  const done = Math.floor((step * drops) / (steps * SHARE));
   return Math.max(last, first - done * DROP);
 }

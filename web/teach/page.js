@@ -184,7 +184,7 @@ export class TeachPage {
     this.training.show(snapshot);
     this.results.show(snapshot);
     this.kernels.show(snapshot);
-    this.takeAlong.show(snapshot.step);
+    this.takeAlong.show(snapshot);
     this.#main.dataset.step = String(snapshot.step);
   }
 

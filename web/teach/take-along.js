@@ -1,4 +1,4 @@
-/** @import { Classroom } from './types.js' */
+/** @import { Classroom, Snapshot } from './types.js' */
 import { copyText } from '../shared/clipboard.js';
 import { blockLines, forwardLines, object } from '../shared/code.js';
 import { byId, download, setText, showError } from '../shared/dom.js';
@@ -51,10 +51,12 @@ export class TakeAlong {
       `${numKernels === 1 ? 'kernel' : 'kernels'} of ${kernelSize}×${kernelSize}; pixels from −1 to 1.`);
   }
 
-  /** Shows the code that loads the file of a step. @param {number} step */
-  show(step) {
+  /** Shows the code that loads the block's file. @param {Snapshot} snapshot */
+  show({ step, pupils }) {
     if (!this.#classroom) return;
-    const { kind, config } = this.#classroom;
+    const { kind, focus } = this.#classroom;
+    const temperature = pupils.find(({ id }) => id === focus)?.temperature ?? undefined;
+    const config = { ...this.#classroom.config, temperature };
     setText(this.#code, [
       "import { load } from 'dynakernel';",
       '',

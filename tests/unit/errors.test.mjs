@@ -5,6 +5,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { DynakernelError } from '../../web/dynakernel/index.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
 import { assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
+import { CONVOLUTIONS, KINDS } from '../kinds.mjs';
 
 const config = { inChannels: 3, outChannels: 4, kernelSize: 3, seed: 1 };
 const ATTENTION_SHAPE = [1, 4];
@@ -84,10 +85,20 @@ test('no message is longer than a few lines', () => {
   assert.equal(new DynakernelError('ERR_LOAD', 'x'.repeat(1e6)).message.length, 1499);
 });
 
+/** Whether a kind of module has an option. */
+const takes = (kind, option) => !(kind === 'odConv2d' && option === 'bias') &&
+  !(kind === 'dynamicConvolution' && ['bias', 'numKernels', 'seed'].includes(option));
+
 test('configurations: sizes', () => {
   const refuse = (changes, ...words) => {
-    assertRefused(() => dk.dynamicKernelAggregation({ ...config, ...changes }), 'ERR_CONFIG', ...words);
-    assertRefused(() => dk.kernelAggregation({ ...config, ...changes }), 'ERR_CONFIG', ...words);
+    for (const kind of CONVOLUTIONS) {
+      const renamed = kind === 'condConv2d' && 'numKernels' in changes;
+      const options = renamed ? { numExperts: changes.numKernels } : changes;
+      const [option] = Object.keys(options);
+      if (!takes(kind, option)) continue;
+      const expected = words.map((word) => (renamed ? word.replace('numKernels', 'numExperts') : word));
+      assertRefused(() => dk[kind]({ ...KINDS[kind].options, ...options }), 'ERR_CONFIG', `${kind}: ${option}`, ...expected);
+    }
   };
   const names = ['inChannels', 'outChannels', 'kernelSize', 'stride', 'dilation', 'groups', 'numKernels'];
   for (const name of names) {
@@ -115,7 +126,7 @@ test('configurations: sizes', () => {
   for (const name of ['kernelSize', 'stride', 'dilation']) refuse({ [name]: [0, 3] }, name, '1 or more', 'got [0, 3]');
   for (const name of ['inChannels', 'outChannels', 'groups', 'numKernels']) refuse({ [name]: [3, 3] }, name, 'got [3, 3]');
   refuse({ padding: -1 }, 'padding', 'got -1', '0 or more');
-  refuse({ padding: 'same' }, 'padding', 'got "same"');
+  refuse({ padding: 'valid' }, 'padding', 'got "valid"', "or 'same'");
   refuse({ padding: 32769 }, 'padding', 'at most 32768');
   refuse({ bias: 1 }, 'bias', 'true or false', 'got 1');
   refuse({ algorithm: 'fft' }, 'algorithm', "'winograd'", 'got "fft"');

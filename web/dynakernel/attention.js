@@ -1,5 +1,5 @@
 /** The attention branch of every dynamic convolution, and KernelAttention, which is that of Dite-HRNet's block. */
-import { checkStatus } from './abi.js';
+import { HEADS, checkStatus } from './abi.js';
 import { backwardPass } from './backward.js';
 import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
@@ -284,8 +284,11 @@ function attentionState(heap, attention, { channels: C, hidden: M, batchNorm, he
   const tail = names.linear ? [] : [1, 1];
   const entries = [];
   if (names.hidden) {
-    entries.push(parameterEntry(heap, layerName(names.hidden, 'weight'), [M, C, ...tail],
-      fields[FIELD.hiddenWeight], PLACE.hiddenWeight));
+    entries.push({
+      ...parameterEntry(heap, layerName(names.hidden, 'weight'), [M, C, ...tail], fields[FIELD.hiddenWeight],
+        PLACE.hiddenWeight),
+      axes: [`hidden channels by ${names.hiddenOption}`, 'channels'],
+    });
   }
   if (batchNorm) {
     entries.push(
@@ -297,8 +300,11 @@ function attentionState(heap, attention, { channels: C, hidden: M, batchNorm, he
   }
   for (const [head, name] of names.heads) {
     entries.push(
-      parameterEntry(heap, layerName(name, 'weight'), [heads[head], M || C, ...tail],
-        fields[FIELD.weight + head], PLACE.weight + head),
+      {
+        ...parameterEntry(heap, layerName(name, 'weight'), [heads[head], M || C, ...tail],
+          fields[FIELD.weight + head], PLACE.weight + head),
+        axes: head !== HEADS.kernels ? [] : M > 0 ? ['numKernels'] : ['numExperts', 'channels'],
+      },
       parameterEntry(heap, layerName(name, 'bias'), [heads[head]],
         fields[FIELD.bias + head], PLACE.bias + head));
   }

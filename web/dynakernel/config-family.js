@@ -93,7 +93,7 @@ const without = (/** @type {readonly string[]} */ ...names) =>
   AGGREGATION_NAMES.filter((name) => !names.includes(name));
 
 /** @type {AttentionNames} */
-const DYCONV_NAMES = { hidden: 'fc1', heads: [[HEADS.kernels, 'fc2']] };
+const DYCONV_NAMES = { hidden: 'fc1', hiddenOption: 'ratio', heads: [[HEADS.kernels, 'fc2']] };
 /** @type {AttentionNames} */
 const ROUTING_NAMES = { heads: [[HEADS.kernels, '']], linear: true };
 const ODCONV_LAYERS = /** @type {const} */ ([
@@ -151,7 +151,7 @@ export function odConvSettings(value, algorithms) {
   const heads = [K === 1 ? 0 : K, isDepthwise ? 0 : O, C, taps === 1 ? 0 : taps];
   const attention = {
     channels: C, hidden: Math.max(Math.floor(C * config.reduction), 16), batchNorm: true, softmax: K > 1, heads,
-    names: { hidden: 'fc', heads: ODCONV_LAYERS.filter(([head]) => heads[head] > 0) },
+    names: { hidden: 'fc', hiddenOption: 'reduction', heads: ODCONV_LAYERS.filter(([head]) => heads[head] > 0) },
     initialisation: INITIALISATION.fanOut, temperature: config.temperature, seed: ~seed >>> 0,
   };
   checkAttention(attention, `${what}: attention`);

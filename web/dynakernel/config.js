@@ -84,13 +84,14 @@ import { checkSize, pairOf } from './shape.js';
  *
  * @typedef {object} AttentionNames
  * @property {string} [hidden]
+ * @property {string} [hiddenOption] the option that the number of hidden channels depends on
  * @property {readonly (readonly [head: number, name: string])[]} heads in the reference's order; '' if the
  *   parameters have no prefix
  * @property {boolean} [linear] whether the layers are matrices; otherwise they are 1x1 convolutions
  */
 
 /** @type {AttentionNames} */
-const KERNEL_ATTENTION_NAMES = { hidden: 'conv1', heads: [[HEADS.kernels, 'conv2']] };
+const KERNEL_ATTENTION_NAMES = { hidden: 'conv1', hiddenOption: 'reduction', heads: [[HEADS.kernels, 'conv2']] };
 
 const ATTENTION_NAMES = /** @type {const} */ (
   ['channels', 'reduction', 'numKernels', 'midChannels', 'seed']);

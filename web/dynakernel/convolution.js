@@ -263,7 +263,8 @@ function createConvolution(heap, settings) {
  */
 function convolutionState(heap, convolution, settings, watched, { shown, stored }) {
   const { numKernels: K, outChannels: O, bias } = settings;
-  const weight = { ...packedEntry(heap, convolution, weightShape(settings), watched, shown), stored };
+  const axes = shown ? ['numExperts'] : ['numKernels', 'outChannels', 'inChannels / groups', 'kernelSize', 'kernelSize'];
+  const weight = { ...packedEntry(heap, convolution, weightShape(settings), watched, shown), stored, axes };
   if (!bias) return [weight];
   return [weight, parameterEntry(heap, 'bias', [K, O], heap.c.dk_aggregation_bias(convolution), 1)];
 }

@@ -7,6 +7,7 @@ import { findDtype } from './safetensors-types.js';
 import { isLength, shapeText, sizeOf } from './shape.js';
 
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
+/** @typedef {import('./state.js').StateEntry} StateEntry */
 /** @typedef {import('./state.js').StateValue} StateValue */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 
@@ -95,6 +96,14 @@ export function fits(expected, shape) {
   return (expected.length === shape.length && expected.every((length, i) => length === shape[i])) ||
     (isOne(expected) && isOne(shape));
 }
+
+/**
+ * Whether a source's array can be loaded into an entry.
+ *
+ * @param {StateEntry} entry
+ * @param {readonly number[]} other
+ */
+export const fitsEntry = ({ shape, stored = shape }, other) => fits(shape, other) || fits(stored, other);
 
 /**
  * Runs work that allocates large arrays outside of the heap. A RangeError becomes ERR_MEMORY.

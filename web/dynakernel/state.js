@@ -5,8 +5,8 @@ import { isSmallFloat } from './float-formats.js';
 import { className, isBuffer, toFloats } from './numbers.js';
 import { parseSafetensors } from './safetensors.js';
 import { shapeText, sizeOf } from './shape.js';
-import { prefixHint } from './state-hints.js';
-import { checkValue, fits, readValue, withMemory } from './state-value.js';
+import { kindHint, optionHint, prefixHint } from './state-hints.js';
+import { checkValue, fitsEntry, readValue, withMemory } from './state-value.js';
 import { Tensor } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
@@ -53,6 +53,7 @@ import { Tensor } from './tensor.js';
  * @property {string} name
  * @property {readonly number[]} shape
  * @property {readonly number[]} [stored] another shape that a source may have
+ * @property {readonly string[]} [axes] the option that each length depends on, for messages
  * @property {boolean} [optional] whether a source may leave it out
  * @property {() => TypedArray} read a copy
  * @property {(data: TypedArray, dtype: string | undefined, name: string) => TypedArray} convert
@@ -195,19 +196,21 @@ export function loadStateDict(entries, source, options, checkUsable) {
 
     // check
     const unexpected = [...names];
+    const misfits = found.filter(({ entry, value }) => !fitsEntry(entry, value.shape));
+    const isRefused = misfits.length > 0 || (strict && missing.length + unexpected.length > 0);
     const hint = strict && missing.length > 0 ? prefixHint(values, entries, prefix) : '';
+    const reason = isRefused ? kindHint(values, entries, prefix) || optionHint(misfits) : '';
     checkUsable();
 
-    const problems = found.filter(({ entry, value }) => !fitsEntry(entry, value.shape))
-      .map(({ entry, name, value }) =>
-        `${nameText(name)} is ${shapeText(value.shape)}, expected ${shapeText(entry.shape)}`);
+    const problems = misfits.map(({ entry, name, value }) =>
+      `${nameText(name)} is ${shapeText(value.shape)}, expected ${shapeText(entry.shape)}`);
     if (problems.length > MOST_MISFITS) {
       problems.splice(MOST_MISFITS, Infinity, `and ${problems.length - MOST_MISFITS} more of another shape`);
     }
     if (strict && missing.length > 0) problems.push(`missing: ${listText(missing)}${hint}`);
     if (strict && unexpected.length > 0) problems.push(`unexpected: ${listText(unexpected)}`);
-    if (problems.length > 0) {
-      throw new DynakernelError('ERR_STATE', `the state dict does not fit: ${problems.join('; ')}`);
+    if (isRefused) {
+      throw new DynakernelError('ERR_STATE', `the state dict does not fit: ${problems.join('; ')}${reason}`);
     }
 
     // convert, allocate, write: only the first two steps can fail
@@ -220,14 +223,6 @@ export function loadStateDict(entries, source, options, checkUsable) {
     return { missing, unexpected };
   });
 }
-
-/**
- * Whether a source's array can be loaded into an entry.
- *
- * @param {StateEntry} entry
- * @param {readonly number[]} other
- */
-const fitsEntry = ({ shape, stored = shape }, other) => fits(shape, other) || fits(stored, other);
 
 /** The most arrays of a wrong shape that a message lists. */
 const MOST_MISFITS = 8;

@@ -162,7 +162,7 @@ describe(`Teach it in ${browserName}`, () => {
     });
     // The message depends on the step at which the rate changed.
     const said = await shownError(page, 'training-error');
-    assert.match(said, /^The (attention has closed|loss is no longer a number).*too high[:.] [Ll]ower it and press Reset\.$/);
+    assert.match(said, /^The (attention of .+ has closed|loss is no longer a number).*too high[:.] [Ll]ower it and press Reset\.$/);
     await page.click('input[name="optimizer"][value="adam"]');
     assert.equal(await text(page, '#lr-value'), '0.020');
     await page.select('#run-steps', '500');

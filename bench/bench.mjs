@@ -17,6 +17,7 @@ const measurements = {
   start: async (options) => (await import('./start.mjs')).measureStart(options),
   frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
   train: async (options) => (await import('./train.mjs')).measureTraining(options),
+  kinds: async (options) => (await import('./kinds.mjs')).measureKinds(options),
   planner: async (options) => {
     const { fitPlanner, measurePlanner } = await import('./planner.mjs');
     return options.fit || options.refit ? fitPlanner(options) : measurePlanner(options);

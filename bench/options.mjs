@@ -21,6 +21,7 @@ Other measurements:
   --start           from import to the first output map, in fresh processes, or in fresh pages with --browser
   --frame           a whole frame in Chromium: canvas pixels in, 3 to 8 channels, eight maps drawn; 512 x 512
   --train           milliseconds of a training step in Node, beside tfjs-cpu and, if Python has it, PyTorch
+  --kinds           every kind of dynamic convolution by the time of Dite-HRNet's block, in Node
   --planner         how much longer the planned algorithm takes than the fastest, on random shapes, in Node
 
   --fit             with --planner: fits the constants of its costs to measurements, and writes both
@@ -35,7 +36,7 @@ Other measurements:
   --no-build        measures dist/ as it is
   --help            prints this text`;
 
-const modes = ['native', 'start', 'frame', 'train', 'planner'];
+const modes = ['native', 'start', 'frame', 'train', 'kinds', 'planner'];
 const web = ['onnxruntime-web', 'tfjs-wasm'];
 const trainers = ['tfjs-cpu', 'pytorch'];
 /** The workloads of --train by default: a dense, a canvas and a depthwise layer. */
@@ -43,7 +44,7 @@ const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
 
 /**
  * @typedef {object} Options
- * @property {'compare' | 'networks' | 'layers' | 'start' | 'frame' | 'train' | 'planner'} mode
+ * @property {'compare' | 'networks' | 'layers' | 'start' | 'frame' | 'train' | 'kinds' | 'planner'} mode
  * @property {boolean} networks whole networks are measured
  * @property {string[]} files of networks
  * @property {'' | 'chromium' | 'firefox'} browser
@@ -64,14 +65,14 @@ export function readOptions() {
   const flag = { type: 'boolean' };
   const text = { type: 'string' };
   const { values, positionals } = readArguments(usage, {
-    browser: text, native: flag, networks: flag, layers: flag, start: flag, frame: flag, train: flag, planner: flag,
-    fit: flag, refit: flag, filter: text, workloads: text, peers: text, threads: text, simd: text, quick: flag,
+    browser: text, native: flag, networks: flag, layers: flag, start: flag, frame: flag, train: flag, kinds: flag,
+    planner: flag, fit: flag, refit: flag, filter: text, workloads: text, peers: text, threads: text, simd: text, quick: flag,
     markdown: flag, 'no-build': flag,
   }, true);
   const chosen = modes.filter((mode) => values[mode]);
   if (chosen.length > 1) refuse(`--${chosen.join(' and --')} are separate measurements`);
   const browser = oneOf('browser', values.browser ?? (values.frame ? 'chromium' : ''), ['', 'chromium', 'firefox']);
-  if (browser && ['native', 'train', 'planner'].includes(chosen[0])) {
+  if (browser && ['native', 'train', 'kinds', 'planner'].includes(chosen[0])) {
     refuse(`--${chosen[0]} runs in Node: leave out --browser`);
   }
   if (values.layers && !values.networks) refuse('--layers goes with --networks');
@@ -83,7 +84,7 @@ export function readOptions() {
   if ((values.fit || values.refit) && chosen[0] !== 'planner') refuse('--fit and --refit go with --planner');
   if (values.frame && browser !== 'chromium') refuse('--frame runs in Chromium');
 
-  const mode = /** @type {const} */ (['layers', 'start', 'networks', 'frame', 'train', 'planner'])
+  const mode = /** @type {const} */ (['layers', 'start', 'networks', 'frame', 'train', 'kinds', 'planner'])
     .find((name) => values[name]) ?? 'compare';
   return {
     mode,
@@ -104,7 +105,7 @@ export function readOptions() {
 }
 
 function readPeers(values, browser) {
-  if (values.planner || values.layers || values.peers === 'none') return [];
+  if (values.planner || values.kinds || values.layers || values.peers === 'none') return [];
   const { usual, able } = peersOf(values, browser);
   const names = values.peers?.split(',') ?? usual;
   for (const name of names) oneOf('peers', name, able);

@@ -56,7 +56,8 @@ function isRefusal(error, code, words) {
 
 const goldenFolder = new URL('fixtures/golden/', import.meta.url);
 
-export const goldenNames = readdirSync(goldenFolder).map((file) => file.replace('.safetensors', ''));
+export const goldenNames = readdirSync(goldenFolder).filter((file) => file.endsWith('.safetensors'))
+  .map((file) => file.replace('.safetensors', ''));
 
 /**
  * PyTorch's results for one configuration. The file contains the state dict, `input`, and for each MODE

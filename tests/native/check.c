@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check_attention.h"
 #include "check_call.h"
 #include "check_convolution.h"
 #include "check_gradients.h"
@@ -24,6 +25,7 @@ int main(int argc, char **argv) {
   failures += check_pool(seed, count) + check_pixels(seed, count);
   failures += check_mixtures(seed, count / 4) + check_runtime_convolutions(seed, count / 8);
   failures += check_gradients(seed, count / 2) + check_differences(seed, count / 4);
+  failures += check_attention(seed, count / 4);
   failures += check_losses(seed, count) + check_optimizers(seed, count);
   failures += check_correlate(seed, count) + check_elementary(seed, count);
   failures += check_pointers() + check_network(seed, count);

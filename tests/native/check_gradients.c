@@ -12,7 +12,8 @@
 #include "base/workspace.h"
 #include "gradient_problem.h"
 
-static const double TOLERANCE = 1e-4; /* of the library, times 1 + max|reference| */
+static const double TOLERANCE = 1e-4;        /* of gradients, times 1 + max|reference| */
+static const double OUTPUT_TOLERANCE = 2e-5; /* of outputs */
 
 enum { PLANTED = 1 << 20 }; /* the most bytes of the workspace that begin as subnormal numbers */
 
@@ -21,10 +22,13 @@ enum { PLANTED = 1 << 20 }; /* the most bytes of the workspace that begin as sub
 static bool well_conditioned(const reference_problem *r) {
   const geometry *s = &r->block.shape;
   const block_parameters *p = &r->block.parameters;
-  for (int32_t m = 0; m < r->block.M; m++) {
-    if (r->tape.inverse[m] > 10) return false;
-    for (int32_t n = 0; n < s->N; n++)
-      if (fabs(r->tape.normalised[n * r->block.M + m] * p->bn_weight[m] + p->bn_bias[m]) < 0.02) return false;
+  const int32_t M = r->block.branch.hidden, batch_norm = r->block.branch.batch_norm;
+  for (int32_t m = 0; m < M; m++) {
+    if (batch_norm && r->tape.inverse[m] > 10) return false;
+    for (int32_t n = 0; n < s->N; n++) {
+      const double z = r->tape.normalised[n * M + m];
+      if (fabs(batch_norm ? z * p->bn_weight[m] + p->bn_bias[m] : z) < 0.02) return false;
+    }
   }
   return true;
 }
@@ -34,25 +38,29 @@ static bool non_finite_agree(dk_context *context, random_state *random, const gr
                              gradient_data *d) {
   static const float odd[] = {NAN, INFINITY, -INFINITY};
   const size_t count = p->sizes[WEIGHT], inputs = p->sizes[INPUT];
-  float *x = malloc(sizeof(float) * inputs), *a = malloc(sizeof(float) * p->N * p->config.num_kernels);
+  const size_t factors = attend_outputs(p->branch.head, p->N, HEADS);
+  float *x = malloc(sizeof(float) * inputs), *outputs = malloc(sizeof(float) * factors);
   float *weight[2];
-  bool ok = x && a;
+  bool ok = x && outputs;
   if (!ok) abort();
   memcpy(x, d->values[INPUT], sizeof(float) * inputs);
   x[random_u32(random) % inputs] = odd[random_between(random, 0, 2)];
-  random_fill(random, a, (size_t)p->N * p->config.num_kernels);
+  random_fill(random, outputs, factors);
+  const float *factor[HEADS];
+  for (int32_t h = 0; h < HEADS; h++)
+    factor[h] = p->branch.head[h] ? outputs + attend_outputs(p->branch.head, p->N, h) : NULL;
+  const dk_mixture mixture = {factor[0], factor[1], factor[2], factor[3]};
   for (int i = 0; i < 2; i++) {
     dk_aggregation *aggregation = make_aggregation(p, d, i ? DK_ALGORITHM_REFERENCE : DK_ALGORITHM_AUTO);
     weight[i] = guarded_alloc(sizeof(float) * count);
     memset(weight[i], 0, sizeof(float) * count);
-    ok &= dk_aggregation_backward(context, aggregation, x, &(dk_mixture){.kernels = a}, p->N, p->H, p->W,
-                                  d->grad_y, NULL, NULL,
+    ok &= dk_aggregation_backward(context, aggregation, x, &mixture, p->N, p->H, p->W, d->grad_y, NULL, NULL,
                                   &(dk_aggregation_gradients){.weight = weight[i]}) == DK_OK;
     dk_aggregation_destroy(aggregation);
   }
   ok &= close_to(weight[0], weight[1], count, TOLERANCE, "weight, not all finite");
   guarded_free(weight[0]), guarded_free(weight[1]);
-  free(x), free(a);
+  free(x), free(outputs);
   return ok;
 }
 
@@ -104,6 +112,20 @@ static bool agree(const drawn *d, float *const *got, float start, double unit, d
   return ok;
 }
 
+/* Whether the outputs of the forward pass are those of the reference. */
+static bool outputs_agree(const drawn *d, const float *outputs, const float *y) {
+  const size_t heads = attend_outputs(d->problem.branch.head, d->problem.N, HEADS);
+  const size_t most = heads > d->problem.outputs ? heads : d->problem.outputs;
+  float *want = malloc(sizeof(float) * most);
+  if (!want) abort();
+  for (size_t i = 0; i < heads; i++) want[i] = (float)d->reference.tape.outputs[i];
+  bool ok = close_to(outputs, want, heads, OUTPUT_TOLERANCE, "outputs of the heads");
+  for (size_t i = 0; i < d->problem.outputs; i++) want[i] = (float)d->reference.y[i];
+  ok &= close_to(y, want, d->problem.outputs, OUTPUT_TOLERANCE, "y");
+  free(want);
+  return ok;
+}
+
 int check_gradients(uint32_t seed, int count) {
   random_state random = {seed};
   dk_context *context = dk_context_create();
@@ -117,13 +139,16 @@ int check_gradients(uint32_t seed, int count) {
       const float start = i % 2 ? 0.5f : 0; /* the library adds to the gradients */
       plant_subnormals(workspace_reserve(context, 1),
                        min_i32((int32_t)dk_context_workspace(context), PLANTED));
-      float **got = library_gradients(context, &d.problem, &d.data, ids[j], start);
+      float *outputs = malloc(sizeof(float) * attend_outputs(d.problem.branch.head, d.problem.N, HEADS));
+      float *y = malloc(sizeof(float) * d.problem.outputs);
+      float **got = library_gradients(context, &d.problem, &d.data, ids[j], start, outputs, y);
       const bool unmet = j || met_no_subnormal("gradients");
-      if (!got || !unmet || !agree(&d, got, start, 1, TOLERANCE)) {
+      if (!got || !unmet || !agree(&d, got, start, 1, TOLERANCE) || !outputs_agree(&d, outputs, y)) {
         print_gradient_problem(&d.problem, j ? "reference gradients" : "gradients", seed, i);
         failures++;
       }
       if (got) free_gradients(got);
+      free(outputs), free(y);
     }
     if (!non_finite_agree(context, &random, &d.problem, &d.data)) {
       print_gradient_problem(&d.problem, "gradients, not all finite", seed, i);
@@ -205,7 +230,7 @@ int check_differences(uint32_t seed, int count) {
     drawn d = draw(&random, SMALL);
     bool ok = true;
     for (int tensor = 0; tensor < TENSORS; tensor++) ok &= differences_agree(&random, &d, tensor);
-    float **got = library_gradients(context, &d.problem, &d.data, DK_ALGORITHM_AUTO, 0);
+    float **got = library_gradients(context, &d.problem, &d.data, DK_ALGORITHM_AUTO, 0, NULL, NULL);
     ok &= got && agree(&d, got, 0, 1e-4, 1e-3);
     if (!ok) print_gradient_problem(&d.problem, "central differences", seed, i), failures++;
     if (got) free_gradients(got);

@@ -200,33 +200,6 @@ static void check_transposed_random(check *c, dk_context *context) {
   check_transposed(c, context, &p);
 }
 
-/* -------------------------------------------------------------------------------- attention */
-
-static void check_attention_layer(check *c, dk_context *context, const int32_t *shape, bool special) {
-  const int32_t C = shape[1], M = 1 + below(c, 9), K = 1 + below(c, 5);
-  begin(c, "attention shape=%d,%d,%d,%d M=%d K=%d special=%d", shape[0], C, shape[2], shape[3], M, K,
-        special);
-  tensor x = tensor_make(c, 4, shape, 2);
-  tensor_fill(c, &x, special);
-  const int32_t a_shape[2] = {shape[0], K};
-  tensor got = tensor_make(c, 2, a_shape, 0), want = tensor_like(&got);
-  float *memory =
-      random_numbers(c, (size_t)M * (size_t)C + 4 * (size_t)M + (size_t)K * (size_t)M + (size_t)K);
-  attention_constants constants = {.C = C, .M = M, .K = K, .conv1_weight = memory, .eps = 1e-3f};
-  float *variance = memory + M * C;
-  for (int32_t m = 0; m < M; m++) variance[m] = fabsf(variance[m]);
-  constants.bn_variance = variance;
-  constants.bn_weight = variance + M, constants.bn_bias = variance + 2 * M;
-  constants.bn_mean = variance + 3 * M, constants.conv2_weight = variance + 4 * M;
-  constants.conv2_bias = constants.conv2_weight + K * M;
-  void *workspace = workspace_of(network_attention_workspace(&constants, &x.v));
-  network_attention_run(context, &constants, &x.v, got.v.data, workspace);
-  network_attention_reference(&constants, &x.v, want.v.data);
-  /* A small variance makes the means' rounding errors larger. */
-  expect_tensor(c, &got, &want, 1e-5, "a");
-  tensor_free(&x), tensor_free(&got), tensor_free(&want), free(memory), free(workspace);
-}
-
 int check_layers_products(uint32_t seed, int count) {
   check c = {.random = {seed}};
   dk_context *context = context_of(3);
@@ -235,8 +208,6 @@ int check_layers_products(uint32_t seed, int count) {
                  below(&c, MAX_STEPS + 1));
     check_matmul_random(&c, context);
     check_transposed_random(&c, context);
-    const int32_t shape[4] = {1 + below(&c, 3), 1 + below(&c, 20), 1 + below(&c, 9), 1 + below(&c, 9)};
-    if (i % 4 == 0) check_attention_layer(&c, context, shape, below(&c, 8) == 0);
   }
 
   /* Layers that are large enough to be divided among threads, in every way */

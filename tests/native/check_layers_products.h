@@ -1,4 +1,4 @@
-/* Checks of the layers that multiply: linear layers, matrix products, transposed convolution, attention. */
+/* Checks of the layers that multiply: linear layers, matrix products, transposed convolution. */
 #ifndef CHECK_LAYERS_PRODUCTS_H
 #define CHECK_LAYERS_PRODUCTS_H
 

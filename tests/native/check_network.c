@@ -161,10 +161,82 @@ static int check_hostile(dk_context *context, uint32_t seed, int32_t *words) {
   return 0;
 }
 
+/* An attention of two heads. Its values are x, the hidden weight, four vectors of batch norm, weight and bias
+ * of each head, and two outputs. Word 0 of the node is its op. The node ends with eps 1e-5, temperature 1 and
+ * no softmax. */
+enum { ATTENTION_NODE = 51, FIRST_INPUT = 4, FIRST_OUTPUT = 18, EPS = 20, TEMPERATURE, SOFTMAX };
+static const int32_t attention_counts[] = {DK_DESCRIPTION, 12, 9, 1, 2, 0, 1};
+static const int32_t attention_values[] = {4, 2, 3, 4, 4, 2, 5, 3, 1, 5, 1, 5, 1, 5, 1, 5,
+                                           2, 4, 5, 1, 4, 2, 6, 5, 1, 6, 2, 2, 4, 2, 2, 6};
+static const int32_t attention_lists[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 10, 11};
+static const int32_t attention_node[] = {
+    DK_OP_ATTENTION, 14,         2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1, -1, -1, -1, 10, 11,
+    0x3727c5ac,      0x3f800000, 0};
+
+/* Changes of the node: a word and its new value. Word 0: there is no change. */
+static const struct {
+  const char *what;
+  int32_t change[4][2];
+  dk_status status;
+} attention_cases[] = {
+    {"as it is", {{0}}, DK_OK},
+    {"softmax", {{SOFTMAX, 1}}, DK_OK},
+    {"no biases", {{FIRST_INPUT + 7, -1}, {FIRST_INPUT + 9, -1}}, DK_OK},
+    {"the second head as the last",
+     {{FIRST_INPUT + 8, -1}, {FIRST_INPUT + 9, -1}, {FIRST_INPUT + 12, 8}, {FIRST_INPUT + 13, 9}},
+     DK_OK},
+    {"no batch norm",
+     {{FIRST_INPUT + 2, -1}, {FIRST_INPUT + 3, -1}, {FIRST_INPUT + 4, -1}, {FIRST_INPUT + 5, -1}},
+     DK_OK},
+    {"a part of batch norm", {{FIRST_INPUT + 2, -1}, {FIRST_INPUT + 3, -1}}, DK_ERROR_CONFIG},
+    {"batch norm without a hidden layer", {{FIRST_INPUT + 1, -1}}, DK_ERROR_CONFIG},
+    {"no x", {{FIRST_INPUT, -1}}, DK_ERROR_CONFIG},
+    {"a bias without a weight", {{FIRST_INPUT + 8, -1}}, DK_ERROR_CONFIG},
+    {"an output without a head", {{FIRST_INPUT + 8, -1}, {FIRST_INPUT + 9, -1}}, DK_ERROR_CONFIG},
+    {"a head without an output", {{FIRST_INPUT + 10, 8}}, DK_ERROR_CONFIG},
+    {"a weight that is no constant", {{FIRST_INPUT + 6, 0}}, DK_ERROR_CONFIG},
+    {"an output twice", {{FIRST_OUTPUT + 1, 10}}, DK_ERROR_CONFIG},
+    {"eps 0", {{EPS, 0}}, DK_ERROR_CONFIG},
+    {"eps NaN", {{EPS, 0x7fc00000}}, DK_ERROR_CONFIG},
+    {"temperature 0", {{TEMPERATURE, 0}}, DK_ERROR_CONFIG},
+    {"temperature infinite", {{TEMPERATURE, 0x7f800000}}, DK_ERROR_CONFIG},
+    {"temperature negative", {{TEMPERATURE, INT32_MIN + 0x3f800000}}, DK_ERROR_CONFIG},
+    {"softmax 2", {{SOFTMAX, 2}}, DK_ERROR_CONFIG},
+    {"softmax -1", {{SOFTMAX, -1}}, DK_ERROR_CONFIG},
+    {"a hidden weight of other channels", {{FIRST_INPUT + 1, 6}}, DK_ERROR_SHAPE},
+    {"a longer batch norm", {{FIRST_INPUT + 3, 9}}, DK_ERROR_SHAPE},
+    {"a weight of other features", {{FIRST_INPUT + 6, 1}}, DK_ERROR_SHAPE},
+    {"a bias of another head", {{FIRST_INPUT + 7, 9}}, DK_ERROR_SHAPE},
+    {"outputs in another order", {{FIRST_OUTPUT, 11}, {FIRST_OUTPUT + 1, 10}}, DK_ERROR_SHAPE},
+};
+
+static int check_attention_nodes(void) {
+  int failures = 0;
+  for (size_t i = 0; i < sizeof attention_cases / sizeof *attention_cases; i++) {
+    int32_t words[ATTENTION_NODE + sizeof attention_node / sizeof *attention_node];
+    memcpy(words, attention_counts, sizeof attention_counts);
+    memcpy(words + 7, attention_values, sizeof attention_values);
+    memcpy(words + 39, attention_lists, sizeof attention_lists);
+    memcpy(words + ATTENTION_NODE, attention_node, sizeof attention_node);
+    for (int32_t k = 0; k < 4; k++)
+      if (attention_cases[i].change[k][0])
+        words[ATTENTION_NODE + attention_cases[i].change[k][0]] = attention_cases[i].change[k][1];
+    running made;
+    const dk_status status = begin(&made, words, (int32_t)(sizeof words / sizeof *words));
+    if (status != attention_cases[i].status) {
+      printf("FAILED attention node, %s: status %d, expected %d\n", attention_cases[i].what, (int)status,
+             (int)attention_cases[i].status);
+      failures++;
+    }
+    end(&made);
+  }
+  return failures;
+}
+
 int check_network(uint32_t seed, int count) {
   static int32_t words[MOST_WORDS];
   dk_context *context = dk_context_create();
-  int failures = 0;
+  int failures = check_attention_nodes();
   for (int i = 0; i < count && failures < 5; i++)
     failures += check_random(context, seed * 100000 + (uint32_t)i, words);
   for (int i = 0; i < 4 * count && failures < 5; i++)

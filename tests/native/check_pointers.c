@@ -38,13 +38,13 @@ static void *low_memory(long address, size_t bytes) {
 /* Runs the passes of one layer. `low` is in turn its input, its output and their gradients. Returns false if
  * the algorithm does not cover the layer. */
 static bool run(const dk_aggregation_config *config, int32_t W, float *low, float *other, float *third) {
-  static const float a[1] = {1};
+  static const float one[1] = {1};
+  static const dk_mixture mixture = {.kernels = one};
   static float weight[CHANNELS * CHANNELS * 81];
   const dk_aggregation_gradients into = {.weight = weight};
   dk_context *context = dk_context_create();
   dk_aggregation *aggregation;
   if (dk_aggregation_create(config, &aggregation)) abort();
-  const dk_mixture mixture = {.kernels = a};
   const dk_status status = dk_aggregation_forward(context, aggregation, low, &mixture, 1, HEIGHT, W, other);
   if (!status &&
       (dk_aggregation_forward(context, aggregation, other, &mixture, 1, HEIGHT, W, low) ||

@@ -5,8 +5,8 @@
  *
  *   request  C O R stride padding dilation G K bias algorithm M N H W training        15 int32
  *            (R to dilation: the same in both directions)
- *            conv1_weight bn_weight bn_bias bn_running_mean bn_running_var
- *            conv2_weight conv2_bias weight [bias] x
+ *            hidden_weight bn_weight bn_bias bn_running_mean bn_running_var
+ *            kernels.weight kernels.bias weight [bias] x
  *   answer   status                                                                    1 int32
  *            and if it is 0: Ho Wo (int32), a, y, bn_running_mean, bn_running_var */
 #include <stdio.h>
@@ -61,18 +61,20 @@ static int answer(dk_context *context) {
 
   dk_aggregation *aggregation;
   dk_status status = dk_aggregation_create(&config, &aggregation);
-  dk_attention *attention = dk_attention_create(C, M, K);
-  if (status || !attention) {
+  dk_attention *attention;
+  const dk_attention_config branch = {.channels = C, .hidden = M, .batch_norm = 1, .head = {K}};
+  if (!status) status = dk_attention_create(&branch, &attention);
+  if (status) {
     fprintf(stderr, "forward: no such module (status %d)\n", (int)status);
     exit(2);
   }
-  get(attention->conv1_weight, sizeof(float), (size_t)M * C);
+  get(attention->hidden_weight, sizeof(float), (size_t)M * C);
   get(attention->bn_weight, sizeof(float), (size_t)M);
   get(attention->bn_bias, sizeof(float), (size_t)M);
   get(attention->bn_running_mean, sizeof(float), (size_t)M);
   get(attention->bn_running_var, sizeof(float), (size_t)M);
-  get(attention->conv2_weight, sizeof(float), (size_t)K * M);
-  get(attention->conv2_bias, sizeof(float), (size_t)K);
+  get(attention->weight[DK_HEAD_KERNELS], sizeof(float), (size_t)K * M);
+  get(attention->bias[DK_HEAD_KERNELS], sizeof(float), (size_t)K);
   get_weight(aggregation, &config);
   if (config.bias) get(dk_aggregation_bias(aggregation), sizeof(float), (size_t)K * O);
   const size_t inputs = (size_t)N * C * H * W;

@@ -13,7 +13,7 @@ const PARAMETERS = [
   'aggregation.bias',
 ];
 
-const cases = readdirSync(folder).sort().map((file) => {
+const cases = readdirSync(folder).filter((file) => file.endsWith('.safetensors')).sort().map((file) => {
   const tensors = parseSafetensors(readFileSync(new URL(file, folder)));
   return { name: file.replace('.safetensors', ''), tensors, config: JSON.parse(tensors.__metadata__.config) };
 });

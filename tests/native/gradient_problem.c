@@ -10,8 +10,10 @@
 
 #define COUNT(array) ((int32_t)(sizeof(array) / sizeof *(array)))
 
-const char *const tensor_names[TENSORS] = {"conv1.weight", "bn.weight", "bn.bias", "conv2.weight",
-                                           "conv2.bias",   "weight",    "bias",    "input"};
+const char *const tensor_names[TENSORS] = {"hidden.weight",  "bn.weight",     "bn.bias",     "kernels.weight",
+                                           "outputs.weight", "inputs.weight", "taps.weight", "kernels.bias",
+                                           "outputs.bias",   "inputs.bias",   "taps.bias",   "weight",
+                                           "bias",           "input"};
 
 static void draw_channels(random_state *random, dk_aggregation_config *c, problem_size size) {
   const bool small = size == SMALL;
@@ -32,6 +34,25 @@ static void draw_channels(random_state *random, dk_aggregation_config *c, proble
     c->in_channels = c->groups * random_between(random, 16, 20);
     c->out_channels = c->groups * random_between(random, 8, 18);
   }
+}
+
+/* Draws a branch that fits the aggregation. Half of them have no other head than that of the kernels. */
+static void draw_branch(random_state *random, gradient_problem *p) {
+  const dk_aggregation_config *c = &p->config;
+  const int32_t lengths[HEADS] = {c->num_kernels, c->out_channels, c->in_channels, (int32_t)window_taps(c)};
+  static const float temperatures[] = {1, 1, 1, 0.5f, 4, 34};
+  p->branch = (dk_attention_config){.channels = c->in_channels};
+  if (random_between(random, 0, 3)) p->branch.hidden = random_between(random, 1, 4);
+  p->branch.batch_norm = p->branch.hidden && random_between(random, 0, 2);
+  p->branch.softmax = random_between(random, 0, 1);
+  p->temperature = temperatures[random_between(random, 0, COUNT(temperatures) - 1)];
+  const bool several = random_between(random, 0, 1);
+  for (int32_t h = 0; h < HEADS; h++)
+    if ((several && random_between(random, 0, 1)) || (h == DK_HEAD_KERNELS && c->num_kernels > 1))
+      p->branch.head[h] = lengths[h];
+
+  /* There must be one head. */
+  if (attend_outputs(p->branch.head, 1, HEADS) == 0) p->branch.head[DK_HEAD_KERNELS] = c->num_kernels;
 }
 
 static gradient_problem draw_problem(random_state *random, problem_size size) {
@@ -55,16 +76,22 @@ static gradient_problem draw_problem(random_state *random, problem_size size) {
   } while (window_outputs(c, 0, p.H) < 1 || window_outputs(c, 1, p.W) < 1);
   if (size == LARGE) p.H = random_between(random, 130, 150), p.W = random_between(random, 130, 150);
   p.N = random_between(random, 1, size == LARGE ? 1 : 3);
-  p.M = random_between(random, 1, 4);
-  p.training = p.N > 1 && random_between(random, 0, 1);
+  draw_branch(random, &p);
+  p.training = (p.N > 1 || !p.branch.batch_norm) && random_between(random, 0, 1);
   p.Ho = window_outputs(c, 0, p.H);
   p.Wo = window_outputs(c, 1, p.W);
 
-  const size_t M = (size_t)p.M, K = (size_t)c->num_kernels, C = (size_t)c->in_channels;
+  const size_t M = (size_t)p.branch.hidden, K = (size_t)c->num_kernels, C = (size_t)c->in_channels;
   const size_t taps = window_taps(c), O = (size_t)c->out_channels;
-  const size_t all[TENSORS] = {
-      M * C, M, M, K * M, K, K * O * (C / c->groups) * taps, c->bias ? K * O : 0, C * p.N * p.H * p.W};
-  memcpy(p.sizes, all, sizeof all);
+  p.sizes[HIDDEN_WEIGHT] = M * C;
+  p.sizes[BN_WEIGHT] = p.sizes[BN_BIAS] = p.branch.batch_norm ? M : 0;
+  for (int32_t h = 0; h < HEADS; h++) {
+    p.sizes[HEAD_WEIGHT + h] = (size_t)p.branch.head[h] * (M ? M : C);
+    p.sizes[HEAD_BIAS + h] = (size_t)p.branch.head[h];
+  }
+  p.sizes[WEIGHT] = K * O * (C / c->groups) * taps;
+  p.sizes[BIAS] = c->bias ? K * O : 0;
+  p.sizes[INPUT] = C * p.N * p.H * p.W;
   p.outputs = O * p.N * p.Ho * p.Wo;
   return p;
 }
@@ -81,10 +108,14 @@ gradient_problem random_gradient_problem(random_state *random, problem_size size
 
 void print_gradient_problem(const gradient_problem *p, const char *what, uint32_t seed, int index) {
   const dk_aggregation_config *c = &p->config;
-  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d M=%d H=%d W=%d ", what, p->N, c->in_channels, c->out_channels,
-         c->groups, c->num_kernels, p->M, p->H, p->W);
+  const dk_attention_config *b = &p->branch;
+  printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d H=%d W=%d ", what, p->N, c->in_channels, c->out_channels,
+         c->groups, c->num_kernels, p->H, p->W);
   print_window(c);
-  printf("bias=%d training=%d (seed %u, number %d)\n", c->bias, p->training, seed, index);
+  printf("bias=%d hidden=%d batch_norm=%d softmax=%d heads=%d,%d,%d,%d temperature=%g training=%d (seed %u, "
+         "number %d)\n",
+         c->bias, b->hidden, b->batch_norm, b->softmax, b->head[0], b->head[1], b->head[2], b->head[3],
+         (double)p->temperature, p->training, seed, index);
 }
 
 static float *floats(size_t count) {
@@ -111,9 +142,10 @@ gradient_data random_gradient_data(random_state *random, const gradient_problem 
     if (i % plane == 0) mean = random_float(random);
     d.values[INPUT][i] += mean;
   }
-  d.running_mean = floats((size_t)p->M), d.running_var = floats((size_t)p->M);
-  random_fill(random, d.running_mean, (size_t)p->M);
-  for (int32_t m = 0; m < p->M; m++) d.running_var[m] = 1.1f + random_float(random);
+  const size_t M = p->sizes[BN_WEIGHT];
+  d.running_mean = floats(M), d.running_var = floats(M);
+  random_fill(random, d.running_mean, M);
+  for (size_t m = 0; m < M; m++) d.running_var[m] = 1.1f + random_float(random);
   d.grad_y = floats(p->outputs);
   random_fill(random, d.grad_y, p->outputs);
   return d;
@@ -127,13 +159,18 @@ void free_gradient_data(gradient_data *d) {
 /* --------------------------------------------------------------------------------- library */
 
 static dk_attention *make_attention(const gradient_problem *p, const gradient_data *d) {
-  dk_attention *made = dk_attention_create(p->config.in_channels, p->M, p->config.num_kernels);
-  if (!made) abort();
-  float *const arrays[] = {made->conv1_weight, made->bn_weight, made->bn_bias, made->conv2_weight,
-                           made->conv2_bias};
-  for (int i = 0; i <= CONV2_BIAS; i++) memcpy(arrays[i], d->values[i], sizeof(float) * p->sizes[i]);
-  memcpy(made->bn_running_mean, d->running_mean, sizeof(float) * p->M);
-  memcpy(made->bn_running_var, d->running_var, sizeof(float) * p->M);
+  dk_attention *made;
+  if (dk_attention_create(&p->branch, &made)) abort();
+  float *const *weight = made->weight, *const *bias = made->bias;
+  float *const arrays[WEIGHT] = {
+      made->hidden_weight, made->bn_weight, made->bn_bias, weight[0], weight[1], weight[2],
+      weight[3],           bias[0],         bias[1],       bias[2],   bias[3]};
+  for (int i = 0; i < WEIGHT; i++)
+    if (p->sizes[i]) memcpy(arrays[i], d->values[i], sizeof(float) * p->sizes[i]);
+  made->temperature = p->temperature;
+  if (!p->branch.batch_norm) return made;
+  memcpy(made->bn_running_mean, d->running_mean, sizeof(float) * p->sizes[BN_WEIGHT]);
+  memcpy(made->bn_running_var, d->running_var, sizeof(float) * p->sizes[BN_WEIGHT]);
   return made;
 }
 
@@ -150,28 +187,28 @@ dk_aggregation *make_aggregation(const gradient_problem *p, const gradient_data 
 }
 
 static bool run_library(dk_context *context, const gradient_problem *p, const gradient_data *d,
-                        dk_attention *attention, dk_aggregation *aggregation, float **g) {
-  const size_t K = (size_t)p->config.num_kernels, tape_bytes = dk_attention_tape_bytes(attention, p->N);
-  float *y = floats(p->outputs), *a = floats(p->N * K);
+                        dk_attention *attention, dk_aggregation *aggregation, float **g, float *outputs,
+                        float *y) {
+  const size_t tape_bytes = dk_attention_tape_bytes(attention, p->N);
   void *tape = guarded_alloc(tape_bytes);
-  const dk_attention_gradients branch = {g[CONV1_WEIGHT], g[BN_WEIGHT], g[BN_BIAS], g[CONV2_WEIGHT],
-                                         g[CONV2_BIAS]};
+  float **w = g + HEAD_WEIGHT, **b = g + HEAD_BIAS;
+  const dk_attention_gradients branch = {
+      g[HIDDEN_WEIGHT], g[BN_WEIGHT], g[BN_BIAS], {w[0], w[1], w[2], w[3]}, {b[0], b[1], b[2], b[3]}};
   const dk_aggregation_gradients kernels = {g[WEIGHT], g[BIAS]};
   dk_status status = dk_block_forward_taped(context, attention, aggregation, p->training, d->values[INPUT],
-                                            p->N, p->H, p->W, a, y, tape);
+                                            p->N, p->H, p->W, outputs, y, tape);
   if (!status)
-    status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT], a, p->N,
-                               p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
+    status = dk_block_backward(context, attention, aggregation, p->training, tape, d->values[INPUT], outputs,
+                               p->N, p->H, p->W, d->grad_y, g[INPUT], &branch, &kernels);
   if (status) printf("  status %d\n", (int)status);
   bool ok = status == DK_OK && guards_hold(tape, tape_bytes, "tape");
   for (int i = 0; i < TENSORS; i++) ok &= guards_hold(g[i], sizeof(float) * p->sizes[i], tensor_names[i]);
   guarded_free(tape);
-  free(y), free(a);
   return ok;
 }
 
 float **library_gradients(dk_context *context, const gradient_problem *p, const gradient_data *d,
-                          dk_algorithm id, float start) {
+                          dk_algorithm id, float start, float *outputs, float *y) {
   float **g = malloc(sizeof *g * TENSORS);
   if (!g) abort();
   for (int i = 0; i < TENSORS; i++) {
@@ -180,7 +217,10 @@ float **library_gradients(dk_context *context, const gradient_problem *p, const 
   }
   dk_attention *attention = make_attention(p, d);
   dk_aggregation *aggregation = make_aggregation(p, d, id);
-  const bool ok = run_library(context, p, d, attention, aggregation, g);
+  float *own_outputs = floats(attend_outputs(p->branch.head, p->N, HEADS)), *own_y = floats(p->outputs);
+  const bool ok =
+      run_library(context, p, d, attention, aggregation, g, outputs ? outputs : own_outputs, y ? y : own_y);
+  free(own_outputs), free(own_y);
   dk_attention_destroy(attention);
   dk_aggregation_destroy(aggregation);
   if (ok) return g;
@@ -203,9 +243,16 @@ static double *widened(const float *from, size_t count) {
 }
 
 static block_parameters parameters_of(double *const *tensors, bool bias) {
-  return (block_parameters){tensors[CONV1_WEIGHT],      tensors[BN_WEIGHT],  tensors[BN_BIAS],
-                            tensors[CONV2_WEIGHT],      tensors[CONV2_BIAS], tensors[WEIGHT],
-                            bias ? tensors[BIAS] : NULL};
+  block_parameters parameters = {.hidden_weight = tensors[HIDDEN_WEIGHT],
+                                 .bn_weight = tensors[BN_WEIGHT],
+                                 .bn_bias = tensors[BN_BIAS],
+                                 .weight = tensors[WEIGHT],
+                                 .bias = bias ? tensors[BIAS] : NULL};
+  for (int h = 0; h < HEADS; h++) {
+    parameters.head_weight[h] = tensors[HEAD_WEIGHT + h];
+    parameters.head_bias[h] = tensors[HEAD_BIAS + h];
+  }
+  return parameters;
 }
 
 reference_problem make_reference(const gradient_problem *p, const gradient_data *d) {
@@ -215,18 +262,18 @@ reference_problem make_reference(const gradient_problem *p, const gradient_data 
     r.values[i] = widened(d->values[i], p->sizes[i]);
     r.gradients[i] = widened(NULL, p->sizes[i]);
   }
-  r.running_mean = widened(d->running_mean, (size_t)p->M);
-  r.running_var = widened(d->running_var, (size_t)p->M);
+  r.running_mean = widened(d->running_mean, p->sizes[BN_WEIGHT]);
+  r.running_var = widened(d->running_var, p->sizes[BN_WEIGHT]);
   r.grad_y = widened(d->grad_y, p->outputs);
   r.y = widened(NULL, p->outputs);
-  const size_t N = (size_t)p->N, C = (size_t)c->in_channels, M = (size_t)p->M, K = (size_t)c->num_kernels;
-  r.memory = widened(NULL, N * (C + 2 * M + 2 * K) + M);
-  r.tape = (attention_tape){.mean = r.memory,
-                            .normalised = r.memory + N * C,
-                            .hidden = r.memory + N * (C + M),
-                            .a = r.memory + N * (C + 2 * M),
-                            .inverse = r.memory + N * (C + 2 * M + 2 * K)};
-  r.scratch = widened(NULL, 2 * (p->sizes[WEIGHT] / K + c->out_channels) + N * M);
+  attend_branch sizes = {.C = c->in_channels, .M = p->branch.hidden};
+  memcpy(sizes.head, p->branch.head, sizeof sizes.head);
+  r.memory = widened(NULL, (size_t)attend_tape_values(&sizes, p->N));
+  r.tape = attend_tape_view(&sizes, p->N, r.memory);
+  r.grad_outputs = widened(NULL, attend_outputs(p->branch.head, p->N, HEADS));
+  const size_t kernel = p->sizes[WEIGHT] / (size_t)c->num_kernels;
+  r.scratch =
+      widened(NULL, 2 * (2 * kernel + c->out_channels) + (size_t)p->N * (c->in_channels + p->branch.hidden));
   r.block = (block_reference){.shape = {.N = p->N,
                                         .C = c->in_channels,
                                         .O = c->out_channels,
@@ -246,7 +293,8 @@ reference_problem make_reference(const gradient_problem *p, const gradient_data 
                                         .W = p->W,
                                         .Ho = p->Ho,
                                         .Wo = p->Wo},
-                              .M = p->M,
+                              .branch = p->branch,
+                              .temperature = (double)p->temperature,
                               .training = p->training,
                               .parameters = parameters_of(r.values, c->bias),
                               .running_mean = r.running_mean,
@@ -257,24 +305,23 @@ reference_problem make_reference(const gradient_problem *p, const gradient_data 
 void free_reference(reference_problem *r) {
   for (int i = 0; i < TENSORS; i++) free(r->values[i]), free(r->gradients[i]);
   free(r->running_mean), free(r->running_var), free(r->grad_y);
-  free(r->y), free(r->memory), free(r->scratch);
+  free(r->y), free(r->grad_outputs), free(r->memory), free(r->scratch);
 }
 
 double reference_loss(reference_problem *r) {
   const geometry *s = &r->block.shape;
   double sum = 0;
   attention_reference_forward(&r->block, r->values[INPUT], &r->tape);
-  aggregation_reference_forward(&r->block, r->values[INPUT], r->tape.a, r->y, r->scratch);
+  aggregation_reference_forward(&r->block, r->values[INPUT], r->tape.outputs, r->y, r->scratch);
   for (size_t i = 0; i < (size_t)s->N * s->O * s->Ho * s->Wo; i++) sum += r->y[i] * r->grad_y[i];
   return sum;
 }
 
 void reference_gradients(reference_problem *r) {
-  const geometry *s = &r->block.shape;
   const block_parameters gradients = parameters_of(r->gradients, r->block.parameters.bias != NULL);
-  double *ga = r->tape.a + (size_t)s->N * s->K; /* the room behind a */
-  for (int32_t i = 0; i < s->N * s->K; i++) ga[i] = 0;
-  aggregation_reference_backward(&r->block, r->values[INPUT], r->tape.a, r->grad_y, r->gradients[INPUT], ga,
-                                 &gradients, r->scratch);
-  attention_reference_backward(&r->block, &r->tape, ga, r->gradients[INPUT], &gradients, r->scratch);
+  memset(r->grad_outputs, 0, sizeof(double) * attend_outputs(r->block.branch.head, r->block.shape.N, HEADS));
+  aggregation_reference_backward(&r->block, r->values[INPUT], r->tape.outputs, r->grad_y, r->gradients[INPUT],
+                                 r->grad_outputs, &gradients, r->scratch);
+  attention_reference_backward(&r->block, &r->tape, r->grad_outputs, r->gradients[INPUT], &gradients,
+                               r->scratch);
 }

@@ -7,7 +7,7 @@
  *   request  C O R stride padding dilation G K bias algorithm M N H W training steps adam  17 int32
  *            (R to dilation: the same in both directions)
  *            lr momentum weight_decay beta1 beta2 eps                                     6 float64
- *            conv1_weight bn_weight bn_bias conv2_weight conv2_bias weight [bias]         float32
+ *            hidden_weight bn_weight bn_bias kernels.weight kernels.bias weight [bias]         float32
  *            bn_running_mean bn_running_var x, and grad_y (steps 0) or the target
  *   answer   steps 0: grad_x and the parameters' gradients, in the request's order
  *            else: the loss before each step, the parameters after the last, bn_running_mean and
@@ -84,14 +84,20 @@ static int get_request(request *r) {
 static state get_state(const request *r) {
   const dk_aggregation_config *c = &r->config;
   const size_t C = c->in_channels, O = c->out_channels, K = c->num_kernels, M = r->M;
-  state s = {.attention = dk_attention_create(c->in_channels, r->M, c->num_kernels)};
-  if (!s.attention || dk_aggregation_create(c, &s.aggregation)) fail("no such module");
+  const dk_attention_config branch = {
+      .channels = c->in_channels, .hidden = r->M, .batch_norm = 1, .head = {c->num_kernels}};
+  state s = {.attention = NULL};
+  if (dk_attention_create(&branch, &s.attention) || dk_aggregation_create(c, &s.aggregation))
+    fail("no such module");
   const size_t counts[PARAMETERS] = {
       M * C, M, M, K * M, K, K * O * (C / c->groups) * window_taps(c), c->bias ? K * O : 0};
-  float *const values[PARAMETERS] = {
-      s.attention->conv1_weight,         s.attention->bn_weight,  s.attention->bn_bias,
-      s.attention->conv2_weight,         s.attention->conv2_bias, dk_aggregation_weight(s.aggregation),
-      dk_aggregation_bias(s.aggregation)};
+  float *const values[PARAMETERS] = {s.attention->hidden_weight,
+                                     s.attention->bn_weight,
+                                     s.attention->bn_bias,
+                                     s.attention->weight[0],
+                                     s.attention->bias[0],
+                                     dk_aggregation_weight(s.aggregation),
+                                     dk_aggregation_bias(s.aggregation)};
   for (int i = 0; i < PARAMETERS; i++) {
     s.count[i] = counts[i], s.value[i] = values[i];
     s.gradient[i] = zeros(counts[i]), s.m[i] = zeros(counts[i]), s.v[i] = zeros(counts[i]);
@@ -124,7 +130,7 @@ static void forward(dk_context *context, const request *r, state *s, batch *b) {
 
 static void backward(dk_context *context, const request *r, state *s, batch *b, const float *grad_y) {
   float **g = s->gradient;
-  const dk_attention_gradients attention = {g[0], g[1], g[2], g[3], g[4]};
+  const dk_attention_gradients attention = {g[0], g[1], g[2], {g[3]}, {g[4]}};
   const dk_aggregation_gradients aggregation = {g[5], g[6]};
   if (dk_block_backward(context, s->attention, s->aggregation, r->training, b->tape, b->x, b->a, r->N, r->H,
                         r->W, grad_y, b->grad_x, &attention, &aggregation))

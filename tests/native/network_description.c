@@ -84,6 +84,37 @@ static int32_t pick_operand(random_state *random, described_network *from, int32
   return add_constant(from, shape.rank, lengths);
 }
 
+/* Adds an attention of x with these heads. Their outputs follow each other from the value that is returned.
+ */
+static int32_t add_attention_of(random_state *random, described_network *to, int32_t x,
+                                const int32_t head[4]) {
+  static const float temperatures[] = {1, 1, 0.5f, 34};
+  const int32_t N = to->value[x].shape[0], C = to->value[x].shape[1];
+  const int32_t M = random_between(random, 0, 3) ? random_between(random, 1, 5) : 0;
+  const bool batch_norm = M && random_between(random, 0, 2);
+  described_value made[4];
+  int32_t outputs = 0, input[14] = {x, M ? add_constant(to, 2, (int32_t[]){M, C}) : -1};
+  for (int32_t i = 2; i < 6; i++) input[i] = batch_norm ? add_constant(to, 1, &M) : -1;
+  for (int32_t h = 0; h < 4; h++) {
+    int32_t *of_head = input + 6 + 2 * h;
+    of_head[0] = head[h] ? add_constant(to, 2, (int32_t[]){head[h], M ? M : C}) : -1;
+    of_head[1] = head[h] && random_between(random, 0, 3) ? add_constant(to, 1, &head[h]) : -1;
+    if (head[h]) made[outputs++] = (described_value){.rank = 2, .shape = {N, head[h]}};
+  }
+  const int32_t attribute[] = {bits(1e-5f), bits(temperatures[random_between(random, 0, 3)]),
+                               random_between(random, 0, 1)};
+  return add_node(to, DK_OP_ATTENTION, 14, input, outputs, made, 3, attribute);
+}
+
+/* An attention with any heads, whose outputs other nodes may use. */
+static void add_attention(random_state *random, described_network *to) {
+  int32_t head[4] = {0};
+  head[random_between(random, 0, 3)] = random_between(random, 1, 9);
+  for (int32_t h = 0; h < 4; h++)
+    if (random_between(random, 0, 1)) head[h] = random_between(random, 1, 9);
+  add_attention_of(random, to, pick(random, to, 4), head);
+}
+
 static void add_convolution(random_state *random, described_network *to) {
   const int32_t x = pick(random, to, 4);
   const described_value in = to->value[x];
@@ -104,14 +135,7 @@ static void add_convolution(random_state *random, described_network *to) {
   const bool biased = random_between(random, 0, 1);
   if (kind == 0) {
     /* A dynamic convolution with its attention. */
-    const int32_t M = random_between(random, 1, 5);
-    int32_t input[8] = {x, add_constant(to, 2, (int32_t[]){M, C})};
-    for (int32_t i = 2; i < 6; i++) input[i] = add_constant(to, 1, &M);
-    input[6] = add_constant(to, 2, (int32_t[]){K, M});
-    input[7] = add_constant(to, 1, &K);
-    const described_value attention = {.rank = 2, .shape = {N, K}};
-    const int32_t eps = bits(1e-5f),
-                  a = add_node(to, DK_OP_KERNEL_ATTENTION, 8, input, 1, &attention, 1, &eps);
+    const int32_t a = add_attention_of(random, to, x, (int32_t[]){K, 0, 0, 0});
     const int32_t weight = add_constant(to, 5, kernel);
     const int32_t bias = biased ? add_constant(to, 2, kernel) : -1;
     add_node(to, DK_OP_DYNAMIC_CONV2D, 4, (int32_t[]){x, a, weight, bias}, 1, &out, 9, attribute);
@@ -321,10 +345,10 @@ void describe_random(random_state *random, described_network *made) {
   add_value(made, 4, (int32_t[]){N, C, H, W});
   if (random_between(random, 0, 2) == 0) add_value(made, 4, (int32_t[]){N, C, H, W});
   static void (*const add[])(random_state *, described_network *) = {
-      add_convolution, add_convolution, add_convolution, add_batch_norm, add_batch_norm,
-      add_unary,       add_unary,       add_unary,       add_binary,     add_binary,
-      add_binary,      add_sums,        add_pool,        add_concat,     add_concat,
-      add_split,       add_rearranged,  add_rearranged,  add_product,    add_transposed};
+      add_convolution, add_convolution, add_convolution, add_batch_norm, add_batch_norm, add_unary,
+      add_unary,       add_unary,       add_binary,      add_binary,     add_binary,     add_sums,
+      add_pool,        add_concat,      add_concat,      add_split,      add_rearranged, add_rearranged,
+      add_product,     add_transposed,  add_attention};
   const int32_t steps = random_between(random, 2, 24);
   for (int32_t i = 0; i < steps || made->nodes == 0; i++)
     add[random_between(random, 0, (int32_t)(sizeof add / sizeof *add) - 1)](random, made);

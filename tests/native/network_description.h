@@ -6,7 +6,7 @@
 #include "dynakernel.h"
 #include "support.h"
 
-enum { MOST_VALUES = 256, MOST_NODES = 64, MOST_WORDS = 8192 };
+enum { MOST_VALUES = 640, MOST_NODES = 64, MOST_WORDS = 8192 };
 
 typedef struct described_value {
   int32_t rank, shape[MAX_RANK];

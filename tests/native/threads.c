@@ -94,39 +94,36 @@ static answers compute(dk_context *context, const layer *l, uint32_t seed) {
   dk_aggregation_initialise(aggregation, DK_INITIALISE_FAN_IN, seed);
   const size_t inputs = (size_t)l->N * l->C * l->H * l->W;
   const size_t outputs = (size_t)l->N * l->O * plan.Ho * plan.Wo;
-  const size_t mixtures = (size_t)l->N * config.num_kernels, taps = (size_t)l->N * l->R * l->R;
-  const size_t of_outputs = (size_t)l->N * l->O, of_inputs = (size_t)l->N * l->C;
   const size_t weights = (size_t)config.num_kernels * l->O * (l->C / l->G) * l->R * l->R;
-  const dk_attention_config branch = {
-      .channels = l->C, .hidden = 2, .batch_norm = 1, .head = {config.num_kernels}};
+  const dk_attention_config branch = {.channels = l->C,
+                                      .hidden = 2,
+                                      .batch_norm = 1,
+                                      .softmax = 1,
+                                      .head = {config.num_kernels, l->O, l->C, l->R * l->R}};
   dk_attention *attention;
   if (dk_attention_create(&branch, &attention)) abort();
   dk_attention_initialise(attention, DK_INITIALISE_FAN_OUT, seed);
-  const size_t factors = mixtures + of_outputs + of_inputs + taps;
-  float *x = malloc(sizeof(float) * inputs), *a = malloc(sizeof(float) * factors);
-  random_fill(&random, x, inputs), random_fill(&random, a, factors);
-  const dk_mixture mixture = {.kernels = a,
-                              .outputs = a + mixtures,
-                              .inputs = a + mixtures + of_outputs,
-                              .taps = a + mixtures + of_outputs + of_inputs};
+  const size_t factors = (size_t)l->N * attention->outputs, kernels = (size_t)l->N * config.num_kernels;
+  float *x = malloc(sizeof(float) * inputs), *given = malloc(sizeof(float) * factors);
+  random_fill(&random, x, inputs), random_fill(&random, given, factors);
 
   const size_t apart = outputs + (size_t)l->N * l->O;
-  answers all = {.count = 2 * outputs + inputs + mixtures + factors + weights + apart};
+  answers all = {.count = 2 * outputs + inputs + 2 * factors + weights + apart};
   all.values = calloc(all.count, sizeof(float));
-  float *y = all.values, *gx = y + outputs, *ga = gx + inputs, *gw = ga + factors;
-  float *of_block = gw + weights, *steered_by = of_block + outputs;
-  const dk_mixture_gradients into = {.kernels = ga,
-                                     .outputs = ga + mixtures,
-                                     .inputs = ga + mixtures + of_outputs,
-                                     .taps = ga + mixtures + of_outputs + of_inputs};
+  float *y = all.values, *gx = y + outputs, *grad = gx + inputs, *gw = grad + factors;
+  float *of_block = gw + weights, *of_branch = of_block + outputs;
+  const size_t of_outputs = kernels, of_inputs = of_outputs + (size_t)l->N * l->O,
+               of_taps = of_inputs + (size_t)l->N * l->C;
+  const dk_mixture mixture = {given, given + of_outputs, given + of_inputs, given + of_taps};
+  const dk_mixture_gradients mixture_gradients = {grad, grad + of_outputs, grad + of_inputs, grad + of_taps};
   if (dk_aggregation_forward(context, aggregation, x, &mixture, l->N, l->H, l->W, y) ||
-      dk_aggregation_backward(context, aggregation, x, &mixture, l->N, l->H, l->W, y, gx, &into,
+      dk_aggregation_backward(context, aggregation, x, &mixture, l->N, l->H, l->W, y, gx, &mixture_gradients,
                               &(dk_aggregation_gradients){.weight = gw}) ||
-      dk_block_forward(context, attention, aggregation, 0, x, l->N, l->H, l->W, steered_by, of_block))
+      dk_block_forward(context, attention, aggregation, 0, x, l->N, l->H, l->W, of_branch, of_block))
     abort();
-  call(context, aggregation, l, x, &mixture, steered_by + mixtures);
+  call(context, aggregation, l, x, &mixture, of_branch + factors);
   dk_aggregation_destroy(aggregation), dk_attention_destroy(attention);
-  free(x), free(a);
+  free(x), free(given);
   return all;
 }
 
@@ -273,7 +270,8 @@ static dk_status forward_pixel(dk_context *context) {
   float y;
   dk_aggregation *aggregation;
   if (dk_aggregation_create(&config, &aggregation)) abort();
-  const dk_status status = dk_aggregation_forward(context, aggregation, &one, &one, 1, 1, 1, &y);
+  const dk_status status =
+      dk_aggregation_forward(context, aggregation, &one, &(dk_mixture){.kernels = &one}, 1, 1, 1, &y);
   dk_aggregation_destroy(aggregation);
   return status;
 }

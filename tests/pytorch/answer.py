@@ -1,7 +1,7 @@
 """Computes with PyTorch what a test asks for: python3 answer.py REQUEST ANSWER
 
-Both are .safetensors files. In the request's __metadata__, "request" is JSON. Its "task" names a function of this file,
-and the rest are the function's arguments.
+Both are .safetensors files. In the request's __metadata__, "request" is JSON. Its "task" names a function of this file
+or of family.py, and the rest are the function's arguments.
 """
 import json
 import struct
@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+from family import family_training, passes
 
 DTYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64, "I16": np.int16, "BOOL": np.bool_, "U8": np.uint8}
 
@@ -190,5 +192,6 @@ if __name__ == "__main__":
     request, result = sys.argv[1:]
     given, metadata = read(request)
     arguments = json.loads(metadata["request"])
-    task = {f.__name__: f for f in (output, training, resuming, halves, losses, schedules)}[arguments.pop("task")]
+    tasks = (output, training, resuming, halves, losses, schedules, passes, family_training)
+    task = {function.__name__: function for function in tasks}[arguments.pop("task")]
     write(result, task(given, **arguments))

@@ -1,12 +1,10 @@
 // PyTorch runs beside the wrapper: it loads what the wrapper saves, and both train from the same numbers.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { findPyTorch } from '../../scripts/python.mjs';
 import { parseCheckpoint } from '../../web/dynakernel/checkpoint/checkpoint.js';
 import {
   cosineSchedule, parseSafetensors, stepSchedule, toFloat32, toSafetensors, warmupSchedule,
@@ -15,31 +13,19 @@ import { Random } from '../../web/shared/random.js';
 import { assertClose, loadRuntime, randomTensor } from '../helpers.mjs';
 import { seedTitle, seedsOf } from '../seeds.mjs';
 import { assertGradient, assertWithin, copies } from '../training.mjs';
+import { snakeNames, startPyTorch } from './ask.mjs';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
-const python = findPyTorch();
 
-let dk, folder;
+let dk, python, folder, ask, stop;
 before(async () => {
-  assert.ok(python, 'no Python here has PyTorch: apt-get install python3-torch python3-numpy');
-  folder = mkdtempSync(join(tmpdir(), 'dynakernel-'));
+  ({ python, folder, ask, stop } = startPyTorch());
   dk = await loadRuntime();
 });
 after(() => {
   dk?.dispose();
-  if (folder) rmSync(folder, { recursive: true });
+  stop?.();
 });
-
-/** The response of answer.py to a request. Tensors may be the runtime's or { shape, data }. */
-function ask(request, tensors = {}) {
-  const [question, answer] = ['question', 'answer'].map((name) => join(folder, `${name}.safetensors`));
-  const values = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data, dtype }]) => [name, { shape, data, dtype }]));
-  writeFileSync(question, toSafetensors(values, { request: JSON.stringify(request) }));
-  execFileSync(python, [path('answer.py'), question, answer], { stdio: ['ignore', 'inherit', 'inherit'] });
-  return parseSafetensors(readFileSync(answer));
-}
-
-const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 test('PyTorch loads what examples/train.mjs saves, and computes the same outputs', () => {
   const file = join(folder, 'trained.safetensors');
@@ -151,8 +137,7 @@ for (const [index, run] of runs.entries()) {
     const { stride, padding, dilation, groups } = block.config;
     const answer = ask({
       task: 'training', geometry: { stride, padding, dilation, groups }, mode, loss: kind, optimizer: name,
-      steps: STEPS,
-      options: Object.fromEntries(Object.entries(options).map(([key, value]) => [snake(key), value])),
+      steps: STEPS, options: snakeNames(options),
     }, { ...before, input: x, target });
     const names = Object.keys(answer).filter((key) => key.startsWith('grad.')).map((key) => key.slice('grad.'.length));
     assert.deepEqual(names.sort(), Object.keys(first).sort(), 'named_parameters() are parameters()');
@@ -198,7 +183,7 @@ for (const { optimizer: name, options } of resumed) {
   };
   const request = (steps, more) => ({
     task: 'resuming', geometry: { padding: 1 }, mode: 'train', optimizer: name, steps, more,
-    options: Object.fromEntries(Object.entries(options).map(([key, value]) => [snake(key), value])),
+    options: snakeNames(options),
   });
   /** Asserts that parameters, statistics and the optimizer's state match PyTorch's. */
   const compare = ({ block, optimizer }, expected) => {

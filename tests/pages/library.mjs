@@ -32,8 +32,8 @@ export function compareWithLibrary(page, what) {
         return module;
       };
       if (kind === 'dynamic') {
-        const options = { ...geometry, numKernels, bias };
-        return dite(set(dk.dynamicKernelAggregation(seed === undefined ? options : { ...options, seed })));
+        const seeded = seed === undefined ? {} : { seed };
+        return dite(set(dk.dynamicKernelAggregation({ ...geometry, numKernels, bias, ...seeded })));
       }
       if (kind === 'condconv') {
         const module = set(dk.condConv2d({ ...geometry, bias, numExperts: numKernels }), 'conv.');
@@ -44,8 +44,8 @@ export function compareWithLibrary(page, what) {
           byHand: (x, a) => module.forward(x, a),
         };
       }
-      const options = { ...geometry, numKernels, temperature: temperature ?? usual };
-      const module = set(dk[calls[kind]](kind === 'dyconv' ? { ...options, bias } : options));
+      const settings = { ...geometry, numKernels, temperature: temperature ?? usual };
+      const module = set(dk[calls[kind]](kind === 'dyconv' ? { ...settings, bias } : settings));
       const apart = dk.dynamicConvolution(geometry);
       return {
         block: module,

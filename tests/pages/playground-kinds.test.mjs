@@ -133,10 +133,10 @@ describe(`kinds in the playground in ${browserName}`, () => {
 
     // the numbers of the mixed kernel, by the formula
     const { numbers, expected } = await page.evaluate(async () => {
-      const { load } = await import('/web/dynakernel/index.js');
+      const library = await import('/web/dynakernel/index.js');
       const { PRESETS } = await import('/web/playground/presets.js');
       const { values, config } = PRESETS.find(({ id }) => id === 'odconv');
-      const dk = await load();
+      const dk = await library.load();
       const { bias: _, ...options } = config;
       const block = dk.odConv2d(options);
       const dict = block.stateDict();

@@ -68,7 +68,7 @@ export class AttentionPanel {
       if (this.#shown.length !== model.numKernels) return; // no frame has shown the other weights yet
       this.onManual(model.kind.softmax
         ? shareOut(this.#shown, k, slider.valueAsNumber)
-        : this.#shown.map((weight, other) => (other === k ? slider.valueAsNumber : weight)));
+        : this.#shown.map((shown, other) => (other === k ? slider.valueAsNumber : shown)));
     });
     this.#rows.push({ slider, value, thumbs });
     return element(

@@ -26,8 +26,8 @@ const COLUMN_TILES = ['toomcook', 'toomcook_depthwise', 'karatsuba'];
 /** How the mixed kernel comes about. */
 const HINTS = {
   sum: 'The kernels times their weights, added up: what slides over the picture.',
-  scaled: 'The kernels times their weights, added up, then scaled by input channel, output channel and tap: what slides ' +
-    'over the picture.',
+  scaled: 'The kernels times their weights, added up, then scaled by input channel, output channel and tap: what ' +
+    'slides over the picture.',
 };
 
 /** Stage 3: the mixed kernel that the frame applied, and the algorithm that computed the convolution. */
@@ -53,6 +53,7 @@ export class MixedPanel {
 
   /** Prepares for another model. @param {Model} model */
   setModel(model) {
+    this.#redraw = () => {}; // the old model's numbers are gone
     // The table of a large kernel is closed at first. A person's choice lasts while kernels keep their size.
     if (this.#kernelSize !== model.kernelSize) this.#numbers.open = model.kernelSize <= 4;
     this.#kernelSize = model.kernelSize;

@@ -1,6 +1,7 @@
 /** @import { Runtime, StateDict, Tensor } from '../dynakernel/index.js' */
 /** @import { Definition } from '../shared/types.js' */
-import { WholeBlock, makeBlock } from '../shared/blocks.js';
+import { makeBlock } from '../shared/blocks.js';
+import { WholeBlock } from '../shared/whole-block.js';
 
 /** One block, its kernels, and the mixed kernel that the latest frame applied. */
 export class Model {

@@ -237,8 +237,8 @@ export const KIND_PRESETS = [
     kind: 'dyconv',
     title: 'DyConv',
     summary:
-      'Chen et al., CVPR 2020. Its attention is a softmax: the kernels share one whole. A low temperature lets one kernel ' +
-      'win, a high one makes them equal; training starts at 34 and ends at 1.',
+      'Chen et al., CVPR 2020. Its attention is a softmax: the kernels share one whole. A low temperature lets one ' +
+      'kernel win, a high one makes them equal; training starts at 34 and ends at 1.',
     config: { ...KIND_DEFAULTS, temperature: 1 },
     values: dyconvValues(),
     kernelHints: ['if dark', 'if blue or green', 'if red', 'otherwise'],
@@ -261,8 +261,8 @@ export const KIND_PRESETS = [
     kind: 'odconv',
     title: 'ODConv',
     summary:
-      'Li et al., ICLR 2022. Four attentions: besides sharing out the kernels, the picture decides how much each input ' +
-      'channel, each output channel and each tap of the kernel counts.',
+      'Li et al., ICLR 2022. Four attentions: besides sharing out the kernels, the picture decides how much each ' +
+      'input channel, each output channel and each tap of the kernel counts.',
     config: { ...KIND_DEFAULTS, bias: false, temperature: 1 },
     values: odconvPresetValues(),
     kernelHints: ['if dark', 'if blue or green', 'if red', 'otherwise'],

@@ -1,5 +1,8 @@
+/** Weights that share out one whole. */
+
 /**
- * Returns weights that add up to 1, with one of them set. The others keep their proportions, or share alike if all are 0.
+ * Returns weights that add up to 1, with one of them set. The others keep their proportions, or share alike if all
+ * are 0.
  *
  * @param {Float32Array} weights  [K]
  * @param {number} k

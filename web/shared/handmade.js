@@ -121,8 +121,11 @@ export function routingValues(kernels) {
   };
 }
 
-/** A number of an attention: bias + Σ pull · ramp, before sigmoid or softmax.
- * @typedef {{ bias: number, pulls: Partial<Record<Ramp, number>> }} Pulled */
+/**
+ * A number of an attention before sigmoid or softmax: bias + Σ pull · ramp.
+ *
+ * @typedef {{ bias: number, pulls: Partial<Record<Ramp, number>> }} Pulled
+ */
 
 /** The hidden units of ODConv's attention over three channels. */
 const ODCONV_UNITS = 16;

@@ -107,7 +107,8 @@ export const READERS = [
       if (inChannels !== 3) return { ratio: (M - 1) / inChannels };
       if (M === numKernels) return {};
       throw new StateDictError(
-        `“${file}” has ${M} hidden units for ${numKernels} kernels; DyConv has as many as kernels if it reads 3 channels.`,
+        `“${file}” has ${M} hidden units for ${numKernels} kernels; DyConv has as many as kernels if it reads 3 ` +
+          'channels.',
       );
     },
   }),

@@ -1,7 +1,7 @@
 /**
  * Blocks in .safetensors files. Kind, channels and sizes follow from the tensors' names and shapes. `__metadata__` may
- * hold the rest: `config` holds stride, padding, dilation and temperature, `mean` and `std` hold the normalisation of the
- * pixels.
+ * hold the rest: `config` holds stride, padding, dilation and temperature, `mean` and `std` hold the normalisation of
+ * the pixels.
  *
  * @import { StateDict } from '../dynakernel/index.js'
  * @import { Block } from './blocks.js'
@@ -165,8 +165,8 @@ function readSteps(stored, kernelSize, file) {
 }
 
 /**
- * Returns the number that the padding 'same' stands for. Throws if it is none: with a stride, or an even kernel, it pads
- * the ends differently.
+ * Returns the number that the padding 'same' stands for. Throws if there is none: with a stride, or an even kernel, it
+ * pads the ends differently.
  *
  * @param {Record<string, unknown>} stored
  * @param {number} kernelSize

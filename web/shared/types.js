@@ -4,7 +4,11 @@
  * @import { StateDict } from '../dynakernel/index.js'
  */
 
-/** @typedef {'dynamic' | 'dyconv' | 'condconv' | 'odconv'} KindId  a kind of dynamic convolution; 'dynamic' is Dite-HRNet's */
+/**
+ * A kind of dynamic convolution; 'dynamic' is Dite-HRNet's.
+ *
+ * @typedef {'dynamic' | 'dyconv' | 'condconv' | 'odconv'} KindId
+ */
 
 /**
  * The configuration of a block of any kind. A kind ignores the options that it does not have.
@@ -27,8 +31,8 @@
  */
 
 /**
- * The attentions of a pass, for N images: the weights of the kernels [N, K], and the scales of the input channels [N, C],
- * the output channels [N, O] and the taps [N, R·R]. A scale is null if the block has none.
+ * The attentions of a pass, for N images: the weights of the kernels [N, K], and the scales of the input channels
+ * [N, C], the output channels [N, O] and the taps [N, R·R]. A scale is null if the block has none.
  *
  * @typedef {object} Attentions
  * @property {Float32Array} kernel

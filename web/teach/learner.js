@@ -2,7 +2,8 @@
 /** @import { BlockConfig } from '../shared/types.js' */
 /** @import { Pupil } from './pupils.js' */
 /** @import { Tuning } from './types.js' */
-import { WholeBlock, makeBlock } from '../shared/blocks.js';
+import { makeBlock } from '../shared/blocks.js';
+import { WholeBlock } from '../shared/whole-block.js';
 
 /** The width M of Dite-HRNet's attention. With the PyTorch module's M = K, some seeds cannot tell four photographs apart. */
 const MID_CHANNELS = 16;

@@ -25,7 +25,7 @@ const MOST_DIFFERENCES = 2;
  * @property {HTMLElement} mixed
  */
 
-/** The samples: picture, target, the prediction of each pupil, and the attention and mixed kernel of the one in focus. */
+/** The samples: picture, target, each pupil's prediction, and the attention and mixed kernel of the one in focus. */
 export class ResultsPanel {
   #list = byId('samples', HTMLElement);
   #channelGroup = byId('channel-group', HTMLElement);

@@ -125,7 +125,11 @@ export class TrainPanel {
     this.#holdsFocus = false;
   }
 
-  /** Prepares for a lesson: removes the curve and the error, and makes a figure for each pupil. @param {Classroom} classroom */
+  /**
+   * Prepares for a lesson: removes the curve and the error, and makes a figure for each pupil.
+   *
+   * @param {Classroom} classroom
+   */
   begin({ pupils, range }) {
     this.#curve.clear();
     this.showError('');

@@ -33,8 +33,8 @@ export function verdict(results, range) {
     .map(({ phrase, loss }) => ({ phrase, away: levels(loss, range) }))
     .sort((first, second) => first.away - second.away);
   if (!ranked.every(({ away }) => Number.isFinite(away))) return '';
-  if (ranked.length === 1) return `${capital(ranked[0].phrase)} is ${off(ranked[0].away)}. Choose another to compare it with.`;
   const [best] = ranked;
+  if (ranked.length === 1) return `${capital(best.phrase)} is ${off(best.away)}. Choose another to compare it with.`;
   // The best, and all that nobody can tell from it.
   const leaders = ranked.filter(({ away }) => away - best.away < Math.max(LEVELS, SHARE * away));
   const others = ranked.slice(leaders.length);

@@ -8,9 +8,10 @@ import { CONDCONV_PREFIXES, KINDS, geometry } from './kinds.js';
  *
  * @param {KindId} kind
  * @param {BlockConfig} config
- * @param {string} file  the file that "Save state dict" saves; '' if the parameters follow from the seed
+ * @param {string} file  the file that a button saves; '' if the parameters follow from the seed
+ * @param {string} [button]  the button's name
  */
-export function blockLines(kind, config, file) {
+export function blockLines(kind, config, file, button = 'Save state dict') {
   const { call } = KINDS[kind];
   const { inChannels, numKernels, seed } = config;
   const lines = [`const block = dk.${call}(${object(blockOptions(kind, config, file !== ''))});`];
@@ -18,7 +19,7 @@ export function blockLines(kind, config, file) {
     const options = { channels: inChannels, ...(numKernels === 4 ? {} : { numExperts: numKernels }) };
     lines.push(`const routing = dk.routing(${object(file || seed === undefined ? options : { ...options, seed })});`);
   }
-  if (file) lines.push(...loadLines(kind, file));
+  if (file) lines.push(...loadLines(kind, file, button));
   return lines;
 }
 
@@ -27,9 +28,10 @@ export function blockLines(kind, config, file) {
  *
  * @param {KindId} kind
  * @param {string} file
+ * @param {string} button
  */
-function loadLines(kind, file) {
-  const fetched = `const response = await fetch('${file}'); // from “Save state dict”`;
+function loadLines(kind, file, button) {
+  const fetched = `const response = await fetch('${file}'); // from “${button}”`;
   if (kind !== 'condconv') return [fetched, 'block.loadStateDict(new Uint8Array(await response.arrayBuffer()));'];
   const { convolution, routing } = CONDCONV_PREFIXES;
   return [

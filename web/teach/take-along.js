@@ -61,17 +61,17 @@ export class TakeAlong {
       "import { load } from 'dynakernel';",
       '',
       'const dk = await load();',
-      ...blockLines(kind, config, this.#fileName(step)),
+      ...blockLines(kind, config, fileName(this.#stem, step), 'Save .safetensors'),
       '',
       `const x = dk.fromImage(image, ${object(imageOptions(NORMALISATION, config.inChannels))});`,
       ...forwardLines(kind),
     ].join('\n'));
   }
 
-  /** @param {number} step */
-  #fileName(step) {
+  /** The start of the file's name: the lesson, and the block if it is not Dite-HRNet's. */
+  get #stem() {
     const { focus = 'dynamic' } = this.#classroom ?? {};
-    return `${this.nameLesson()}${focus === 'dynamic' ? '' : `-${focus}`}-step-${step}.safetensors`;
+    return `${this.nameLesson()}${focus === 'dynamic' ? '' : `-${focus}`}`;
   }
 
   /** @param {boolean} enabled */
@@ -106,12 +106,13 @@ export class TakeAlong {
   /** Asks for the block. @returns {Promise<{ bytes: Uint8Array<ArrayBuffer>, file: string }>} */
   async #export() {
     showError(this.#error, '');
+    const name = this.#stem; // a person may look at another block before this one arrives
     const id = ++this.#latest;
     const { bytes, step } = await new Promise((resolve, reject) => {
       this.#awaited.set(id, { resolve, reject });
       this.onExport(id);
     });
-    return { bytes, file: this.#fileName(step) };
+    return { bytes, file: fileName(name, step) };
   }
 
   async #saveFile() {
@@ -143,3 +144,9 @@ export class TakeAlong {
     showError(this.#error, sentence(error));
   }
 }
+
+/**
+ * @param {string} name
+ * @param {number} step
+ */
+const fileName = (name, step) => `${name}-step-${step}.safetensors`;

@@ -1,7 +1,9 @@
 // Parameters written by hand.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLASSIC, attentionValues, coloured, gabor, odconvValues, routingValues, softmaxValues } from '../../../web/shared/handmade.js';
+import {
+  CLASSIC, attentionValues, coloured, gabor, odconvValues, routingValues, softmaxValues,
+} from '../../../web/shared/handmade.js';
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 

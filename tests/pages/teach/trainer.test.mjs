@@ -14,7 +14,8 @@ before(async () => {
 after(() => dk?.dispose());
 
 const lesson = {
-  kind: 'picture', effects: ['blur', 'sobel'], model: null, pupils: ['dynamic', 'single'], focus: 'dynamic', numKernels: 2, kernelSize: 3, seed: 1, channel: 0,
+  kind: 'picture', effects: ['blur', 'sobel'], model: null, pupils: ['dynamic', 'single'], focus: 'dynamic',
+  numKernels: 2, kernelSize: 3, seed: 1, channel: 0,
 };
 const everyone = PUPILS.map(({ id }) => id);
 const tuning = { optimizer: 'adam', lr: 0.02, schedule: 'cosine', steps: 100 };

@@ -18,7 +18,7 @@ const kinds = {
     const run = () => void convolution.forward(x, routing.forward(x, { out: a }), { out: y });
     return { run, modules: [routing, convolution, a] };
   },
-  ODConv: (dk, { bias, ...options }, x, y) => single(dk.odConv2d(options), x, y),
+  ODConv: (dk, { bias: _bias, ...options }, x, y) => single(dk.odConv2d(options), x, y),
 };
 
 const single = (module, x, y) => ({ run: () => void module.forward(x, { out: y }), modules: [module] });

@@ -77,7 +77,7 @@ function diteModel() {
   const random = new Random(SEED);
   const draw = (value, op, place) => value?.constant?.set(randomWeights(value.shape, { op, place }, random));
   for (const { op, inputs } of graph.nodes) {
-    const norm = { batchNorm: inputs.slice(1), kernelAttention: inputs.slice(2, 6) }[op] ?? [];
+    const norm = { batchNorm: inputs.slice(1), attention: inputs.slice(2, 6) }[op] ?? [];
     norm.forEach((value, i) => draw(value, 'BatchNormalization', i + 1));
     if (op === 'conv2d') inputs.forEach((value, i) => draw(value, 'Conv', i));
   }

@@ -99,7 +99,8 @@ const OPS = {
     };
     writer.model.add('Resize', [...writer.names(node), '', '', writer.model.longs(node.outputs[0].shape)], attributes, outputs);
   },
-  kernelAttention: (writer, node, outputs) => {
+  // the branch of Dite-HRNet's block
+  attention: (writer, node, outputs) => {
     const [x, W1, weight, bias, mean, variance, W2, b2] = /** @type {Value[]} */ (node.inputs);
     const kernels = [W1, W2].map((one) => writer.name(one, [...one.shape, 1, 1]));
     const rest = [weight, bias, mean, variance].map((one) => writer.name(one));

@@ -71,10 +71,9 @@ SMALL double mixture_scale(const packed_kernels *kernels, const dk_mixture *mixt
 SMALL void mixture_lanes(const packed_kernels *kernels, int32_t block, const dk_mixture *mixture,
                          const float *scale, float *lanes) {
   const channel_block channels = kernels_block(kernels, block);
-  for (int32_t i = 0; i < LANES; i++) {
+  for (int32_t i = 0; i < LANES; i++) lanes[i] = i < channels.count ? 1 : 0;
+  for (int32_t i = 0; i < channels.count; i++) {
     const int32_t o = channels.first + i;
-    lanes[i] = i < channels.count;
-    if (i >= channels.count) continue;
     if (mixture->outputs) lanes[i] *= mixture->outputs[o];
     if (scale) lanes[i] *= scale[o];
     if (mixture->inputs && reads_one_input(kernels))

@@ -41,6 +41,14 @@ static size_t compute_distance(const view *planes, int32_t axis) {
   return planes->shape[axis] == 1 ? inner : (size_t)planes->stride[axis];
 }
 
+/* The factors of a dynamic convolution's kernels; those that are left out are NULL. */
+static dk_mixture compute_mixture(const layer_job *job) {
+  return (dk_mixture){.kernels = job_input(job, 1),
+                      .outputs = job_input(job, 4),
+                      .inputs = job_input(job, 5),
+                      .taps = job_input(job, 6)};
+}
+
 static void compute_convolution(const layer_job *job) {
   const layer *of = job->layer;
   const size_t packed_bytes = compute_packed_bytes(of);
@@ -48,7 +56,6 @@ static void compute_convolution(const layer_job *job) {
                            .shape = &of->shape,
                            .prepared = of->prepared ? of->prepared->data : NULL,
                            .bias = job_bias(job),
-                           .mixture = {.kernels = of->op == DK_OP_DYNAMIC_CONV2D ? job->second.data : NULL},
                            .x = job->x.data,
                            .x_sample = compute_distance(&job->x, 0),
                            .x_channel = compute_distance(&job->x, 1),
@@ -57,6 +64,7 @@ static void compute_convolution(const layer_job *job) {
                            .y_channel = compute_distance(&job->y, 1),
                            .steps = of->steps,
                            .workspace = job->workspace + packed_bytes};
+  if (of->op == DK_OP_DYNAMIC_CONV2D) call.mixture = compute_mixture(job);
   if (of->form) {
     call.kernels = &of->form->kernels;
     convolve_batch(job->context, &call);

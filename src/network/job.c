@@ -62,12 +62,15 @@ const float *job_constant(const layer_job *job, int32_t input) {
   return found.data;
 }
 
+const float *job_input(const layer_job *job, int32_t input) {
+  view found;
+  if (job->layer->input[input] < 0) return NULL;
+  place_view_of(job->schedule, job->layer->input[input], &found);
+  return found.data;
+}
+
 const float *job_bias(const layer_job *job) {
-  const int32_t input = job->layer->bias_input;
-  view bias;
-  if (job->layer->input[input] < 0 || fold_takes_bias(job->schedule, job->layer)) return NULL;
-  place_view_of(job->schedule, job->layer->input[input], &bias);
-  return bias.data;
+  return fold_takes_bias(job->schedule, job->layer) ? NULL : job_input(job, job->layer->bias_input);
 }
 
 void job_planes(const layer_job *job, view *planes) {

@@ -21,6 +21,9 @@ void place_view_of(const dk_schedule *schedule, int32_t place, view *made);
 void job_bind(dk_context *context, const dk_schedule *schedule, const layer *of, void *workspace,
               layer_job *job);
 
+/* The elements of an input of the layer; NULL if it is left out. Not for packed kernels. */
+const float *job_input(const layer_job *job, int32_t input);
+
 /* The elements of a constant that is an input of the layer's first node; NULL if the input is left out. */
 const float *job_constant(const layer_job *job, int32_t input);
 

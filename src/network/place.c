@@ -50,9 +50,9 @@ static void place_copy(placing *at, int32_t node, int32_t value, const place *fr
   *copy = (layer){.op = DK_OP_COPY,
                   .first_node = node,
                   .last_node = node,
-                  .input = {place_add(at, from), -1, -1, -1},
                   .output = {-1, -1, -1, -1},
                   .output_value = value};
+  for (int32_t i = 0; i < LAYER_INPUTS; i++) copy->input[i] = i == 0 ? place_add(at, from) : -1;
   copy->output[0] = place_add(at, to);
   place_emit(at, copy);
 }

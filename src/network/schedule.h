@@ -10,7 +10,7 @@
 
 /* ------------------------------------------------------------------------------- fuse.c */
 
-enum { LAYER_INPUTS = 4, LAYER_OUTPUTS = 4, MAX_CHAIN = 12 };
+enum { LAYER_INPUTS = 7, LAYER_OUTPUTS = 4, MAX_CHAIN = 12 };
 
 /* How a layer's output is divided into planes (n, c) of pixels, for its steps. */
 typedef enum step_planes {

@@ -72,11 +72,12 @@ static int32_t shape_places(const int32_t *window, const int32_t *R, int32_t axi
 }
 
 static dk_status shape_check_convolution(const shape_check *at) {
-  const value *x = at->x, *y = at->y;
+  const value *x = at->x, *y = at->y, *a = at->second;
   const bool dynamic = at->checked->op == DK_OP_DYNAMIC_CONV2D;
   const value *weight = dynamic ? at->third : at->second;
   const value *bias = node_input(at->described, at->checked, dynamic ? 3 : 2);
   const int32_t *window = at->checked->attribute, G = window[8];
+  if (!weight) return DK_ERROR_CONFIG;
   if (x->rank != 4 || y->rank != 4 || (weight->rank != 5 && (dynamic || weight->rank != 4)))
     return DK_ERROR_SHAPE;
 
@@ -86,8 +87,14 @@ static dk_status shape_check_convolution(const shape_check *at) {
   if (kernel[1] != x->shape[1] / G) return DK_ERROR_SHAPE;
   if (dynamic) {
     const int32_t K = weight->shape[0];
-    if (weight->kind != VALUE_CONSTANT || !shapes_are_constant(bias)) return DK_ERROR_CONFIG;
-    if (!shape_is_matrix(at->second, x->shape[0], K) || !shape_is_matrix(bias, K, O)) return DK_ERROR_SHAPE;
+    if (weight->kind != VALUE_CONSTANT || !shapes_are_constant(bias) || (!a && K > 1)) return DK_ERROR_CONFIG;
+    if (!shape_is_matrix(a, x->shape[0], K) || !shape_is_matrix(bias, K, O)) return DK_ERROR_SHAPE;
+
+    /* The factors of output channels, input channels and taps. */
+    const int32_t length[] = {O, x->shape[1], kernel[2] * kernel[3]};
+    for (int32_t i = 0; i < 3; i++)
+      if (!shape_is_matrix(node_input(at->described, at->checked, 4 + i), x->shape[0], length[i]))
+        return DK_ERROR_SHAPE;
   } else if (!shape_is_vector(bias, O) || (weight->rank == 5 && weight->shape[0] != x->shape[0])) {
     return DK_ERROR_SHAPE;
   }
@@ -141,9 +148,9 @@ static dk_status shape_check_attention_parts(const shape_check *at) {
   }
   if (heads != at->checked->outputs) return DK_ERROR_CONFIG;
 
-  /* eps, temperature and softmax. */
-  for (int32_t i = 0; i < 2; i++)
-    if (!(node_float(at->checked, i) > 0 && node_float(at->checked, i) <= FLT_MAX)) return DK_ERROR_CONFIG;
+  /* eps, which is 0 if an exporter has folded the batch norm, temperature and softmax. */
+  const float eps = node_float(at->checked, 0), temperature = node_float(at->checked, 1);
+  if (!(eps >= 0 && eps <= FLT_MAX && temperature > 0 && temperature <= FLT_MAX)) return DK_ERROR_CONFIG;
   return (uint32_t)at->checked->attribute[2] > 1 ? DK_ERROR_CONFIG : DK_OK;
 }
 
@@ -378,7 +385,7 @@ typedef struct op_rule {
 
 static const op_rule op_rules[] = {
     [DK_OP_CONV2D] = {2, 3, 9, 0, shape_check_convolution},
-    [DK_OP_DYNAMIC_CONV2D] = {3, 4, 9, 0, shape_check_convolution},
+    [DK_OP_DYNAMIC_CONV2D] = {1, 7, 9, 0, shape_check_convolution},
     [DK_OP_ATTENTION] = {1, ATTENTION_INPUTS, 3, 0, shape_check_attention},
     [DK_OP_CONV_TRANSPOSE2D] = {2, 3, 9, 0, shape_check_transposed},
     [DK_OP_BATCH_NORM] = {5, 5, 1, 0, shape_check_batch_norm},

@@ -388,6 +388,7 @@ export const table = {
   'Network.get outputs': call((w) => w.net),
   'Network.get layers': call((w) => w.net),
   'Network.get attention': call((w) => w.net),
+  'Network.get attentions': call((w) => w.net),
   'Network.forward': call((w) => w.net, (w) => [w.x], {
     options: { at: 1, values: { out: (w) => w.out } },
     slots: {

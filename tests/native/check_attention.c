@@ -326,9 +326,11 @@ static void check_seeds(check *c) {
   dk_aggregation_initialise(aggregation, DK_INITIALISE_FAN_IN, 7);
   float last[6];
   dk_aggregation_read(aggregation, 1, 1, 1, last);
-  if (memcmp(attention->hidden_weight, hidden, sizeof hidden) != 0) mismatch(c, "the hidden weight");
-  if (memcmp(attention->weight[0], head, sizeof head) != 0) mismatch(c, "the weight of the head");
-  if (memcmp(last, kernel, sizeof kernel) != 0) mismatch(c, "the last kernel");
+  if (!close_to(attention->hidden_weight, hidden, sizeof hidden / sizeof *hidden, 0, "seed 7"))
+    mismatch(c, "the hidden weight");
+  if (!close_to(attention->weight[0], head, sizeof head / sizeof *head, 0, "seed 7"))
+    mismatch(c, "the weight of the head");
+  if (!close_to(last, kernel, sizeof kernel / sizeof *kernel, 0, "seed 7")) mismatch(c, "the last kernel");
   dk_attention_destroy(attention), dk_aggregation_destroy(aggregation);
 }
 

@@ -115,6 +115,28 @@ static void add_attention(random_state *random, described_network *to) {
   add_attention_of(random, to, pick(random, to, 4), head);
 }
 
+/* A dynamic convolution with its attention. Each factor is a head, a constant, or left out; a may be left out
+ * only if K is 1. */
+static void add_dynamic(random_state *random, described_network *to, int32_t x, const int32_t *kernel,
+                        bool biased, const described_value *out, const int32_t *attribute) {
+  const int32_t N = to->value[x].shape[0], C = to->value[x].shape[1], K = kernel[0];
+  const int32_t length[4] = {K, kernel[1], C, kernel[3] * kernel[4]};
+  int32_t head[4] = {0}, factor[4] = {-1, -1, -1, -1};
+  for (int32_t h = 0; h < 4; h++) {
+    const int32_t kind = h == 0 && K > 1 ? 0 : random_between(random, 0, 3);
+    if (kind == 0) head[h] = length[h];
+    if (kind == 1) factor[h] = add_constant(to, 2, (int32_t[]){N, length[h]});
+  }
+  if (head[0] || head[1] || head[2] || head[3]) {
+    int32_t next = add_attention_of(random, to, x, head);
+    for (int32_t h = 0; h < 4; h++)
+      if (head[h]) factor[h] = next++;
+  }
+  const int32_t weight = add_constant(to, 5, kernel), bias = biased ? add_constant(to, 2, kernel) : -1;
+  add_node(to, DK_OP_DYNAMIC_CONV2D, 7,
+           (int32_t[]){x, factor[0], weight, bias, factor[1], factor[2], factor[3]}, 1, out, 9, attribute);
+}
+
 static void add_convolution(random_state *random, described_network *to) {
   const int32_t x = pick(random, to, 4);
   const described_value in = to->value[x];
@@ -134,11 +156,7 @@ static void add_convolution(random_state *random, described_network *to) {
   const int32_t kernel[] = {K, O, C / G, Rh, Rw};
   const bool biased = random_between(random, 0, 1);
   if (kind == 0) {
-    /* A dynamic convolution with its attention. */
-    const int32_t a = add_attention_of(random, to, x, (int32_t[]){K, 0, 0, 0});
-    const int32_t weight = add_constant(to, 5, kernel);
-    const int32_t bias = biased ? add_constant(to, 2, kernel) : -1;
-    add_node(to, DK_OP_DYNAMIC_CONV2D, 4, (int32_t[]){x, a, weight, bias}, 1, &out, 9, attribute);
+    add_dynamic(random, to, x, kernel, biased, &out, attribute);
     return;
   }
   int32_t weight = add_constant(to, 4, kernel + 1);

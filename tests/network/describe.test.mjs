@@ -15,7 +15,8 @@ const WINDOW = [1, 2, 3, 4, 5, 6, 7, 8];
 const OPERATIONS = [
   ['conv2d', { ...window, groups: 9 }, 1, [...WINDOW, 9]],
   ['dynamicConv2d', { ...window, groups: 9 }, 2, [...WINDOW, 9]],
-  ['kernelAttention', { eps: 1e-5 }, 3, [bits(1e-5)]],
+  ['attention', { eps: 1e-5, temperature: 34, softmax: true }, 3, [bits(1e-5), bits(34), 1]],
+  ['attention', { eps: 0, temperature: 1, softmax: false }, 3, [0, bits(1), 0]],
   ['convTranspose2d', { ...window, outputPadding: [1, 0], groups: 2 }, 4, [...WINDOW, 2]],
   ['batchNorm', { eps: 1e-3 }, 5, [bits(1e-3)]],
   ['linear', {}, 6, []], ['matmul', {}, 7, []],

@@ -31,7 +31,7 @@ for (const depth of [18, 30]) {
 test('Dite-HRNet-18 has 62 dynamic convolutions, and masks of the smallest branch that nothing reads', () => {
   const graph = graphOf(18, [1, 3, 64, 32]);
   assert.equal(graph.nodes.filter(({ op }) => op === 'dynamicConv2d').length, 62);
-  assert.equal(graph.nodes.filter(({ op }) => op === 'kernelAttention').length, 62);
+  assert.equal(graph.nodes.filter(({ op }) => op === 'attention').length, 62);
   assert.equal(graph.unused.length, 32); // a weight and a bias in each of 16 blocks
   for (const { stateName } of graph.unused) assert.match(stateName, /\.dcm\.conv_mask\.[123]\.(weight|bias)$/);
 });

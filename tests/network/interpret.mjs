@@ -106,34 +106,52 @@ function conv2d([x, weight, bias], attributes, [shape]) {
     ({ weight: perSample ? weight.data.subarray(n * size, (n + 1) * size) : weight.data, bias: bias?.data }), attributes, shape);
 }
 
-/** w[n] = sum over k of a[n,k] * weight[k], and so the bias */
-function dynamicConv2d([x, a, weight, bias], attributes, [shape]) {
+/** w[n,o,c,t] = f[n,o] * s[n,c] * q[n,t] * sum over k of a[n,k] * weight[k,o,c,t], and the bias without f, s and q. */
+function dynamicConv2d([x, a, weight, bias, f, s, q], attributes, [shape]) {
   const [K, ...kernelShape] = weight.shape;
+  const [O, depth, Rh, Rw] = kernelShape;
+  const [C, T] = [x.shape[1], Rh * Rw];
+  const each = O / attributes.groups;
   const mixed = (rows, n) => {
     const length = rows.length / K;
     const sums = new Float64Array(length);
     rows.forEach((value, i) => {
-      sums[i % length] += a.data[n * K + Math.floor(i / length)] * value;
+      sums[i % length] += (a ? a.data[n * K + Math.floor(i / length)] : 1) * value;
     });
     return sums;
   };
-  return convolveBatch(x, kernelShape, (n) => ({ weight: mixed(weight.data, n), bias: bias && mixed(bias.data, n) }), attributes, shape);
+  const scaled = (kernels, n) => kernels.map((value, i) => {
+    const [o, c, t] = [Math.floor(i / T / depth), Math.floor(i / T) % depth, i % T];
+    const input = Math.floor(o / each) * depth + c;
+    return value * (f ? f.data[n * O + o] : 1) * (s ? s.data[n * C + input] : 1) * (q ? q.data[n * T + t] : 1);
+  });
+  return convolveBatch(x, kernelShape, (n) =>
+    ({ weight: scaled(mixed(weight.data, n), n), bias: bias && mixed(bias.data, n) }), attributes, shape);
 }
 
-function kernelAttention([x, W1, weight, bias, mean, variance, W2, b2], { eps }, [shape]) {
+/** The means of the planes, a hidden layer with batch norm and ReLU, and heads: see dk_attention. */
+function attention([x, hidden, weight, bias, mean, variance, ...heads], { eps, temperature, softmax: isSoft }, shapes) {
   const [N, C, H, W] = x.shape;
-  const [M, K] = [W1.shape[0], W2.shape[0]];
-  const data = new Float32Array(N * K);
+  const product = (matrix, vector, biases) => Array.from({ length: matrix.shape[0] }, (_, row) =>
+    vector.reduce((sum, value, i) => sum + value * matrix.data[row * vector.length + i], biases ? biases.data[row] : 0));
+  const normed = (value, m) =>
+    (weight ? (value - mean.data[m]) / Math.sqrt(variance.data[m] + eps) * weight.data[m] + bias.data[m] : value);
+  const outputs = shapes.map((shape) => ({ shape, data: new Float32Array(sizeOf(shape)) }));
   for (let n = 0; n < N; n++) {
     const p = Array.from({ length: C }, (_, c) =>
       x.data.subarray((n * C + c) * H * W, (n * C + c + 1) * H * W).reduce((sum, value) => sum + value, 0) / (H * W));
-    const z = Array.from({ length: M }, (_, m) => {
-      const sum = p.reduce((total, value, c) => total + value * W1.data[m * C + c], 0);
-      return Math.max(0, (sum - mean.data[m]) / Math.sqrt(variance.data[m] + eps) * weight.data[m] + bias.data[m]);
-    });
-    for (let k = 0; k < K; k++) data[n * K + k] = sigmoid(z.reduce((sum, value, m) => sum + value * W2.data[k * M + m], b2.data[k]));
+    const z = hidden ? product(hidden, p).map((value, m) => Math.max(0, normed(value, m))) : p;
+    let made = 0;
+    for (let head = 0; head < 4; head++) {
+      if (!heads[2 * head]) continue;
+      const logits = product(heads[2 * head], z, heads[2 * head + 1]).map((value) => value / temperature);
+      const numbers = head === 0 && isSoft
+        ? softmax([{ shape: [logits.length], data: logits }], { axis: 0 })[0].data : logits.map(sigmoid);
+      outputs[made].data.set(numbers, n * numbers.length);
+      made++;
+    }
   }
-  return [{ shape, data }];
+  return outputs;
 }
 
 function convTranspose2d([x, weight, bias], { stride, padding, dilation, groups }, [shape]) {
@@ -353,7 +371,7 @@ function batchNorm([x, weight, bias, mean, variance], { eps }) {
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 export const MEANINGS = {
-  conv2d, dynamicConv2d, kernelAttention, convTranspose2d, batchNorm, linear, matmul,
+  conv2d, dynamicConv2d, attention, convTranspose2d, batchNorm, linear, matmul,
   add: binary((a, b) => a + b), subtract: binary((a, b) => a - b), multiply: binary((a, b) => a * b), divide: binary((a, b) => a / b),
   minimum: binary(Math.min), maximum: binary(Math.max), power: binary(Math.pow),
   prelu: binary((x, slope) => (x < 0 ? slope * x : x)),

@@ -144,9 +144,38 @@ test('kernelAggregation takes an attention from elsewhere', () => {
     const shared = { outChannels: 4, kernelSize: 3, padding: 1, numKernels: 2 };
     return g.kernelAggregation(g.kernelAggregation(x, a, { name: 'b', ...shared }), a, { name: 'c', ...shared, bias: false });
   });
-  assert.deepEqual(graph.nodes.map(({ op, name }) => `${op} ${name}`), ['kernelAttention a', 'dynamicConv2d b', 'dynamicConv2d c']);
+  assert.deepEqual(graph.nodes.map(({ op, name }) => `${op} ${name}`), ['attention a', 'dynamicConv2d b', 'dynamicConv2d c']);
   assert.deepEqual(graph.nodes[1].inputs[1], graph.nodes[0].outputs[0]);
   assert.deepEqual(Object.keys(shapesOf(graph)).filter((name) => !name.startsWith('a.')), ['b.weight', 'b.bias', 'c.weight']);
+});
+
+test('every dynamic layer is one attention and one convolution, and a routing serves several', () => {
+  const graph = make((g, { x }) => {
+    const weights = g.routing(x, { name: 'routing', numExperts: 3 });
+    const sizes = { outChannels: 4, kernelSize: 3, padding: 1 };
+    let y = g.condConv2d(x, weights, { name: 'cond1', ...sizes, numExperts: 3 });
+    y = g.condConv2d(y, weights, { name: 'cond2', ...sizes, numExperts: 3, bias: true });
+    y = g.dyConv2d(y, { name: 'dy', ...sizes, temperature: 30 });
+    y = g.dynamicKernelAggregation(y, { name: 'dka', ...sizes });
+    y = g.odConv2d(y, { name: 'od', ...sizes, outChannels: 6, temperature: 2 });
+    y = g.odConv2d(y, { name: 'single', ...sizes, numKernels: 1 });
+    y = g.odConv2d(y, { name: 'depthwise', ...sizes, groups: 4 });
+    return g.odConv2d(y, { name: 'pointwise', outChannels: 5, kernelSize: 1, numKernels: 1 });
+  });
+  const inputs = ['x', 'a', 'weight', 'bias', 'f', 's', 'q'];
+  const attributes = { eps: 1e-5, temperature: 1, softmax: false };
+  const soft = (temperature) => ({ ...attributes, temperature, softmax: true });
+  const seen = graph.nodes.map((node) => [node.op, node.name, node.op === 'attention' ? node.attributes
+    : inputs.filter((_, i) => node.inputs[i]).join(' ')]);
+  assert.deepEqual(seen, [
+    ['attention', 'routing', attributes], ['dynamicConv2d', 'cond1', 'x a weight'], ['dynamicConv2d', 'cond2', 'x a weight bias'],
+    ['attention', 'dy.attention', soft(30)], ['dynamicConv2d', 'dy', 'x a weight bias'],
+    ['attention', 'dka.attention', attributes], ['dynamicConv2d', 'dka', 'x a weight bias'],
+    ['attention', 'od.attention', soft(2)], ['dynamicConv2d', 'od', 'x a weight f s q'],
+    ['attention', 'single.attention', soft(1)], ['dynamicConv2d', 'single', 'x weight f s q'],
+    ['attention', 'depthwise.attention', soft(1)], ['dynamicConv2d', 'depthwise', 'x a weight s q'],
+    ['attention', 'pointwise.attention', soft(1)], ['dynamicConv2d', 'pointwise', 'x weight f s'],
+  ]);
 });
 
 test('a parameter is used or only in the state dict', () => {

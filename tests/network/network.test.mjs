@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { parseCheckpoint, toSafetensors } from '../../web/dynakernel/index.js';
+import { gunzipSync } from 'node:zlib';
+import { parseCheckpoint, parseSafetensors, toSafetensors } from '../../web/dynakernel/index.js';
 import { GraphBuilder } from '../../web/dynakernel/network/graph.js';
 import { createNetwork } from '../../web/dynakernel/network/network.js';
 import { readOnnx } from '../../web/dynakernel/network/onnx/read-onnx.js';
@@ -298,6 +299,49 @@ test('attention: of every dynamic layer, after a pass', () => {
     assert.equal(numbers.constructor, Float32Array);
     assertClose(numbers, kept[name].data, name);
   }
+  net.dispose();
+});
+
+test('attentions: what each kind of dynamic layer has', () => {
+  const net = dk.network({ x: [2, 4, 5, 6] }, (g, { x }) => {
+    const y = g.odConv2d(g.dyConv2d(x, { name: 'dy', outChannels: 4, kernelSize: 3, padding: 1, temperature: 2 }),
+      { name: 'od', outChannels: 6, kernelSize: 3, numKernels: 3 });
+    return g.odConv2d(y, { name: 'single', outChannels: 5, kernelSize: 1, numKernels: 1 });
+  }, { seed: 3 });
+  assert.deepEqual(net.attentions, {});
+  const x = randomTensor(dk, [2, 4, 5, 6]);
+  net.forward(x);
+  const { attention, attentions } = net;
+  const lengths = Object.fromEntries(Object.entries(attentions).map(([layer, factors]) =>
+    [layer, Object.fromEntries(Object.entries(factors).map(([name, numbers]) => [name, numbers && numbers.length]))]));
+  assert.deepEqual(lengths, {
+    dy: { kernel: 2 * 4, filter: null, channel: null, spatial: null },
+    od: { kernel: 2 * 3, filter: 2 * 6, channel: 2 * 4, spatial: 2 * 9 },
+    single: { kernel: null, filter: 2 * 5, channel: 2 * 6, spatial: null },
+  });
+  assert.deepEqual([attention.dy, attention.od], [attentions.dy.kernel, attentions.od.kernel]);
+  assert.deepEqual([...attention.single], [1, 1]);
+  for (const [layer, K] of [['dy', 4], ['od', 3]]) {
+    for (let n = 0; n < 2; n++) {
+      const sum = attention[layer].subarray(n * K, (n + 1) * K).reduce((a, b) => a + b);
+      assert.ok(Math.abs(sum - 1) < 1e-6, `${layer}: a softmax adds up to ${sum}`);
+    }
+  }
+  assert.ok(attentions.od.filter.every((number) => number > 0 && number < 1));
+  net.dispose();
+  assertRefused(() => net.attentions, 'ERR_DISPOSED');
+});
+
+test('an ONNX file with every attention is planned for other sizes', () => {
+  const file = new URL('../fixtures/exporters/odconv-family.safetensors.gz', import.meta.url);
+  const tensors = parseSafetensors(gunzipSync(readFileSync(file)));
+  const net = dk.onnxNetwork(tensors['file.dynamo-18-open'].data, { shapes: { x: tensors.input.shape } });
+  for (const kind of ['', 'open.', '']) {
+    const { data, shape } = tensors[`${kind}input`];
+    assertClose(net.forward(dk.tensor(data, shape)).toArray(), tensors[`${kind}output.0`].data, kind);
+  }
+  assert.deepEqual(net.layers.map(({ op }) => op).filter((op) => op !== 'copy'),
+    new Array(4).fill(['attention', 'dynamicConv2d']).flat());
   net.dispose();
 });
 

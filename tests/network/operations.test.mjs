@@ -33,7 +33,21 @@ const CASES = [
   ['dynamicConv2d', [image(), v([2, 3]), c([3, 6, 2, 3, 2]), c([3, 6])], wide],
   ['dynamicConv2d', [image(8, 9, 9), v([2, 4]), c([4, 8, 1, 3, 3])], { ...plain, padding: [1, 1, 1, 1], groups: 8 }],
   ['dynamicConv2d', [image(8, 9, 9), v([2, 4]), c([4, 8, 8, 1, 1]), c([4, 8])], plain],
-  ['kernelAttention', [image(), c([3, 4]), c([3]), c([3]), c([3]), c([3], 0.5, 2), c([5, 3]), c([5])], { eps: 1e-5 }],
+  // with f, s and q; one kernel without attention
+  ['dynamicConv2d', [image(), v([2, 3]), c([3, 6, 2, 3, 2]), c([3, 6]), v([2, 6]), v([2, 4]), v([2, 6])], wide],
+  ['dynamicConv2d', [image(8, 9, 9), v([2, 4]), c([4, 8, 8, 3, 3]), null, v([2, 8]), v([2, 8]), v([2, 9])], { ...plain, padding: [1, 1, 1, 1] }],
+  ['dynamicConv2d', [image(8, 9, 9), v([2, 4]), c([4, 8, 1, 5, 5]), null, null, v([2, 8]), v([2, 25])],
+    { ...plain, padding: [2, 2, 2, 2], groups: 8 }],
+  ['dynamicConv2d', [image(8, 9, 9), null, c([1, 8, 8, 1, 1]), null, v([2, 8]), v([2, 8])], plain],
+  ['dynamicConv2d', [image(), null, c([1, 3, 4, 3, 3]), c([1, 3])], plain],
+  ['attention', [image(), c([3, 4]), c([3]), c([3]), c([3]), c([3], 0.5, 2), c([5, 3]), c([5])],
+    { eps: 1e-5, temperature: 1, softmax: false }],
+  ['attention', [image(), c([3, 4]), null, null, null, null, c([5, 3]), c([5])], { eps: 0, temperature: 34, softmax: true }],
+  ['attention', [image(), null, null, null, null, null, c([8, 4]), null], { eps: 0, temperature: 0.5, softmax: false }],
+  ['attention', [image(6), c([16, 6]), c([16]), c([16]), c([16]), c([16], 0.5, 2), c([4, 16]), c([4]), c([9, 16]), c([9]),
+    c([6, 16]), c([6]), c([25, 16]), c([25])], { eps: 1e-5, temperature: 3, softmax: true }],
+  ['attention', [image(6), c([16, 6]), null, null, null, null, null, null, null, null, c([6, 16]), c([6]), c([9, 16])],
+    { eps: 0, temperature: 1, softmax: true }],
   ['convTranspose2d', [image(), c([4, 3, 3, 2]), c([6])], { ...plain, stride: [2, 1], padding: [1, 0, 0, 1],
     outputPadding: [1, 0], groups: 2 }],
   ['convTranspose2d', [image(), c([4, 3, 2, 2])], { ...plain, stride: [2, 2], outputPadding: [0, 0], dilation: [1, 2] }],
@@ -92,12 +106,14 @@ test('the table has every op', () => assert.deepEqual([...new Set(CASES.map(([op
 
 for (const seed of seedsOf(20261130)) {
   CASES.forEach(([op, inputs, attributes = {}], i) => {
-    const text = inputs.map(({ shape, constant }) => `${constant ? 'constant ' : ''}[${shape}]`).join(' ');
+    const text = inputs.map((input) => (input ? `${input.constant ? 'constant ' : ''}[${input.shape}]` : 'none')).join(' ');
     test(`${op} ${text} ${JSON.stringify(attributes)}, ${seedTitle(seed)}`, () => {
       const random = new Random(seed + i);
       const builder = new GraphBuilder();
       const data = {};
-      const values = inputs.map(({ constant, shape, from, to }, place) => {
+      const values = inputs.map((input, place) => {
+        if (!input) return null;
+        const { constant, shape, from, to } = input;
         const numbers = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.between(from, to));
         if (constant) return builder.constant(numbers, shape, `c${place}`);
         data[`x${place}`] = numbers;

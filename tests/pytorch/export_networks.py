@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from export_family import FAMILY
+
 
 def block(inside, outside, size=3, **options):
     """Convolution, batch norm, ReLU."""
@@ -373,5 +375,5 @@ NETWORKS = {
     "block": DynamicKernelAggregation, "dynamic-network": DynamicNetwork, "dyconv": DyConv, "condconv": CondConv,
     "odconv": ODConv, "mobile": MobileBlock, "residual": ResidualBlock, "shuffle": ShuffleUnit,
     "transformer": Transformer, "fused-attention": FusedAttention, "unet": UNet, "super-resolution": SuperResolution,
-    "norms": Norms, "indexing": Indexing, "blurred": Blurred,
+    "norms": Norms, "indexing": Indexing, "blurred": Blurred, **FAMILY,
 }

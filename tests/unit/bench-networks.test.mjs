@@ -44,7 +44,7 @@ describe('an ONNX file of a graph', () => {
     const build = (g, { image }) => ({ heatmaps: poseNetwork(g, image, { modules: MODULES[18], joints: 17 }) });
     const read = readOnnx(writeGraph(graphMaker({ image: [1, 3, 64, 32] }, build, { seed: 1 })(null), 'pose'));
     assert.equal(countOf(read, 'dynamicConv2d'), 62);
-    assert.equal(countOf(read, 'kernelAttention'), 62);
+    assert.equal(countOf(read, 'attention'), 62);
     assert.deepEqual(read.outputs.map(({ name, value }) => [name, value.shape]), [['heatmaps', [1, 17, 16, 8]]]);
   });
 

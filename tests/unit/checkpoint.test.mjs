@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { parseCheckpoint } from '../../web/dynakernel/checkpoint/checkpoint.js';
 import { DynakernelError } from '../../web/dynakernel/index.js';
 import { Random } from '../../web/shared/random.js';
-import { assertRefused } from '../helpers.mjs';
+import { assertRefused, loadRuntime } from '../helpers.mjs';
+import { KINDS } from '../kinds.mjs';
 
 const fixture = (name) => readFileSync(new URL(`../fixtures/checkpoints/${name}`, import.meta.url));
 const expected = JSON.parse(fixture('expected.json').toString());
@@ -131,6 +132,33 @@ test('a tensor beyond its storage, or of absurd size, is refused', () => {
     assertRefused(() => parseCheckpoint(pickled(tensor(size, size.map(() => 0)), storage)), 'ERR_CHECKPOINT');
   }
   assertRefused(() => parseCheckpoint(pickled(tensor([2], [1]))), 'ERR_CHECKPOINT', 'not in the file');
+});
+
+/** A checkpoint of a state dict, as torch.save lays it out. */
+function checkpointOf(state) {
+  const text = (value) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
+  const tuple = (numbers) => `(${numbers.map((number) => `I${number}\n`).join('')}t`;
+  const entries = Object.entries(state).map(([name, { shape, data }], i) => {
+    const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, length) => product * length, 1));
+    const storage = data instanceof BigInt64Array ? 'LongStorage' : 'FloatStorage';
+    return `${text(name)}ctorch._utils\n_rebuild_tensor_v2\n((${text('storage')}ctorch\n${storage}\n${text(String(i))}` +
+      `${text('cpu')}I${data.length}\ntQI0\n${tuple(shape)}${tuple(strides)}\x89}tRs`;
+  });
+  const members = Object.values(state).map(({ data }, i) => [`a/data/${i}`, Buffer.from(data.buffer, data.byteOffset, data.byteLength)]);
+  return pickled(`}${entries.join('')}.`, Object.fromEntries(members));
+}
+
+test('every kind of module loads its checkpoint', async () => {
+  const dk = await loadRuntime();
+  for (const [kind, { options, names }] of Object.entries(KINDS)) {
+    if (names.length === 0) continue;
+    const [from, to] = [1, 2].map((seed) => dk[kind]({ ...options, seed }));
+    const state = from.stateDict();
+    const network = Object.fromEntries(Object.entries(state).map(([name, value]) => [`layer1.0.conv.${name}`, value]));
+    to.loadStateDict(parseCheckpoint(checkpointOf(network)), { prefix: 'layer1.0.conv.' });
+    assert.deepEqual(to.stateDict(), state, kind);
+  }
+  dk.dispose();
 });
 
 test('a dictionary that contains itself ends', () => {

@@ -96,8 +96,8 @@ test('configurations: sizes', () => {
       const options = renamed ? { numExperts: changes.numKernels } : changes;
       const [option] = Object.keys(options);
       if (!takes(kind, option)) continue;
-      const expected = words.map((word) => (renamed ? word.replace('numKernels', 'numExperts') : word));
-      assertRefused(() => dk[kind]({ ...KINDS[kind].options, ...options }), 'ERR_CONFIG', `${kind}: ${option}`, ...expected);
+      const here = words.map((word) => (renamed ? word.replace('numKernels', 'numExperts') : word));
+      assertRefused(() => dk[kind]({ ...KINDS[kind].options, ...options }), 'ERR_CONFIG', `${kind}: ${option}`, ...here);
     }
   };
   const names = ['inChannels', 'outChannels', 'kernelSize', 'stride', 'dilation', 'groups', 'numKernels'];

@@ -110,8 +110,8 @@ test('use after dispose: every kind of module', () => {
     const parameters = Object.values(module.parameters());
     module.dispose();
     const kinds = [['module', true], ['aggregation', rest(dk, 1).length === 1], ['block', BLOCKS.includes(kind)]];
-    for (const [uses, apply] of kinds) {
-      if (apply) assertUnusable(uses, module, { x: inputs[0], a: inputs[1] }, Class);
+    for (const [name, applies] of kinds) {
+      if (applies) assertUnusable(name, module, { x: inputs[0], a: inputs[1] }, Class);
     }
     for (const use of [
       () => module.forward(...inputs), () => module.backward(y), () => { module.requiresGrad = false; },

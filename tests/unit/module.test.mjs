@@ -72,7 +72,7 @@ describe('internal methods', () => {
     [Module, ['gradientsOf', 'handleOf', 'isTraining', 'leavesOf', 'recordOf', 'wantsGradients']],
     [Attention, ['attentionOf', 'checkBatch', 'setTemperature', 'temperatureOf', 'withTemperature']],
     [Block, ['headCopy', 'headOf', 'mixedBlock', 'mixedLatest', 'partsOf']],
-    [Convolution, ['convolutionOf', 'mixed', 'noteForward', 'outputShape', 'readyHandleOf']],
+    [Convolution, ['convolutionOf', 'convolved', 'mixed', 'noteForward', 'outputShape', 'readyHandleOf']],
     [Tensor, ['hasView', 'isOnLoan', 'locate', 'noteWritten', 'shapeOf']],
     [Runtime, ['heapOf']],
   ];

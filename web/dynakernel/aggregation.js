@@ -4,13 +4,13 @@ import { backwardPass } from './backward.js';
 import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
 import {
-  Convolution, convolutionOf, convolutionText, mixed, noteForward, outputShape, readyHandleOf,
+  Convolution, convolutionOf, convolutionText, convolved, mixed, outputShape, readyHandleOf,
 } from './convolution.js';
 import { DynakernelError } from './errors.js';
 import { KeptTensor } from './kept.js';
-import { gradientsOf, handleOf, recordOf, wantsGradients } from './module.js';
-import { shapeText, sizeOf } from './shape.js';
-import { pointerOf, produceInto, shapeOf } from './tensor.js';
+import { gradientsOf, handleOf } from './module.js';
+import { shapeText } from './shape.js';
+import { pointerOf, shapeOf } from './tensor.js';
 
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
 /** @typedef {import('./backward.js').InputGradientOptions} InputGradientOptions */
@@ -68,28 +68,15 @@ export class Aggregation extends Convolution {
     const { out } = readOptions(options, `${this.#words.call}.forward`, ['out']);
     // check all arguments
     const aggregation = readyHandleOf(this);
-    const settings = convolutionOf(this);
     const input = pointerOf(this.#heap, x, 'x');
     const weights = pointerOf(this.#heap, attention, this.#words.attention);
-    const shape = outputShape(this, shapeOf(x));
-    checkFactor(this.#words.attention, shapeOf(attention), shapeOf(x)[0], ['K', settings.numKernels]);
+    outputShape(this, shapeOf(x));
+    checkFactor(this.#words.attention, shapeOf(attention), shapeOf(x)[0], ['K', convolutionOf(this).numKernels]);
     const [N, , H, W] = shapeOf(x);
 
-    const y = produceInto(this.#heap, shape, out, [x, attention], (output) => {
-      const run = () => checkStatus(this.#heap.c.dk_aggregation_forward(this.#heap.context, aggregation, input,
-        this.#heap.struct([weights, 0, 0, 0]), N, H, W, output), () => convolutionText(settings, shapeOf(x)));
-      if (!wantsGradients(this)) return run();
-      // record copies of both inputs for backward()
-      const inputLength = sizeOf(shapeOf(x)), weightsLength = sizeOf(shapeOf(attention));
-      const pass = { input: shapeOf(x), output: shape };
-      return recordOf(this).write(pass, [4 * inputLength, 4 * weightsLength], (inputCopy, weightsCopy) => {
-        run();
-        this.#heap.copy(inputCopy, input, inputLength);
-        this.#heap.copy(weightsCopy, weights, weightsLength);
-      });
-    });
-    noteForward(this, shapeOf(x));
-    return y;
+    const { c, context } = this.#heap;
+    return convolved(this, [x, attention], out, (output) => c.dk_aggregation_forward(
+      context, aggregation, input, this.#heap.struct([weights, 0, 0, 0]), N, H, W, output));
   }
 
   /**

@@ -139,7 +139,7 @@ export function odConvSettings(value, algorithms) {
   const names = [...without('bias'), 'reduction', 'temperature'];
   const { reduction = 0.0625, temperature = 1, ...options } = readRequired(value, what, names, REQUIRED);
   const aggregation = completeAggregation({ ...options, bias: false }, what, algorithms);
-  const { bias, ...shown } = aggregation;
+  const { bias: _, ...shown } = aggregation;
   const { inChannels: C, outChannels: O, groups: G, numKernels: K, kernelSize, seed } = aggregation;
   const config = Object.freeze({
     ...shown, reduction: readShare(reduction, `${what}: reduction`),
@@ -209,7 +209,7 @@ export function dynamicConvolutionSettings(value, algorithms) {
   const what = 'dynamicConvolution';
   const options = readRequired(value, what, without('bias', 'numKernels', 'seed'), REQUIRED);
   const aggregation = completeAggregation({ ...options, bias: false, numKernels: 1, seed: 0 }, what, algorithms);
-  const { bias, numKernels, seed, ...config } = aggregation;
+  const { bias: _bias, numKernels: _numKernels, seed: _seed, ...config } = aggregation;
   return { config: Object.freeze(config), aggregation };
 }
 

@@ -2,17 +2,18 @@
 import { SAME_PADDING, checkStatus } from './abi.js';
 import { guardClass } from './boundary.js';
 import { weightShape } from './config.js';
-import { Module, handleOf } from './module.js';
+import { Module, handleOf, recordOf, wantsGradients } from './module.js';
 import { packedEntry, sliceOf } from './packed.js';
-import { checkSize, convolvedShape, pairOf, readShape, shapeText } from './shape.js';
+import { checkSize, convolvedShape, pairOf, readShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
-import { Tensor, emptyTensor, hasView, pointerOf, produce } from './tensor.js';
+import { emptyTensor, hasView, pointerOf, produce, produceInto, shapeOf } from './tensor.js';
 import { warmUp } from './warmup.js';
 
 /** @typedef {import('./abi.js').Algorithm} Algorithm */
 /** @typedef {import('./config.js').AggregationConfig} AggregationConfig */
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./state.js').StateEntry} StateEntry */
+/** @typedef {import('./tensor.js').Tensor} Tensor */
 
 /**
  * How a forward pass convolves.
@@ -73,6 +74,34 @@ export class Convolution extends Module {
     const handle = handleOf(convolution);
     if (convolution.#watched.length > 0) convolution.#noteViews(handle);
     return handle;
+  }
+
+  /**
+   * Runs a forward pass. If gradients are wanted, records copies of its first two inputs for backward().
+   *
+   * @internal
+   * @param {Convolution} convolution
+   * @param {readonly Tensor[]} inputs x [N, C, H, W], what weighs or makes the kernels, and others; all checked
+   * @param {Tensor | undefined} out
+   * @param {(output: number) => number} run calls C, and returns its status
+   * @param {boolean} [hasBias] what the record notes
+   */
+  static convolved(convolution, inputs, out, run, hasBias) {
+    const heap = convolution.#heap;
+    const input = shapeOf(inputs[0]), output = outputShape(convolution, input);
+    const y = produceInto(heap, output, out, inputs, (pointer) => {
+      const work = () => checkStatus(run(pointer), () => convolutionText(convolution.#settings, input));
+      if (!wantsGradients(convolution)) return work();
+      const recorded = inputs.slice(0, 2);
+      const lengths = recorded.map((tensor) => sizeOf(shapeOf(tensor)));
+      const bytes = lengths.map((length) => 4 * length);
+      return recordOf(convolution).write({ input, output, hasBias }, bytes, (...copies) => {
+        work();
+        recorded.forEach((tensor, i) => heap.copy(copies[i], pointerOf(heap, tensor, 'the input'), lengths[i]));
+      });
+    });
+    noteForward(convolution, input);
+    return y;
   }
 
   /**
@@ -215,7 +244,7 @@ export class Convolution extends Module {
  */
 
 /** The internal methods, as functions. */
-export const { convolutionOf, mixed, noteForward, outputShape, readyHandleOf } = Convolution;
+export const { convolutionOf, convolved, mixed, noteForward, outputShape, readyHandleOf } = Convolution;
 
 /**
  * Describes a call, for errors that C reports.

@@ -5,14 +5,12 @@ import { backwardPass } from './backward.js';
 import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
 import { weightShape } from './config.js';
-import {
-  Convolution, convolutionOf, convolutionText, noteForward, outputShape, readyHandleOf,
-} from './convolution.js';
+import { Convolution, convolutionOf, convolutionText, convolved, outputShape, readyHandleOf } from './convolution.js';
 import { DynakernelError } from './errors.js';
 import { KeptTensor } from './kept.js';
-import { handleOf, recordOf, wantsGradients } from './module.js';
-import { sameShape, shapeText, sizeOf } from './shape.js';
-import { pointerOf, produceInto, shapeOf } from './tensor.js';
+import { handleOf } from './module.js';
+import { sameShape, shapeText } from './shape.js';
+import { pointerOf, shapeOf } from './tensor.js';
 
 /** @typedef {import('./backward.js').BackwardOptions} BackwardOptions */
 /** @typedef {import('./backward.js').InputGradientOptions} InputGradientOptions */
@@ -82,7 +80,7 @@ export class DynamicConvolution extends Convolution {
     const kernels = pointerOf(this.#heap, weight, 'weight');
     const hasBias = bias !== undefined && bias !== null;
     const biases = hasBias ? pointerOf(this.#heap, bias, 'bias') : 0;
-    const shape = outputShape(this, shapeOf(x));
+    outputShape(this, shapeOf(x));
     const [N, , H, W] = shapeOf(x);
     const expected = [N, ...weightShape(settings).slice(1)];
     if (!sameShape(shapeOf(weight), expected)) {
@@ -91,22 +89,10 @@ export class DynamicConvolution extends Convolution {
     }
     if (hasBias) checkFactor('bias', shapeOf(bias), N, ['O', settings.outChannels]);
 
+    const { c, context } = this.#heap;
     const inputs = hasBias ? [x, weight, bias] : [x, weight];
-    const y = produceInto(this.#heap, shape, out, inputs, (output) => {
-      const run = () => checkStatus(this.#heap.c.dk_convolution_forward(this.#heap.context, convolution, input,
-        kernels, biases, N, H, W, output), () => convolutionText(settings, shapeOf(x)));
-      if (!wantsGradients(this)) return run();
-      // record copies of the input and of the kernels for backward()
-      const inputLength = sizeOf(shapeOf(x)), kernelsLength = sizeOf(expected);
-      const pass = { input: shapeOf(x), output: shape, hasBias };
-      return recordOf(this).write(pass, [4 * inputLength, 4 * kernelsLength], (inputCopy, kernelsCopy) => {
-        run();
-        this.#heap.copy(inputCopy, input, inputLength);
-        this.#heap.copy(kernelsCopy, kernels, kernelsLength);
-      });
-    });
-    noteForward(this, shapeOf(x));
-    return y;
+    return convolved(this, inputs, out, (output) =>
+      c.dk_convolution_forward(context, convolution, input, kernels, biases, N, H, W, output), hasBias);
   }
 
   /**

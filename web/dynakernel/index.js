@@ -72,6 +72,7 @@ export { load } from './load.js';
 /** @typedef {import('./network/network.js').Network} Network */
 /** @typedef {import('./network/network.js').ProfiledLayer} ProfiledLayer */
 /** @typedef {import('./network/onnx/onnx-network.js').OnnxOptions} OnnxOptions */
+/** @typedef {import('./network/network.js').NetworkAttention} NetworkAttention */
 /** @typedef {import('./network/schedule.js').NetworkLayer} NetworkLayer */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */

@@ -181,12 +181,13 @@ export class Module {
   /**
    * Whether each forward pass records the data that backward() needs. False at first.
    *
-   * Setting it on a block sets it on both parts. Set it to false on one part to freeze that part: the
-   * block's backward pass then computes no gradients of its parameters. Setting it to false forgets the
+   * Setting it on a block sets it on both parts. Set it to false on one part of a DynamicKernelAggregation to
+   * freeze that part: the block's backward pass then computes no gradients of its parameters. Setting it to false forgets the
    * latest forward pass and frees its memory. The gradients stay.
    *
    * A recorded pass takes 4 * N * C * H * W bytes for a copy of the input and
-   * 8 * (N * (C + 2 * M + K) + M) bytes for the attention. This memory stays as large as the largest pass
+   * 8 * (N * (C + 2 * M + K) + M) bytes for the attention; of ODConv, K counts the numbers of all four. A
+   * DynamicConvolution also copies the kernels that it was given. This memory stays as large as the largest pass
    * so far needed. The first backward() allocates the gradients, 4 bytes for each parameter. The first
    * step of an optimizer unpacks the kernels, 4 * K * O * C/G * R * R bytes, and allocates its state: twice
    * the size of the gradients for Adam, once for SGD with momentum.

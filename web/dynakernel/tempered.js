@@ -1,7 +1,7 @@
 /** DyConv and ODConv: blocks whose attention over the kernels is a softmax with a temperature. */
 import { HEADS, INITIALISATION } from './abi.js';
 import { checkFactor } from './aggregation.js';
-import { Attention, attentionOf, setTemperature, temperatureOf } from './attention.js';
+import { Attention, setTemperature, temperatureOf } from './attention.js';
 import { Block, headCopy, mixedBlock, mixedLatest, partsOf } from './block.js';
 import { guardClass } from './boundary.js';
 import { readOptions } from './check.js';
@@ -35,8 +35,7 @@ const ATTENTIONS = /** @type {const} */ (['kernel', 'filter', 'channel', 'spatia
 
 /** The base class of DyConv2d and OdConv2d. */
 export class TemperedBlock extends Block {
-  #heap;
-  #kind;
+  #call;
   #attention;
 
   static {
@@ -55,8 +54,7 @@ export class TemperedBlock extends Block {
       makeAttention: () => new Attention(heap, kind, call, attention),
       makeConvolution: () => new Convolution(heap, aggregation, { kind, ...convolution }),
     });
-    this.#heap = heap;
-    this.#kind = call;
+    this.#call = call;
     this.#attention = partsOf(this).attention;
   }
 
@@ -75,7 +73,7 @@ export class TemperedBlock extends Block {
 
   set temperature(value) {
     partsOf(this);
-    setTemperature(this.#attention, readTemperature(value, `${this.#kind}: temperature`));
+    setTemperature(this.#attention, readTemperature(value, `${this.#call}: temperature`));
   }
 }
 
@@ -101,7 +99,11 @@ export class DyConv2d extends TemperedBlock {
     this.#config = settings.config;
   }
 
-  /** The configuration with all defaults filled in, and the present temperature. */
+  /**
+   * The configuration with all defaults filled in, and the present temperature.
+   *
+   * @returns {DyConv2dConfig}
+   */
   get config() {
     return Object.freeze({ ...this.#config, temperature: this.temperature });
   }
@@ -147,7 +149,11 @@ export class OdConv2d extends TemperedBlock {
     this.#config = settings.config;
   }
 
-  /** The configuration with all defaults filled in, and the present temperature. */
+  /**
+   * The configuration with all defaults filled in, and the present temperature.
+   *
+   * @returns {OdConv2dConfig}
+   */
   get config() {
     return Object.freeze({ ...this.#config, temperature: this.temperature });
   }

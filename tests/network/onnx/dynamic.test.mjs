@@ -7,25 +7,7 @@ import { readOnnx } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { evaluate } from '../evaluate.mjs';
 import { node, tensor } from '../onnx-writer.mjs';
 import { Writer, aggregate, diteBlock, diteLike } from './dite-like.mjs';
-import { assertClose, opsOf, random, traceOnnx } from './support.mjs';
-
-/** Reads a model, and compares its outputs with those of the file's unchanged nodes. */
-function check(bytes, seed = 3) {
-  const plain = traceOnnx(bytes).graph();
-  const graph = readOnnx(bytes);
-  const inputs = Object.fromEntries(graph.inputs.map(({ name, shape }) => [name, random(shape, seed).data]));
-  const expected = evaluate(plain, inputs).outputs;
-  const { outputs } = evaluate(graph, inputs);
-  for (const [name, { data, shape }] of Object.entries(expected)) {
-    assert.deepEqual(outputs[name].shape, shape);
-    assertClose(outputs[name].data, data, name);
-    assert.ok(data.some((value) => Math.abs(value) > 0.1), 'the answer is not nothing');
-  }
-  return graph;
-}
-
-const dynamicOf = (graph) => graph.nodes.filter((one) => one.op === 'dynamicConv2d');
-const shapesOf = ({ inputs }) => inputs.map((value) => value && value.shape);
+import { assertClose, checkModel as check, dynamicOf, opsOf, random, shapesOf, traceOnnx } from './support.mjs';
 
 for (const N of [1, 3]) {
   test(`a network like Dite-HRNet, ${N} images`, () => {
@@ -40,7 +22,7 @@ for (const N of [1, 3]) {
       ['stem.branch1.0.conv.aggregation.weight', 'stem.branch2.2.conv.aggregation.weight']);
     assert.deepEqual(dynamic[1].inputs[3].stateName, 'stem.branch2.2.conv.aggregation.bias');
     // the attention, whether the exporter folded its batch norm or not
-    const attentions = graph.nodes.filter(({ op }) => op === 'kernelAttention');
+    const attentions = graph.nodes.filter(({ op }) => op === 'attention');
     assert.deepEqual(attentions.map(({ name }) => name), ['stem.branch1.0.conv.attention', 'stem.branch2.2.conv.attention']);
     assert.deepEqual(attentions.map(({ attributes }) => Math.fround(attributes.eps)), [0, Math.fround(1e-5)]);
     assert.deepEqual(attentions[1].inputs[1].stateName, 'stem.branch2.2.conv.attention.conv1.weight');
@@ -74,7 +56,11 @@ for (const N of [1, 2]) {
     assert.equal(dynamic.name, 'layer');
     assert.deepEqual(shapesOf(dynamic), [[N, 4, 5, 4], [N, 4], [4, 6, 2, 3, 3], [4, 6]]);
     assert.deepEqual([dynamic.inputs[2].stateName, dynamic.inputs[3].stateName], ['layer.weight', 'layer.bias']);
-    assert.ok(opsOf(graph).includes('softmax') && !opsOf(graph).includes('kernelAttention'));
+    assert.deepEqual(opsOf(graph), ['attention', 'dynamicConv2d']);
+    const [attention] = graph.nodes;
+    assert.deepEqual(attention.attributes, { eps: 0, temperature: 34, softmax: true });
+    assert.deepEqual(attention.inputs.map((value) => value?.stateName),
+      [undefined, 'layer.attention.fc1.weight', ...new Array(4).fill(undefined), 'layer.attention.fc2.weight', 'layer.attention.fc2.bias']);
   });
 
   test(`CondConv, ${N} images: one linear routing for two convolutions`, () => {
@@ -90,7 +76,7 @@ for (const N of [1, 2]) {
     const dynamic = dynamicOf(graph);
     assert.deepEqual(dynamic.map(({ name }) => name), ['conv_pw', 'conv_dw']);
     assert.equal(dynamic[0].inputs[1], dynamic[1].inputs[1]);
-    assert.deepEqual(opsOf(graph), ['reduceMean', 'reshape', 'linear', 'sigmoid', 'dynamicConv2d', 'relu', 'dynamicConv2d']);
+    assert.deepEqual(opsOf(graph), ['attention', 'dynamicConv2d', 'relu', 'dynamicConv2d']);
     assert.deepEqual(dynamic[0].inputs[2].stateShape, [3, 16]);
   });
 
@@ -115,19 +101,16 @@ for (const N of [1, 2]) {
       const mixed = w.add('ReduceSum', [product, w.ints(1)], { keepdims: 0 });
       const y = w.add('Mul', [aggregate(w, scaled, mixed, { N, C, O, R, H, W }, '/conv'), f]);
       const graph = check(w.model({ x: [N, C, H, W] }, [y]));
-      assert.equal(opsOf(graph).filter((op) => op === 'multiply').length, 2 + (R > 1) + (R > 1 && K > 1));
-      if (R > 1) {
-        // the attention of taps is no weight of kernels: the kernel is computed
-        assert.equal(dynamicOf(graph).length, 0);
-        const conv = graph.nodes.filter(({ op }) => op === 'conv2d').at(-1);
-        assert.deepEqual(shapesOf(conv), [[N, C, H, W], N === 1 ? [O, C, R, R] : [N, O, C, R, R]]);
-        assert.equal(conv.attributes.groups, 1);
-        return;
-      }
+      assert.deepEqual(opsOf(graph), ['attention', 'dynamicConv2d']);
       const [dynamic] = dynamicOf(graph);
       assert.equal(dynamic.name, 'conv');
-      assert.deepEqual(shapesOf(dynamic), [[N, C, H, W], [N, K], [K, O, C, R, R]]);
+      const q = R > 1 ? [[N, R * R]] : [];
+      assert.deepEqual(shapesOf(dynamic), [[N, C, H, W], K > 1 ? [N, K] : null, [K, O, C, R, R], null, [N, O], [N, C], ...q]);
       assert.equal(dynamic.inputs[2].stateName, 'conv.weight');
+      // the numbers of each head go where they belong
+      const heads = graph.nodes[0].inputs.slice(6).map((value) => value?.stateName).filter((name) => name?.endsWith('weight'));
+      assert.deepEqual(heads, ['kernel_fc', 'filter_fc', 'channel_fc', 'spatial_fc'].map((name) => `${name}.weight`)
+        .filter((name) => (K > 1 || name !== 'kernel_fc.weight') && (R > 1 || name !== 'spatial_fc.weight')));
     });
   }
 
@@ -228,7 +211,7 @@ test('an attention with a bias before its batch norm is computed by ordinary nod
   const y = diteBlock(w, 'x', '/block', { N: 2, C: 4, O: 4, R: 1, H: 3, W: 3, folded: false, biased: true });
   const graph = check(w.model({ x: [2, 4, 3, 3] }, [y]));
   assert.equal(dynamicOf(graph).length, 1);
-  assert.ok(opsOf(graph).includes('batchNorm') && !opsOf(graph).includes('kernelAttention'));
+  assert.ok(opsOf(graph).includes('batchNorm') && !opsOf(graph).includes('attention'));
 });
 
 test('a product whose rows are no samples is a runtime kernel', () => {

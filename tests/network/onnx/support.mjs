@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { readModel } from '../../../web/dynakernel/network/onnx/model.js';
 import { readOnnx, readOnnxOptions, traceModel } from '../../../web/dynakernel/network/onnx/read-onnx.js';
 import { Random } from '../../../web/shared/random.js';
+import { assertClose, assertRefused } from '../../helpers.mjs';
 import { evaluate } from '../evaluate.mjs';
 import { model, node } from '../onnx-writer.mjs';
 
-export { assertClose, assertRefused } from '../../helpers.mjs';
+export { assertClose, assertRefused };
 
 export const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
 
@@ -71,3 +72,23 @@ export function assertTensor(actual, shape, data, what = '') {
     assert.ok(isSame, `${what}: [${i}] is ${actual.data[i]}, expected ${expected}`);
   });
 }
+
+/** Reads a model, and compares its outputs with those of the file's unchanged nodes. */
+export function checkModel(bytes, seed = 3) {
+  const plain = traceOnnx(bytes).graph();
+  const graph = readOnnx(bytes);
+  const inputs = Object.fromEntries(graph.inputs.map(({ name, shape }) => [name, random(shape, seed).data]));
+  const expected = evaluate(plain, inputs).outputs;
+  const { outputs } = evaluate(graph, inputs);
+  for (const [name, { data, shape }] of Object.entries(expected)) {
+    assert.deepEqual(outputs[name].shape, shape);
+    assertClose(outputs[name].data, data, name);
+    assert.ok(data.some((value) => Math.abs(value) > 0.1), 'the answer is not nothing');
+  }
+  return graph;
+}
+
+/** The dynamic convolutions of a graph. */
+export const dynamicOf = (graph) => graph.nodes.filter((one) => one.op === 'dynamicConv2d');
+/** The shapes of a node's inputs. */
+export const shapesOf = ({ inputs }) => inputs.map((value) => value && value.shape);

@@ -51,7 +51,8 @@ const BLOCKS = ['DCR', 'CRD'];
  * @type {{ readonly [op: string]: (attributes: Attributes) => number[] }} */
 const ATTRIBUTES = {
   conv2d: convolution, dynamicConv2d: convolution, convTranspose2d: convolution,
-  kernelAttention: floats('eps'), batchNorm: floats('eps'),
+  attention: (a) => [...floats('eps', 'temperature')(a), Number(a.softmax)],
+  batchNorm: floats('eps'),
   clip: floats('low', 'high'), leakyRelu: floats('slope'), elu: floats('alpha'), hardSigmoid: floats('alpha', 'beta'),
   softmax: axis, concat: axis, split: axis,
   reduceMean: axes, reduceSum: axes, reduceMax: axes,

@@ -40,7 +40,6 @@ import { inferShapes } from './infer.js';
  * @property {Node[]} nodes
  * @property {NamedValue[]} keep inner values that stay readable after a run
  * @property {Value[]} unused parameters that the state dict has and no node reads
- * @property {NamedValue[]} attentions the shares of kernels that layers mix other than by dynamicConv2d
  */
 
 /** The most dimensions of a tensor. */
@@ -59,8 +58,6 @@ export class GraphBuilder {
     this.keep = [];
     /** @type {Value[]} */
     this.unused = [];
-    /** @type {NamedValue[]} */
-    this.attentions = [];
     this.values = 0;
   }
 
@@ -148,7 +145,7 @@ export class GraphBuilder {
    * @returns {Graph}
    */
   graph() {
-    const { inputs, outputs, nodes, keep, unused, attentions } = this;
+    const { inputs, outputs, nodes, keep, unused } = this;
     let count = 0;
     const numbered = new Set();
     const number = (/** @type {readonly (Value | null)[]} */ list) => {
@@ -168,7 +165,7 @@ export class GraphBuilder {
       node.name = uniqueName(node.name, taken);
     }
     number(unused);
-    return { inputs, outputs, nodes, keep, unused, attentions };
+    return { inputs, outputs, nodes, keep, unused };
   }
 
   /**

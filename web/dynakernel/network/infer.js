@@ -142,18 +142,23 @@ function conv2d([x, weight, bias], attributes, op) {
 }
 
 /**
- * x [N,C,H,W], attention [N,K], weight [K,O,C/G,Rh,Rw], bias [K,O]?
+ * x [N,C,H,W], a [N,K]?, weight [K,O,C/G,Rh,Rw], bias [K,O]?, f [N,O]?, s [N,C]?, q [N,Rh*Rw]?; a may be left out if K
+ * is 1
  *
  * @type {Rule}
  */
-function dynamicConv2d([x, attention, weight, bias], attributes, op) {
+function dynamicConv2d([x, a, weight, bias, f, s, q], attributes, op) {
   checkRank(x, 4, `${op}: the input`);
   checkRank(weight, 5, `${op}: the weight`);
   const [K, O, depth, Rh, Rw] = weight;
-  const N = x[0];
+  const [N, C] = x;
   checkGroups(x, O, depth, attributes.groups, op);
-  checkSame(attention, [N, K], `${op}: the attention`);
+  if (!a && K > 1) throw refusal(`${op}: ${K} kernels need the attention, [${N}, ${K}]`);
+  checkSame(a, [N, K], `${op}: the attention`);
   checkSame(bias, [K, O], `${op}: the bias`);
+  checkSame(f, [N, O], `${op}: the factors of output channels`);
+  checkSame(s, [N, C], `${op}: the factors of input channels`);
+  checkSame(q, [N, Rh * Rw], `${op}: the factors of taps`);
   return [convolved(x, O, Rh, Rw, attributes, op)];
 }
 
@@ -199,19 +204,38 @@ function batchNorm([x, ...statistics], _attributes, op) {
   return [[...x]];
 }
 
+/** The names of an attention's heads, in their order. */
+export const HEADS = /** @type {const} */ (['kernels', 'outputs', 'inputs', 'taps']);
+
 /**
- * x [N,C,H,W], W1 [M,C], bnWeight, bnBias, bnMean, bnVariance [M], W2 [K,M], b2 [K]
+ * x [N,C,H,W], hiddenWeight [M,C]?, bnWeight, bnBias, bnMean, bnVariance [M]?, then weight [head,M]? and bias [head]? of
+ * each head; without a hidden layer M is C. Makes [N,head] for each head that has a weight; eps, temperature, softmax:
+ * whether the head of the kernels is a softmax
  *
  * @type {Rule}
  */
-function kernelAttention([x, W1, ...rest], _attributes, op) {
-  const [b2, W2] = [rest.pop(), rest.pop()];
-  const M = W1[0];
-  checkSame(W1, [M, x[1]], `${op}: W1`);
-  for (const shape of rest) checkSame(shape, [M], `${op}: the batch norm`);
-  checkSame(W2, [W2[0], M], `${op}: W2`);
-  checkSame(b2, [W2[0]], `${op}: b2`);
-  return [[x[0], W2[0]]];
+function attention([x, hiddenWeight, ...rest], _attributes, op) {
+  checkRank(x, 4, `${op}: the input`);
+  const [N, C] = x;
+  const M = hiddenWeight ? hiddenWeight[0] : C;
+  checkSame(hiddenWeight, [M, C], `${op}: the hidden weight`);
+  const statistics = rest.slice(0, 4).filter(Boolean);
+  if (statistics.length > 0 && (statistics.length < 4 || !hiddenWeight)) {
+    throw refusal(`${op}: a batch norm needs a hidden layer, and a weight, a bias, a mean and a variance`);
+  }
+  for (const shape of statistics) checkSame(shape, [M], `${op}: the batch norm`);
+  /** @type {number[][]} */
+  const outputs = [];
+  HEADS.forEach((name, i) => {
+    const [weight, bias] = rest.slice(4 + 2 * i, 6 + 2 * i);
+    if (weight) {
+      checkSame(weight, [weight[0], M], `${op}: the weight of the ${name}`);
+      outputs.push([N, weight[0]]);
+    }
+    if (bias) checkSame(bias, [weight ? weight[0] : 0], `${op}: the bias of the ${name}`);
+  });
+  if (outputs.length === 0) throw refusal(`${op}: there is no head`);
+  return outputs;
 }
 
 /**
@@ -394,7 +418,7 @@ function prelu([x, slope], _attributes, op) {
 
 /** @type {{ readonly [op: string]: Rule }} */
 const RULES = {
-  conv2d, dynamicConv2d, kernelAttention, convTranspose2d, batchNorm, linear, matmul,
+  conv2d, dynamicConv2d, attention, convTranspose2d, batchNorm, linear, matmul,
   add: elementwise, subtract: elementwise, multiply: elementwise, divide: elementwise, // a, b
   minimum: elementwise, maximum: elementwise, power: elementwise,
   relu: same, sigmoid: same, tanh: same, silu: same, hardSwish: same, // x

@@ -43,6 +43,16 @@ const MOST_SCHEDULES = 4;
  * @typedef {NetworkLayer & { ms: number }} ProfiledLayer */
 
 /**
+ * The attentions of a dynamic layer, row by row for N samples. Those that the layer lacks are null.
+ *
+ * @typedef {object} NetworkAttention
+ * @property {Float32Array | null} kernel [N * K]
+ * @property {Float32Array | null} filter [N * O]
+ * @property {Float32Array | null} channel [N * C]
+ * @property {Float32Array | null} spatial [N * Rh * Rw]
+ */
+
+/**
  * A whole network, which runs in one call. dk.onnxNetwork and dk.network make one.
  *
  * It is planned for the sizes of its inputs: the algorithm of each convolution, the place of each inner value, and what
@@ -131,8 +141,8 @@ export class Network {
   }
 
   /**
-   * The attention of the latest forward pass, [N * K] for each dynamic layer, by the layer's name. Empty before the
-   * first pass.
+   * The weights of the kernels in the latest forward pass, [N * K] for each dynamic layer, by the layer's name. They are
+   * 1 if a layer has one kernel without a weight. Empty before the first pass. `attentions` has ODConv's others too.
    *
    * @returns {{ [layer: string]: Float32Array }}
    * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
@@ -142,8 +152,29 @@ export class Network {
    */
   get attention() {
     this.#check();
-    const attention = [...this.#latest?.attention.values() ?? []];
-    return Object.fromEntries(attention.map((readable) => [readable.name, this.#read(readable)]));
+    const layers = [...this.#latest?.attention ?? []];
+    return Object.fromEntries(layers.map(([name, { samples, factors: { kernel } }]) =>
+      [name, kernel ? this.#read(kernel) : new Float32Array(samples).fill(1)]));
+  }
+
+  /**
+   * All attentions of the latest forward pass, by the layer's name: of the kernels [N * K], the output channels
+   * ("filter", [N * O]), the input channels ("channel", [N * C]) and the taps ("spatial", [N * Rh * Rw]). Those that a
+   * layer lacks are null; only ODConv has more than the first. Empty before the first pass.
+   *
+   * @returns {{ [layer: string]: NetworkAttention }}
+   * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
+   * @example
+   * net.forward(x);
+   * const { kernel, filter, channel, spatial } = net.attentions['layer1.0.conv1'];
+   */
+  get attentions() {
+    this.#check();
+    const read = (/** @type {Readable | null} */ readable) => readable && this.#read(readable);
+    return Object.fromEntries([...this.#latest?.attention ?? []].map(([layer, { factors }]) => [layer, {
+      kernel: read(factors.kernel), filter: read(factors.filter), channel: read(factors.channel),
+      spatial: read(factors.spatial),
+    }]));
   }
 
   /**
@@ -332,9 +363,10 @@ export class Network {
     this.#latest = null;
     work(schedule, pointers, pointers + 4 * inputs.length);
     this.#latest = schedule;
-    for (const { source } of [...schedule.kept.values(), ...schedule.attention.values()]) {
-      if (!('input' in source)) continue;
-      const { input } = source;
+    const factors = [...schedule.attention.values()].flatMap((attention) => Object.values(attention.factors));
+    for (const readable of [...schedule.kept.values(), ...factors]) {
+      if (!readable || !('input' in readable.source)) continue;
+      const { input } = readable.source;
       this.#inputCopies.set(input, heap.floats(inputs[input], sizeOf(schedule.inputs[input].shape)).slice());
     }
   }

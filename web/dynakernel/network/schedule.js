@@ -31,6 +31,14 @@ import { describe } from './describe.js';
 
 /** @typedef {{ name: string, shape: number[], source: Source }} Readable a value that can be read after a run */
 
+/**
+ * The factors of a dynamic layer's kernels. Those that the layer lacks are null.
+ *
+ * @typedef {object} ReadableAttention
+ * @property {number} samples N
+ * @property {{ [factor in typeof FACTORS[number]]: Readable | null }} factors
+ */
+
 /** @typedef {{ name: string, op: string, inputs: (number | undefined)[], outputs: number[] }} NodeSummary */
 
 /**
@@ -39,7 +47,7 @@ import { describe } from './describe.js';
  * @property {NamedShape[]} inputs
  * @property {NamedShape[]} outputs
  * @property {Map<string, Readable>} kept
- * @property {Map<string, Readable>} attention
+ * @property {Map<string, ReadableAttention>} attention of each dynamic layer
  * @property {NodeSummary[]} nodes inputs and outputs are numbers of values
  * @property {number[][]} shapes of values
  */
@@ -50,19 +58,25 @@ import { describe } from './describe.js';
  * @typedef {Description & Omit<Schedule, 'object'>} Plan
  */
 
+/** The factors of a dynamic layer's kernels, as ODConv's authors name them, and the inputs of dynamicConv2d. */
+const FACTORS = /** @type {const} */ (['kernel', 'filter', 'channel', 'spatial']);
+const FACTOR_INPUTS = [1, 4, 5, 6];
+
 /**
  * @param {Graph} graph
  * @returns {Plan}
  */
 export function planGraph(graph) {
-  /** @type {NamedValue[]} */
-  const mixed = [];
+  /** @type {{ name: string, samples: number, factors: (Value | null)[] }[]} */
+  const dynamic = [];
   /** @type {NodeSummary[]} */
   const nodes = [];
   /** @type {number[][]} */
   const shapes = [];
   for (const { name, op, inputs, outputs } of graph.nodes) {
-    if (op === 'dynamicConv2d') mixed.push({ name, value: /** @type {Value} */ (inputs[1]) });
+    if (op === 'dynamicConv2d') {
+      dynamic.push({ name, samples: outputs[0].shape[0], factors: FACTOR_INPUTS.map((i) => inputs[i] ?? null) });
+    }
     /** @type {NodeSummary} */
     const summary = { name, op, inputs: new Array(inputs.length), outputs: new Array(outputs.length) };
     // inputs as well: the library may copy an input or a constant
@@ -78,20 +92,25 @@ export function planGraph(graph) {
     }
     nodes.push(summary);
   }
-  const attentions = [...mixed, ...graph.attentions ?? []];
-  const readable = [...graph.keep, ...attentions];
+  const readable = [...graph.keep.map(({ value }) => value), ...dynamic.flatMap(({ factors }) => factors)];
   // the library keeps values that a node makes
   const isMade = (/** @type {Value} */ value) => !value.constant && !graph.inputs.includes(value);
-  const keptValues = [...new Set(readable.map(({ value }) => value))].filter(isMade);
+  const keptValues = [...new Set(readable.flatMap((value) => (value && isMade(value) ? [value] : [])))];
   const description = describe(graph, keptValues);
   const sourceOf = (/** @type {Value} */ value) => (value.constant ? { constant: description.constants.indexOf(value) }
     : isMade(value) ? { kept: keptValues.indexOf(value) } : { input: graph.inputs.indexOf(value) });
-  /** @type {(list: readonly NamedValue[]) => Map<string, Readable>} */
-  const byName = (list) => new Map(list.map(({ name, value }) =>
-    [name, { name, shape: value.shape, source: sourceOf(value) }]));
+  /** @type {(name: string, value: Value) => Readable} */
+  const readableOf = (name, value) => ({ name, shape: value.shape, source: sourceOf(value) });
+  /** @type {(factors: (Value | null)[]) => ReadableAttention['factors']} */
+  const readFactors = (factors) => /** @type {any} */ (Object.fromEntries(FACTORS.map((name, i) => {
+    const value = factors[i];
+    return [name, value && readableOf(name, value)];
+  })));
 
   return {
-    ...description, kept: byName(graph.keep), attention: byName(attentions), nodes, shapes,
+    ...description, nodes, shapes,
+    kept: new Map(graph.keep.map(({ name, value }) => [name, readableOf(name, value)])),
+    attention: new Map(dynamic.map(({ name, samples, factors }) => [name, { samples, factors: readFactors(factors) }])),
     inputs: graph.inputs.map(({ name, shape }) => ({ name, shape })),
     outputs: graph.outputs.map(({ name, value: { shape } }) => ({ name, shape })),
   };

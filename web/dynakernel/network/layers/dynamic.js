@@ -3,8 +3,9 @@ import { MAX_ELEMENTS } from '../../abi.js';
 import { guardClass } from '../../boundary.js';
 import { integer, real } from '../../check.js';
 import { shapeText, sizeOf } from '../../shape.js';
+import { attend, readTemperature, within } from './attention.js';
 import { scopeOf } from './base.js';
-import { ConvolutionLayers, linear } from './convolutions.js';
+import { ConvolutionLayers } from './convolutions.js';
 import { constant, kaimingNormal, kaimingUniform, layerDefault } from './initialise.js';
 import { shapeRefusal } from './refusals.js';
 import { CONVOLUTION_NAMES, imageChannels, readConvolution } from './windows.js';
@@ -35,9 +36,6 @@ import { CONVOLUTION_NAMES, imageChannels, readConvolution } from './windows.js'
 const REQUIRED = ['name', 'outChannels', 'kernelSize'];
 
 const ATTENTION_NAMES = ['numKernels', 'reduction', 'midChannels'];
-
-/** The epsilon of every batch norm of an attention branch. */
-const EPS = 1e-5;
 
 /** Dynamic convolutions. x is [N, C, H, W]. */
 export class DynamicLayers extends ConvolutionLayers {
@@ -123,11 +121,12 @@ export class DynamicLayers extends ConvolutionLayers {
     const share = real(ratio, `${layer}: ratio`, '0 or more', (number) => number >= 0);
     const degree = readTemperature(layer, temperature);
     const path = within(name, 'attention');
-    const hidden = C === 3 ? K : Math.floor(C * share) + 1;
-    const fc1 = pointwise(scope, path, 'fc1', pooled(scope, path, value), hidden, { bias: false });
-    const logits = pointwise(scope, path, 'fc2', scope.emit('relu', path, [fc1]), K);
-    const a = softened(scope, path, logits, degree);
-    return scope.handle(aggregate(scope, layer, value, a, convolution, read, name));
+    const { kernels } = attend(scope, value, {
+      name: path, temperature: degree, softmax: true,
+      hidden: { path: within(path, 'fc1'), length: C === 3 ? K : Math.floor(C * share) + 1 },
+      heads: { kernels: { path: within(path, 'fc2'), length: K } },
+    });
+    return scope.handle(aggregate(scope, layer, value, kernels, convolution, read, name));
   }
 
   /**
@@ -173,8 +172,8 @@ export class DynamicLayers extends ConvolutionLayers {
     const value = scope.value(x, 'routing: x');
     imageChannels('routing', value.shape);
     const K = integer(numExperts, 'routing: numExperts', 1, MAX_ELEMENTS);
-    const logits = linear(scope, name, name, pooled(scope, name, value), K, true);
-    return scope.handle(scope.emit('sigmoid', name, [logits]));
+    const { kernels } = attend(scope, value, { name, form: 'linear', heads: { kernels: { path: name, length: K } } });
+    return scope.handle(/** @type {Value} */ (kernels));
   }
 
   /**
@@ -203,34 +202,22 @@ export class DynamicLayers extends ConvolutionLayers {
     const degree = readTemperature(layer, temperature);
     const taps = sizeOf(kernel);
 
-    // z = ReLU(BN(fc(mean x)))
+    // the attentions that the authors leave out are 1
     const path = within(name, 'attention');
-    const hidden = Math.max(Math.floor(C * share), 16);
-    const fc = pointwise(scope, path, 'fc', pooled(scope, path, value), hidden, { bias: false });
-    const statistics = scope.batchNorm(within(path, 'bn'), hidden);
-    const z = scope.emit('relu', path, [scope.emit('batchNorm', path, [fc, ...statistics], { eps: EPS })]);
-
-    const gate = (/** @type {string} */ part, /** @type {number} */ length, /** @type {number[]} */ shape) => {
-      const logits = cooled(scope, path, pointwise(scope, path, part, z, length), degree);
-      const shares = scope.emit('sigmoid', path, [logits]);
-      return scope.emit('reshape', path, [shares], { shape: [value.shape[0], ...shape] });
-    };
-
-    // the kernels of each sample as [N, G, O/G, C/G, taps], and the attentions in shapes that fit; those that the
-    // authors leave out are 1
-    const parts = [groups, O / groups, C / groups, taps];
-    const factors = [gate('channel_fc', C, [groups, 1, C / groups, 1])];
-    if (C !== groups || C !== O) factors.push(gate('filter_fc', O, [groups, O / groups, 1, 1]));
-    if (taps > 1) factors.push(gate('spatial_fc', taps, [1, 1, 1, taps]));
-    const a = K > 1 ? softened(scope, path, pointwise(scope, path, 'kernel_fc', z, K), degree) : null;
-    if (a) scope.builder.attentions.push({ name, value: a });
-    const fill = kaimingNormal(O * taps);
-    const weight = scope.parameter(name, 'weight', [K, O, C / groups, ...kernel], fill, [K, sizeOf(parts)]);
-    const mixture = a ? scope.emit('matmul', path, [a, weight]) : weight;
-    const kernels = factors.reduce((product, factor) => scope.emit('multiply', path, [product, factor]),
-      scope.emit('reshape', path, [mixture], { shape: [mixture.shape[0], ...parts] }));
-    const shaped = scope.emit('reshape', path, [kernels], { shape: [value.shape[0], O, C / groups, ...kernel] });
-    return scope.handle(scope.emit('conv2d', name, [value, shaped], convolution.attributes));
+    const part = (/** @type {string} */ own, /** @type {number} */ length) => ({ path: within(path, own), length });
+    const a = attend(scope, value, {
+      name: path, temperature: degree, softmax: true,
+      hidden: part('fc', Math.max(Math.floor(C * share), 16)), batchNorm: within(path, 'bn'),
+      heads: {
+        kernels: K > 1 ? part('kernel_fc', K) : null,
+        outputs: C !== groups || C !== O ? part('filter_fc', O) : null,
+        inputs: part('channel_fc', C),
+        taps: taps > 1 ? part('spatial_fc', taps) : null,
+      },
+    });
+    const weight = scope.parameter(name, 'weight', [K, O, C / groups, ...kernel], kaimingNormal(O * taps));
+    const inputs = [value, a.kernels, weight, null, a.outputs, a.inputs, a.taps];
+    return scope.handle(scope.emit('dynamicConv2d', name || layer, inputs, convolution.attributes));
   }
 
   /**
@@ -275,12 +262,6 @@ export class DynamicLayers extends ConvolutionLayers {
 }
 
 /**
- * @param {string} path
- * @param {string} name
- */
-const within = (path, name) => (path === '' ? name : `${path}.${name}`);
-
-/**
  * The attention branch of the block.
  *
  * @param {Scope} scope
@@ -294,12 +275,11 @@ function kernelAttention(scope, layer, x, { name, numKernels = 4, reduction = 4,
   const divisor = integer(reduction, `${layer}: reduction`, 1, MAX_ELEMENTS);
   const usual = C === 3 ? K : Math.max(1, Math.floor(C / divisor));
   const M = integer(midChannels ?? usual, `${layer}: midChannels`, 1, MAX_ELEMENTS);
-  const conv1 = scope.parameter(within(name, 'conv1'), 'weight', [M, C, 1, 1], kaimingNormal(M), [M, C]);
-  const bn = scope.batchNorm(within(name, 'bn'), M);
-  const conv2 = within(name, 'conv2');
-  const weight = scope.parameter(conv2, 'weight', [K, M, 1, 1], kaimingNormal(K), [K, M]);
-  const bias = scope.parameter(conv2, 'bias', [K], constant(0));
-  return scope.emit('kernelAttention', name, [x, conv1, ...bn, weight, bias], { eps: EPS });
+  const { kernels } = attend(scope, x, {
+    name, hidden: { path: within(name, 'conv1'), length: M }, batchNorm: within(name, 'bn'),
+    heads: { kernels: { path: within(name, 'conv2'), length: K } },
+  });
+  return /** @type {Value} */ (kernels);
 }
 
 /**
@@ -308,7 +288,7 @@ function kernelAttention(scope, layer, x, { name, numKernels = 4, reduction = 4,
  * @param {Scope} scope
  * @param {string} layer for messages
  * @param {Value} x
- * @param {Value} a [N, K]
+ * @param {Value | null} a [N, K]
  * @param {Convolution} convolution
  * @param {{ [name: string]: any }} options
  * @param {string} path of the parameters
@@ -331,59 +311,3 @@ function kernelsOf({ C, O, kernel, attributes }, K) {
   const depth = C / attributes.groups;
   return { shape: [K, O, depth, ...kernel], fanIn: depth * sizeOf(kernel) };
 }
-
-/**
- * The mean of each channel: [N, C].
- *
- * @param {Scope} scope
- * @param {string} name
- * @param {Value} x
- */
-const pooled = (scope, name, x) => scope.emit('reduceMean', name, [x], { axes: [2, 3], keepDims: false });
-
-/**
- * A 1x1 convolution of an image of one pixel, [N, I] -> [N, O], initialised as attention branches are.
- *
- * @param {Scope} scope
- * @param {string} path
- * @param {string} part
- * @param {Value} z
- * @param {number} O
- * @param {{ bias: boolean }} [options]
- */
-function pointwise(scope, path, part, z, O, { bias } = { bias: true }) {
-  const full = within(path, part);
-  const I = z.shape[1];
-  const weight = scope.parameter(full, 'weight', [O, I, 1, 1], kaimingNormal(O), [O, I]);
-  const biases = bias ? [scope.parameter(full, 'bias', [O], constant(0))] : [];
-  return scope.emit('linear', full, [z, weight, ...biases]);
-}
-
-/**
- * @param {string} layer
- * @param {unknown} temperature
- */
-const readTemperature = (layer, temperature) =>
-  real(temperature, `${layer}: temperature`, 'more than 0', (number) => number > 0);
-
-/**
- * Logits divided by a temperature.
- *
- * @param {Scope} scope
- * @param {string} name
- * @param {Value} logits
- * @param {number} temperature
- */
-const cooled = (scope, name, logits, temperature) =>
-  (temperature === 1 ? logits : scope.emit('divide', name, [logits, scope.constant([temperature])]));
-
-/**
- * The softmax with a temperature.
- *
- * @param {Scope} scope
- * @param {string} name
- * @param {Value} logits [N, K]
- * @param {number} temperature
- */
-const softened = (scope, name, logits, temperature) =>
-  scope.emit('softmax', name, [cooled(scope, name, logits, temperature)], { axis: 1 });

@@ -4,6 +4,7 @@ import { attentionsOf, recogniseAttention } from './attention.js';
 import { recogniseDynamic } from './dynamic.js';
 import { recogniseLinear } from './linear.js';
 import { Rewriter } from './rewriter.js';
+import { recogniseScaled } from './scales.js';
 import { shareEqual } from './share.js';
 import { simplify } from './simplify.js';
 
@@ -19,12 +20,17 @@ export function recognise(builder) {
   rewriter.pass(simplify);
   rewriter.pass(shareEqual());
   // before products with constants become linear layers, which turns the constants
+  rewriter.countUses();
   rewriter.pass(recogniseDynamic);
+  rewriter.pass(simplify);
+  rewriter.countUses();
+  rewriter.pass(recogniseLinear);
+  rewriter.countUses();
+  rewriter.pass(recogniseScaled);
   rewriter.pass(simplify);
   const attentions = attentionsOf(builder.nodes, rewriter);
   rewriter.countUses();
-  rewriter.pass((node, r) =>
-    recogniseLinear(node, r) ?? recogniseAttention(node, attentions, r) ?? recogniseActivation(node, r));
+  rewriter.pass((node, r) => recogniseAttention(node, attentions, r) ?? recogniseActivation(node, r));
   rewriter.pass(simplify);
   rewriter.pass(shareEqual());
 }

@@ -1,4 +1,4 @@
-/** Removes nodes that only move numbers where one node, or none, does. */
+/** Removes nodes that only move numbers if one node, or none, does the same, and multiplications by 1. */
 import { sameShape, sizeOf } from '../../shape.js';
 
 /** @typedef {import('../graph.js').Node} Node */
@@ -13,6 +13,7 @@ import { sameShape, sizeOf } from '../../shape.js';
 export function simplify(node, r) {
   const x = /** @type {Value} */ (node.inputs[0]);
   if (node.op === 'reshape') return simplifyReshape(node, x, r);
+  if (node.op === 'multiply' || node.op === 'divide') return simplifyScale(node);
   if (node.op !== 'transpose') return null;
 
   // axes of length 1 may stand anywhere
@@ -27,6 +28,18 @@ export function simplify(node, r) {
   const source = /** @type {Value} */ (before.inputs[0]);
   if (combined.every((/** @type {number} */ axis, /** @type {number} */ i) => axis === i)) return source;
   return r.add('transpose', node.name, [source], { order: combined });
+}
+
+/**
+ * A product with 1, as ODConv has for each attention that it lacks.
+ *
+ * @param {Node} node
+ */
+function simplifyScale({ op, inputs, outputs }) {
+  const [a, b] = /** @type {Value[]} */ (inputs);
+  const isOne = (/** @type {Value} */ value) => value.constant?.length === 1 && value.constant[0] === 1;
+  const rest = isOne(b) ? a : op === 'multiply' && isOne(a) ? b : null;
+  return rest && sameShape(rest.shape, outputs[0].shape) ? rest : null;
 }
 
 /**

@@ -50,7 +50,9 @@ export function nameless() {
 
 /** Runs in a page: returns the lowest contrast of any text with its background, by WCAG's formula. */
 export function lowestContrast() {
-  const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
+  // color-mix() gives color(srgb …) with numbers from 0 to 1
+  const parse = (colour) => colour.match(/[\d.]+/g)
+    .map((value, i) => Number(value) * (colour.startsWith('color(srgb') && i < 3 ? 255 : 1));
   const luminance = ([r, g, b]) =>
     [r, g, b]
       .map((value) => value / 255)

@@ -5,46 +5,87 @@
  *
  * @param {import('puppeteer-core').Page} page
  * @param {{
- *   picture: string, preset?: string, seed?: number, state?: string, manual?: number[], options?: object,
+ *   picture: string, preset?: string, seed?: number, temperature?: number, state?: string, manual?: number[],
+ *   options?: object,
  * }} what  the address of the picture; the block, a preset of the playground or the address of a state dict; options of
  *   fromImage
  */
 export function compareWithLibrary(page, what) {
-  return page.evaluate(async ({ picture, preset, seed, state, manual, options = {} }) => {
+  return page.evaluate(async ({ picture, preset, seed, temperature, state, manual, options = {} }) => {
     const { load, parseSafetensors } = await import('/web/dynakernel/index.js');
     const dk = await load();
     const bytes = async (address) => (await fetch(address)).blob();
 
-    async function makeBlock() {
-      if (state) {
-        const file = parseSafetensors(await (await bytes(state)).arrayBuffer());
-        const config = JSON.parse(file.__metadata__.config);
-        const made = dk.dynamicKernelAggregation({
-          inChannels: config.in_channels,
-          outChannels: config.out_channels,
-          kernelSize: config.kernel_size,
-          stride: config.stride,
-          padding: config.padding,
-          dilation: config.dilation,
-          groups: config.groups,
-          bias: config.bias,
-          numKernels: config.num_kernels,
-        });
-        made.loadStateDict(Object.fromEntries(Object.keys(made.stateDict()).map((name) => [name, file[name]])));
-        return made;
-      }
+    /** The methods that make the other kinds, which run in one piece. */
+    const calls = { dyconv: 'dyConv2d', odconv: 'odConv2d' };
+
+    /** Makes the block of a preset. Returns it with the library's functions that run it. */
+    async function makePreset() {
       const { PRESETS } = await import('/web/playground/presets.js');
-      const { config, values } = PRESETS.find(({ id }) => id === preset);
-      const made = dk.dynamicKernelAggregation(seed === undefined ? config : { ...config, seed });
-      if (values) {
-        const dict = made.stateDict();
-        for (const [name, numbers] of Object.entries(values)) dict[name].data.set(numbers);
-        made.loadStateDict(dict);
+      const { kind, config: { numKernels, bias, temperature: usual, ...geometry }, values } =
+        PRESETS.find(({ id }) => id === preset);
+      const set = (module, prefix = '') => {
+        const dict = module.stateDict();
+        for (const [name, numbers] of Object.entries(values ?? {}))
+          if (name.startsWith(prefix)) dict[name.slice(prefix.length)].data.set(numbers);
+        module.loadStateDict(dict);
+        return module;
+      };
+      if (kind === 'dynamic') {
+        const seeded = seed === undefined ? {} : { seed };
+        return dite(set(dk.dynamicKernelAggregation({ ...geometry, numKernels, bias, ...seeded })));
       }
-      return made;
+      if (kind === 'condconv') {
+        const module = set(dk.condConv2d({ ...geometry, bias, numExperts: numKernels }), 'conv.');
+        const routing = set(dk.routing({ channels: 3, numExperts: numKernels }), 'routing_fn.');
+        return {
+          block: module,
+          forward: (x) => module.forward(x, routing.forward(x)),
+          byHand: (x, a) => module.forward(x, a),
+        };
+      }
+      const settings = { ...geometry, numKernels, temperature: temperature ?? usual };
+      const module = set(dk[calls[kind]](kind === 'dyconv' ? { ...settings, bias } : settings));
+      const apart = dk.dynamicConvolution(geometry);
+      return {
+        block: module,
+        forward: (x) => module.forward(x),
+        byHand: (x, a) => {
+          const { channel, filter, spatial } = module.lastAttentions ?? {};
+          const scale = (values_) => values_ && dk.tensor(values_, [1, values_.length]);
+          const { weight, bias: mixedBias } = module.mix(kind === 'dyconv'
+            ? a : { kernel: a, channel: scale(channel), filter: scale(filter), spatial: scale(spatial) });
+          return apart.forward(x, weight, mixedBias);
+        },
+      };
     }
 
-    const block = await makeBlock();
+    const dite = (block) => ({
+      block,
+      forward: (x) => block.forward(x),
+      byHand: (x, a) => block.aggregation.forward(x, a),
+    });
+
+    async function makeBlock() {
+      if (!state) return makePreset();
+      const file = parseSafetensors(await (await bytes(state)).arrayBuffer());
+      const config = JSON.parse(file.__metadata__.config);
+      const made = dk.dynamicKernelAggregation({
+        inChannels: config.in_channels,
+        outChannels: config.out_channels,
+        kernelSize: config.kernel_size,
+        stride: config.stride,
+        padding: config.padding,
+        dilation: config.dilation,
+        groups: config.groups,
+        bias: config.bias,
+        numKernels: config.num_kernels,
+      });
+      made.loadStateDict(Object.fromEntries(Object.keys(made.stateDict()).map((name) => [name, file[name]])));
+      return dite(made);
+    }
+
+    const { block, forward, byHand } = await makeBlock();
     const input = document.getElementById('input-canvas');
     const bitmap = await createImageBitmap(await bytes(picture));
     const x = dk.fromImage(bitmap, {
@@ -53,9 +94,10 @@ export function compareWithLibrary(page, what) {
       channels: block.config.inChannels,
       ...options,
     });
-    const automatic = block.forward(x);
+    const automatic = forward(x);
     const attention = [...block.lastAttention];
-    const y = manual ? block.aggregation.forward(x, dk.tensor(manual, [1, manual.length])) : automatic;
+    const y = manual ? byHand(x, dk.tensor(manual, [1, manual.length])) : automatic;
+    const attentions = Object.fromEntries(Object.entries(block.lastAttentions ?? {}).map(([name, list]) => [name, [...list]]));
 
     const colormap = document.getElementById('colormap').value;
     const mode = document.getElementById('range').value;
@@ -86,6 +128,7 @@ export function compareWithLibrary(page, what) {
     const result = {
       algorithm,
       attention,
+      attentions,
       shown,
       written,
       sliders,

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { root } from '../../scripts/project.mjs';
-import { allowClipboard, browserName, choose, downloaded, drop, rest, select, start, text } from './support.mjs';
+import { allowClipboard, browserName, choose, downloaded, drop, fill, rest, select, start, text } from './support.mjs';
 
 describe(`code in ${browserName}`, () => {
   let session;
@@ -24,11 +24,11 @@ describe(`code in ${browserName}`, () => {
   }
 
   /** Runs it beside the block and these files. Returns the difference between its map and the page's. */
-  async function difference(page, channel, files) {
+  async function difference(page, channel, files, preset = 'classic') {
     const folder = join(root, 'build/test', `snippet-${browserName}`);
     mkdirSync(folder, { recursive: true });
     for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
-    copyFileSync(await downloaded(page, session.downloads, '#save-state'), join(folder, 'classic.safetensors'));
+    copyFileSync(await downloaded(page, session.downloads, '#save-state'), join(folder, `${preset}.safetensors`));
     writeFileSync(join(folder, 'snippet.mjs'), await copied(page));
     writeFileSync(
       join(folder, 'index.html'),
@@ -68,6 +68,34 @@ describe(`code in ${browserName}`, () => {
       assert.ok(worst <= (manual ? 4 : 0), `pixels differ by ${worst}`);
       await page.close();
     });
+  }
+
+  for (const preset of ['dyconv', 'condconv', 'odconv']) {
+    for (const manual of [false, true]) {
+      it(`draws ${preset} as on screen, weights ${manual ? 'set by hand' : 'by the attention'}`, async () => {
+        const page = await session.open();
+        await allowClipboard(session);
+        await choose(page, 'preset', preset);
+        await select(page, 'range', 'auto');
+        await page.$eval('#maps input[value="4"]', (input) => input.click());
+        await fill(page, 'stride', 2);
+        if (manual) {
+          await page.focus('#weight-1');
+          await page.keyboard.press('Home');
+          await page.keyboard.press('PageUp');
+        } else if (preset !== 'condconv') {
+          await page.focus('#temperature');
+          await page.keyboard.press('PageUp');
+          await rest(page);
+          assert.notEqual(await text(page, '#temperature-value'), '1');
+        }
+        await rest(page);
+        const worst = await difference(page, 4, { 'coffee.jpg': photo('coffee.jpg') }, preset);
+        assert.ok(worst <= (manual ? 4 : 0), `pixels differ by ${worst}`);
+        assert.deepEqual(page.problems, []);
+        await page.close();
+      });
+    }
   }
 
   const svg = (size) => Buffer.from(

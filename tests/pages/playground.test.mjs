@@ -73,6 +73,9 @@ describe(`playground in ${browserName}`, () => {
     strided: 16,
     dilated: 6,
     seven: 8,
+    dyconv: 6,
+    condconv: 6,
+    odconv: 6,
   })) {
     it(`draws the preset '${preset}' as the library does`, async () => {
       const page = await session.open();

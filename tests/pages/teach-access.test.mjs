@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { lowestContrast, nameless, spokenChanges, tabStops } from './accessibility.mjs';
 import { browserName, drop, screenshots, shownError, start, text } from './support.mjs';
-import { composed, lesson, openTeach, relearn, state, train } from './teach.mjs';
+import { composed, lesson, openTeach, relearn, state, toggle, train } from './teach.mjs';
 
 const screens = [['desktop', 1440, 900], ['tablet', 820, 1180], ['phone', 390, 844], ['narrow', 320, 640]];
 
@@ -28,8 +28,8 @@ describe(`access to Teach it in ${browserName}`, () => {
     const names = stops.map(({ name }) => name);
     const expected = [
       './', 'bench.html', 'theme', 'lesson=', 'photo', 'Target of Astronaut', 'Target of Rocket', 'image-file',
-      'num-kernels', 'kernel-size', 'seed', 'run', 'step', 'reset', 'optimizer=', 'lr', 'schedule', 'run-steps',
-      'save', 'open',
+      'num-kernels', 'kernel-size', 'seed', 'pupil', 'run', 'step', 'reset', 'optimizer=', 'lr', 'schedule', 'run-steps',
+      'focus', 'save', 'open',
     ];
     const order = expected.map((name) => names.indexOf(name));
     assert.ok(!order.includes(-1), `${expected[order.indexOf(-1)]} is not reached: ${names.join(' ')}`);
@@ -65,7 +65,7 @@ describe(`access to Teach it in ${browserName}`, () => {
       assert.deepEqual(await page.evaluate(nameless), [], value);
     }
     const picture = await page.$eval('.sample .dynamic canvas', (canvas) => canvas.getAttribute('aria-label'));
-    assert.match(picture, /^Astronaut, by the dynamic block, mean squared error [\d.]+$/);
+    assert.match(picture, /^Astronaut, by Dite-HRNet’s block, mean squared error [\d.]+$/);
     await page.select('#run-steps', '20000');
     await page.click('#run');
     await state(page, 'running');
@@ -73,7 +73,7 @@ describe(`access to Teach it in ${browserName}`, () => {
     assert.equal(await page.evaluate(spokenChanges, 1500), 0);
     await page.click('#run');
     await state(page, 'paused');
-    assert.match(await text(page, '#status'), /^Paused at step \d+\. Loss .+, with one kernel .+\.$/);
+    assert.match(await text(page, '#status'), /^Paused at step \d+\. .+ of 256 levels off the target.*\.$/);
     await page.close();
   });
 
@@ -91,6 +91,14 @@ describe(`access to Teach it in ${browserName}`, () => {
       }
       await train(page, 2000);
       await fits(page, 'taught');
+      for (const id of ['dyconv', 'condconv', 'odconv']) await toggle(page, id);
+      await train(page, 500);
+      await page.click('#code-title');
+      await fits(page, 'every kind');
+      assert.deepEqual(await page.evaluate(nameless), [], 'every kind');
+      const readable = await page.evaluate(lowestContrast);
+      assert.ok(readable.ratio >= 4.5, `contrast ${readable.ratio.toFixed(2)} of ${readable.what}`);
+      await targetsAreLarge(page);
       for (const [name, width, height] of screens) {
         await page.setViewport({ width, height });
         await composed(page);
@@ -101,6 +109,14 @@ describe(`access to Teach it in ${browserName}`, () => {
       assert.deepEqual(page.problems, []);
       await page.close();
     });
+  }
+
+  /** Asserts that the controls of the kinds are at least 24 pixels high and wide. */
+  async function targetsAreLarge(page) {
+    const small = await page.$$eval('.pupils label, #focus, summary, #copy', (list) =>
+      list.map((element) => [element.textContent.slice(0, 20), element.getBoundingClientRect()])
+        .filter(([, { width, height }]) => width < 24 || height < 24).map(([words]) => words));
+    assert.deepEqual(small, [], 'targets below 24 pixels');
   }
 
   /** Asserts that the page fits every screen, and the figures fit the chart. */

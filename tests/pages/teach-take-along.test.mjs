@@ -123,7 +123,7 @@ describe(`taking along from Teach it in ${browserName}`, () => {
   it('says that a block could not be written, or not begin again', async () => {
     const site = await servePlainly({
       'web/shared/statedict.js': (code) =>
-        code.replace('  const { config } = block;', "  throw new Error('there was no memory for it');"),
+        code.replace('  const { config, kind } = block;', "  throw new Error('there was no memory for it');"),
       'web/teach/trainer.js': (code) => code.replace('  reset(seed) {', "  reset(seed) {\n    throw new Error('it broke');"),
     });
     const page = await session.browser.newPage();

@@ -43,6 +43,10 @@ export const lesson = (page, value) =>
 /** Chooses an option of the lesson. */
 export const option = (page, id, value) => relearn(page, () => page.select(`#${id}`, value));
 
+/** Lets another kind learn, or no longer. */
+export const toggle = (page, id) =>
+  relearn(page, () => page.$eval(`input[name="pupil"][value="${id}"]`, (box) => box.click()));
+
 /** Trains for a run of this many steps, to its end. */
 export async function train(page, steps) {
   await page.select('#run-steps', String(steps));

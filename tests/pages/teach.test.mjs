@@ -64,8 +64,10 @@ describe(`Teach it in ${browserName}`, () => {
       assert.ok(distance(await pixels(page, n, 4), target) > 3 * away, `${name}: one kernel`);
     }
     const summary = await page.$eval('#chart svg', (chart) => chart.getAttribute('aria-label'));
-    assert.match(summary, /^Loss over 2000 steps.*Dynamic block: from .+ to .+\. One-kernel block: from .+ to .+\.$/);
-    assert.match(await text(page, '#status'), /^Done at step 2000\. Loss .+, with one kernel .+\.$/);
+    assert.match(summary, /^Loss over 2000 steps.*Dite-HRNet: from .+ to .+\. One kernel: from .+ to .+\.$/);
+    const verdict = /Dite-HRNet’s block learns this best: [\d.]+ of 256 levels off the target; one kernel follows with [\d.]+\.$/;
+    assert.match(await text(page, '#verdict'), verdict);
+    assert.match(await text(page, '#status'), new RegExp(`^Done at step 2000\\. ${verdict.source}`));
     assert.deepEqual(page.problems, []);
     await page.close();
   });
@@ -160,7 +162,7 @@ describe(`Teach it in ${browserName}`, () => {
     });
     // The message depends on the step at which the rate changed.
     const said = await shownError(page, 'training-error');
-    assert.match(said, /^The (attention has closed|loss is no longer a number).*too high[:.] [Ll]ower it and press Reset\.$/);
+    assert.match(said, /^The (attention of .+ has closed|loss is no longer a number).*too high[:.] [Ll]ower it and press Reset\.$/);
     await page.click('input[name="optimizer"][value="adam"]');
     assert.equal(await text(page, '#lr-value'), '0.020');
     await page.select('#run-steps', '500');

@@ -3,11 +3,23 @@
 import { byId, element, setEnabled, setText } from '../shared/dom.js';
 import { weight } from '../shared/format.js';
 import { drawKernel, hasColour } from './kernel-art.js';
+import { shareOut } from './shares.js';
 
 /** @typedef {{ slider: HTMLInputElement, value: HTMLDataElement, thumbs: HTMLElement }} Row */
 
+/** What decides the weights, by the kind of the attention. */
+const HINTS = {
+  sigmoid: 'The picture’s mean colour decides each kernel’s weight. Drag a bar to decide yourself.',
+  softmax: 'The picture’s mean colour shares out one whole: the weights add up to 1. Drag a bar to decide yourself.',
+};
+
 /** Stage 2: the K kernels, each with its weight as a bar that a person can drag. */
 export class AttentionPanel {
+  #hint = byId('attention-hint', HTMLElement);
+  #time = byId('ms-attention', HTMLElement);
+  #whole = byId('whole', HTMLElement);
+  #parts = byId('whole-parts', HTMLElement);
+  #sum = byId('whole-sum', HTMLElement);
   #list = byId('kernels', HTMLOListElement);
   #mode = byId('mode', HTMLElement);
   #automatic = byId('automatic', HTMLButtonElement);
@@ -32,6 +44,11 @@ export class AttentionPanel {
     this.#shown = new Float32Array(0);
     this.#list.replaceChildren(...Array.from({ length: model.numKernels }, (_, k) => this.#row(model, k)));
     this.#list.dataset.kernels = String(model.numKernels);
+    const { softmax } = model.kind;
+    setText(this.#hint, softmax ? HINTS.softmax : HINTS.sigmoid);
+    setText(this.#time, model.block.separate ? '–' : 'in step 3');
+    this.#whole.hidden = !softmax;
+    this.#parts.replaceChildren(...Array.from({ length: softmax ? model.numKernels : 0 }, () => element('i')));
   }
 
   /**
@@ -49,9 +66,9 @@ export class AttentionPanel {
     if (hint) label.append(' ', element('small', {}, hint));
     slider.addEventListener('input', () => {
       if (this.#shown.length !== model.numKernels) return; // no frame has shown the other weights yet
-      const weights = Float32Array.from(this.#shown);
-      weights[k] = slider.valueAsNumber;
-      this.onManual(weights);
+      this.onManual(model.kind.softmax
+        ? shareOut(this.#shown, k, slider.valueAsNumber)
+        : this.#shown.map((shown, other) => (other === k ? slider.valueAsNumber : shown)));
     });
     this.#rows.push({ slider, value, thumbs });
     return element(
@@ -88,6 +105,10 @@ export class AttentionPanel {
       }
       /** @type {HTMLElement} */ (slider.parentElement).style.setProperty('--automatic', weight(automatic[k]));
     });
+    [...this.#parts.children].forEach((part, k) => {
+      /** @type {HTMLElement} */ (part).style.flexGrow = weight(weights[k]);
+    });
+    if (!this.#whole.hidden) setText(this.#sum, weight(weights.reduce((sum, value) => sum + value, 0)));
     // The rest changes with the mode only.
     if (this.#automatic.disabled !== manual) return;
     setEnabled([[this.#automatic, manual]], this.#rows[0]?.slider);

@@ -1,7 +1,7 @@
 /** @import { Definition } from '../shared/types.js' */
 import { byId, element, numberProblem, setText, showError, tab } from '../shared/dom.js';
 import { listenForChoice } from '../shared/files.js';
-import { PRESETS, isSeeded } from './presets.js';
+import { DITE_PRESETS, KIND_PRESETS, PRESETS, isSeeded } from './presets.js';
 
 /** @typedef {{ stride: number, padding: number, dilation: number }} Steps */
 
@@ -17,7 +17,7 @@ import { PRESETS, isSeeded } from './presets.js';
 
 /** Above the pipeline: the choice of the block, and its settings. */
 export class BlockPanel {
-  #tabs = byId('presets', HTMLElement);
+  #presets = byId('presets', HTMLFieldSetElement);
   #summary = byId('preset-summary', HTMLElement);
   #shape = byId('block-shape', HTMLElement);
   #seedGroup = byId('seed-group', HTMLElement);
@@ -35,8 +35,9 @@ export class BlockPanel {
 
   /** @param {BlockEvents} events */
   constructor(events) {
-    this.#tabs.replaceChildren(...PRESETS.map((preset) => tab('preset', preset, false)));
-    this.#tabs.addEventListener('change', (event) => {
+    for (const [id, presets] of /** @type {const} */ ([['dite-presets', DITE_PRESETS], ['kind-presets', KIND_PRESETS]]))
+      byId(id, HTMLElement).replaceChildren(...presets.map((preset) => tab('preset', preset, false)));
+    this.#presets.addEventListener('change', (event) => {
       const preset = PRESETS.find(({ id }) => event.target instanceof HTMLInputElement && event.target.value === id);
       if (preset) events.onPreset(preset);
     });
@@ -71,8 +72,8 @@ export class BlockPanel {
   /** Shows the block that runs now. @param {Definition} definition */
   show(definition) {
     const { config, state } = definition;
-    const preset = this.#tabs.querySelector(`input[value="${definition.id}"]`);
-    for (const input of this.#tabs.querySelectorAll('input')) input.checked = !state && input === preset;
+    const preset = this.#presets.querySelector(`input[value="${definition.id}"]`);
+    for (const input of this.#presets.querySelectorAll('input')) input.checked = !state && input === preset;
     setText(this.#summary, definition.summary);
     setText(
       this.#shape,

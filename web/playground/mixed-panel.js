@@ -1,4 +1,4 @@
-/** @import { DynamicKernelAggregation as Block } from '../dynakernel/index.js' */
+/** @import { Plan } from '../dynakernel/index.js' */
 /** @import { Model } from './model.js' */
 /** @import { View } from './types.js' */
 import { byId, element, setText } from '../shared/dom.js';
@@ -23,8 +23,16 @@ const ALGORITHMS = {
 /** Algorithms whose tiles are rows high and one column wide. */
 const COLUMN_TILES = ['toomcook', 'toomcook_depthwise', 'karatsuba'];
 
+/** How the mixed kernel comes about. */
+const HINTS = {
+  sum: 'The kernels times their weights, added up: what slides over the picture.',
+  scaled: 'The kernels times their weights, added up, then scaled by input channel, output channel and tap: what ' +
+    'slides over the picture.',
+};
+
 /** Stage 3: the mixed kernel that the frame applied, and the algorithm that computed the convolution. */
 export class MixedPanel {
+  #hint = byId('mixed-hint', HTMLElement);
   #mixed = byId('mixed', HTMLElement);
   #caption = byId('mixed-caption', HTMLElement);
   #numbers = byId('numbers', HTMLDetailsElement);
@@ -45,9 +53,11 @@ export class MixedPanel {
 
   /** Prepares for another model. @param {Model} model */
   setModel(model) {
+    this.#redraw = () => {}; // the old model's numbers are gone
     // The table of a large kernel is closed at first. A person's choice lasts while kernels keep their size.
     if (this.#kernelSize !== model.kernelSize) this.#numbers.open = model.kernelSize <= 4;
     this.#kernelSize = model.kernelSize;
+    setText(this.#hint, model.kind.id === 'odconv' ? HINTS.scaled : HINTS.sum);
   }
 
   /**
@@ -113,7 +123,7 @@ export class MixedPanel {
     );
   }
 
-  /** Shows how the convolution was computed. @param {Block['plan']} plan */
+  /** Shows how the convolution was computed. @param {Plan | null} plan */
   showPlan(plan) {
     if (!plan) return;
     setText(this.#algorithm, ALGORITHMS[plan.algorithm] ?? plan.algorithm);

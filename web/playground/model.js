@@ -1,5 +1,7 @@
-/** @import { DynamicKernelAggregation as Block, Runtime, StateDict, Tensor } from '../dynakernel/index.js' */
+/** @import { Runtime, StateDict, Tensor } from '../dynakernel/index.js' */
 /** @import { Definition } from '../shared/types.js' */
+import { makeBlock } from '../shared/blocks.js';
+import { WholeBlock } from '../shared/whole-block.js';
 
 /** One block, its kernels, and the mixed kernel that the latest frame applied. */
 export class Model {
@@ -12,19 +14,17 @@ export class Model {
   constructor(dk, definition) {
     this.dk = dk;
     this.definition = definition;
-    /** @type {Block} */
-    this.block = dk.dynamicKernelAggregation(definition.config);
+    this.block = makeBlock(dk, definition.kind, definition.config);
     try {
       if (definition.state) this.block.loadStateDict(definition.state);
       else if (definition.values) this.block.loadStateDict(withValues(this.block.stateDict(), definition.values));
-      const weight = this.block.stateDict()['aggregation.weight'];
-      const [K, O, perGroup, R] = weight.shape;
+      const [K, O, perGroup, R] = this.block.shape;
       this.numKernels = K;
       this.outChannels = O;
       this.perGroup = perGroup;
       this.kernelSize = R;
       /** @type {Tensor} [K·O, C/G, R, R]: kernel k of output channel o is image k·O + o */
-      this.kernels = dk.tensor(Float32Array.from(weight.data, Number), [K * O, perGroup, R, R]);
+      this.kernels = dk.tensor(this.block.kernels, [K * O, perGroup, R, R]);
       /** @type {Tensor} [O, C/G, R, R] */
       this.mixed = dk.zeros([O, perGroup, R, R]);
       /** @type {Float32Array | null} [O] */
@@ -34,6 +34,10 @@ export class Model {
       this.kernels?.dispose();
       throw error;
     }
+  }
+
+  get kind() {
+    return this.block.kind;
   }
 
   /** The number of input channels: 3 for red, green and blue, 1 for luma. */
@@ -68,7 +72,7 @@ export class Model {
    * @param {Tensor} a  [1, K]
    */
   mix(a) {
-    const { weight, bias } = this.block.aggregation.mix(a);
+    const { weight, bias } = this.block.mix(a);
     try {
       this.mixed.data.set(weight.data);
       this.mixedBias = bias ? bias.toArray() : null;
@@ -76,6 +80,13 @@ export class Model {
       weight.dispose();
       bias?.dispose();
     }
+  }
+
+  /** Sets the temperature of the attention, in the definition too. @param {number} temperature */
+  setTemperature(temperature) {
+    if (!(this.block instanceof WholeBlock)) return;
+    this.block.temperature = temperature;
+    this.definition = { ...this.definition, config: { ...this.definition.config, temperature } };
   }
 
   dispose() {

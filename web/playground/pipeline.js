@@ -28,7 +28,7 @@ export class Pipeline {
     this.normalisation = UNCHANGED;
     /** @type {Float32Array | null} weights [K] set by hand, instead of the attention's; or null */
     this.manual = null;
-    /** The attention's weights [K], applied or not. */
+    /** The attention's weights [K], applied or not. @type {Float32Array} */
     this.automatic = new Float32Array(0);
   }
 
@@ -97,6 +97,7 @@ export class Pipeline {
       run();
       times[stage] = performance.now() - start;
     }
+    if (!model.block.separate) delete times.attention; // it is part of the convolution
     return times;
   }
 
@@ -115,21 +116,46 @@ export class Pipeline {
     else this.#plain.fill(shape, (out) => this.dk.fromImage(source.image, { ...size, out }));
   }
 
-  /** @param {Model} model */
-  #attend(model) {
+  /**
+   * Computes the attention's weights, also if weights are set by hand: the page shows both side by side.
+   *
+   * @param {Model} model
+   */
+  #attend({ block, numKernels }) {
     const x = /** @type {Tensor} */ (this.x);
-    // Also if weights are set by hand: the page shows the attention's weights beside them.
-    const a = this.#a.fill([1, model.numKernels], (out) => model.block.attention.forward(x, { out }));
-    this.automatic = a.toArray();
+    if (block.separate) {
+      this.automatic = this.#a.fill([1, numKernels], (out) => block.attend(x, { out })).toArray();
+    } else if (this.manual) {
+      this.#look(x);
+    }
   }
 
   /** @param {Model} model */
-  #convolve(model) {
-    const { block } = model;
+  #convolve({ block, numKernels }) {
     const x = /** @type {Tensor} */ (this.x);
+    if (!block.separate) {
+      if (!this.manual) this.#look(x);
+      this.#a.fill([1, numKernels], (out) => out ?? this.dk.zeros([1, numKernels])).data.set(this.automatic);
+    }
     const a = /** @type {Tensor} */ (this.a);
     if (this.manual) a.data.set(this.manual);
-    this.#y.fill([model, ...x.shape], (out) => block.aggregation.forward(x, a, { out }));
+    if (block.separate || this.manual) this.#convolveWith(x, a);
+  }
+
+  /** Runs a block whose attention does not run by itself. @param {Tensor} x */
+  #look(x) {
+    const { block } = /** @type {Model} */ (this.model);
+    this.#y.fill([this.model, ...x.shape], (out) => block.look(x, { out }));
+    this.automatic = block.attentions.kernel;
+  }
+
+  /**
+   * @param {Tensor} x
+   * @param {Tensor} a
+   */
+  #convolveWith(x, a) {
+    const { block } = /** @type {Model} */ (this.model);
+    this.#y.fill([this.model, ...x.shape], (out) => block.apply(x, a, { out }));
   }
 }
 

@@ -24,7 +24,9 @@ import { PerformancePanel } from './performance-panel.js';
 import { Pipeline, STAGE } from './pipeline.js';
 import { PRESETS } from './presets.js';
 import { mapOptions } from './ranges.js';
+import { ScalesPanel } from './scales-panel.js';
 import { snippet } from './snippet.js';
+import { TemperatureControl } from './temperature-control.js';
 import { ViewControls } from './view-controls.js';
 
 /** Milliseconds between changes of the text while frames run without pause. A person could not read faster ones. */
@@ -62,6 +64,8 @@ export class Playground {
       (weights) => this.#setManual(weights),
       () => this.#setManual(null),
     );
+    this.temperature = new TemperatureControl((temperature) => this.#setTemperature(temperature));
+    this.scales = new ScalesPanel();
     this.mixed = new MixedPanel();
     this.maps = new MapsPanel((channel) => this.controls.select(channel));
     this.detail = new MapDetail(dk);
@@ -178,7 +182,7 @@ export class Playground {
     const model = new Model(this.dk, definition);
     try {
       const { width, height } = this.pipeline.inputSize;
-      if (this.pipeline.source) model.block.aggregation.planFor([1, model.channels, height, width]);
+      if (this.pipeline.source) model.block.check([1, model.channels, height, width]);
     } catch (error) {
       model.dispose();
       throw error;
@@ -193,6 +197,8 @@ export class Playground {
     previous?.dispose();
     this.controls.setModel(model, fresh);
     this.attention.build(model);
+    this.temperature.setModel(model);
+    this.scales.build(model);
     this.mixed.setModel(model);
     this.blockPanel.show(definition);
     this.#kernelsStale = true;
@@ -242,6 +248,14 @@ export class Playground {
     this.pipeline.manual = weights;
     if (changed) this.#announce(weights ? 'Weights are set by hand.' : 'Weights are the attention’s again.');
     this.#request(weights ? STAGE.convolution : STAGE.attention);
+  }
+
+  /** Sets the temperature of the block's attention. @param {number} temperature */
+  #setTemperature(temperature) {
+    const { model } = this.pipeline;
+    if (!model || model.block.temperature === null) return;
+    model.setTemperature(temperature);
+    this.#request(STAGE.attention);
   }
 
   // ---------------------------------------------------------------------------------------- frames
@@ -303,6 +317,7 @@ export class Playground {
       });
     }
     this.attention.show(a.toArray(), pipeline.automatic, pipeline.manual !== null);
+    this.scales.show(model, view);
     if (this.#kernelsStale) this.attention.drawKernels(model, view);
     this.#kernelsStale = false;
     model.mix(a);

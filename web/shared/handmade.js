@@ -76,6 +76,84 @@ export function attentionValues(ramps, kernels) {
 }
 
 /**
+ * The hidden units of DyConv's attention, and the inputs that CondConv's routing mixes. They have no threshold: each is
+ * mix · [R, G, B]. The comments give the values of the four photographs: astronaut, cat, coffee, rocket.
+ */
+const MIXES = {
+  luma: LUMA, // 0.45 0.47 0.41 0.24
+  blueness: RAMPS.cool.mix, // -0.18 -0.24 -0.42 0.12
+  redness: RAMPS.warm.mix,
+  greenness: RAMPS.green.mix, // -0.05 -0.02 -0.08 -0.02
+};
+
+/** @typedef {keyof typeof MIXES} Mix */
+
+/** The logit of a kernel: bias + Σ pull · mix. @typedef {{ bias: number, pulls: Partial<Record<Mix, number>> }} Logit */
+
+/**
+ * Returns the parameters of DyConv's attention with a hidden unit for each mix and K kernels. Its hidden units are
+ * max(0, mix · [R, G, B]). With three input channels it has as many as kernels.
+ *
+ * @param {Mix[]} mixes  K of them
+ * @param {Logit[]} kernels  K of them
+ * @returns {Record<string, number[]>}
+ */
+export function softmaxValues(mixes, kernels) {
+  return {
+    'attention.fc1.weight': mixes.flatMap((name) => MIXES[name]),
+    'attention.fc2.weight': kernels.flatMap(({ pulls }) => mixes.map((name) => pulls[name] ?? 0)),
+    'attention.fc2.bias': kernels.map(({ bias }) => bias),
+  };
+}
+
+/**
+ * Returns the parameters of CondConv's routing: sigmoid(bias + Σ pull · mix · [R, G, B]) for each of the K kernels.
+ *
+ * @param {Logit[]} kernels
+ * @returns {Record<string, number[]>}
+ */
+export function routingValues(kernels) {
+  const names = /** @type {Mix[]} */ (Object.keys(MIXES));
+  return {
+    'routing_fn.weight': kernels.flatMap(({ pulls }) =>
+      [0, 1, 2].map((c) => names.reduce((sum, name) => sum + (pulls[name] ?? 0) * MIXES[name][c], 0))),
+    'routing_fn.bias': kernels.map(({ bias }) => bias),
+  };
+}
+
+/**
+ * A number of an attention before sigmoid or softmax: bias + Σ pull · ramp.
+ *
+ * @typedef {{ bias: number, pulls: Partial<Record<Ramp, number>> }} Pulled
+ */
+
+/** The hidden units of ODConv's attention over three channels. */
+const ODCONV_UNITS = 16;
+
+/**
+ * Returns the parameters of ODConv's four attentions. The ramps are the first of its 16 hidden units; the rest are 0.
+ *
+ * @param {Ramp[]} ramps
+ * @param {{ kernel: Pulled[], channel: Pulled[], filter: Pulled[], spatial: Pulled[] }} heads
+ * @returns {Record<string, number[]>}
+ */
+export function odconvValues(ramps, heads) {
+  const units = Array.from({ length: ODCONV_UNITS }, (_, unit) => ramps[unit]);
+  return {
+    'attention.fc.weight': units.flatMap((name) => (name ? RAMPS[name].mix : [0, 0, 0])),
+    // Batch norm applies threshold and slope, as in attentionValues.
+    'attention.bn.weight': units.map((name) => (name ? SLOPE : 0)),
+    'attention.bn.bias': units.map(() => 0),
+    'attention.bn.running_mean': units.map((name) => (name ? RAMPS[name].threshold : 0)),
+    'attention.bn.running_var': units.map(() => 1),
+    ...Object.fromEntries(Object.entries(heads).flatMap(([head, numbers]) => [
+      [`attention.${head}_fc.weight`, numbers.flatMap(({ pulls }) => units.map((name) => pulls[name] ?? 0))],
+      [`attention.${head}_fc.bias`, numbers.map(({ bias }) => bias)],
+    ])),
+  };
+}
+
+/**
  * Returns a kernel [C, R, R]: the plane, multiplied by each colour's weight.
  *
  * @param {number[]} plane  [R, R]

@@ -1,28 +1,20 @@
 /**
- * Blocks in .safetensors files. Channels and sizes follow from the tensors' shapes. `__metadata__` may hold the rest:
- * `config` holds stride, padding and dilation, `mean` and `std` hold the normalisation of the pixels.
+ * Blocks in .safetensors files. Kind, channels and sizes follow from the tensors' names and shapes. `__metadata__` may
+ * hold the rest: `config` holds stride, padding, dilation and temperature, `mean` and `std` hold the normalisation of
+ * the pixels.
  *
- * @import { DynamicKernelAggregation as Block, StateDict } from '../dynakernel/index.js'
+ * @import { StateDict } from '../dynakernel/index.js'
+ * @import { Block } from './blocks.js'
+ * @import { Place, Reader, Tensors } from './state-readers.js'
  * @import { Definition, Normalisation } from './types.js'
  */
 import { parseSafetensors, toSafetensors } from '../dynakernel/index.js';
 import { stem } from './format.js';
+import { KINDS } from './kinds.js';
 import { normalisationMetadata, normalisationSentence, readNormalisation } from './normalisation.js';
+import { READERS, StateDictError } from './state-readers.js';
 
-const REQUIRED = [
-  'attention.conv1.weight',
-  'attention.bn.weight',
-  'attention.bn.bias',
-  'attention.bn.running_mean',
-  'attention.bn.running_var',
-  'attention.conv2.weight',
-  'attention.conv2.bias',
-  'aggregation.weight',
-];
-const OPTIONAL = ['attention.bn.num_batches_tracked', 'aggregation.bias'];
-
-/** A file holds no block that the playground can show. The message is for people. */
-export class StateDictError extends Error {}
+export { StateDictError };
 
 /**
  * Reads the blocks in a file. The prefix of a block's tensors tells it from the others; it is '' if the file is the
@@ -34,13 +26,13 @@ export class StateDictError extends Error {}
  */
 export function readBlocks(bytes, file) {
   const tensors = parseSafetensors(bytes);
-  const prefixes = Object.keys(tensors)
-    .filter((name) => /(^|\.)aggregation\.weight$/.test(name) && !/(^|\.)grad\./.test(name))
-    .map((name) => name.slice(0, -'aggregation.weight'.length));
-  if (prefixes.length === 0) {
-    const names = Object.keys(tensors);
+  const names = Object.keys(tensors);
+  const parameters = names.filter((name) => !/(^|\.)grad\./.test(name));
+  const places = READERS.flatMap((reader) => reader.find(parameters, tensors).map((place) => ({ reader, place })));
+  if (places.length === 0) {
     throw new StateDictError(
-      `“${file}” is no state dict of a dynamic-kernel block: it has no aggregation.weight, but ` +
+      `“${file}” is no state dict of a dynamic convolution: it has no ` +
+        `${enumerate(READERS.map(({ marker }) => marker), 'or')}, but ` +
         (names.length
           ? `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}.`
           : 'no tensor at all.'),
@@ -51,9 +43,9 @@ export function readBlocks(bytes, file) {
   const blocks = [];
   /** @type {unknown} */
   let refusal;
-  for (const prefix of prefixes) {
+  for (const { reader, place } of places) {
     try {
-      blocks.push({ prefix, definition: define(tensors, prefix, file) });
+      blocks.push({ prefix: place.prefix, definition: define(tensors, reader, place, file) });
     } catch (error) {
       refusal ??= error;
     }
@@ -65,32 +57,28 @@ export function readBlocks(bytes, file) {
 /**
  * Returns the definition of one block. Throws a StateDictError if the playground cannot show it.
  *
- * @param {ReturnType<typeof parseSafetensors>} tensors
- * @param {string} prefix
+ * @param {Tensors} tensors
+ * @param {Reader} reader
+ * @param {Place} place
  * @param {string} file
  * @returns {Definition}
  */
-function define(tensors, prefix, file) {
-  const missing = REQUIRED.filter((name) => !tensors[prefix + name]);
+function define(tensors, reader, { prefix, names }, file) {
+  const { kind, required } = reader;
+  const missing = required.filter((name) => !tensors[names.get(name) ?? name]);
   if (missing.length) {
-    throw new StateDictError(`“${file}” lacks ${missing.join(', ')}, which a dynamic-kernel block has.`);
+    throw new StateDictError(`“${file}” lacks ${missing.join(', ')}, which a block of ${KINDS[kind].title} has.`);
   }
   /** @type {StateDict} */
   const state = {};
-  for (const name of [...REQUIRED, ...OPTIONAL]) {
-    if (tensors[prefix + name]) state[name] = tensors[prefix + name];
+  for (const [name, inFile] of names) {
+    if (tensors[inFile]) state[name] = tensors[inFile];
   }
   // The shapes give channels and sizes.
-  const kernels = state['aggregation.weight'].shape;
-  const squeeze = state['attention.conv1.weight'].shape;
-  if (kernels.length !== 5 || squeeze.length !== 4 || kernels[3] !== kernels[4]) {
-    throw new StateDictError(
-      `“${file}” has aggregation.weight [${kernels.join(', ')}] and attention.conv1.weight ` +
-        `[${squeeze.join(', ')}]; expected [K, O, C/G, R, R] and [M, C, 1, 1].`,
-    );
-  }
-  const [numKernels, outChannels, perGroup, kernelSize] = kernels;
-  const [midChannels, inChannels] = squeeze;
+  const metadata = tensors.__metadata__;
+  const stored = readConfig(metadata);
+  const { perGroup, ...sizes } = reader.sizes(state, stored, file);
+  const { inChannels, kernelSize } = sizes;
   if (inChannels !== 3 && inChannels !== 1) {
     throw new StateDictError(
       `“${file}” is a block for ${inChannels} input channels. The playground feeds pictures, which have 3 ` +
@@ -103,28 +91,28 @@ function define(tensors, prefix, file) {
     );
   }
   // The metadata give the rest, or the usual values apply.
-  const stored = readSteps(tensors.__metadata__, file);
-  const { stride = 1, dilation = 1, padding = (dilation * (kernelSize - 1)) >> 1 } = stored;
-  const normalisation = readNormalisation(tensors.__metadata__, inChannels);
+  const steps = readSteps(stored, kernelSize, file);
+  const { stride = 1, dilation = 1, padding = (dilation * (kernelSize - 1)) >> 1 } = steps;
+  const heat = readTemperature(stored, kind);
+  const normalisation = readNormalisation(metadata, inChannels);
   return {
     id: stem(file),
+    kind,
     title: file,
     summary: [
       `From ${file}${prefix ? `, ${prefix.replace(/\.$/, '')}` : ''}.`,
-      stepsSentence(stored),
+      kind === 'dynamic' ? '' : `A block of ${KINDS[kind].title}.`,
+      stepsSentence({ ...steps, ...heat }, heat ? [...STEPS, 'temperature'] : STEPS),
       normalisation ? normalisationSentence(normalisation) : '',
     ].filter(Boolean).join(' '),
     config: {
-      inChannels,
-      outChannels,
-      kernelSize,
-      numKernels,
-      midChannels,
+      ...sizes,
       dilation,
       stride,
       padding,
       groups: inChannels / perGroup,
-      bias: 'aggregation.bias' in state,
+      bias: [...names.keys()].some((name) => /^((aggregation|conv)\.)?bias$/.test(name) && name in state),
+      ...(heat ? { temperature: heat.temperature ?? Number(KINDS[kind].defaults.temperature) } : {}),
     },
     state,
     normalisation,
@@ -133,27 +121,38 @@ function define(tensors, prefix, file) {
 
 /** The options that no shape shows, and their least values. */
 const LEAST = { stride: 1, padding: 0, dilation: 1 };
+const STEPS = Object.keys(LEAST);
 
 /** @typedef {keyof typeof LEAST} Step */
 
 /**
- * Reads stride, padding and dilation, as far as the file holds them.
+ * Reads the arguments of the PyTorch module, as far as the file holds them.
  *
  * @param {Record<string, string>} metadata
- * @param {string} file
- * @returns {Partial<Record<Step, number>>}
+ * @returns {Record<string, unknown>}
  */
-function readSteps(metadata, file) {
-  let config;
+function readConfig(metadata) {
   try {
-    config = JSON.parse(metadata.config ?? '{}');
+    return JSON.parse(metadata.config ?? '{}') ?? {};
   } catch {
     return {};
   }
+}
+
+/**
+ * Reads stride, padding and dilation, as far as the configuration holds them.
+ *
+ * @param {Record<string, unknown>} stored
+ * @param {number} kernelSize
+ * @param {string} file
+ * @returns {Partial<Record<Step, number>>}
+ */
+function readSteps(stored, kernelSize, file) {
+  const config = stored.padding === 'same' ? { ...stored, padding: samePadding(stored, kernelSize, file) } : stored;
   const valid = Object.entries(LEAST).flatMap(([name, least]) => {
     // PyTorch's modules hold pairs: [vertical, horizontal].
-    const values = [config?.[name]].flat();
-    if (values.length > 2 || !values.every((value) => Number.isInteger(value) && value >= least)) return [];
+    const values = [config[name]].flat();
+    if (values.length > 2 || !values.every((value) => Number.isInteger(value) && Number(value) >= least)) return [];
     if (values.length === 2 && values[0] !== values[1]) {
       throw new StateDictError(
         `“${file}” has ${name} [${values.join(', ')}]. Here the ${name} is the same in both directions; ` +
@@ -165,18 +164,57 @@ function readSteps(metadata, file) {
   return Object.fromEntries(valid);
 }
 
-/** Says which of them the file holds. @param {Partial<Record<Step, number>>} stored */
-function stepsSentence(stored) {
-  const present = Object.keys(LEAST).filter((name) => name in stored);
-  const absent = Object.keys(LEAST).filter((name) => !(name in stored));
+/**
+ * Returns the number that the padding 'same' stands for. Throws if there is none: with a stride, or an even kernel, it
+ * pads the ends differently.
+ *
+ * @param {Record<string, unknown>} stored
+ * @param {number} kernelSize
+ * @param {string} file
+ */
+function samePadding({ stride = 1, dilation = 1 }, kernelSize, file) {
+  const total = Number(dilation) * (kernelSize - 1);
+  if (Number(stride) === 1 && total % 2 === 0) return total / 2;
+  throw new StateDictError(
+    `“${file}” has padding “same” with stride ${stride} and kernels of ${kernelSize}×${kernelSize}, which no number ` +
+      'stands for. Here the padding is a number; the library takes “same”.',
+  );
+}
+
+/**
+ * Reads the temperature. Returns null for a kind that has none.
+ *
+ * @param {Record<string, unknown>} stored
+ * @param {import('./types.js').KindId} kind
+ * @returns {{ temperature?: number } | null}
+ */
+function readTemperature({ temperature }, kind) {
+  if (!KINDS[kind].softmax) return null;
+  return typeof temperature === 'number' && temperature > 0 ? { temperature } : {};
+}
+
+/**
+ * Says which options the file holds.
+ *
+ * @param {Record<string, number>} stored
+ * @param {string[]} names  those that matter
+ */
+function stepsSentence(stored, names) {
+  const present = names.filter((name) => name in stored);
+  const absent = names.filter((name) => !(name in stored));
   const request = `${enumerate(absent)}: set ${absent.length === 1 ? 'it' : 'them'} here.`;
   if (present.length === 0) return `A state dict does not hold ${request}`;
   const subject = `${enumerate(present)} ${present.length === 1 ? 'is' : 'are'} the file’s`;
   return subject.charAt(0).toUpperCase() + subject.slice(1) + (absent.length ? `; it does not say ${request}` : '.');
 }
 
-/** Joins words with commas and a last "and". @param {string[]} words */
-const enumerate = (words) => words.join(', ').replace(/, ([^,]*)$/, ' and $1');
+/**
+ * Joins words with commas and a last "and".
+ *
+ * @param {string[]} words
+ * @param {string} [last]  the last word between them
+ */
+const enumerate = (words, last = 'and') => words.join(', ').replace(/, ([^,]*)$/, ` ${last} $1`);
 
 /**
  * Returns a block as a .safetensors file. Its metadata hold the arguments of the PyTorch module and the normalisation
@@ -186,21 +224,10 @@ const enumerate = (words) => words.join(', ').replace(/, ([^,]*)$/, ' and $1');
  * @param {Normalisation} normalisation
  */
 export function writeBlock(block, normalisation) {
-  const { config } = block;
-  const moduleArguments = {
-    in_channels: config.inChannels,
-    out_channels: config.outChannels,
-    kernel_size: config.kernelSize,
-    stride: config.stride,
-    padding: config.padding,
-    dilation: config.dilation,
-    groups: config.groups,
-    bias: config.bias,
-    num_kernels: config.numKernels,
-    mid_channels: config.midChannels,
-  };
+  const { config, kind } = block;
   return toSafetensors(block.stateDict(), {
-    config: JSON.stringify(moduleArguments),
+    config: JSON.stringify(kind.id === 'dynamic'
+      ? kind.references(config) : { kind: kind.id, ...kind.references(config) }),
     ...normalisationMetadata(normalisation, config.inChannels),
   });
 }

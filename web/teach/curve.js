@@ -1,11 +1,11 @@
 /** The most points that a curve keeps. If a run is longer, neighbours are merged. */
 const CAPACITY = 480;
 
-/** @typedef {{ step: number, dynamic: number, single: number }} Point */
+/** @import { Losses } from './types.js' */
 
-/** The two losses over the steps, in memory that does not grow without limit. */
+/** The losses over the steps, in memory that does not grow without limit. */
 export class Curve {
-  /** @type {Point[]} */
+  /** @type {Losses[]} */
   points = [];
   /** The number of steps that a point covers. */
   #stride = 1;
@@ -18,14 +18,15 @@ export class Curve {
     this.#inLast = 0;
   }
 
-  /** Adds the losses of steps. @param {readonly [step: number, dynamic: number, single: number][]} losses */
-  add(losses) {
-    for (const [step, dynamic, single] of losses) {
-      if (!(dynamic > 0 && single > 0 && Number.isFinite(dynamic + single))) continue; // a log axis has no place for it
+  /** Adds the losses of steps. @param {readonly Losses[]} added */
+  add(added) {
+    for (const { step, losses } of added) {
+      // A logarithmic axis has no place for other losses.
+      if (!losses.every((loss) => loss > 0 && Number.isFinite(loss))) continue;
       const last = this.points[this.points.length - 1];
-      if (last && this.#inLast < this.#stride) merge(last, { step, dynamic, single }, this.#inLast++);
+      if (last && this.#inLast < this.#stride) merge(last, { step, losses }, this.#inLast++);
       else {
-        this.points.push({ step, dynamic, single });
+        this.points.push({ step, losses: [...losses] });
         this.#inLast = 1;
       }
       if (this.points.length > CAPACITY) this.#halve();
@@ -47,14 +48,12 @@ export class Curve {
 /**
  * Merges another point into a point: their geometric mean, as the axis is logarithmic.
  *
- * @param {Point} point
- * @param {Point} other
+ * @param {Losses} point
+ * @param {Losses} other
  * @param {number} count  the weight of `point`; the other's is 1
  */
 function merge(point, other, count) {
-  const mean = (/** @type {number} */ a, /** @type {number} */ b) =>
-    Math.exp((Math.log(a) * count + Math.log(b)) / (count + 1));
   point.step = other.step;
-  point.dynamic = mean(point.dynamic, other.dynamic);
-  point.single = mean(point.single, other.single);
+  point.losses = point.losses.map((loss, i) =>
+    Math.exp((Math.log(loss) * count + Math.log(other.losses[i])) / (count + 1)));
 }

@@ -1,4 +1,6 @@
-/** @import { DynamicKernelAggregation as Block, KernelAggregation, Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { Block } from '../shared/blocks.js' */
+/** @import { BlockConfig } from '../shared/types.js' */
 /** @import { Learner } from './learner.js' */
 /** @import { Teacher } from './teacher.js' */
 /** @import { Kernels, Photo, Pixels, Progress, Sample } from './types.js' */
@@ -26,8 +28,6 @@ export class Gallery {
     this.dk = dk;
     this.teacher = teacher;
     this.channel = lesson.channel;
-    /** @type {Map<number, Tensor>} attention [samples, K] by K */
-    this.attention = new Map();
     const shown = samples(lesson.kind, photos);
     this.names = shown.map(({ name }) => name);
     this.effects = shown.map(({ effect }) => effect);
@@ -74,35 +74,22 @@ export class Gallery {
    * @returns {Progress}
    */
   look(learner) {
-    const { block } = learner;
-    const attention = this.#predict(block);
+    const { block, pupil } = learner;
+    block.look(this.x, { out: this.y });
+    const { kernel } = block.attentions;
     const errors = this.#compare();
     return {
+      id: pupil.id,
       loss: learner.loss,
       errors,
       predictions: this.names.map((_, n) => this.#picture(this.y, n, this.range, this.channel)),
       differences: this.names.map((_, n) =>
         this.#picture(this.difference, n, this.range / DIFFERENCE_GAIN, this.channel)),
-      attention: attention.toArray(),
-      kernels: this.kernels(block, learner.kernels),
-      mixed: this.#mixed(block, attention),
+      attention: kernel.slice(),
+      kernels: this.kernels(block.config, block.kernels),
+      mixed: this.#mixed(block, kernel),
+      temperature: block.temperature,
     };
-  }
-
-  /** Fills `y` and returns the attention weights. @param {Block} block */
-  #predict(block) {
-    const K = block.config.numKernels;
-    // The block records its own passes for backward; these passes of its parts need no record.
-    const parts = [block.attention, block.aggregation];
-    for (const part of parts) part.requiresGrad = false;
-    try {
-      const attention = block.attention.forward(this.x, { out: this.attention.get(K) });
-      this.attention.set(K, attention);
-      block.aggregation.forward(this.x, attention, { out: this.y });
-      return attention;
-    } finally {
-      for (const part of parts) part.requiresGrad = true;
-    }
   }
 
   /** Fills `difference`. @returns {number[]} the mean squared error of each picture */
@@ -125,27 +112,31 @@ export class Gallery {
    * Returns the mixed kernels of all pictures.
    *
    * @param {Block} block
-   * @param {Tensor} attention
+   * @param {Float32Array} kernel  the weights [samples, K] of its kernels
    */
-  #mixed(block, attention) {
-    const { weight, bias } = block.aggregation.mix(attention);
+  #mixed(block, kernel) {
+    const a = this.dk.tensor(kernel, [this.count, kernel.length / this.count]);
     try {
-      return this.kernels(block, weight.toArray());
-    } finally {
-      weight.dispose();
+      const { weight, bias } = block.mix(a);
       bias?.dispose();
+      try {
+        return this.kernels(block.config, weight.toArray());
+      } finally {
+        weight.dispose();
+      }
+    } finally {
+      a.dispose();
     }
   }
 
   /**
    * Returns the kernels of the output channels on screen: all three if there are three, else the chosen one.
    *
-   * @param {{ config: Pick<KernelAggregation['config'], 'outChannels' | 'inChannels' | 'groups' | 'kernelSize'> }} module
+   * @param {Pick<BlockConfig, 'outChannels' | 'inChannels' | 'groups' | 'kernelSize'>} config
    * @param {Float32Array} values  [count, O, C/G, R, R]
    * @returns {Kernels}
    */
-  kernels({ config: { outChannels: O, inChannels, groups, kernelSize } }, values) {
-    const [size] = [kernelSize].flat(); // the page has square kernels only
+  kernels({ outChannels: O, inChannels, groups, kernelSize: size }, values) {
     const planes = inChannels / groups;
     const depth = planes * size * size;
     const count = values.length / (O * depth);
@@ -176,6 +167,6 @@ export class Gallery {
   }
 
   dispose() {
-    for (const tensor of [this.x, this.target, this.y, this.difference, ...this.attention.values()]) tensor?.dispose();
+    for (const tensor of [this.x, this.target, this.y, this.difference]) tensor?.dispose();
   }
 }

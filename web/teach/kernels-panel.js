@@ -1,18 +1,27 @@
-/** @import { Classroom, Kernels, Snapshot } from './types.js' */
+/** @import { Classroom, Kernels, PupilId, Snapshot } from './types.js' */
 import { byId, element, setText } from '../shared/dom.js';
 import { drawHeat } from './heat.js';
+import { pupil } from './pupils.js';
 
-/** The kernels of both blocks, and the kernels that they should learn. */
+/** The kernels of the block in focus, those of the block with one kernel, and those that they should learn. */
 export class KernelsPanel {
   #hint = byId('kernels-hint', HTMLElement);
+  #title = byId('kernels-focus-title', HTMLElement);
+  #singleTitle = byId('kernels-single-title', HTMLElement);
   #lists = {
-    dynamic: byId('kernels-dynamic', HTMLElement),
+    focus: byId('kernels-focus', HTMLElement),
     single: byId('kernels-single', HTMLElement),
     wanted: byId('kernels-wanted', HTMLElement),
   };
+  /** @type {PupilId} */
+  #focus = 'dynamic';
 
   /** Shows the kernels that a lesson wants. @param {Classroom} classroom */
-  build({ wanted, wantedNames }) {
+  build({ wanted, wantedNames, focus, pupils }) {
+    this.#focus = focus;
+    setText(this.#title, pupil(focus).title);
+    const alone = focus === 'single' || !pupils.includes('single');
+    this.#singleTitle.hidden = this.#lists.single.hidden = alone;
     const colour = wanted.planes === 3
       ? 'Grey is 0; brighter colours add that colour, darker ones take it away.'
       : 'Grey is 0, white positive, black negative.';
@@ -21,10 +30,13 @@ export class KernelsPanel {
     draw(this.#lists.wanted, wanted, (k) => wantedNames[k]);
   }
 
-  /** Shows the kernels of both blocks. @param {Snapshot} snapshot */
-  show({ dynamic, single }) {
-    draw(this.#lists.dynamic, dynamic.kernels, (k) => `Kernel ${k}`);
-    draw(this.#lists.single, single.kernels, () => 'Its kernel');
+  /** Shows the kernels of a snapshot. @param {Snapshot} snapshot */
+  show({ pupils }) {
+    for (const { id, kernels } of pupils) {
+      const name = (/** @type {number} */ k) => (kernels.count > 1 ? `Kernel ${k}` : 'Its kernel');
+      if (id === this.#focus) draw(this.#lists.focus, kernels, name);
+      else if (id === 'single') draw(this.#lists.single, kernels, name);
+    }
   }
 }
 

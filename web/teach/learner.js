@@ -1,9 +1,11 @@
-/**
- * @import { BlockOptions, DynamicKernelAggregation as Block, Optimizer, Runtime, Tensor } from '../dynakernel/index.js'
- */
+/** @import { Optimizer, Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { BlockConfig } from '../shared/types.js' */
+/** @import { Pupil } from './pupils.js' */
 /** @import { Tuning } from './types.js' */
+import { makeBlock } from '../shared/blocks.js';
+import { WholeBlock } from '../shared/whole-block.js';
 
-/** The width M of the attention. With the PyTorch module's M = K, some seeds cannot tell four photographs apart. */
+/** The width M of Dite-HRNet's attention. With the PyTorch module's M = K, some seeds cannot tell four photographs apart. */
 const MID_CHANNELS = 16;
 
 /**
@@ -41,7 +43,7 @@ export class Workspace {
   }
 }
 
-/** A block in training. */
+/** A block in training, of any kind. */
 export class Learner {
   /** @type {Optimizer | null} */
   #optimizer = null;
@@ -52,14 +54,16 @@ export class Learner {
 
   /**
    * @param {Runtime} dk
-   * @param {BlockOptions} config
+   * @param {Pupil} pupil
+   * @param {BlockConfig} config
    * @param {Tensor[]} batches  inputs that batch norm is fitted to
    */
-  constructor(dk, config, batches) {
+  constructor(dk, pupil, config, batches) {
     this.dk = dk;
+    this.pupil = pupil;
     this.batches = batches.length;
-    /** @type {Block} */
-    this.block = dk.dynamicKernelAggregation({ ...config, midChannels: MID_CHANNELS });
+    const { kind, numKernels = config.numKernels, cooling } = pupil;
+    this.block = makeBlock(dk, kind, { ...config, numKernels, midChannels: MID_CHANNELS, temperature: cooling?.[0] });
     try {
       this.#soften();
       this.#calibrate(batches);
@@ -73,7 +77,7 @@ export class Learner {
   /** Scales the first kernels by FIRST_SCALE. */
   #soften() {
     const state = this.block.stateDict();
-    const kernels = /** @type {Float32Array} */ (state['aggregation.weight'].data);
+    const kernels = /** @type {Float32Array} */ (state[this.block.kind.kernels].data);
     for (let i = 0; i < kernels.length; i++) kernels[i] *= FIRST_SCALE;
     this.block.loadStateDict(state);
   }
@@ -85,10 +89,13 @@ export class Learner {
    * @param {Tensor[]} batches
    */
   #calibrate(batches) {
-    const { attention } = this.block;
-    attention.train();
-    for (let i = 0; i < CALIBRATION; i++) attention.forward(batches[i % batches.length]).dispose();
-    attention.eval();
+    for (let i = 0; i < CALIBRATION; i++) this.block.observe(batches[i % batches.length]);
+  }
+
+  /** Sets the temperature of the attention, if the pupil cools. It never rises. @param {number} temperature */
+  cool(temperature) {
+    const { block } = this;
+    if (block instanceof WholeBlock && temperature < block.temperature) block.temperature = temperature;
   }
 
   /**
@@ -106,7 +113,7 @@ export class Learner {
     optimizer.zeroGrad();
     this.block.forward(x, { out: y });
     const { loss } = this.dk.mseLoss(y, target, { out: gradient });
-    this.block.backward(gradient, { input: false });
+    this.block.backward(gradient);
     optimizer.step();
     this.#latest[this.#steps++ % this.batches] = loss;
     return loss;
@@ -131,14 +138,9 @@ export class Learner {
     this.#optimizer?.dispose();
     this.#kind = kind;
     this.#optimizer = kind === 'adam'
-      ? this.dk.adam([this.block], { lr })
-      : this.dk.sgd([this.block], { lr, momentum: MOMENTUM });
+      ? this.dk.adam(this.block.modules, { lr })
+      : this.dk.sgd(this.block.modules, { lr, momentum: MOMENTUM });
     return this.#optimizer;
-  }
-
-  /** A copy of the kernels [K, O, C/G, R, R]. */
-  get kernels() {
-    return this.block.parameters()['aggregation.weight'].toArray();
   }
 
   dispose() {

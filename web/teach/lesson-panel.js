@@ -5,6 +5,7 @@ import { listenForChoice } from '../shared/files.js';
 import { EFFECTS } from './effects.js';
 import { DYNAMIC_OFFERS, OFFERS } from './lessons.js';
 import { PhotoList } from './photo-list.js';
+import { PupilList } from './pupil-list.js';
 
 /**
  * @typedef {object} LessonEvents
@@ -38,6 +39,7 @@ export class LessonPanel {
       if (!problem) events.onLesson();
     };
     this.photos = new PhotoList(changed);
+    this.pupils = new PupilList(changed);
     for (const [id, offers] of /** @type {const} */ ([['dynamic-targets', DYNAMIC_OFFERS], ['targets', OFFERS]])) {
       const tabs = byId(id, HTMLElement);
       tabs.replaceChildren(...offers.map((offer) => tab('lesson', offer, offer === this.#offer)));
@@ -76,7 +78,7 @@ export class LessonPanel {
     this.#showOffer();
   }
 
-  /** Reads the lesson. @returns {{ lesson: Omit<Lesson, 'channel'>, photos: Photo[] } | null} null if it is invalid */
+  /** Reads the lesson. @returns {{ lesson: Omit<Lesson, 'channel' | 'focus'>, photos: Photo[] } | null} null if it is invalid */
   read() {
     if (this.#problem()) return null;
     const { kind, id } = this.#offer;
@@ -92,6 +94,7 @@ export class LessonPanel {
         kind,
         effects,
         model: kind === 'model' ? this.#opened ?? this.#seeded() : null,
+        pupils: this.pupils.chosen,
         numKernels: Number(this.#numKernels.value),
         kernelSize: Number(this.#kernelSize.value),
         seed: this.#seed.valueAsNumber,
@@ -110,9 +113,10 @@ export class LessonPanel {
     const R = Number(this.#kernelSize.value);
     return {
       title: `the block of seed ${this.#modelSeed.value}`,
+      kind: 'dynamic',
       config: {
-        inChannels: 3, outChannels: 3, kernelSize: R, padding: R >> 1, numKernels: 4,
-        seed: this.#modelSeed.valueAsNumber,
+        inChannels: 3, outChannels: 3, kernelSize: R, stride: 1, padding: R >> 1, dilation: 1, groups: 1, bias: true,
+        numKernels: 4, seed: this.#modelSeed.valueAsNumber,
       },
     };
   }
@@ -122,6 +126,7 @@ export class LessonPanel {
     const seeded = this.#offer.kind === 'model' && !this.#opened;
     const problem = numberProblem(this.#seed) || (seeded ? numberProblem(this.#modelSeed) : '');
     if (problem) return problem;
+    if (this.pupils.chosen.length === 0) return 'No block is chosen: choose one to train.';
     const { chosen } = this.photos;
     if (chosen.length === 0) return 'No photograph is chosen: choose one to learn from.';
     if (this.#offer.kind === 'picture' && chosen.length === 1)

@@ -1,20 +1,22 @@
-/** @import { Answer, Lesson, Progress, Request, Snapshot } from './types.js' */
+/** @import { Answer, Lesson, Progress, PupilId, Request, Snapshot } from './types.js' */
 import { byId, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
 import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
-import { number, stem } from '../shared/format.js';
+import { stem } from '../shared/format.js';
 import { startWorker } from './client.js';
 import { KernelsPanel } from './kernels-panel.js';
 import { LessonPanel } from './lesson-panel.js';
 import { MOST_PHOTOS, ownPhoto, shippedPhotos } from './photos.js';
+import { pupil } from './pupils.js';
 import { ResultsPanel } from './results-panel.js';
 import { TakeAlong } from './take-along.js';
 import { TrainPanel } from './train-panel.js';
 
 /** Below this weight, a kernel counts as shut out. */
 const CLOSED_WEIGHT = 1e-3;
-const CLOSED_MESSAGE =
-  'The attention has closed: it gives every kernel a weight of 0, through which nothing more can be learnt. ' +
+/** @param {string} who */
+const closedMessage = (who) =>
+  `The attention of ${who} has closed: it gives every kernel a weight of 0, through which nothing more can be learnt. ` +
   'The learning rate was too high: lower it and press Reset.';
 
 /** @typedef {'loading' | 'ready' | 'running' | 'paused' | 'done' | 'failed'} State */
@@ -30,7 +32,8 @@ export class TeachPage {
   #status = byId('status', HTMLElement);
   /** The number of the current lesson. Answers about an earlier one are dropped. */
   #lessonNumber = 0;
-  #numKernels = 0;
+  /** The pupil that a person chose to look at. @type {PupilId} */
+  #focus = 'dynamic';
 
   constructor() {
     this.#ask = startWorker((answer) => this.#hear(answer));
@@ -44,7 +47,13 @@ export class TeachPage {
       onReset: () => this.#reset(),
       onTuning: (tuning) => this.#ask({ type: 'tune', tuning }),
     });
-    this.results = new ResultsPanel((channel) => this.#ask({ type: 'channel', channel }));
+    this.results = new ResultsPanel(
+      (channel) => this.#ask({ type: 'channel', channel }),
+      (focus) => {
+        this.#focus = focus;
+        this.#ask({ type: 'focus', focus });
+      },
+    );
     this.kernels = new KernelsPanel();
     this.takeAlong = new TakeAlong({
       onExport: (id) => this.#ask({ type: 'export', id }),
@@ -68,9 +77,10 @@ export class TeachPage {
   #begin() {
     const chosen = this.lessonPanel.read();
     if (!chosen) return;
+    const { pupils } = chosen.lesson;
+    if (!pupils.includes(this.#focus)) [this.#focus] = pupils;
     /** @type {Lesson} */
-    const lesson = { ...chosen.lesson, channel: 0 };
-    this.#numKernels = lesson.numKernels;
+    const lesson = { ...chosen.lesson, focus: this.#focus, channel: 0 };
     this.#setState('loading');
     this.takeAlong.refuse('another lesson was begun before the block could be taken along');
     const interval = matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_INTERVAL : INTERVAL;
@@ -117,9 +127,9 @@ export class TeachPage {
 
   /** Makes the first block of a state dict the target. @param {File} file */
   async #imitate(file) {
-    const [{ prefix, definition: { config, state } }] = await readStateFile(file);
+    const [{ prefix, definition: { kind, config, state } }] = await readStateFile(file);
     const title = prefix ? `${prefix.replace(/\.$/, '')} of ${file.name}` : file.name;
-    this.lessonPanel.imitate({ title, config, state });
+    this.lessonPanel.imitate({ title, kind, config, state });
     this.#begin();
   }
 
@@ -143,10 +153,10 @@ export class TeachPage {
   /** Shows a new lesson, or the same one with another channel. @param {Extract<Answer, { type: 'ready' }>} answer */
   #introduce({ classroom, snapshot, fresh }) {
     setText(byId('build', HTMLElement), classroom.build);
-    setText(byId('block-shape', HTMLElement), `${classroom.shape}; pixels from −1 to 1.`);
-    this.results.build(classroom, this.#numKernels);
+    this.results.build(classroom);
     this.kernels.build(classroom);
-    if (fresh) this.training.clear();
+    this.takeAlong.describe(classroom);
+    if (fresh) this.training.begin(classroom);
     this.#draw(snapshot);
     if (fresh) this.#setState('ready');
   }
@@ -158,14 +168,15 @@ export class TeachPage {
    */
   #show({ state, snapshot }) {
     const before = this.#state;
-    this.training.showError(isClosed(snapshot.dynamic, this.#numKernels) ? CLOSED_MESSAGE : '');
+    const closed = snapshot.pupils.find(isClosed);
+    this.training.showError(closed ? closedMessage(pupil(closed.id).phrase) : '');
     this.#draw(snapshot);
     this.#setState(state);
     if (state === before && state === 'running') return;
-    const { step, dynamic, single } = snapshot;
-    const figures = `Loss ${number(dynamic.loss)}, with one kernel ${number(single.loss)}.`;
+    const { step, pupils } = snapshot;
+    const verdict = this.training.verdict(pupils);
     if (state === 'running') this.#announce(`Training on ${this.lessonPanel.title}.`);
-    else this.#announce(`${state === 'done' ? 'Done' : 'Paused'} at step ${step}. ${figures}`);
+    else this.#announce(`${state === 'done' ? 'Done' : 'Paused'} at step ${step}. ${verdict}`);
   }
 
   /** Draws a snapshot in all panels. @param {Snapshot} snapshot */
@@ -173,6 +184,7 @@ export class TeachPage {
     this.training.show(snapshot);
     this.results.show(snapshot);
     this.kernels.show(snapshot);
+    this.takeAlong.show(snapshot);
     this.#main.dataset.step = String(snapshot.step);
   }
 
@@ -209,14 +221,10 @@ export class TeachPage {
   }
 }
 
-/**
- * True if the attention shuts out every kernel for most of the samples.
- *
- * @param {Progress} progress
- * @param {number} K
- */
-function isClosed({ attention, errors }, K) {
+/** True if the attention shuts out every kernel for most of the samples. @param {Progress} progress */
+function isClosed({ attention, errors }) {
   const isShut = (/** @type {number} */ weight) => weight < CLOSED_WEIGHT;
+  const K = attention.length / errors.length;
   const closed = errors.filter((_, n) => attention.subarray(n * K, (n + 1) * K).every(isShut));
   return closed.length > errors.length / 2;
 }

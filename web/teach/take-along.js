@@ -1,9 +1,15 @@
-import { byId, download, showError } from '../shared/dom.js';
+/** @import { Classroom, Snapshot } from './types.js' */
+import { copyText } from '../shared/clipboard.js';
+import { blockLines, forwardLines, object } from '../shared/code.js';
+import { byId, download, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
 import { leaveState } from '../shared/handoff.js';
+import { imageOptions } from '../shared/normalisation.js';
+import { NORMALISATION } from './gallery.js';
+import { pupil } from './pupils.js';
 
 /**
- * The dynamic block as a .safetensors file, and the step after which it was saved.
+ * The block in focus as a .safetensors file, and the step after which it was saved.
  *
  * @typedef {{ bytes: Uint8Array<ArrayBuffer>, step: number }} Taught
  */
@@ -17,6 +23,11 @@ export class TakeAlong {
    * @type {Map<number, { resolve: (taught: Taught) => void, reject: (error: Error) => void }>} */
   #awaited = new Map();
   #latest = 0;
+  #shape = byId('block-shape', HTMLElement);
+  #code = byId('snippet', HTMLElement);
+  #copy = byId('copy', HTMLButtonElement);
+  /** @type {Classroom | null} */
+  #classroom = null;
 
   /**
    * @param {object} events
@@ -28,6 +39,39 @@ export class TakeAlong {
     this.nameLesson = nameLesson;
     this.#save.addEventListener('click', () => this.#saveFile());
     this.#open.addEventListener('click', () => this.#openPlayground());
+    this.#copy.addEventListener('click', async () =>
+      showError(this.#error, await copyText(this.#copy, this.#code.textContent ?? '', this.#code)));
+  }
+
+  /** Describes the block in focus. @param {Classroom} classroom */
+  describe(classroom) {
+    this.#classroom = classroom;
+    const { focus, config: { inChannels, outChannels, numKernels, kernelSize } } = classroom;
+    setText(this.#shape, `${pupil(focus).title}: ${inChannels} → ${outChannels} channels, ${numKernels} ` +
+      `${numKernels === 1 ? 'kernel' : 'kernels'} of ${kernelSize}×${kernelSize}; pixels from −1 to 1.`);
+  }
+
+  /** Shows the code that loads the block's file. @param {Snapshot} snapshot */
+  show({ step, pupils }) {
+    if (!this.#classroom) return;
+    const { kind, focus } = this.#classroom;
+    const temperature = pupils.find(({ id }) => id === focus)?.temperature ?? undefined;
+    const config = { ...this.#classroom.config, temperature };
+    setText(this.#code, [
+      "import { load } from 'dynakernel';",
+      '',
+      'const dk = await load();',
+      ...blockLines(kind, config, fileName(this.#stem, step), 'Save .safetensors'),
+      '',
+      `const x = dk.fromImage(image, ${object(imageOptions(NORMALISATION, config.inChannels))});`,
+      ...forwardLines(kind),
+    ].join('\n'));
+  }
+
+  /** The start of the file's name: the lesson, and the block if it is not Dite-HRNet's. */
+  get #stem() {
+    const { focus = 'dynamic' } = this.#classroom ?? {};
+    return `${this.nameLesson()}${focus === 'dynamic' ? '' : `-${focus}`}`;
   }
 
   /** @param {boolean} enabled */
@@ -62,13 +106,13 @@ export class TakeAlong {
   /** Asks for the block. @returns {Promise<{ bytes: Uint8Array<ArrayBuffer>, file: string }>} */
   async #export() {
     showError(this.#error, '');
-    const lesson = this.nameLesson();
+    const name = this.#stem; // a person may look at another block before this one arrives
     const id = ++this.#latest;
     const { bytes, step } = await new Promise((resolve, reject) => {
       this.#awaited.set(id, { resolve, reject });
       this.onExport(id);
     });
-    return { bytes, file: `${lesson}-step-${step}.safetensors` };
+    return { bytes, file: fileName(name, step) };
   }
 
   async #saveFile() {
@@ -100,3 +144,9 @@ export class TakeAlong {
     showError(this.#error, sentence(error));
   }
 }
+
+/**
+ * @param {string} name
+ * @param {number} step
+ */
+const fileName = (name, step) => `${name}-step-${step}.safetensors`;

@@ -1,5 +1,7 @@
-/** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { KernelAggregation, Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { BlockConfig } from '../shared/types.js' */
 /** @import { Lesson } from './types.js' */
+import { makeBlock } from '../shared/blocks.js';
 import { effect } from './effects.js';
 
 /**
@@ -13,33 +15,43 @@ export class Teacher {
    */
   constructor(dk, { model, effects, kernelSize: R }) {
     this.dk = dk;
-    this.model = model && dk.dynamicKernelAggregation(model.config);
+    this.kernelSize = R;
+    this.model = model && makeBlock(dk, model.kind, model.config);
+    this.aggregation = model ? null : dk.kernelAggregation({
+      inChannels: 3, outChannels: 3, kernelSize: R, padding: R >> 1, numKernels: effects.length,
+    });
     try {
       if (model?.state) this.model?.loadStateDict(model.state);
-      this.aggregation = this.model?.aggregation ?? dk.kernelAggregation({
-        inChannels: 3, outChannels: 3, kernelSize: R, padding: R >> 1, numKernels: effects.length,
+      const filters = effects.map((id) => effect(id).filter(R));
+      this.aggregation?.loadStateDict({
+        weight: { shape: [effects.length, 3, 3, R, R], data: join(filters.map(({ weight }) => weight)) },
+        bias: { shape: [effects.length, 3], data: join(filters.map(({ bias }) => bias)) },
       });
-      if (!this.model) {
-        const filters = effects.map((id) => effect(id).filter(R));
-        this.aggregation.loadStateDict({
-          weight: { shape: [effects.length, 3, 3, R, R], data: join(filters.map(({ weight }) => weight)) },
-          bias: { shape: [effects.length, 3], data: join(filters.map(({ bias }) => bias)) },
-        });
-      }
     } catch (error) {
       this.dispose();
       throw error;
     }
     /** The name of each of the teacher's kernels, for people. */
-    this.names = effects.length
-      ? effects.map((id) => effect(id).title)
-      : Array.from({ length: this.aggregation.config.numKernels }, (_, k) => `Kernel ${k}`);
+    this.names = this.model
+      ? Array.from({ length: this.model.config.numKernels }, (_, k) => `Kernel ${k}`)
+      : effects.map((id) => effect(id).title);
   }
 
-  /** The configuration that a learner must share with the teacher. */
+  /** The configuration that a learner must share with the teacher. @returns {Omit<BlockConfig, 'numKernels'>} */
   get config() {
-    const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias } = this.aggregation.config;
+    if (!this.model) {
+      const R = this.kernelSize;
+      return {
+        inChannels: 3, outChannels: 3, kernelSize: R, stride: 1, padding: R >> 1, dilation: 1, groups: 1, bias: true,
+      };
+    }
+    const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias } = this.model.config;
     return { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias };
+  }
+
+  /** The kernels that a learner should find, [K, O, C/G, R, R]. */
+  get kernels() {
+    return this.model?.kernels ?? this.aggregation?.parameters().weight.toArray() ?? new Float32Array(0);
   }
 
   /**
@@ -49,15 +61,16 @@ export class Teacher {
    * @param {number[]} effects  the index of each image's effect
    */
   targets(x, effects) {
-    if (this.model) return this.model.forward(x);
-    const K = this.aggregation.config.numKernels;
+    if (this.model) return this.model.look(x, {});
+    const aggregation = /** @type {KernelAggregation} */ (this.aggregation);
+    const K = aggregation.config.numKernels;
     const choice = new Float32Array(effects.length * K);
     effects.forEach((k, n) => {
       choice[n * K + k] = 1;
     });
     const attention = this.dk.tensor(choice, [effects.length, K]);
     try {
-      return this.aggregation.forward(x, attention);
+      return aggregation.forward(x, attention);
     } finally {
       attention.dispose();
     }

@@ -1,14 +1,22 @@
-/** @import { Snapshot, Tuning } from './types.js' */
-import { byId, setEnabled, setText, showError } from '../shared/dom.js';
+/** @import { Classroom, PupilId, Snapshot, Tuning } from './types.js' */
+import { byId, element, setEnabled, setText, showError } from '../shared/dom.js';
 import { bytes, number } from '../shared/format.js';
-import { drawChart, summary } from './chart.js';
+import { drawChart } from './chart.js';
 import { Curve } from './curve.js';
+import { pupil } from './pupils.js';
+import { verdict } from './verdict.js';
 
 /** The learning rates at which each optimizer is fast and stable. */
 const RATES = { adam: 0.02, sgd: 0.1 };
 
 /** The text of the button that trains; 'Train' in the other states. @type {Record<string, string>} */
 const RUN_LABELS = { running: 'Pause', paused: 'Go on', done: 'Train on' };
+
+/** What a person should know of a pupil to compare it fairly. @type {Partial<Record<PupilId, string>>} */
+const NOTES = {
+  dyconv: 'DyConv’s temperature falls from 34 to 1 in the first tenth of a run, 3 at a time, as its authors lower it.',
+  odconv: 'ODConv has no bias, so it cannot shift brightness, as Sepia does.',
+};
 
 /**
  * @typedef {object} TrainEvents
@@ -33,13 +41,18 @@ export class TrainPanel {
   #figures = {
     steps: byId('steps', HTMLElement),
     rate: byId('rate', HTMLElement),
-    dynamic: byId('loss-dynamic', HTMLElement),
-    single: byId('loss-single', HTMLElement),
-    ratioLabel: byId('ratio-label', HTMLElement),
-    ratio: byId('ratio', HTMLElement),
     heap: byId('heap', HTMLElement),
   };
+  #totals = byId('totals', HTMLElement);
+  #verdict = byId('verdict', HTMLElement);
+  #notes = byId('pupil-notes', HTMLElement);
   #curve = new Curve();
+  /** The pupils' losses on the page. @type {{ loss: HTMLElement, note: HTMLElement | null }[]} */
+  #cells = [];
+  /** @type {PupilId[]} */
+  #pupils = [];
+  /** The value of white in the pictures. */
+  #range = 1;
   #section = byId('training', HTMLElement);
   /** True while the section has the focus because its buttons are disabled. */
   #holdsFocus = false;
@@ -112,26 +125,55 @@ export class TrainPanel {
     this.#holdsFocus = false;
   }
 
-  /** Removes the curve and the error before a new lesson. */
-  clear() {
+  /**
+   * Prepares for a lesson: removes the curve and the error, and makes a figure for each pupil.
+   *
+   * @param {Classroom} classroom
+   */
+  begin({ pupils, range }) {
     this.#curve.clear();
     this.showError('');
+    this.#pupils = pupils;
+    this.#range = range;
+    for (const old of this.#totals.querySelectorAll('.pupil')) old.remove();
+    this.#cells = pupils.map((id) => {
+      const { title, cooling } = pupil(id);
+      const loss = element('dd', { id: `loss-${id}` }, '–');
+      const note = cooling ? element('small', {}, '') : null;
+      const cell = element('div', { class: `pupil ${id}` }, element('dt', {}, title, ...(note ? [note] : [])), loss);
+      this.#heapCell.before(cell);
+      return { loss, note };
+    });
+    const notes = pupils.map((id) => NOTES[id] ?? '').filter(Boolean);
+    setText(this.#notes, notes.join(' '));
+    this.#notes.hidden = notes.length === 0;
+  }
+
+  /** The last of the figures. */
+  get #heapCell() {
+    return /** @type {HTMLElement} */ (this.#figures.heap.parentElement);
   }
 
   /** Shows the progress. @param {Snapshot} snapshot */
-  show({ step, end, rate, heapBytes, losses, dynamic, single }) {
-    const { rate: perSecond, ratio, ratioLabel, heap } = this.#figures;
+  show({ step, end, rate, heapBytes, losses, pupils }) {
+    const { rate: perSecond, heap } = this.#figures;
     this.#curve.add(losses);
     this.#reached = { step, end };
     this.#showSteps();
     setText(perSecond, rate > 0 ? number(rate) : '–');
-    setText(this.#figures.dynamic, step ? number(dynamic.loss) : '–');
-    setText(this.#figures.single, step ? number(single.loss) : '–');
-    const factor = single.loss / dynamic.loss;
-    setText(ratioLabel, factor < 1 ? 'One kernel is better by' : 'Dynamic is better by');
-    setText(ratio, Number.isFinite(factor) ? `${number(Math.max(factor, 1 / factor))}×` : '–');
+    pupils.forEach(({ loss, temperature }, i) => {
+      const { loss: cell, note } = this.#cells[i];
+      setText(cell, step ? number(loss) : '–');
+      if (note && temperature !== null) setText(note, `, temperature ${number(temperature).replace(/\.0+$/, '')}`);
+    });
+    setText(this.#verdict, step ? this.verdict(pupils) : 'Nothing has been learnt yet.');
     setText(heap, bytes(heapBytes));
     heap.dataset.bytes = String(heapBytes);
+  }
+
+  /** Says who learns best. @param {Snapshot['pupils']} pupils */
+  verdict(pupils) {
+    return verdict(pupils.map(({ id, loss }) => ({ phrase: pupil(id).phrase, loss })), this.#range);
   }
 
   /** The step at which this run ends, or the first run will end. */
@@ -147,14 +189,10 @@ export class TrainPanel {
     this.#draw();
   }
 
-  /** The chart's description in words. */
-  get summary() {
-    return summary(this.#curve.points);
-  }
-
   #draw() {
-    if (this.#size.width > 0)
-      this.#chart.replaceChildren(drawChart(this.#curve.points, { end: this.#end, ...this.#size }));
+    if (!(this.#size.width > 0)) return;
+    const series = this.#pupils.map(pupil);
+    this.#chart.replaceChildren(drawChart(this.#curve.points, series, { end: this.#end, ...this.#size }));
   }
 
   /** @param {string} message */

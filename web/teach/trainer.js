@@ -3,9 +3,11 @@
 import { cosineSchedule } from '../dynakernel/index.js';
 import { imageOptions } from '../shared/normalisation.js';
 import { Random } from '../shared/random.js';
+import { temperatureAt } from './cooling.js';
 import { example } from './examples.js';
 import { Gallery, NORMALISATION } from './gallery.js';
 import { Learner, Workspace } from './learner.js';
+import { pupil } from './pupils.js';
 import { Teacher } from './teacher.js';
 
 /** The batches are made once, in a time that a visitor does not notice, and used in turn. */
@@ -25,7 +27,7 @@ const WARM_UP = 20;
 /** The share of the learning rate that is left at the end of a cosine schedule. */
 const LEAST = 0.01;
 
-/** A lesson: a teacher, two learners, the examples and the pictures on screen. */
+/** A lesson: a teacher, its learners, the examples and the pictures on screen. */
 export class Trainer {
   step = 0;
   /** The step at which the run began. */
@@ -34,6 +36,8 @@ export class Trainer {
   end = 0;
   /** @type {Snapshot['losses']} */
   #losses = [];
+  /** The blocks that learn, in the lesson's order. @type {Learner[]} */
+  learners = [];
   #schedule = { steps: 0, factor: (/** @type {number} */ _step) => 1 };
   /** @type {{ dispose: () => void }[]} */
   #owned = [];
@@ -94,25 +98,31 @@ export class Trainer {
     });
   }
 
-  /** Makes both learners: the dynamic block, and a block with one kernel to compare it with. */
+  /** Makes the learners. They begin with the same seed. */
   #enrol() {
-    const { numKernels, seed } = this.lesson;
+    const { pupils, numKernels, seed } = this.lesson;
     const inputs = this.batches.map(({ x }) => x);
-    const config = { ...this.teacher.config, seed };
-    this.dynamic = this.#hold(new Learner(this.dk, { ...config, numKernels }, inputs));
-    this.single = this.#hold(new Learner(this.dk, { ...config, numKernels: 1 }, inputs));
+    const config = { ...this.teacher.config, numKernels, seed };
+    this.learners = [];
+    for (const id of pupils) this.learners.push(this.#hold(new Learner(this.dk, pupil(id), config, inputs)));
     this.step = this.start = this.end = 0;
     this.#losses = [];
   }
 
   /** Starts again with new learners. @param {number} seed */
   reset(seed) {
-    for (const learner of [this.dynamic, this.single]) {
-      learner?.dispose();
-      this.#owned = this.#owned.filter((object) => object !== learner);
-    }
+    const gone = new Set(/** @type {{ dispose: () => void }[]} */ (this.learners));
+    for (const learner of this.learners) learner.dispose();
+    this.#owned = this.#owned.filter((object) => !gone.has(object));
     this.lesson = { ...this.lesson, seed };
     this.#enrol();
+  }
+
+  /** The learner whose attention and kernels are on screen. */
+  get focus() {
+    const found = this.learners.find((learner) => learner.pupil.id === this.lesson.focus) ?? this.learners[0];
+    if (!found) throw new Error('a lesson has at least one learner');
+    return found;
   }
 
   /** Begins another run if the latest is over. */
@@ -135,16 +145,19 @@ export class Trainer {
     return this.end !== end;
   }
 
-  /** Runs a step of both learners on the next batch. @returns {boolean} true if both losses are finite */
+  /** Runs a step of all learners on the next batch. @returns {boolean} true if all losses are finite */
   advance() {
-    const { optimizer } = this.tuning;
+    const { optimizer, steps } = this.tuning;
     const { x, target } = this.batches[this.step % BATCHES];
     const lr = this.rate;
-    const [dynamic, single] = [this.dynamic, this.single].map((learner) =>
-      /** @type {Learner} */ (learner).learn(x, target, this.workspace, optimizer, lr));
+    const latest = this.learners.map((learner) => {
+      const { cooling } = learner.pupil;
+      if (cooling) learner.cool(temperatureAt(this.step, steps, cooling));
+      return learner.learn(x, target, this.workspace, optimizer, lr);
+    });
     this.step++;
-    if (this.dynamic && this.single) this.#losses.push([this.step, this.dynamic.loss, this.single.loss]);
-    return Number.isFinite(dynamic) && Number.isFinite(single);
+    this.#losses.push({ step: this.step, losses: this.learners.map(({ loss }) => loss) });
+    return latest.every(Number.isFinite);
   }
 
   /** The learning rate of the next step. */
@@ -158,16 +171,18 @@ export class Trainer {
 
   /** Returns the part of the lesson that no step changes. @returns {Omit<Classroom, 'build'>} */
   classroom() {
-    const { teacher, gallery, lesson } = this;
-    const { inChannels, outChannels, kernelSize } = teacher.config;
+    const { teacher, gallery, focus, learners } = this;
     return {
       samples: gallery.samples(),
-      wanted: gallery.kernels(teacher.aggregation, teacher.aggregation.parameters().weight.toArray()),
+      wanted: gallery.kernels(teacher.config, teacher.kernels),
       wantedNames: teacher.names,
-      outChannels,
+      outChannels: teacher.config.outChannels,
       channel: gallery.channel,
-      shape: `${inChannels} → ${outChannels} channels, ${lesson.numKernels} ` +
-        `${lesson.numKernels === 1 ? 'kernel' : 'kernels'} of ${kernelSize}×${kernelSize}`,
+      pupils: learners.map((learner) => learner.pupil.id),
+      focus: focus.pupil.id,
+      range: gallery.range,
+      kind: focus.pupil.kind,
+      config: focus.block.config,
     };
   }
 
@@ -175,15 +190,12 @@ export class Trainer {
   snapshot() {
     const losses = this.#losses;
     this.#losses = [];
-    const { dynamic, single } = this;
-    if (!dynamic || !single) throw new Error('a lesson has two learners');
     return {
       step: this.step,
       end: this.end,
       heapBytes: this.dk.info.heapBytes,
       losses,
-      dynamic: this.gallery.look(dynamic),
-      single: this.gallery.look(single),
+      pupils: this.learners.map((learner) => this.gallery.look(learner)),
     };
   }
 

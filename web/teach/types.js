@@ -1,8 +1,11 @@
 /**
  * The messages between the page and its worker, and the shapes that their modules share.
  *
- * @import { BlockOptions, StateDict } from '../dynakernel/index.js'
+ * @import { StateDict } from '../dynakernel/index.js'
+ * @import { BlockConfig, KindId } from '../shared/types.js'
  */
+
+/** @typedef {'dynamic' | 'dyconv' | 'condconv' | 'odconv' | 'single'} PupilId  a block that learns; see PUPILS */
 
 /**
  * A square photograph, RGBA.
@@ -18,7 +21,8 @@
  *
  * @typedef {object} Model
  * @property {string} title
- * @property {BlockOptions} config
+ * @property {KindId} kind
+ * @property {BlockConfig} config
  * @property {StateDict} [state]  its parameters; without it they follow from the seed
  */
 
@@ -31,6 +35,8 @@
  * @property {'effect' | 'brightness' | 'picture' | 'model'} kind
  * @property {string[]} effects  ids of EFFECTS; empty for the kind 'model'
  * @property {Model | null} model  the block to imitate
+ * @property {PupilId[]} pupils  those that learn side by side, in the order of PUPILS; at least one
+ * @property {PupilId} focus  the one whose attention and kernels are on screen
  * @property {number} numKernels
  * @property {number} kernelSize  unused for the kind 'model'
  * @property {number} seed  decides the learners' first parameters
@@ -51,7 +57,7 @@
  * A message to the worker.
  *
  * @typedef {{ type: 'setup', id: number, lesson: Lesson, photos: Photo[], interval: number }
- *   | { type: 'tune', tuning: Tuning } | { type: 'channel', channel: number }
+ *   | { type: 'tune', tuning: Tuning } | { type: 'channel', channel: number } | { type: 'focus', focus: PupilId }
  *   | { type: 'export', id: number } | { type: 'run' | 'pause' | 'step' | 'reset' }} Request
  */
 
@@ -79,9 +85,10 @@
  */
 
 /**
- * The results of one of the two blocks on the samples.
+ * The results of a pupil on the samples.
  *
  * @typedef {object} Progress
+ * @property {PupilId} id
  * @property {number} loss  the mean over the latest batches; NaN before the first step
  * @property {number[]} errors  the mean squared error of each sample
  * @property {Pixels[]} predictions  the output for each sample
@@ -89,20 +96,22 @@
  * @property {Float32Array<ArrayBuffer>} attention  [samples, K]
  * @property {Kernels} kernels  the K kernels
  * @property {Kernels} mixed  the mixed kernel of each sample
+ * @property {number | null} temperature  of its attention; null if it has none
  */
 
 /**
- * The progress of both blocks at a step.
+ * The progress of all pupils at a step.
  *
  * @typedef {object} Snapshot
  * @property {number} step
  * @property {number} end  the step at which this run ends
  * @property {number} rate  steps per second
  * @property {number} heapBytes
- * @property {[step: number, dynamic: number, single: number][]} losses  the losses of the steps since the last snapshot
- * @property {Progress} dynamic
- * @property {Progress} single
+ * @property {Losses[]} losses  those of the steps since the last snapshot
+ * @property {Progress[]} pupils  in the lesson's order
  */
+
+/** @typedef {{ step: number, losses: number[] }} Losses  a loss for each pupil, in the lesson's order */
 
 /**
  * The part of a lesson on screen that no step changes.
@@ -114,7 +123,11 @@
  * @property {string[]} wantedNames
  * @property {number} outChannels
  * @property {number} channel  the output channel on screen
- * @property {string} shape  the learner's shape in words
+ * @property {PupilId[]} pupils
+ * @property {PupilId} focus
+ * @property {number} range  the value that is drawn white; black is minus that
+ * @property {KindId} kind  that of the pupil in focus
+ * @property {BlockConfig} config
  */
 
 /**

@@ -115,9 +115,13 @@ function perform(runtime, request) {
       if (!trainer) return;
       trainer.gallery.channel = request.channel;
       return introduce(false);
+    case 'focus':
+      if (!trainer) return;
+      trainer.lesson = { ...trainer.lesson, focus: request.focus };
+      return introduce(false);
     case 'export': {
-      if (!trainer?.dynamic) throw new Error('there is no block to take along');
-      const bytes = writeBlock(trainer.dynamic.block, NORMALISATION);
+      if (!trainer) throw new Error('there is no block to take along');
+      const bytes = writeBlock(trainer.focus.block, NORMALISATION);
       answer({ type: 'state', id: request.id, step: trainer.step, bytes }, [bytes.buffer]);
     }
   }
@@ -195,7 +199,7 @@ function rate(step) {
 }
 
 /** Returns the buffers of a snapshot, to transfer instead of copying them. @param {Snapshot} snapshot */
-const buffers = ({ dynamic, single }) => [dynamic, single].flatMap((/** @type {Progress} */ progress) => [
+const buffers = ({ pupils }) => pupils.flatMap((/** @type {Progress} */ progress) => [
   ...[...progress.predictions, ...progress.differences].map(({ data }) => data.buffer),
   ...[progress.kernels, progress.mixed].map((/** @type {Kernels} */ { values }) => values.buffer),
   progress.attention.buffer,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { heapOf } from '../../../web/dynakernel/runtime.js';
 import { Random } from '../../../web/shared/random.js';
+import { PUPILS } from '../../../web/teach/pupils.js';
 import { Trainer } from '../../../web/teach/trainer.js';
 import { loadRuntime } from '../../helpers.mjs';
 
@@ -13,8 +14,10 @@ before(async () => {
 after(() => dk?.dispose());
 
 const lesson = {
-  kind: 'picture', effects: ['blur', 'sobel'], model: null, numKernels: 2, kernelSize: 3, seed: 1, channel: 0,
+  kind: 'picture', effects: ['blur', 'sobel'], model: null, pupils: ['dynamic', 'single'], focus: 'dynamic',
+  numKernels: 2, kernelSize: 3, seed: 1, channel: 0,
 };
+const everyone = PUPILS.map(({ id }) => id);
 const tuning = { optimizer: 'adam', lr: 0.02, schedule: 'cosine', steps: 100 };
 
 function photo(seed) {
@@ -50,10 +53,14 @@ function failEachTime(runtime, method, work) {
 
 test('a lesson that cannot be given gives its memory back', () => {
   const live = heapOf(dk).live;
-  for (const method of ['zeros', 'tensor', 'fromImage', 'dynamicKernelAggregation', 'kernelAggregation']) {
+  const methods = [
+    'zeros', 'tensor', 'fromImage', 'dynamicKernelAggregation', 'kernelAggregation', 'dyConv2d', 'condConv2d', 'routing',
+    'odConv2d',
+  ];
+  for (const method of methods) {
     const failures = failEachTime(dk, method, () => {
       try {
-        new Trainer(dk, lesson, photos, tuning).dispose();
+        new Trainer(dk, { ...lesson, pupils: everyone }, photos, tuning).dispose();
       } finally {
         assert.equal(heapOf(dk).live, live, method);
       }
@@ -82,12 +89,13 @@ test('a block whose batch norm cannot be fitted is given back', () => {
   assert.equal(heapOf(dk).live, live);
 });
 
-test('a look at the block costs the steps nothing', () => {
-  const trainer = new Trainer(dk, lesson, photos, tuning);
+test('a look at the blocks costs the steps nothing', () => {
+  const trainer = new Trainer(dk, { ...lesson, pupils: everyone }, photos, tuning);
   trainer.begin();
   trainer.advance();
   trainer.snapshot();
-  const { block } = trainer.dynamic;
+  trainer.advance();
+  const [{ block: { block } }] = trainer.learners;
   const live = heapOf(dk).live;
   const allocate = heapOf(dk).allocate;
   const sizes = [];
@@ -108,13 +116,67 @@ test('a look that fails leaves the block as it can be trained', () => {
   const trainer = new Trainer(dk, lesson, photos, tuning);
   trainer.begin();
   trainer.advance();
-  const { aggregation } = trainer.dynamic.block;
+  const [{ block: { block } }] = trainer.learners;
+  const { aggregation } = block;
   aggregation.forward = () => {
     throw new Error('no forward pass');
   };
   assert.throws(() => trainer.snapshot(), /no forward pass/);
   delete aggregation.forward;
   assert.equal(trainer.advance(), true);
-  assert.ok([trainer.dynamic.block, aggregation].every(({ requiresGrad }) => requiresGrad));
+  assert.ok([block, aggregation].every(({ requiresGrad }) => requiresGrad));
   trainer.dispose();
+});
+
+test('every kind learns, from the same seed, data and steps as alone', () => {
+  const train = (pupils) => {
+    const trainer = new Trainer(dk, { ...lesson, pupils, focus: pupils[0] }, photos, { ...tuning, steps: 60 });
+    trainer.begin();
+    const losses = [];
+    for (let step = 0; step < 60; step++) {
+      assert.equal(trainer.advance(), true);
+      if (step % 20 === 7) losses.push(...trainer.snapshot().losses);
+    }
+    trainer.dispose();
+    return losses;
+  };
+  const together = train(everyone);
+  everyone.forEach((id, i) => {
+    const [first, last] = [together[0].losses[i], together.at(-1).losses[i]];
+    assert.ok(last < first / 2, `${id}: from ${first} to ${last}`);
+    assert.deepEqual(train([id]).map(({ losses: [loss] }) => loss), together.map(({ losses }) => losses[i]), id);
+  });
+});
+
+test('the temperature of DyConv falls while it trains, never rises, and begins again with the lesson', () => {
+  const trainer = new Trainer(dk, { ...lesson, pupils: ['dyconv', 'odconv'] }, photos, { ...tuning, steps: 110 });
+  const temperature = () => trainer.snapshot().pupils.map((pupil) => pupil.temperature);
+  assert.deepEqual(temperature(), [34, 1]);
+  trainer.begin();
+  for (let step = 0; step < 6; step++) trainer.advance();
+  assert.deepEqual(temperature(), [19, 1]);
+  trainer.tune({ ...trainer.tuning, steps: 1100 });
+  trainer.advance();
+  assert.deepEqual(temperature(), [19, 1]);
+  for (let step = 0; step < 110; step++) trainer.advance();
+  assert.deepEqual(temperature(), [1, 1]);
+  trainer.reset(2);
+  assert.deepEqual(temperature(), [34, 1]);
+  trainer.dispose();
+});
+
+test('a block of every kind is imitated', () => {
+  for (const kind of ['dynamic', 'dyconv', 'condconv', 'odconv']) {
+    const config = {
+      inChannels: 3, outChannels: 5, kernelSize: 3, stride: 2, padding: 1, dilation: 1, groups: 1, bias: kind !== 'odconv',
+      numKernels: 3, seed: 4,
+    };
+    const model = { title: kind, kind, config };
+    const trainer = new Trainer(dk, { ...lesson, kind: 'model', effects: [], model }, photos, tuning);
+    const { wanted, wantedNames, outChannels } = trainer.classroom();
+    assert.deepEqual([wanted.count, wantedNames.length, outChannels], [3, 3, 5], kind);
+    trainer.begin();
+    assert.equal(trainer.advance(), true);
+    trainer.dispose();
+  }
 });

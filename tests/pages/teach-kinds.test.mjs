@@ -159,7 +159,7 @@ describe(`the kinds in Teach it in ${browserName}`, () => {
         return { arrayBuffer: () => bytes };
       };
       const image = { data: picture, width: 128, height: 128 };
-      const AsyncFunction = (async () => {}).constructor;
+      const AsyncFunction = /** @type {FunctionConstructor} */ ((async () => {}).constructor);
       const quiet = { log: () => {} };
       const y = await new AsyncFunction('runtime', 'open', 'image', 'console', `${code}\nreturn y;`)(dk, open, image, quiet);
       const drawn = y.toImageData({ channel: 'rgb', range: [-1, 1] }).data;

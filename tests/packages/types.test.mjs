@@ -147,10 +147,10 @@ describe('the package', () => {
   test('has no executable file', () =>
     assert.deepEqual(listed().filter(({ mode }) => mode.includes('x')), []));
 
-  // Compressed, the four builds are 323 kB of it, the inline entry 77 kB, and the wrapper, which reads ONNX files too, 85 kB.
-  test('is at most 540 kB', () => {
+  // Compressed, the four builds are 339 kB of it, the inline entry 80 kB, and the wrapper, which reads ONNX files too, 92 kB.
+  test('is at most 570 kB', () => {
     const { size } = statSync(packed());
-    assert.ok(size <= 540_000, `the tarball has ${size} bytes`);
+    assert.ok(size <= 570_000, `the tarball has ${size} bytes`);
   });
 
   test('names every licence of what is linked in', () => {

@@ -390,8 +390,8 @@ typedef enum dk_op {
   DK_OP_DYNAMIC_CONV2D = 2,
   /* x [N, C, H, W], hidden weight [M, C] or none, batch norm's weight, bias, mean and variance [M] or none,
    * then weight [head, M] or [head, C] and bias [head] or none of the four heads, which may be none -> a
-   * value [N, head] of each head that there is; eps and temperature, floats, and whether the first head is a
-   * softmax. See dk_attention. */
+   * value [N, head] of each head that there is; eps, a float of 0 or more; temperature, a float above 0; and
+   * whether the first head is a softmax, 0 or 1. All inputs but x are constants. See dk_attention. */
   DK_OP_ATTENTION = 3,
   /* x [N, C, H, W], weight [C, O/G, Rh, Rw], bias [O] or none; window, G. Ho = (H - 1) * stride + dilation *
    * (Rh - 1) + 1 - top - bottom, or up to stride - 1 more. weight and bias are constants. */

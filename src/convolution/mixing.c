@@ -207,7 +207,8 @@ static void kernels_mix_scaled(const packed_kernels *kernels, int32_t block, int
   mixture_lanes(kernels, block, mixture, scale, lane_factors);
   const v128_t low = wasm_v128_load(lane_factors), high = wasm_v128_load(lane_factors + 4);
 
-  /* The weights of one input channel after the other. With one tap, or without s, all of them at once. */
+  /* The weights of one input channel after the other: s changes with the channel, and q begins again. If
+   * neither is so, all weights at once. */
   while (count > 0) {
     const int32_t c = begin / taps, t = begin % taps;
     const bool at_once = taps == 1 || (!inputs && (!mixture->taps || reads_one_input(kernels)));

@@ -191,6 +191,7 @@ def under(tensors, prefix):
 
 def passes(tensors, cases):
     """Runs the cases forward, and backward from grad_output. tensors: INDEX.input, INDEX.grad_output, INDEX.state.NAME.
+    Computes in double precision: batch norm over two images magnifies the rounding of single precision.
 
     Returns INDEX.output, INDEX.attention.FACTOR, INDEX.mixed.weight, INDEX.mixed.bias, INDEX.after.NAME (the state
     afterwards), INDEX.grad.input and INDEX.grad.NAME.
@@ -198,8 +199,8 @@ def passes(tensors, cases):
     answer = {}
     for index, case in enumerate(cases):
         given = under(tensors, f"{index}.")
-        module = make(case["kind"], case["options"], under(given, "state."), case["mode"])
-        x = given["input"].requires_grad_(True)
+        module = make(case["kind"], case["options"], under(given, "state."), case["mode"]).double()
+        x = given["input"].double().requires_grad_(True)
         y = module(x)
         (y * given["grad_output"]).sum().backward()
         result = {"output": y, "grad.input": x.grad}

@@ -115,7 +115,7 @@ class Draws {
 
 const smallBias = (random) => 0.3 * random.normal();
 /** Beyond what exp() of a 32-bit float can hold, after the division by the temperature. */
-const largeBias = (temperature) => (random) => temperature * [0, 200, -200][random.below(3)] + 0.3 * random.normal();
+const largeBias = (temperature) => (random) => temperature * [0, 100, -100][random.below(3)] + 0.3 * random.normal();
 
 /** The options that only one kind has. */
 const KINDS = {

@@ -72,8 +72,8 @@ function alone(module, attentions) {
 }
 
 /** The routing of a model, and the attention of its latest forward pass. */
-function routingOf(dk, { inChannels, numExperts }) {
-  const routing = dk.routing({ channels: inChannels, numExperts });
+function routingOf(dk, { inChannels, numExperts }, seed) {
+  const routing = dk.routing({ channels: inChannels, numExperts, seed });
   let attention = null;
   const route = (x) => {
     attention?.dispose();
@@ -85,20 +85,20 @@ function routingOf(dk, { inChannels, numExperts }) {
 
 /** Makes a model of each kind from the options of its module. */
 const MAKERS = {
-  dyconv(dk, config) {
-    const module = dk.dyConv2d(config);
+  dyconv(dk, config, seed) {
+    const module = dk.dyConv2d({ ...config, seed });
     return alone(module, () => ({ kernel: module.lastAttention }));
   },
 
-  odconv(dk, config) {
-    const module = dk.odConv2d(config);
+  odconv(dk, config, seed) {
+    const module = dk.odConv2d({ ...config, seed });
     return alone(module, () => Object.fromEntries(Object.entries(module.lastAttentions).filter(([, values]) => values !== null)));
   },
 
   /** A CondConv with its routing. */
-  condconv(dk, config) {
-    const module = dk.condConv2d(config);
-    const { routing, route, latest, attentions } = routingOf(dk, { numExperts: 4, ...config });
+  condconv(dk, config, seed) {
+    const module = dk.condConv2d({ ...config, seed });
+    const { routing, route, latest, attentions } = routingOf(dk, { numExperts: 4, ...config }, seed);
     return modelOf({ '': module, 'routing_fn.': routing }, {
       forward: (x) => module.forward(x, route(x)),
       backward(gradOutput) {
@@ -111,9 +111,9 @@ const MAKERS = {
   },
 
   /** Two CondConvs with one routing. Its gradients are the sum over both. */
-  shared(dk, { first: before, second: after }) {
-    const [first, second] = [dk.condConv2d(before), dk.condConv2d(after)];
-    const { routing, route, attentions } = routingOf(dk, before);
+  shared(dk, { first: before, second: after }, seed) {
+    const [first, second] = [before, after].map((config) => dk.condConv2d({ ...config, seed }));
+    const { routing, route, attentions } = routingOf(dk, before, seed);
     return modelOf({ 'first.': first, 'second.': second, 'routing_fn.': routing }, {
       forward(x) {
         const a = route(x);
@@ -154,8 +154,11 @@ const MAKERS = {
   },
 };
 
-/** A model of a kind: dyconv, condconv, odconv, shared or given. All have the calls of modelOf() and alone(). */
-export const makeModel = (dk, kind, config) => MAKERS[kind](dk, config);
+/**
+ * A model of a kind: dyconv, condconv, odconv, shared or given. All have the calls of modelOf() and alone(). seed: of the
+ * initial parameters.
+ */
+export const makeModel = (dk, kind, config, seed) => MAKERS[kind](dk, config, seed);
 
 /**
  * Runs one pass forward and backward, and compares it with PyTorch's.

@@ -162,7 +162,7 @@ function drawModel(draws, kind, config, shape) {
   return {
     algorithm,
     model: makeModel(dk, kind, kind === 'shared'
-      ? { ...config, first: { ...config.first, algorithm } } : { ...config, algorithm }),
+      ? { ...config, first: { ...config.first, algorithm } } : { ...config, algorithm }, draws.below(2 ** 32)),
   };
 }
 
@@ -257,7 +257,7 @@ const runs = [
 for (const [index, run] of runs.entries()) {
   const { kind, config, image, optimizer: name, options, temperatures } = run;
   test(`a training run: ${JSON.stringify(run)}`, () => {
-    const model = makeModel(dk, kind, config);
+    const model = makeModel(dk, kind, config, 100 + index);
     const draws = new Draws(200 + index);
     const before = draws.state(model.state(), smallBias);
     model.load(before);

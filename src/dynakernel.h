@@ -160,10 +160,10 @@ typedef enum dk_initialisation {
  * The attention branch of every dynamic convolution. T is the temperature:
  *
  *     p = mean of x over H x W
- *     z = ReLU(batch_norm(hidden_weight * p))                            eps 1e-5; without batch norm:
- *                                                                        ReLU(hidden_weight * p); without a
- *                                                                        hidden layer: p
- *     head h = sigmoid or softmax of (weight[h] * z + bias[h]) / T       the softmax is over the K kernels */
+ *     z = ReLU(batch_norm(hidden_weight * p))                            eps 1e-5
+ *     head h = sigmoid or softmax of (weight[h] * z + bias[h]) / T       the softmax is over the K kernels
+ *
+ * A branch without batch norm has z = ReLU(hidden_weight * p). A branch without a hidden layer has z = p. */
 
 /* What a head weighs. It is the index of the head in the arrays of dk_attention. */
 typedef enum dk_head {
@@ -207,8 +207,8 @@ DK_API void dk_attention_destroy(dk_attention *attention); /* NULL does nothing 
  * running statistics to their first values. The temperature stays. */
 DK_API void dk_attention_initialise(dk_attention *attention, dk_initialisation distribution, uint32_t seed);
 
-/* x [N, C, H, W] -> outputs: [N, K], then [N, O], [N, C] and [N, Rh*Rw], as far as the branch has these
- * heads. training 0: batch norm uses the running statistics. training 1: batch norm uses the mean and biased
+/* x [N, C, H, W] -> outputs: [N, K], then [N, O], [N, C] and [N, Rh*Rw], without the heads that the branch
+ * lacks. training 0: batch norm uses the running statistics. training 1: batch norm uses the mean and biased
  * variance of the batch. It also moves the running statistics towards the batch's mean and unbiased variance,
  * with momentum 0.1. Errors: SHAPE, MODE (training, batch norm and N = 1), MEMORY, THREADS. */
 DK_API dk_status dk_attention_forward(dk_context *context, dk_attention *attention, int32_t training,
@@ -252,8 +252,8 @@ DK_API const char *dk_algorithm_name(int32_t algorithm);
  * warms code up runs each of these loops once. */
 DK_API int32_t dk_algorithm_specialised(int32_t algorithm);
 
-/* Pads as TensorFlow's "SAME" does, for each size: Ho = ceil(H / stride), Wo likewise, and the larger half of
- * an odd number of zeros comes at the bottom and right. */
+/* Pads as TensorFlow's "SAME" does, for each size: Ho = ceil(H / stride), and Wo likewise. If an odd number
+ * of rows or columns is added, the bottom or the right gets one more. */
 enum { DK_SAME_PADDING = -1 };
 
 typedef struct dk_aggregation_config {
@@ -384,14 +384,15 @@ typedef enum dk_op {
   /* x [N, C, H, W], weight [O, C/G, Rh, Rw] or one for each sample [N, O, C/G, Rh, Rw], bias [O] or none;
    * window, G. The weight may be a constant or computed. */
   DK_OP_CONV2D = 1,
-  /* x [N, C, H, W], a [N, K] or none if K is 1, weight [K, O, C/G, Rh, Rw], bias [K, O] or none, f [N, O] or
-   * none, s [N, C] or none, q [N, Rh*Rw] or none; window, G. weight and bias are constants. See dk_mixture.
-   */
+  /* x [N, C, H, W], a [N, K], weight [K, O, C/G, Rh, Rw], bias [K, O], f [N, O], s [N, C], q [N, Rh*Rw];
+   * window, G. All but x and weight may be left out, and a only if K is 1. weight and bias are constants. See
+   * dk_mixture. */
   DK_OP_DYNAMIC_CONV2D = 2,
-  /* x [N, C, H, W], hidden weight [M, C] or none, batch norm's weight, bias, mean and variance [M] or none,
-   * then weight [head, M] or [head, C] and bias [head] or none of the four heads, which may be none -> a
-   * value [N, head] of each head that there is; eps, a float of 0 or more; temperature, a float above 0; and
-   * whether the first head is a softmax, 0 or 1. All inputs but x are constants. See dk_attention. */
+  /* x [N, C, H, W], hidden weight [M, C], batch norm's weight, bias, mean and variance [M], then the weight
+   * [head, M] or [head, C] and the bias [head] of each of the four heads -> [N, head] of each head that has a
+   * weight; eps, a float of 0 or more; temperature, a float above 0; whether the first head is a softmax, 0
+   * or
+   * 1. All but x may be left out, and are constants. See dk_attention. */
   DK_OP_ATTENTION = 3,
   /* x [N, C, H, W], weight [C, O/G, Rh, Rw], bias [O] or none; window, G. Ho = (H - 1) * stride + dilation *
    * (Rh - 1) + 1 - top - bottom, or up to stride - 1 more. weight and bias are constants. */

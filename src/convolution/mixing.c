@@ -195,7 +195,9 @@ static void mix_four_scaled(const float *w, size_t stride, int32_t count, const 
   }
 }
 
-/* kernels_mix with factors. */
+/* kernels_mix with factors. A run of weights has one common factor, and a factor of each weight: the taps of
+ * one input channel have s of the channel, and q. With one tap, all input channels are a run: they have q,
+ * and s. */
 static void kernels_mix_scaled(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
                                const dk_mixture *mixture, const float *scale, float *mixed) {
   const int32_t K = kernels->K, taps = kernels->taps;
@@ -203,31 +205,24 @@ static void kernels_mix_scaled(const packed_kernels *kernels, int32_t block, int
   const float *a = mixture->kernels ? mixture->kernels : &ONE;
   const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
   const float *inputs = reads_one_input(kernels) ? NULL : mixture_group_inputs(kernels, block, mixture);
+  const float *common = taps == 1 ? mixture->taps : inputs, *each = taps == 1 ? inputs : mixture->taps;
+  /* If nothing changes from channel to channel, all of them are a run too. */
+  const int32_t run = taps == 1 || (!common && !each) ? kernels->depth : taps;
   float lane_factors[LANES];
   mixture_lanes(kernels, block, mixture, scale, lane_factors);
   const v128_t low = wasm_v128_load(lane_factors), high = wasm_v128_load(lane_factors + 4);
 
-  /* The weights of one input channel after the other: s changes with the channel, and q begins again. If
-   * neither is so, all weights at once. */
-  while (count > 0) {
-    const int32_t c = begin / taps, t = begin % taps;
-    const bool at_once = taps == 1 || (!inputs && (!mixture->taps || reads_one_input(kernels)));
-    const int32_t run = at_once ? count : min_i32(taps - t, count);
-    float common = 1; /* the factor of all weights of the run */
-    if (taps == 1 && mixture->taps) common = mixture->taps[0];
-    if (taps > 1 && inputs) common = inputs[c];
-    const float *factors = taps == 1 ? inputs : mixture->taps;
-    if (factors) factors += taps == 1 ? c : t;
-    const v128_t lanes[2] = {wasm_f32x4_mul(low, wasm_f32x4_splat(common)),
-                             wasm_f32x4_mul(high, wasm_f32x4_splat(common))};
+  for (int32_t end = begin + count; begin < end;) {
+    const int32_t first = begin % run, weights = min_i32(run - first, end - begin);
+    const v128_t factor = wasm_f32x4_splat(common ? common[begin / run] : 1);
+    const v128_t lanes[2] = {wasm_f32x4_mul(low, factor), wasm_f32x4_mul(high, factor)};
     if (K == 4)
-      mix_four_scaled(data, stride, run, a, lanes, factors, mixed);
+      mix_four_scaled(data, stride, weights, a, lanes, each ? each + first : NULL, mixed);
     else
-      mix_scaled(data, stride, run, K, a, lanes, factors, mixed);
-    data += (size_t)run * LANES;
-    mixed += (size_t)run * LANES;
-    begin += run;
-    count -= run;
+      mix_scaled(data, stride, weights, K, a, lanes, each ? each + first : NULL, mixed);
+    data += (size_t)weights * LANES;
+    mixed += (size_t)weights * LANES;
+    begin += weights;
   }
 }
 

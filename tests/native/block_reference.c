@@ -53,7 +53,7 @@ static void product_backward(const double *weight, int32_t rows, int32_t columns
     }
 }
 
-/* One over a sum of exponentials, none of which overflows for the logits of these checks. */
+/* One head: a = 1 / sum of exponentials. No exponential overflows for the logits of these checks. */
 static void head_forward(const block_reference *block, int32_t h, const double *logits, int32_t count,
                          double *a) {
   for (int32_t i = 0; i < count; i++) {

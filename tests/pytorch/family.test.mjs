@@ -23,7 +23,7 @@ const under = (tensors, prefix) => Object.fromEntries(Object.entries(tensors)
 const prefixed = (prefix, tensors) => Object.fromEntries(Object.entries(tensors).map(([name, value]) => [prefix + name, value]));
 const flat = (parts) => Object.assign({}, ...parts);
 
-/** PyTorch's answers to passes [{ kind, config, mode, state, input, gradOutput }]. */
+/** Asks PyTorch to compute passes [{ kind, config, mode, state, input, gradOutput }]. Returns its numbers. */
 function askPasses(passes) {
   const cases = passes.map(({ kind, config, mode }) => ({ kind, options: snakeNames(config), mode }));
   const answer = ask({ task: 'passes', cases }, flat(passes.map(({ state, input, gradOutput }, index) =>

@@ -63,7 +63,8 @@ function nearestPrefix(values, entries, given) {
     return !Object.hasOwn(values, name) || fitsEntry(entry, lengthsOf(values[name]));
   }));
   const parts = new Set(given.split('.'));
-  return (fitting.length > 0 ? fitting : best).map((prefix) => ({ prefix, shared: prefix.split('.').filter((part) => parts.has(part)).length }))
+  return (fitting.length > 0 ? fitting : best)
+    .map((prefix) => ({ prefix, shared: prefix.split('.').filter((part) => parts.has(part)).length }))
     .reduce((near, other) => (other.shared > near.shared ? other : near)).prefix;
 }
 
@@ -74,7 +75,7 @@ const KINDS = [
 ];
 
 /**
- * Says of which kind of module a state dict is, if the module is of another kind.
+ * Names the kind of module that a state dict belongs to, if the module is of another kind.
  *
  * @param {{ readonly [name: string]: any }} values
  * @param {readonly StateEntry[]} entries

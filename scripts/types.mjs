@@ -163,7 +163,8 @@ async function rollUp(file, folder) {
   const text = readFileSync(entry, 'utf8');
   const values = new Set(text.match(/(?<=^export \{)[^}]+|(?<=^export function )\w+/gm)?.join().match(/\w+/g));
   const isElsewhere = (/** @type {string} */ id, /** @type {string | undefined} */ importer) =>
-    folder !== undefined && importer !== undefined && !join(dirname(importer), id).startsWith(join(emitted, folder));
+    folder !== undefined && importer !== undefined && !id.endsWith('/platform.js') &&
+    !join(dirname(importer), id).startsWith(join(emitted, folder));
   const bundle = await rollup({ input: entry, plugins: [dts()], external: isElsewhere });
   const { output: [{ code: plain }] } = await bundle.generate({
     format: 'es', paths: (id) => (id.includes('dite-hrnet') ? './dite-hrnet.cjs' : './index.cjs'),

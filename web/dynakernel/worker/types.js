@@ -46,13 +46,20 @@
  */
 
 /**
- * A method, which may have two signatures.
+ * A method, which may have two signatures. The last comes first: if there is one, old versions of TypeScript know only
+ * that.
  *
  * @template Method
- * @typedef {Method extends { (...args: infer First): infer FirstResult, (...args: infer Second): infer SecondResult }
- *   ? ((...args: Sent<First>) => Promise<Received<FirstResult>>)
- *     & ((...args: Sent<Second>) => Promise<Received<SecondResult>>)
- *   : never} RemoteMethod
+ * @typedef {Method extends { (...args: infer First): infer FirstResult, (...args: infer Last): infer LastResult }
+ *   ? RemoteSignature<Last, LastResult> & RemoteSignature<First, FirstResult>
+ *   : Method extends (...args: infer Args) => infer Result ? RemoteSignature<Args, Result> : never} RemoteMethod
+ */
+
+/**
+ * @template Args
+ * @template Result
+ * @typedef {Sent<Args> extends infer Arguments extends readonly unknown[]
+ *   ? (...args: Arguments) => Promise<Received<Awaited<Result>>> : never} RemoteSignature
  */
 
 /**
@@ -70,17 +77,20 @@
  *
  * @template T
  * @template [Without=never]
- * @typedef {{ readonly [Name in Exclude<keyof T, Constant | Without | symbol>]:
+ * @typedef {{ readonly [Name in keyof T as Exclude<Name, Constant | Without | symbol>]:
  *     T[Name] extends (...args: never) => unknown ? RemoteMethod<T[Name]> : Promise<Received<T[Name]>> }
- *   & { readonly [Name in Extract<keyof T, Constant | symbol>]: T[Name] }
+ *   & { readonly [Name in keyof T as Extract<Name, Constant | symbol>]: T[Name] }
  *   & { set<Name extends Writable<T>>(name: Name, value: T[Name]): Promise<void> }} Members
  */
 
 /**
- * @typedef {object} RemoteForward
- * @property {<Outputs extends Tensor | Tensors = Tensor>(x: Sent<Tensor | Tensors>,
- *   options?: { out?: Sent<Tensor | Tensors> | undefined }) => Promise<Received<Outputs>>} forward computes the outputs: of a network
- *   with several, forward<Tensors>(x)
+ * The forward pass of a network: of one with several outputs, forward<Tensors>(x).
+ *
+ * @typedef {{
+ *   forward(x: Sent<Tensor | Tensors>, options?: { out?: Sent<Tensor | Tensors> | undefined }): Promise<Remote<Tensor>>,
+ *   forward<Outputs extends Tensors>(x: Sent<Tensor | Tensors>,
+ *     options?: { out?: Sent<Tensor | Tensors> | undefined }): Promise<Received<Outputs>>
+ * }} RemoteForward
  */
 
 /**
@@ -96,8 +106,8 @@
  *
  * @template {WorkerFunctions} [Functions=ReadyMade]
  * @typedef {Remote<Runtime> & { readonly [Name in keyof Functions]:
- *   Functions[Name] extends (dk: Runtime, ...args: infer Args) => infer Result
- *     ? (...args: Sent<Args>) => Promise<Received<Awaited<Result>>> : never }} RemoteRuntime
+ *   Functions[Name] extends (dk: Runtime, ...args: infer Args) => infer Result ? RemoteSignature<Args, Result> : never
+ * }} RemoteRuntime
  */
 
 /**

@@ -50,7 +50,10 @@ const otherEntries = {
   },
 };
 
-/** What several entries share: a file's name, and a source that it contains. */
+/**
+ * What several entries share: a file's name, and a source that it contains. Entries import some only so that a page fetches
+ * all files at once; `sideEffects` of package.json names those, or bundlers would warn.
+ */
 const CHUNKS = {
   'wrapper.js': 'dynakernel/runtime.js', 'shared.js': 'dynakernel/errors.js', 'tensors.js': 'dynakernel/tensor.js',
   'host.js': 'dynakernel/host.js', 'protocol.js': 'worker/protocol.js',

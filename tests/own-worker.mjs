@@ -11,6 +11,7 @@ serve({
     later: async (dk, name) => ({ name, list: [1, 2] }),
     fails() { throw new Error('the reason'); },
     unsendable: () => ({ work: () => {} }),
+    close: () => new Promise(() => { globalThis.close(); }),
     never: () => new Promise(() => {}),
     crash: () => new Promise(() => { setTimeout(() => { throw new Error('out of order'); }); }),
   },

@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { DynakernelError, toSafetensors } from '../../web/dynakernel/index.js';
 import { loadInWorker, transfer } from '../../web/dynakernel/worker/index.js';
+import { makeWorld } from '../hostile/api.mjs';
+import { hostileValues } from '../hostile/values.mjs';
 import { assertRejected, golden, goldenNames, loadRuntime, simd, threads } from '../helpers.mjs';
 
 const options = { simd, threads };
@@ -324,4 +326,42 @@ test('a Proxy of a handle works as the handle', async () => {
   assert.deepEqual([...await x.toArray()], [1, 2]);
   assert.equal((await dk.mseLoss(x, x)).loss, 0);
   await sleep(0);
+});
+
+test('hostile values: only DynakernelErrors leave, no call hangs, and the runtime computes as before', async () => {
+  const world = await makeWorld();
+  const block = await dk.dynamicKernelAggregation(config);
+  const x = await dk.tensor(Float32Array.from({ length: 75 }, (_, i) => Math.sin(i)), [1, 3, 5, 5]);
+  const y = await block.forward(x), expected = await y.toArray();
+  const places = {
+    'tensor, data': (value) => dk.tensor(value, [2]), 'tensor, shape': (value) => dk.tensor([1, 2], value),
+    'tensor, a number': (value) => dk.tensor([1, value], [2]), zeros: (value) => dk.zeros(value),
+    fromImage: (value) => dk.fromImage(value), 'fromImage, options': (value) => dk.fromImage(world.picture(), value),
+    'fromImage, out': (value) => dk.fromImage(world.picture(), { out: value }),
+    dynamicKernelAggregation: (value) => dk.dynamicKernelAggregation(value),
+    forward: (value) => block.forward(value), 'forward, out': (value) => block.forward(x, { out: value }),
+    loadStateDict: (value) => block.loadStateDict(value), drawMap: (value) => y.drawMap(value), onnxNetwork: (value) => dk.onnxNetwork(value),
+    set: (value) => block.set('training', value), 'loadInWorker, options': (value) => loadInWorker(value).then((runtime) => runtime.dispose()),
+    'loadInWorker, worker': (value) => loadInWorker({ worker: value, threads: 1 }).then((runtime) => runtime.dispose()),
+  };
+  const findings = [];
+  let refused = 0;
+  for (const [place, call] of Object.entries(places)) {
+    for (const { name, make } of hostileValues) {
+      const value = make(place === 'loadInWorker, worker' ? undefined : config, world);
+      const result = await Promise.race([
+        call(value).then(() => null, (error) => {
+          refused++;
+          return error instanceof DynakernelError ? null : `${error?.stack}`;
+        }),
+        sleep(10_000, 'it hangs', { ref: false }),
+      ]).catch((error) => `threw ${error?.stack}`);
+      if (result) findings.push(`${place} = ${name}: ${result}`);
+    }
+  }
+  assert.deepEqual(findings, []);
+  assert.ok(refused > Object.keys(places).length * hostileValues.length / 2, `${refused} calls were refused`);
+  assert.deepEqual(await (await block.forward(x)).toArray(), expected);
+  world.dk.dispose();
+  world.foreign.dispose();
 });

@@ -123,8 +123,10 @@ export function sent(value, leaf, level = 0) {
   if (typeof value !== 'object' || value === null) return value;
   if (level > MOST_LEVELS) throw new RangeError(`a value is nested more than ${MOST_LEVELS} levels deep`);
   if (Array.isArray(value)) {
-    if (value.length > MOST_ITEMS) throw new RangeError(`an array has ${value.length} items; use a typed array`);
-    return Array.from(value, (item) => sent(item, leaf, level + 1));
+    const { length } = value;
+    if (!(length <= MOST_ITEMS)) throw new RangeError(`an array has ${length} items; use a typed array`);
+    // by index: the array may have an iterator of its own
+    return Array.from({ length }, (_, i) => sent(value[i], leaf, level + 1));
   }
   if (!isPlain(value)) return leaf(value);
   // fromEntries, because an assignment to '__proto__' would make no property

@@ -14,7 +14,8 @@ import { load } from '../web/dynakernel/index.js';
 if (isMainThread) await runPool(process.argv.slice(2));
 else await work(workerData);
 
-async function runPool([folder, stateFile]) {
+async function runPool(args) {
+  const [folder, stateFile] = args;
   if (!folder) {
     console.error('usage: node examples/folder.mjs FOLDER [BLOCK.safetensors]');
     process.exitCode = 2;

@@ -5,6 +5,7 @@
 //
 // Each tensor crosses with one copy, which onnxruntime-web makes in any case: into its own heap, and out of it.
 import { readFile } from 'node:fs/promises';
+// @ts-ignore -- not among this repository's packages
 import * as ort from 'onnxruntime-web';
 import { load } from 'dynakernel';
 

@@ -2,6 +2,7 @@
 //
 //     npm install dynakernel @huggingface/transformers
 //     node transformers.mjs
+// @ts-ignore -- not among this repository's packages
 import { RawImage, Tensor } from '@huggingface/transformers';
 import { load } from 'dynakernel';
 

@@ -42,13 +42,13 @@ test('pictures of all kinds cross, and give the numbers of load()', async () => 
     const offscreen = new OffscreenCanvas(8, 6);
     offscreen.getContext('2d').drawImage(canvas, 0, 0);
     const bitmap = await createImageBitmap(canvas), frame = new VideoFrame(canvas, { timestamp: 0 });
-    const results = {};
+    const equal = {};
     for (const [name, picture] of Object.entries({
       canvas, img, offscreen, bitmap, data: canvas.getContext('2d').getImageData(0, 0, 8, 6),
-    })) results[name] = same(await (await dk.fromImage(picture)).data, expected);
+    })) equal[name] = same(await (await dk.fromImage(picture)).data, expected);
     const data = await (await dk.fromImage(frame)).data; // a VideoFrame may have other primaries
-    results.frame = data.every((value, i) => Math.abs(value - expected[i]) < 0.02);
-    return { ...results, moved: [bitmap.width, frame.format] };
+    equal.frame = data.every((value, i) => Math.abs(value - expected[i]) < 0.02);
+    return { ...equal, moved: [bitmap.width, frame.format] };
   });
   assert.deepEqual(results, {
     canvas: true, img: true, offscreen: true, bitmap: true, data: true, frame: true, moved: [0, null],

@@ -12,8 +12,8 @@ usage: ./build.sh [--force] [TARGET...]
   release   the shipped files: dist/dynakernel-{baseline,relaxed}[-threads].wasm, dist/*.js and dist/types/
             (the default)
   wasm      of those, the WebAssembly only
-  bundle    of those, the JavaScript only: wrapper.js and shared.js with the entries index.js, beside the WebAssembly and
-            the worker, inline.js, with the WebAssembly inside, and dite-hrnet.js
+  bundle    of those, the JavaScript only: wrapper.js and others with the entries index.js, beside the WebAssembly and
+            the worker, inline.js, with the WebAssembly inside, dite-hrnet.js, worker.js and serve.js
   types     of those, the TypeScript declarations only
   debug     baseline and relaxed without threads, with debug information and assertions, in build/debug/
   check     tests/native/*.c with the library, as WASI programs, in build/check/

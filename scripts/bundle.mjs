@@ -1,6 +1,6 @@
 // Bundles the wrapper into dist/wrapper.js with two entries: dist/index.js finds the WebAssembly and the worker beside
-// itself; dist/inline.js contains the WebAssembly. dist/dite-hrnet.js is an entry that fits both: what it shares with
-// them is in dist/shared.js.
+// itself; dist/inline.js contains the WebAssembly. dist/dite-hrnet.js, dist/worker.js and dist/serve.js are entries that
+// fit both. What entries share is in files of its own.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -26,15 +26,37 @@ const options = {
 const besideTheCode = {
   name: 'beside-the-code',
   setup({ onLoad }) {
-    onLoad({ filter: /dynakernel\/files\.js$/ }, ({ path }) => {
+    onLoad({ filter: /dynakernel\/(worker\/)?files\.js$/ }, ({ path }) => {
       let text = readFileSync(path, 'utf8');
-      for (const [before, after] of [["'../../dist/", "'./"], ['worker.js\'', 'dynakernel-worker.js\'']]) {
+      const changes = path.endsWith('worker/files.js') ? [["main.js'", "dynakernel-runtime.js'"]]
+        : [["'../../dist/", "'./"], ["worker.js'", "dynakernel-worker.js'"]];
+      for (const [before, after] of changes) {
         if (!text.includes(before)) throw new Error(`${path} does not contain ${before}`);
         text = text.replaceAll(before, after);
       }
       return { contents: text, loader: 'js' };
     });
   },
+};
+
+/** The worker of dynakernel/worker imports the other entries as they are published. */
+/** @type {import('esbuild').Plugin} */
+const otherEntries = {
+  name: 'other-entries',
+  setup({ onResolve }) {
+    for (const [from, to] of Object.entries({
+      '../index.js': './index.js', '../dite-hrnet/index.js': './dite-hrnet.js', './serve.js': './serve.js',
+    })) onResolve({ filter: new RegExp(`^${from.replaceAll('.', '\\.')}$`) }, () => ({ path: to, external: true }));
+  },
+};
+
+/**
+ * What several entries share: a file's name, and a source that it contains. Entries import some only so that a page fetches
+ * all files at once; `sideEffects` of package.json names those, or bundlers would warn.
+ */
+const CHUNKS = {
+  'wrapper.js': 'dynakernel/runtime.js', 'shared.js': 'dynakernel/errors.js', 'tensors.js': 'dynakernel/tensor.js',
+  'host.js': 'dynakernel/host.js', 'protocol.js': 'worker/protocol.js',
 };
 
 /** The two builds without threads, packed for inline/files.js. Python has LZMA, and Emscripten needs Python anyway. */
@@ -52,6 +74,7 @@ function packedFiles() {
 // The code that several entries need becomes files of its own, so the package contains nothing twice.
 const entryPoints = {
   index: join(sources, 'index.js'), inline: join(sources, 'inline/index.js'), 'dite-hrnet': join(sources, 'dite-hrnet/index.js'),
+  worker: join(sources, 'worker/index.js'), serve: join(sources, 'worker/serve.js'),
 };
 const { outputFiles, metafile } = await build({
   ...options,
@@ -65,6 +88,7 @@ const { outputFiles, metafile } = await build({
 });
 writeFiles(outputFiles, metafile);
 await build({ ...options, entryPoints: { 'dynakernel-worker': join(sources, 'worker.js') } });
+await build({ ...options, entryPoints: { 'dynakernel-runtime': join(sources, 'worker/main.js') }, plugins: [otherEntries] });
 
 // The value that require() returns for each entry.
 for (const entry of Object.keys(entryPoints)) {
@@ -73,17 +97,19 @@ for (const entry of Object.keys(entryPoints)) {
 }
 
 /**
- * Writes files, and gives the two chunks names that say what they are: all three entries import shared.js, and
- * wrapper.js imports it too.
+ * Writes files. Each chunk gets the name of a file that it contains.
  *
  * @param {import('esbuild').OutputFile[]} files
  * @param {import('esbuild').Metafile} metafile
  */
 function writeFiles(files, { outputs }) {
   const chunks = Object.keys(outputs).filter((path) => !outputs[path].entryPoint);
-  const lowest = chunks.find((path) => outputs[path].imports.length === 0);
-  if (chunks.length !== 2 || !lowest) throw new Error(`expected two chunks, got ${chunks.join(', ')}`);
-  const names = new Map(chunks.map((path) => [basename(path), path === lowest ? 'shared.js' : 'wrapper.js']));
+  const names = new Map(chunks.map((path) => {
+    const contents = Object.keys(outputs[path].inputs);
+    const [name] = Object.entries(CHUNKS).find(([, file]) => contents.some((input) => input.endsWith(file))) ?? [];
+    if (!name) throw new Error(`a chunk has no name: it contains ${contents.join(', ')}`);
+    return [basename(path), name];
+  }));
   mkdirSync(dist, { recursive: true });
   for (const { path, text } of files) {
     const renamed = [...names].reduce((code, [before, after]) => code.replaceAll(`"./${before}"`, `"./${after}"`), text);

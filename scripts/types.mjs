@@ -17,10 +17,14 @@ declare const wasm: WasmFile;
 ${exported} wasm;
 `;
 
-/** The files beside index.d.cts and dite-hrnet.d.cts. ES modules and CommonJS share their classes, such as Tensor. */
+/** The entries beside index: the emitted file, and its folder. */
+const ENTRIES = {
+  'dite-hrnet': ['dite-hrnet/index.d.ts', 'dite-hrnet'], worker: ['worker/index.d.ts', 'worker'], serve: ['worker/serve.d.ts', 'worker'],
+};
+
+/** The files beside the .d.cts of the entries. ES modules and CommonJS share their classes, such as Tensor. */
 const OTHERS = {
-  'index.d.ts': "export * from './index.cjs';\n",
-  'dite-hrnet.d.ts': "export * from './dite-hrnet.cjs';\n",
+  ...Object.fromEntries(['index', ...Object.keys(ENTRIES)].map((entry) => [`${entry}.d.ts`, `export * from './${entry}.cjs';\n`])),
   'wasm.d.ts': wasm('export default'),
   'wasm.d.cts': wasm('export ='),
 };
@@ -28,10 +32,8 @@ const OTHERS = {
 rmSync(emitted, { recursive: true, force: true });
 if (run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', root]) !== 0) process.exit(1);
 cleanAll();
-const declarations = {
-  'index.d.cts': await rollUp('index.d.ts'),
-  'dite-hrnet.d.cts': await rollUp('dite-hrnet/index.d.ts', 'dite-hrnet'),
-};
+const declarations = { 'index.d.cts': await rollUp('index.d.ts') };
+for (const [entry, [file, folder]] of Object.entries(ENTRIES)) declarations[`${entry}.d.cts`] = await rollUp(file, folder);
 rmSync(published, { recursive: true, force: true });
 mkdirSync(published, { recursive: true });
 for (const [name, text] of Object.entries({ ...declarations, ...OTHERS })) {
@@ -152,7 +154,8 @@ function hasTag(node, name) {
  * One file with all exports of an entry and the types that they need.
  *
  * @param {string} file the entry's declarations
- * @param {string} [folder] other types than those of this folder come from index.d.cts, which must export them
+ * @param {string} [folder] other types than those of this folder come from index.d.cts or dite-hrnet.d.cts, which must
+ *   export them
  */
 async function rollUp(file, folder) {
   const entry = join(emitted, file);
@@ -160,12 +163,17 @@ async function rollUp(file, folder) {
   const text = readFileSync(entry, 'utf8');
   const values = new Set(text.match(/(?<=^export \{)[^}]+|(?<=^export function )\w+/gm)?.join().match(/\w+/g));
   const isElsewhere = (/** @type {string} */ id, /** @type {string | undefined} */ importer) =>
-    folder !== undefined && importer !== undefined && !join(dirname(importer), id).startsWith(join(emitted, folder));
+    folder !== undefined && importer !== undefined && !id.endsWith('/platform.js') &&
+    !join(dirname(importer), id).startsWith(join(emitted, folder));
   const bundle = await rollup({ input: entry, plugins: [dts()], external: isElsewhere });
-  const { output: [{ code: plain }] } = await bundle.generate({ format: 'es', paths: () => './index.cjs' });
+  const { output: [{ code: plain }] } = await bundle.generate({
+    format: 'es', paths: (id) => (id.includes('dite-hrnet') ? './dite-hrnet.cjs' : './index.cjs'),
+  });
   await bundle.close();
-  // what comes from index.d.cts are types
-  const code = plain.replace(/^(import|export) (?=\{[^}]*\} from)/gm, '$1 type ');
+  // what comes from index.d.cts are types, unless the entry exports it
+  const isValue = (/** @type {string} */ name) => values.has(name);
+  const code = plain.replace(/^(import|export) (?=\{([^}]*)\} from)/gm, (words, kind, names) =>
+    (kind === 'export' && names.match(/\w+/g)?.every(isValue) ? words : `${kind} type `));
   const lists = /^export (?:type )?\{([^}]*)\};\n?/gm;
   const names = [...code.matchAll(lists)].flatMap(([, list]) => list.match(/\w+/g) ?? []).sort();
   const exported = (/** @type {string[]} */ list) => `{\n${list.map((name) => `    ${name},\n`).join('')}};\n`;

@@ -25,6 +25,16 @@ const APP = (module) => `import { load } from '${module}';
     return { simd, threads, reason, shape: [...shape] };
   }, ({ name, code, message }) => ({ name, code, message })).then((result) => { window.result = result; });`;
 
+/** The same in a worker. */
+const IN_WORKER = `import { loadInWorker } from './lib/worker.js';
+  const options = JSON.parse(decodeURIComponent(location.hash.slice(1)) || '{}');
+  loadInWorker(options).then(async (dk) => {
+    const block = await dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3, seed: 1 });
+    const { shape } = await block.forward(await dk.zeros([1, 3, 200, 200]));
+    const { simd, threads, threadsReason: reason } = await dk.info;
+    return { simd, threads, reason, shape };
+  }).catch(({ name, code, message }) => ({ name, code, message })).then((result) => { window.result = result; });`;
+
 let browser;
 before(async () => { browser = await launchBrowser(); });
 after(() => browser?.close());
@@ -40,11 +50,12 @@ afterEach(() => {
 /**
  * Serves dist/ as /app/lib/, and a page beside it that loads it.
  *
- * @param {{ headers?: object, module?: string, respond?: (path: string) => object | undefined }} [options]
+ * @param {{ headers?: object, module?: string, app?: string, respond?: (path: string) => object | undefined }} [options]
+ *   app: the page's script
  *   respond: another response for a path, { status, headers, body }
  */
-async function deploy({ headers = {}, module = './lib/index.js', respond = () => undefined } = {}) {
-  const files = { '/app/': ['html', '<!doctype html><script type="module" src="app.js"></script>'], '/app/app.js': ['js', APP(module)] };
+async function deploy({ headers = {}, module = './lib/index.js', app = APP(module), respond = () => undefined } = {}) {
+  const files = { '/app/': ['html', '<!doctype html><script type="module" src="app.js"></script>'], '/app/app.js': ['js', app] };
   const server = createServer((request, response) => {
     const path = request.url.split('?')[0];
     if (path === '/favicon.ico') return response.writeHead(204).end();
@@ -170,4 +181,27 @@ test('moved without its files, as Vite moves it in development: it finds them', 
   };
   const { threads, reason, lines } = await visit(await deploy({ headers: ISOLATED, module: moved, respond }), { threads: 2 });
   assert.deepEqual({ threads, reason, lines }, { threads: 2, reason: null, lines: [] });
+});
+
+test('dynakernel/worker under a strict policy: threads, nothing on the console', async () => {
+  for (const [headers, threads] of [[{}, 1], [ISOLATED, 2]]) {
+    const url = await deploy({ app: IN_WORKER, headers: { ...headers, 'Content-Security-Policy': POLICY } });
+    const result = await visit(url, { threads });
+    assert.deepEqual([result.threads, result.shape, result.lines], [threads, [1, 8, 198, 198], []], result.message);
+  }
+});
+
+test('dynakernel/worker from another origin', async () => {
+  const headers = { 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' };
+  const foreign = (await deploy({ headers })).replace('localhost', '127.0.0.1');
+  const url = await deploy({ app: IN_WORKER.replace('./lib/', `${foreign}lib/`) });
+  const { threads, shape, lines, message } = await visit(url, { threads: 1 });
+  assert.deepEqual({ threads, shape, lines }, { threads: 1, shape: [1, 8, 198, 198], lines: [] }, message);
+});
+
+test('dynakernel/worker without its worker: what to do', async () => {
+  const respond = (path) => (path.endsWith('/dynakernel-runtime.js') ? { status: 404 } : undefined);
+  const { code, message } = await visit(await deploy({ app: IN_WORKER, respond }));
+  assert.equal(code, 'ERR_LOAD');
+  assert.match(message, /dynakernel-runtime\.js could not be loaded\..*dynakernel\/serve/);
 });

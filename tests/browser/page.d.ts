@@ -13,3 +13,7 @@ declare const refused: any;
 declare const seen: any;
 declare const shown: any;
 declare const url: any;
+declare const frames: any;
+declare const loadInWorker: any;
+declare const local: any;
+declare const same: any;

@@ -10,7 +10,7 @@ import { GraphBuilder } from '../../web/dynakernel/network/graph.js';
 import { createNetwork } from '../../web/dynakernel/network/network.js';
 import { readOnnx } from '../../web/dynakernel/network/onnx/read-onnx.js';
 import { heapOf } from '../../web/dynakernel/runtime.js';
-import { DISPOSE } from '../../web/dynakernel/tensor.js';
+import { DISPOSE } from '../../web/dynakernel/boundary.js';
 import { algorithmsOf, assertClose, assertRefused, loadRuntime, randomTensor } from '../helpers.mjs';
 import { interpret } from './interpret.mjs';
 import { Writer, diteBlock, diteLike } from './onnx/dite-like.mjs';

@@ -28,7 +28,7 @@ const BUNDLER = { module: 'esnext', moduleResolution: 'bundler' };
 const PROJECTS = [
   ['for the browser, node16', { ...DOM, module: 'node16' }, ['right', 'wrong', 'dom', 'wrong-dom']],
   ['for the browser, a bundler', { ...DOM, ...BUNDLER }, ['right.ts', 'wrong.ts', 'dom.ts', 'wrong-dom.ts',
-    ['frames.ts', 5.1], ['generic.ts', 5.7], ['shared.ts', 5.9]]],
+    'remote.ts', ['frames.ts', 5.1], ['generic.ts', 5.7], ['shared.ts', 5.9]]],
   ['for Node, nodenext', { types: ['node'], module: 'nodenext' }, ['right', 'wrong', 'node']],
   ['without any platform', BUNDLER, ['right.ts', 'wrong.ts']],
   ['for web workers, with the latest libraries', { ...BUNDLER, lib: ['esnext', 'webworker'] },
@@ -91,11 +91,11 @@ describe('the declarations', () => {
     assert.match(code, /class Tensor \{\s+private constructor\(\);/);
   });
 
-  for (const entry of ['index', 'dite-hrnet']) {
+  for (const entry of ['index', 'dite-hrnet', 'worker', 'serve']) {
     test(`of ${entry}.js name every export`, async () => {
-      const [, values] = /^export \{([^}]*)\}/m.exec(read(`dist/types/${entry}.d.cts`));
+      const lists = [...read(`dist/types/${entry}.d.cts`).matchAll(/^export \{([^}]*)\}/gm)].map(([, list]) => list);
       const { default: _, ...exported } = await import(`../../dist/${entry}.js`);
-      assert.deepEqual(values.match(/\w+/g).sort(), Object.keys(exported).sort());
+      assert.deepEqual(lists.join().match(/\w+/g).sort(), Object.keys(exported).sort());
     });
   }
 
@@ -104,6 +104,9 @@ describe('the declarations', () => {
     const folder = installed();
     const file = join(folder, 'a.mts');
     writeFileSync(file, `import { load } from 'dynakernel';
+      import { loadInWorker } from 'dynakernel/worker';
+      const remote = await loadInWorker();
+      await remote.kernelAttention({ channels: 3 });
       const dk = await load();
       const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 8, kernelSize: 3 });
       const y = block.forward(dk.zeros([1, 3, 8, 8]));`);
@@ -116,7 +119,7 @@ describe('the declarations', () => {
       fileExists: ts.sys.fileExists, readFile: ts.sys.readFile,
     });
     const hover = (word) => service.getQuickInfoAtPosition(file, readFileSync(file, 'utf8').lastIndexOf(word));
-    for (const word of ['load', 'forward', 'zeros', 'dynamicKernelAggregation']) {
+    for (const word of ['load', 'forward', 'zeros', 'dynamicKernelAggregation', 'loadInWorker', 'kernelAttention']) {
       const { documentation, tags } = hover(word);
       assert.ok(documentation.length > 0, `${word} has no text`);
       const names = tags.map(({ name }) => name);
@@ -138,19 +141,20 @@ describe('the package', () => {
     for (const path of ['LICENSE', 'NOTICE', 'README.md', 'CHANGELOG.md', 'package.json']) {
       assert.ok(paths.includes(path), `${path} is not packed`);
     }
-    const known = /^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|((inline|dite-hrnet)\/)?package\.json|dist\/.+)$/;
+    const known = /^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|((inline|dite-hrnet|worker|serve)\/)?package\.json|dist\/.+)$/;
     assert.deepEqual(paths.filter((path) => !known.test(path)), []);
     assert.deepEqual(paths.filter((path) => /\.d\.[mc]?ts$/.test(path)).sort(),
-      ['dite-hrnet', 'index', 'wasm'].flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`]).map((name) => `dist/types/${name}`));
+      ['dite-hrnet', 'index', 'serve', 'wasm', 'worker'].flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`]).map((name) => `dist/types/${name}`));
   });
 
   test('has no executable file', () =>
     assert.deepEqual(listed().filter(({ mode }) => mode.includes('x')), []));
 
-  // Compressed, the four builds are 339 kB of it, the inline entry 80 kB, and the wrapper, which reads ONNX files too, 92 kB.
-  test('is at most 570 kB', () => {
+  // Compressed, the four builds are 339 kB of it, the inline entry 80 kB, the wrapper, which reads ONNX files too, 92 kB, and
+  // the entries of workers with their types 12 kB.
+  test('is at most 580 kB', () => {
     const { size } = statSync(packed());
-    assert.ok(size <= 570_000, `the tarball has ${size} bytes`);
+    assert.ok(size <= 580_000, `the tarball has ${size} bytes`);
   });
 
   test('names every licence of what is linked in', () => {
@@ -209,7 +213,7 @@ describe('require()', () => {
     return run(process.execPath, options, { cwd: installed() });
   };
 
-  for (const entry of ['dynakernel', 'dynakernel/inline', 'dynakernel/dite-hrnet']) {
+  for (const entry of ['dynakernel', 'dynakernel/inline', 'dynakernel/dite-hrnet', 'dynakernel/worker', 'dynakernel/serve']) {
     test(`of ${entry} gives what import gives, or says that this Node cannot`, () => {
       assert.match(tried(entry), canRequire ? /^true$/m : refused);
       if (canRequire) assert.match(tried(entry, '--no-experimental-require-module'), refused);

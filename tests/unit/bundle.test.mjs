@@ -1,8 +1,8 @@
-// The exports of the package: the wrapper, the inline entry and Dite-HRNet. The wrapper is two files, and finds its WebAssembly and
-// its workers.
+// The exports of the package: the wrapper, the inline entry, Dite-HRNet, and the two sides of a worker. The wrapper finds its
+// WebAssembly and its workers.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -32,7 +32,7 @@ test('what the manifest names is there', () => {
   const files = [manifest.main, manifest.module, ...manifest.sideEffects,
     ...Object.values(manifest.exports).map((target) => target.default ?? target)];
   assert.deepEqual(files.filter((file) => !existsSync(join(root, file))), []);
-  for (const entry of ['inline', 'dite-hrnet']) {
+  for (const entry of ['inline', 'dite-hrnet', 'worker', 'serve']) {
     const { main } = JSON.parse(readFileSync(join(root, entry, 'package.json'), 'utf8'));
     assert.equal(join(root, entry, main), fileURLToPath(import.meta.resolve(`dynakernel/${entry}`)));
   }
@@ -176,7 +176,9 @@ test('bundlers see the worker and the WebAssembly, and no import of an expressio
   const text = readFileSync(join(root, 'dist/index.js'), 'utf8');
   assert.match(text, /new Worker\(new URL\("\.\/dynakernel-worker\.js",import\.meta\.url\),\{type:"module"\}\)/);
   assert.equal(text.match(/new URL\("\.\/dynakernel-[\w-]+\.wasm",import\.meta\.url\)/g).length, 4);
-  for (const file of ['index.js', 'dynakernel-worker.js', 'inline.js', 'dite-hrnet.js', 'wrapper.js', 'shared.js']) {
+  assert.match(readFileSync(join(root, 'dist/worker.js'), 'utf8'),
+    /new Worker\(new URL\("\.\/dynakernel-runtime\.js",import\.meta\.url\),\{type:"module"\}\)/);
+  for (const file of readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.js'))) {
     const imports = readFileSync(join(root, 'dist', file), 'utf8').match(/\bimport\s*\(/);
     assert.equal(imports, null, file);
   }

@@ -1,7 +1,7 @@
 // The examples, run as people run them.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -116,6 +116,41 @@ test('train.mjs: the loss falls, and the state dict is that of the trained block
 
 test('train.mjs: without arguments it says how it is used', async () => {
   const { status, stderr } = await runScript(trainer);
+  assert.equal(status, 2);
+  assert.match(stderr, /^usage: /);
+});
+
+test('folder.mjs: the attention of each picture, as one runtime computes it', async () => {
+  const pictures = join(folder, 'pictures');
+  mkdirSync(pictures);
+  const dk = await loadRuntime();
+  const block = dk.dynamicKernelAggregation({ inChannels: 3, outChannels: 16, kernelSize: 3, padding: 1, seed: 5 });
+  const state = join(folder, 'folder.safetensors');
+  writeFileSync(state, toSafetensors(block.stateDict()));
+  const expected = [];
+  for (let i = 0; i < 7; i++) {
+    const canvas = createCanvas(40 + i, 30);
+    const context = canvas.getContext('2d');
+    context.fillStyle = `hsl(${i * 50} 90% ${30 + 8 * i}%)`;
+    context.fillRect(0, 0, 40 + i, 30);
+    writeFileSync(join(pictures, `${i}.png`), canvas.toBuffer('image/png'));
+    block.forward(dk.fromImage(canvas, { width: 256, height: 256, mean: 0.5, std: 0.5 })).dispose();
+    expected.push([...block.lastAttention]);
+  }
+  writeFileSync(join(pictures, 'broken.png'), 'no picture');
+  dk.dispose();
+  const { status, stdout, stderr } = await runScript(example('folder.mjs'), pictures, state);
+  assert.equal(status, 0, stderr);
+  const lines = stdout.trimEnd().split('\n').map((line) => line.split(': '));
+  assert.deepEqual(lines.map(([name]) => name), ['0.png', '1.png', '2.png', '3.png', '4.png', '5.png', '6.png', 'broken.png']);
+  assert.match(lines.at(-1)[1], /image/i);
+  lines.slice(0, -1).forEach(([, words], i) => words.split(' ').forEach((word, k) =>
+    assert.ok(Math.abs(Number(word) - expected[i][k]) < 1e-4, `picture ${i}: ${words}, expected ${expected[i]}`)));
+  assert.ok(new Set(lines.map(([, words]) => words)).size === 8, 'each picture has its own attention');
+});
+
+test('folder.mjs: without arguments it says how it is used', async () => {
+  const { status, stderr } = await runScript(example('folder.mjs'));
   assert.equal(status, 2);
   assert.match(stderr, /^usage: /);
 });

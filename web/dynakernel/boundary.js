@@ -10,6 +10,10 @@ import { DynakernelError, isDynakernelError, messageOf } from './errors.js';
 /** @typedef {import('./errors.js').ErrorCode} ErrorCode */
 /** @typedef {{ close(): void }} Closable */
 
+/** The symbol of `using`, with a substitute for engines that have none yet.
+ * @type {typeof Symbol.dispose} */
+export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.dispose'));
+
 /** The property with a function that returns the object itself. A Proxy forwards reads of it. */
 const SELF = Symbol('dynakernel.self');
 
@@ -195,11 +199,17 @@ function itemsWithoutProxies(array) {
  * @param {unknown} value
  * @returns {unknown}
  */
-function selfOf(value) {
-  if (typeof value !== 'object' || value === null) return value;
-  const self = /** @type {any} */ (value)[SELF];
-  return typeof self === 'function' ? self() : value;
+export function selfOf(value) {
+  return isOfLibrary(value) ? /** @type {any} */ (value)[SELF]() : value;
 }
+
+/**
+ * Whether a value is one of the library's objects, or a Proxy of one.
+ *
+ * @param {unknown} value
+ */
+export const isOfLibrary = (value) =>
+  typeof value === 'object' && value !== null && typeof /** @type {any} */ (value)[SELF] === 'function';
 
 /**
  * The error that leaves a call: the error itself if it is the library's, or else a new one with it as

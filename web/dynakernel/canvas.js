@@ -42,6 +42,10 @@ const SAFE_SIDE = 2 ** 14;
  * @type {Set<string>} */
 const drawn = new Set();
 
+/** The latest context of each canvas.
+ * @type {WeakMap<object, DrawableContext>} */
+const contexts = new WeakMap();
+
 /** The last picture of each context, which the next frame reuses.
  * @type {WeakMap<object, Picture>} */
 const lastPictures = new WeakMap();
@@ -132,7 +136,7 @@ export function checkCanvas(canvas, width, height) {
  * @returns {DrawableContext}
  */
 export function contextOf(canvas) {
-  const context = attempt(() => /** @type {DrawableContext | null} */ (canvas.getContext('2d')));
+  const context = attempt(() => getContext(canvas));
   if (!context) {
     throw new DynakernelError('ERR_IMAGE',
       'the canvas cannot be drawn on: it has a context of another kind than 2d');
@@ -141,6 +145,23 @@ export function contextOf(canvas) {
     throw new DynakernelError('ERR_IMAGE', 'the canvas cannot be drawn on: its context is lost');
   }
   return context;
+}
+
+/**
+ * In a worker, Firefox 153 returns the context of a page's canvas once, and throws the next time.
+ *
+ * @param {DrawableCanvas} canvas
+ */
+function getContext(canvas) {
+  try {
+    const context = /** @type {DrawableContext | null} */ (canvas.getContext('2d'));
+    if (context) contexts.set(canvas, context);
+    return context;
+  } catch (error) {
+    const former = contexts.get(canvas);
+    if (former) return former;
+    throw error;
+  }
 }
 
 /**

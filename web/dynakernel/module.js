@@ -1,14 +1,13 @@
 /**
  * The base class of all modules: training mode, state dict, parameters and their gradients, disposal.
  */
-import { guardClass, rememberSelf } from './boundary.js';
+import { DISPOSE, guardClass, rememberSelf } from './boundary.js';
 import { boolean } from './check.js';
 import { DynakernelError, disposedError } from './errors.js';
 import { Gradients } from './gradients.js';
 import { ForwardRecord } from './record.js';
 import { sizeOf } from './shape.js';
 import { checkedEntry, loadStateDict, stateDict } from './state.js';
-import { DISPOSE } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./heap.js').Destructor} Destructor */

@@ -1,5 +1,5 @@
 /** Optimizers: torch.optim's SGD and Adam over the parameters of modules. */
-import { guardClass, rememberSelf } from './boundary.js';
+import { DISPOSE, guardClass, rememberSelf } from './boundary.js';
 import { boolean, isArray, readOptions } from './check.js';
 import { DynakernelError, disposedError, given } from './errors.js';
 import { Module, gradientsOf, leavesOf } from './module.js';
@@ -9,7 +9,7 @@ import { readOptimizerState } from './optimizer-state.js';
 import { readRate } from './schedules.js';
 import { sizeOf } from './shape.js';
 import { withMemory } from './state-value.js';
-import { DISPOSE, emptyTensor, noteWritten, pointerOf } from './tensor.js';
+import { emptyTensor, noteWritten, pointerOf } from './tensor.js';
 
 /** @typedef {import('./heap.js').Heap} Heap */
 /** @typedef {import('./optimizer-dict.js').OptimizerSource} OptimizerSource */

@@ -2,7 +2,7 @@
 import { KernelAggregation } from './aggregation.js';
 import { KernelAttention } from './attention.js';
 import { DynamicKernelAggregation } from './block.js';
-import { guardClass, rememberSelf } from './boundary.js';
+import { DISPOSE, guardClass, rememberSelf } from './boundary.js';
 import { CondConv2d, Routing } from './cond-conv.js';
 import {
   condConvSettings, dyConvSettings, dynamicConvolutionSettings, odConvSettings, routingSettings,
@@ -17,7 +17,7 @@ import { onnxNetwork } from './network/onnx/onnx-network.js';
 import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
 import { DyConv2d, OdConv2d } from './tempered.js';
-import { DISPOSE, tensorFrom, zeros } from './tensor.js';
+import { tensorFrom, zeros } from './tensor.js';
 
 /** @typedef {import('./config.js').AggregationOptions} AggregationOptions */
 /** @typedef {import('./config.js').AttentionOptions} AttentionOptions */

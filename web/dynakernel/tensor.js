@@ -1,5 +1,5 @@
 /** Tensors: float32 numbers in the WebAssembly heap, with a shape. */
-import { guardClass, rememberSelf } from './boundary.js';
+import { DISPOSE, guardClass, rememberSelf } from './boundary.js';
 import { isArray } from './check.js';
 import { drawMap, drawMaps, toImageData } from './draw.js';
 import { DynakernelError, disposedError, given } from './errors.js';
@@ -14,10 +14,6 @@ import { checkSize, readShape, sameShape, shapeText, sizeOf } from './shape.js';
 /** @typedef {import('./canvas.js').DrawableCanvas} DrawableCanvas */
 /** @typedef {import('./numbers.js').TypedArray} TypedArray */
 /** @typedef {import('./numbers.js').NestedNumbers} NestedNumbers */
-
-/** The symbol of `using`, with a substitute for engines that have none yet.
- * @type {typeof Symbol.dispose} */
-export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.dispose'));
 
 /**
  * Memory that a tensor shows but does not own.

@@ -3,7 +3,7 @@
  * (src/base/parallel.c).
  */
 import { DynakernelError, messageOf } from './errors.js';
-import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion } from './host.js';
+import { isCloudflare, isOldNode, isPage, nodeModule, nodeVersion, nodeWorker } from './host.js';
 
 /** @typedef {import('./abi.js').ThreadedExports} ThreadedExports */
 /** @typedef {import('./start.js').Files} Files */
@@ -51,11 +51,6 @@ const WORKER_NOT_LOADED = 'dynakernel-worker.js could not be loaded: deploy it w
 
 /** Whether threads are Web Workers, as on isolated pages, which an Electron page can be too. */
 const hasWebThreads = () => globalThis.crossOriginIsolated && typeof Worker === 'function';
-
-/** Node's Worker, in Node and in hosts that imitate Node. */
-const nodeWorker = () => (nodeVersion() === undefined || isCloudflare()
-  ? undefined
-  : nodeModule('node:worker_threads')?.Worker);
 
 /**
  * The reason if this host has no threads, or null.

@@ -17,7 +17,7 @@ export async function build(folder, args, { env } = {}) {
 }
 
 /** The folder of a built site, with a page for it. */
-function site(folder, script, attributes) {
+export function site(folder, script, attributes) {
   const dist = join(folder, 'dist');
   mkdirSync(dist, { recursive: true });
   writeFileSync(join(dist, 'index.html'), html(script, attributes));
@@ -33,9 +33,9 @@ function copyFiles(folder) {
 }
 
 /** webpack and Rspack have the same interface. */
-const webpackScript = (tool, mode) => `import tool from '${tool}';
+export const webpackScript = (tool, mode, more = '') => `import tool from '${tool}';
 
-const compiler = tool({ mode: '${mode}', entry: './src/main.js', output: { path: import.meta.dirname + '/dist' } });
+const compiler = tool({ mode: '${mode}', entry: './src/main.js', output: { path: import.meta.dirname + '/dist' }${more} });
 compiler.run((error, stats) => {
   if (error) throw error;
   const quiet = !stats.hasErrors() && !stats.hasWarnings();

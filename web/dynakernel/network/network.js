@@ -1,11 +1,11 @@
 /** Networks: a graph of layers that the C library runs in one call. */
 import { checkStatus } from '../abi.js';
-import { guardClass, rememberSelf } from '../boundary.js';
+import { DISPOSE, guardClass, rememberSelf } from '../boundary.js';
 import { integer, readOptions } from '../check.js';
 import { DynakernelError, disposedError, given, isDynakernelError, listText, nameText } from '../errors.js';
 import { sameShape, sizeOf } from '../shape.js';
 import { checkedEntry, loadStateDict, stateDict } from '../state.js';
-import { DISPOSE, Tensor, pointerOf, produce, shapeOf } from '../tensor.js';
+import { Tensor, pointerOf, produce, shapeOf } from '../tensor.js';
 import { inputsText, namedShapes, produceOutputs, readInput, readTensors, shapesOf } from './arguments.js';
 import {
   checkConstants, checkNumbers, constantEntries, readConstant, withoutNumbers, writeConstant,

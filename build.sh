@@ -21,6 +21,7 @@ usage: ./build.sh [--force] [TARGET...]
             ThreadSanitizer, all with assertions, in build/native/
   measured  the same programs for this machine with counters for clang's coverage, in build/measured/ (npm run coverage)
   fit       baseline with the planner's constants as variables, for `npm run bench -- --planner --fit`, in build/fit/
+  named     the modules without threads with their functions' names, for `npm run bench -- --pairs`, in build/named/
   clean     removes dist/ and build/ (not .toolchain/, the private Emscripten)
   peak      the loop that the benchmark measures the processor's peak with, in dist/bench/; wasm builds it too, packages
             leave it out
@@ -118,6 +119,9 @@ optimised=(
 # shellcheck disable=SC2054
 compact=(                 # emcc runs wasm-opt on the builds without threads only: the others are of the bare format
   -sBINARYEN_EXTRA_PASSES=--ssa-nomerge,--merge-locals,-O2 # new locals, in a second pass: a 150th smaller gzipped
+)
+named=(
+  --profiling-funcs       # names of functions; the code is that of the shipped module
 )
 debuggable=(
   -O1                     # readable, and each intrinsic is still one instruction
@@ -254,6 +258,12 @@ build_debug() {
   need_sources
   wasm_pair build/debug/dynakernel "" "$(key "${sources[@]}" "${headers[@]}")" \
     "${debuggable[@]}" "${asserting[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
+}
+
+build_named() {
+  need_sources
+  wasm_pair build/named/dynakernel "" "$(key "${sources[@]}" "${headers[@]}")" \
+    "${optimised[@]}" "${compact[@]}" "${named[@]}" "${module[@]}" "${standalone[@]}" "${library[@]}" "${sources[@]}"
 }
 
 build_check() {
@@ -398,7 +408,7 @@ force=
 targets=()
 for argument in "$@"; do
   case $argument in
-    release | wasm | bundle | types | peak | debug | check | native | measured | fit | clean) targets+=("$argument") ;;
+    release | wasm | bundle | types | peak | debug | check | native | measured | fit | named | clean) targets+=("$argument") ;;
     --force) force=1 ;;
     --help | -h) usage; exit ;;
     *) fail "unknown argument '$argument' (see ./build.sh --help)." ;;

@@ -1,9 +1,9 @@
 // `npm run bench`: builds and installs missing parts, measures, and prints a table. options.mjs has the usage.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { newerNode } from '../scripts/newer-node.mjs';
-import { build, fail, installPackages, requireNode, root, run } from '../scripts/project.mjs';
-import { installPeers } from './install.mjs';
+import { build, fail, installPackages, requireNode, root } from '../scripts/project.mjs';
+import { useNode } from './engines.mjs';
+import { bundleLiteRt, installPeers } from './install.mjs';
 import { readOptions } from './options.mjs';
 import { publish } from './reports.mjs';
 
@@ -18,6 +18,8 @@ const measurements = {
   frame: async (options) => (await import('./frame.mjs')).measureFrame(options),
   train: async (options) => (await import('./train.mjs')).measureTraining(options),
   kinds: async (options) => (await import('./kinds.mjs')).measureKinds(options),
+  pairs: async (options) => (await import('./pairs.mjs')).measurePairs(options),
+  growth: async (options) => (await import('./growth.mjs')).measureGrowth(options),
   planner: async (options) => {
     const { fitPlanner, measurePlanner } = await import('./planner.mjs');
     return options.fit || options.refit ? fitPlanner(options) : measurePlanner(options);
@@ -26,15 +28,14 @@ const measurements = {
 
 requireNode();
 const options = readOptions();
-// Costs are times with relaxed SIMD, by the thread's own clock.
-if ((options.simd === 'relaxed' && !options.browser) || options.fit) useNewerNode();
-prepare();
+if (!options.browser) useNode(options);
+await prepare();
 const reports = await measure();
 for (const report of reports) publish(report, options);
 // onnxruntime-web's threads would keep the process alive.
 process.exit(reports.some(({ failures }) => failures.length > 0) ? 1 : 0);
 
-function prepare() {
+async function prepare() {
   // Browsers need their driver and the server; tfjs-cpu needs the bundler.
   if ((options.browser || options.peers.includes('tfjs-cpu')) && !installPackages()) {
     fail("npm could not install the development packages: see its message above.");
@@ -46,6 +47,7 @@ function prepare() {
     fail('There is nothing in dist/ to measure: leave out --no-build.');
   }
   installPeers(options.peers);
+  if (options.browser && options.peers.some((peer) => peer.startsWith('litert'))) await bundleLiteRt();
 }
 
 async function measure() {
@@ -55,14 +57,4 @@ async function measure() {
     if (['Error', 'DynakernelError'].includes(error.constructor.name)) fail(`The measurement failed: ${error.message}`);
     throw error; // a bug of the benchmark: Node prints its stack
   }
-}
-
-/** Node 20 has relaxed SIMD only behind a flag, so this starts the program again in a newer Node. */
-function useNewerNode() {
-  const node = newerNode();
-  if (!node) fail('There is no Node with relaxed SIMD: run this under Node 22 or newer, or let npm install one.');
-  if (node === process.execPath) return;
-  // --workloads is relative to INIT_CWD
-  const env = { ...process.env, INIT_CWD: process.env.INIT_CWD ?? process.cwd() };
-  process.exit(run(node, process.argv.slice(1), { env }));
 }

@@ -1,18 +1,20 @@
 // Opens pages of the development server in a real browser, for measurements.
 import { launchBrowser } from '../scripts/browsers.mjs';
 import { serve } from '../scripts/serve.mjs';
+import { REVECTORIZE } from './engines.mjs';
 
 /**
  * Starts a server and a browser, and ends both after the work.
  *
  * @template Result
- * @param {string} name
+ * @param {{ browser: string, revectorize?: boolean }} options
  * @param {(browser: import('puppeteer-core').Browser, url: string) => Promise<Result>} work url: of the server
  * @returns {Promise<Result>}
  */
-export async function withBrowser(name, work) {
+export async function withBrowser({ browser: name, revectorize }, work) {
   const server = await serve({ folders: ['web', 'dist', 'bench'] });
-  const browser = await launchBrowser(name);
+  // V8 passes over the name that it does not know
+  const browser = await launchBrowser(name, revectorize ? [`--js-flags=${REVECTORIZE.join(' ')}`] : []);
   try {
     return await work(browser, server.url);
   } finally {
@@ -22,13 +24,14 @@ export async function withBrowser(name, work) {
 }
 
 /**
- * The browser's name and version, such as "Chromium 140.0.1".
+ * The browser's name and version, such as "Chromium 140.0.1", and whether V8 joins pairs of operations.
  *
  * @param {import('puppeteer-core').Browser} browser
+ * @param {{ revectorize?: boolean }} options
  */
-export async function engineName(browser) {
+export async function engineName(browser, { revectorize }) {
   const [name, version] = (await browser.version()).split('/');
-  return `${/chrome/i.test(name) ? 'Chromium' : 'Firefox'} ${version}`;
+  return `${/chrome/i.test(name) ? 'Chromium' : 'Firefox'} ${version}${revectorize ? ` ${REVECTORIZE[0]}` : ''}`;
 }
 
 /**

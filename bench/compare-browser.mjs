@@ -4,17 +4,18 @@ import { machine } from './machine.mjs';
 import { comparisonReport, reportName, showProgress } from './reports.mjs';
 
 /** @param {import('./options.mjs').Options} options */
-export function compareInBrowser({ browser: name, workloads, peers, threads, simd, pace }) {
-  return withBrowser(name, async (browser, url) => {
+export function compareInBrowser(options) {
+  const { browser: name, workloads, peers, threads, simd, revectorize, pace } = options;
+  return withBrowser(options, async (browser, url) => {
     const reports = [];
     for (const count of threads) {
       const page = await browser.newPage();
       await page.goto(`${url}web/bench.html`);
-      const environment = machine(await engineName(browser));
+      const environment = machine(await engineName(browser, options));
       const request = { workloads, peers, threads: count, simd, pace, environment };
       console.error(`${environment.engine}, ${count === 1 ? '1 thread' : `${count} threads`}`);
       const comparison = await callInPage(page, '/web/bench/client.js', 'compare', request, showProgress);
-      reports.push(comparisonReport(reportName(name, { threads: count, simd }), comparison));
+      reports.push(comparisonReport(reportName(name, { threads: count, simd, revectorize }), comparison));
       await page.close();
     }
     return reports;

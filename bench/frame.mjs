@@ -6,13 +6,14 @@ import { loadNotes, machine } from './machine.mjs';
 import { reportName } from './reports.mjs';
 
 /** @param {import('./options.mjs').Options} options */
-export function measureFrame({ browser: name, peers, simd, threads: [threads], pace }) {
-  return withBrowser(name, async (browser, url) => {
+export function measureFrame(options) {
+  const { peers, simd, revectorize, threads: [threads], pace } = options;
+  return withBrowser(options, async (browser, url) => {
     const page = await browser.newPage();
     await page.setViewport({ width: 1280, height: 900 });
     await page.goto(`${url}bench/blank.html`);
     await page.bringToFront();
-    const environment = machine(await engineName(browser));
+    const environment = machine(await engineName(browser, options));
     const result = await callInPage(page, '/bench/frame-page.js', 'measureFrames', { peers, simd, threads, pace });
     const data = { date: new Date().toISOString(), environment, ...result };
     const { frame, stages, layers, displayed } = result;
@@ -30,6 +31,6 @@ export function measureFrame({ browser: name, peers, simd, threads: [threads], p
       ...loadNotes(environment),
     ];
     const table = { columns: ['', 'ms', 'a second', 'ratio'], rows };
-    return [{ name: reportName('frame', { threads, simd }), table, notes, failures: [], data }];
+    return [{ name: reportName('frame', { threads, simd, revectorize }), table, notes, failures: [], data }];
   });
 }

@@ -20,3 +20,12 @@ function install(folder, size) {
     fail("The packages to compare with cannot be installed: see npm's message above.");
   }
 }
+
+/** Makes one module of LiteRT.js, because a worker cannot find the package that it imports by name. */
+export async function bundleLiteRt() {
+  const { build } = await import('esbuild');
+  await build({
+    entryPoints: [join(root, 'bench/node_modules/@litertjs/core/dist/index.js')],
+    outfile: join(root, 'dist/bench/litert.js'), bundle: true, format: 'esm', logLevel: 'warning',
+  });
+}

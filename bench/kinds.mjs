@@ -24,7 +24,7 @@ const kinds = {
 const single = (module, x, y) => ({ run: () => void module.forward(x, { out: y }), modules: [module] });
 
 /** @param {import('./options.mjs').Options} options */
-export async function measureKinds({ workloads, simd, threads: [threads], pace }) {
+export async function measureKinds({ workloads, simd, revectorize, threads: [threads], pace }) {
   const dk = await load({ simd, threads });
   const names = Object.keys(kinds);
   const data = { date: new Date().toISOString(), environment: machine(), threads, simd: dk.info.simd, rows: [] };
@@ -47,7 +47,7 @@ export async function measureKinds({ workloads, simd, threads: [threads], pace }
   };
   const notes = ['The time of each kind by that of the block, without biases; medians, timed in turn.',
     `${data.environment.engine}, ${data.simd} SIMD, ${data.environment.machine}, ${data.date.slice(0, 10)}.`];
-  return [{ name: reportName('kinds', { threads, simd }), table, notes, failures: [], data }];
+  return [{ name: reportName('kinds', { threads, simd, revectorize }), table, notes, failures: [], data }];
 }
 
 /**

@@ -1,8 +1,11 @@
 // Describes the machine of a measurement.
 import os from 'node:os';
 
+/** Node's version, and the flags that this process has. */
+const node = () => [`Node ${process.versions.node}`, ...process.execArgv].join(' ');
+
 /** Returns texts for the notes below a table, and the load average. A high load makes the figures less reliable. */
-export function machine(engine = `Node ${process.versions.node}`) {
+export function machine(engine = node()) {
   const cpus = os.cpus();
   const cores = `${cpus.length} ${cpus.length === 1 ? 'core' : 'cores'}`;
   return {

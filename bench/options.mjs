@@ -7,9 +7,12 @@ import { readWorkloads } from '../web/bench/workload.js';
 
 export const usage = `usage: npm run bench [-- OPTION... [FILE...]]
 
-Measures milliseconds of a forward pass in Node, beside onnxruntime-web and TensorFlow.js on wasm. All engines compute
-the same block; their outputs are compared, then they are timed in turn. Installs the other engines into
-bench/node_modules. Prints a table and writes it and all figures to build/bench/.
+Measures milliseconds of a forward pass in Node 24, beside onnxruntime-web, TensorFlow.js on wasm and LiteRT.js. All
+engines compute the same block; their outputs are compared, then they are timed in turn. Installs the other engines
+into bench/node_modules. Prints a table and writes it and all figures to build/bench/.
+
+Of LiteRT.js there are two: litert runs only the convolution, with a constant filter, which it is fastest at;
+litert-runtime runs the whole block.
 
 Other measurements:
   --browser NAME    milliseconds in chromium or firefox, with 1 and with 2 threads
@@ -23,12 +26,19 @@ Other measurements:
   --train           milliseconds of a training step in Node, beside tfjs-cpu and, if Python has it, PyTorch
   --kinds           every kind of dynamic convolution by the time of Dite-HRNet's block, in Node
   --planner         how much longer the planned algorithm takes than the fastest, on random shapes, in Node
+  --pairs           which pairs of 128-bit operations V8 joins into 256-bit ones, and what breaks the others: Node 24's
+                    trace of each workload
+  --growth          how time grows with the sizes of a layer, with threads and with layers, beside what the machine can
+                    do; with --publish, writes the figures and plots of docs/growth.md
 
   --fit             with --planner: fits the constants of its costs to measurements, and writes both
   --refit           with --planner: fits them to the measurements that there are
   --filter REGEX    only workloads whose name matches
   --workloads FILE  reads workloads from this file instead of web/bench/workloads.json
-  --peers LIST      of onnxruntime-web, tfjs-wasm, onnxruntime-node; with --train, of tfjs-cpu, pytorch; or none
+  --peers LIST      of onnxruntime-web, tfjs-wasm, litert, litert-runtime, onnxruntime-node; with --train, of tfjs-cpu,
+                    pytorch; or none
+  --node NODE       the Node that measures: 24, which npm installs into build/ (default); current; or a program's path
+  --revectorize     with V8's flag that joins pairs of 128-bit operations into 256-bit ones, in Node or Chromium
   --threads N       threads of every engine that has them (default: 1)
   --simd NAME       baseline or relaxed (default: the fastest that runs here)
   --quick           fewer repetitions
@@ -36,21 +46,28 @@ Other measurements:
   --no-build        measures dist/ as it is
   --help            prints this text`;
 
-const modes = ['native', 'start', 'frame', 'train', 'kinds', 'planner'];
-const web = ['onnxruntime-web', 'tfjs-wasm'];
+const modes = ['native', 'start', 'frame', 'train', 'kinds', 'planner', 'pairs', 'growth'];
+/** These run in Node only. */
+const nodeModes = ['native', 'train', 'kinds', 'planner', 'pairs', 'growth'];
+/** These do not take --revectorize: --pairs sets it itself. */
+const plainModes = ['train', 'planner', 'pairs', 'growth'];
+const web = ['onnxruntime-web', 'tfjs-wasm', 'litert', 'litert-runtime'];
 const trainers = ['tfjs-cpu', 'pytorch'];
 /** The workloads of --train by default: a dense, a canvas and a depthwise layer. */
 const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
 
 /**
  * @typedef {object} Options
- * @property {'compare' | 'networks' | 'layers' | 'start' | 'frame' | 'train' | 'kinds' | 'planner'} mode
+ * @property {'compare' | 'networks' | 'layers' | 'start' | 'frame' | 'train' | 'kinds' | 'planner' | 'pairs' | 'growth'} mode
  * @property {boolean} networks whole networks are measured
  * @property {string[]} files of networks
  * @property {'' | 'chromium' | 'firefox'} browser
  * @property {string[]} peers
  * @property {number[]} threads each number is a comparison of its own
  * @property {'auto' | 'baseline' | 'relaxed'} simd
+ * @property {string} node '24', 'current' or a path
+ * @property {boolean} revectorize
+ * @property {boolean} publish
  * @property {boolean} quick
  * @property {boolean} fit
  * @property {boolean} refit
@@ -60,19 +77,24 @@ const trained = ['dense_64_3x3_56', 'canvas_rgb_3x3_512', 'dw_40_3x3_32x24'];
  * @property {import('../web/bench/workload.js').Workload[]} workloads empty: the measurement draws its own
  */
 
-/** @returns {Options} of the command line; wrong options end the process */
-export function readOptions() {
+/**
+ * Reads the options. Wrong ones end the process.
+ *
+ * @param {string[]} [args] the command line's by default
+ * @returns {Options}
+ */
+export function readOptions(args = process.argv.slice(2)) {
   const flag = { type: 'boolean' };
   const text = { type: 'string' };
   const { values, positionals } = readArguments(usage, {
     browser: text, native: flag, networks: flag, layers: flag, start: flag, frame: flag, train: flag, kinds: flag,
-    planner: flag, fit: flag, refit: flag, filter: text, workloads: text, peers: text, threads: text, simd: text, quick: flag,
-    markdown: flag, 'no-build': flag,
-  }, true);
+    planner: flag, pairs: flag, growth: flag, publish: flag, fit: flag, refit: flag, filter: text, workloads: text,
+    peers: text, threads: text, simd: text, node: text, revectorize: flag, quick: flag, markdown: flag, 'no-build': flag,
+  }, true, args);
   const chosen = modes.filter((mode) => values[mode]);
   if (chosen.length > 1) refuse(`--${chosen.join(' and --')} are separate measurements`);
   const browser = oneOf('browser', values.browser ?? (values.frame ? 'chromium' : ''), ['', 'chromium', 'firefox']);
-  if (browser && ['native', 'train', 'kinds', 'planner'].includes(chosen[0])) {
+  if (browser && nodeModes.includes(chosen[0])) {
     refuse(`--${chosen[0]} runs in Node: leave out --browser`);
   }
   if (values.layers && !values.networks) refuse('--layers goes with --networks');
@@ -83,9 +105,13 @@ export function readOptions() {
   if (positionals.length > 0 && !values.networks) refuse(`files go with --networks; got ${positionals.join(' ')}`);
   if ((values.fit || values.refit) && chosen[0] !== 'planner') refuse('--fit and --refit go with --planner');
   if (values.frame && browser !== 'chromium') refuse('--frame runs in Chromium');
+  if (values.revectorize && browser === 'firefox') refuse('--revectorize is a flag of V8: Firefox has none');
+  if (values.revectorize && plainModes.includes(chosen[0])) refuse(`--revectorize does not go with --${chosen[0]}`);
+  if (values.publish && !values.growth) refuse('--publish goes with --growth');
+  if (values.node !== undefined && browser) refuse('--node goes with measurements in Node: leave out --browser');
 
-  const mode = /** @type {const} */ (['layers', 'start', 'networks', 'frame', 'train', 'kinds', 'planner'])
-    .find((name) => values[name]) ?? 'compare';
+  const named = /** @type {const} */ (['layers', 'start', 'networks', 'frame', 'train', 'kinds', 'planner', 'pairs', 'growth']);
+  const mode = named.find((name) => values[name]) ?? 'compare';
   return {
     mode,
     networks: values.networks === true,
@@ -94,6 +120,9 @@ export function readOptions() {
     peers: readPeers(values, browser),
     threads: readThreads(values, mode, browser),
     simd: oneOf('simd', values.simd ?? 'auto', ['auto', 'baseline', 'relaxed']),
+    node: values.node ?? '24',
+    revectorize: values.revectorize === true,
+    publish: values.publish === true,
     quick: values.quick === true,
     fit: values.fit === true,
     refit: values.refit === true,
@@ -105,7 +134,7 @@ export function readOptions() {
 }
 
 function readPeers(values, browser) {
-  if (values.planner || values.kinds || values.layers || values.peers === 'none') return [];
+  if (['planner', 'kinds', 'layers', 'pairs', 'growth'].some((mode) => values[mode]) || values.peers === 'none') return [];
   const { usual, able } = peersOf(values, browser);
   const names = values.peers?.split(',') ?? usual;
   for (const name of names) oneOf('peers', name, able);
@@ -121,7 +150,9 @@ function peersOf(values, browser) {
   }
   if (values.start) return { usual: ['onnxruntime-web'], able: ['onnxruntime-web'] };
   const able = browser ? web : [...web, 'onnxruntime-node'];
-  return { usual: values.native ? ['onnxruntime-node'] : values.frame ? ['onnxruntime-web'] : web, able };
+  if (values.native || values.frame) return { usual: [values.native ? 'onnxruntime-node' : 'onnxruntime-web'], able };
+  // in Firefox, LiteRT.js does not start beside TensorFlow.js
+  return { usual: browser === 'firefox' ? web.filter((name) => !name.startsWith('litert')) : web, able };
 }
 
 function readThreads(values, mode, browser) {

@@ -21,10 +21,12 @@ const folder = 'build/bench';
  * Returns the name of a report's files: the measurement, then the options that differ from the defaults.
  *
  * @param {string} measurement
- * @param {{ threads: number, simd: string }} options
+ * @param {{ threads: number, simd: string, revectorize?: boolean }} options
  */
-export const reportName = (measurement, { threads, simd }) =>
-  `${measurement}${simd === 'auto' ? '' : `-${simd}`}${threads > 1 ? `-${threads}-threads` : ''}`;
+export const reportName = (measurement, { threads, simd, revectorize }) => [
+  measurement, ...(simd === 'auto' ? [] : [simd]), ...(threads > 1 ? [`${threads}-threads`] : []),
+  ...(revectorize ? ['revectorize'] : []),
+].join('-');
 
 /**
  * @param {string} name

@@ -35,10 +35,10 @@ export async function measureStart(options) {
   if (!options.browser) return [await measure(options, cases, failures, inNode, startInProcess, machine())];
   // Imported only now, because it needs development packages.
   const { callInPage, engineName, withBrowser } = await import('./browser.mjs');
-  return withBrowser(options.browser, async (browser, url) => {
+  return withBrowser(options, async (browser, url) => {
     const start = (request) => inFreshPage(browser, url, (page) =>
       callInPage(page, '/bench/cold-start.js', 'coldStart', request));
-    return [await measure(options, cases, failures, inBrowser, start, machine(await engineName(browser)))];
+    return [await measure(options, cases, failures, inBrowser, start, machine(await engineName(browser, options)))];
   });
 }
 
@@ -67,7 +67,7 @@ function networkCases({ files }) {
  * @param {(request: import('./cold-start.js').StartRequest) => number | Promise<number>} start
  */
 async function measure(options, cases, failures, modules, start, environment) {
-  const { browser, networks, peers, simd, threads: [threads], quick } = options;
+  const { browser, networks, peers, simd, revectorize, threads: [threads], quick } = options;
   const engines = ['dynakernel', ...peers];
   const repetitions = quick ? 3 : 9;
   const data = { date: new Date().toISOString(), environment, threads, repetitions, rows: [] };
@@ -95,7 +95,7 @@ async function measure(options, cases, failures, modules, start, environment) {
     `${environment.engine}, ${environment.machine}, ${environment.system}, ${data.date.slice(0, 10)}.`,
     ...loadNotes(environment),
   ];
-  const name = reportName(`${networks ? 'networks-' : ''}start-${browser || 'node'}`, { threads, simd });
+  const name = reportName(`${networks ? 'networks-' : ''}start-${browser || 'node'}`, { threads, simd, revectorize });
   return { name, table, notes, failures, data };
 }
 
@@ -103,7 +103,7 @@ function startInProcess(request) {
   const child = fileURLToPath(new URL('start-child.mjs', import.meta.url));
   /** @type {import('node:child_process').SpawnSyncOptionsWithStringEncoding} */
   const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] };
-  const { status, stdout } = spawnSync(process.execPath, [child, JSON.stringify(request)], options);
+  const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, child, JSON.stringify(request)], options);
   if (status !== 0) throw new Error(`the process that starts ${request.engine} failed`);
   return Number(stdout);
 }

@@ -23,15 +23,16 @@ export function findBrowser(name) {
  * Starts a headless browser.
  *
  * @param {string} [name] 'chromium' or 'firefox'; BROWSER in the environment by default
+ * @param {readonly string[]} [extra] more arguments of Chromium's command line
  * @returns {Promise<import('puppeteer-core').Browser>}
  */
-export async function launchBrowser(name = process.env.BROWSER || 'chromium') {
+export async function launchBrowser(name = process.env.BROWSER || 'chromium', extra = []) {
   if (!(name in programs)) throw new Error(`BROWSER is '${name}': expected chromium or firefox`);
   const executablePath = findBrowser(name);
   if (!executablePath) throw new Error(`${name} is not installed`);
   const { launch } = await import('puppeteer-core');
   if (name === 'firefox') return launch({ browser: 'firefox', executablePath, headless: true });
-  const args = ['--disable-dev-shm-usage']; // in containers /dev/shm is small
+  const args = ['--disable-dev-shm-usage', ...extra]; // in containers /dev/shm is small
   if (process.getuid?.() === 0) args.push('--no-sandbox'); // Chromium's sandbox does not run as root
   return launch({ browser: 'chrome', executablePath, headless: true, args });
 }

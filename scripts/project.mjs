@@ -27,11 +27,13 @@ export function run(command, args, options = {}) {
  *
  * @param {string} usage
  * @param {{ [name: string]: any }} options as those of parseArgs
+ * @param {boolean} [allowPositionals]
+ * @param {string[]} [args] the command line's by default
  * @returns {{ values: { [name: string]: any }, positionals: string[] }}
  */
-export function readArguments(usage, options, allowPositionals = false) {
+export function readArguments(usage, options, allowPositionals = false, args = process.argv.slice(2)) {
   try {
-    const parsed = parseArgs({ options: { ...options, help: { type: 'boolean' } }, allowPositionals });
+    const parsed = parseArgs({ args, options: { ...options, help: { type: 'boolean' } }, allowPositionals });
     if (!parsed.values.help) return parsed;
   } catch (error) {
     fail(`${error.message}\n\n${usage}`);

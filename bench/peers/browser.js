@@ -1,4 +1,6 @@
 /** Loads the other engines in a browser, from the files in bench/node_modules that need no bundler. */
+import { loadLiteRt } from './litert-browser.js';
+import { liteRt } from './litert.js';
 import { onnxruntimeWeb } from './onnxruntime.js';
 import { tfjsWasm } from './tensorflow.js';
 
@@ -24,6 +26,8 @@ const loaders = {
     tf.wasm.setThreadsCount(options.threads);
     return tfjsWasm(tf, options);
   },
+  litert: async () => liteRt('litert', await loadLiteRt(packages)),
+  'litert-runtime': async () => liteRt('litert-runtime', await loadLiteRt(packages)),
 };
 
 /**

@@ -1,5 +1,7 @@
 // Loads the other engines in Node.
 import { createRequire } from 'node:module';
+import { loadLiteRt } from './litert-node.mjs';
+import { liteRt } from './litert.js';
 import { onnxruntimeNode, onnxruntimeWeb } from './onnxruntime.js';
 import { tfjsWasm } from './tensorflow.js';
 
@@ -17,6 +19,8 @@ const loaders = {
     require('@tensorflow/tfjs-backend-wasm');
     return tfjsWasm(tf, { threads: 1 });
   },
+  litert: async () => liteRt('litert', await loadLiteRt()),
+  'litert-runtime': async () => liteRt('litert-runtime', await loadLiteRt()),
 };
 
 /**

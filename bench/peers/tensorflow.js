@@ -3,6 +3,8 @@
  * input and output are in NHWC, the layout of TensorFlow.js.
  */
 
+import { transpose } from './layout.js';
+
 /** @typedef {import('../../web/bench/engine.js').Engine} Engine */
 /** @typedef {import('../../web/bench/workload.js').Numbers} Numbers */
 /** @typedef {import('../../web/bench/workload.js').Workload} Workload */
@@ -87,23 +89,4 @@ function uploadState(tf, { C, O, K, M, R }, { state }, depthwise) {
     kernels: tf.tensor2d(kernels, [K, size]),
     biases: state['aggregation.bias'] && tf.tensor2d(data('aggregation.bias'), [K, O]),
   };
-}
-
-/**
- * [rows, columns] -> [columns, rows]; if columns are C x taps, [rows, C, taps] -> [taps, C, rows].
- *
- * @param {Float32Array} data
- * @param {number} rows
- * @param {number} columns
- * @param {number} [taps]
- */
-function transpose(data, rows, columns, taps = 1) {
-  const C = columns / taps;
-  const result = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    for (let c = 0; c < C; c++) {
-      for (let tap = 0; tap < taps; tap++) result[(tap * C + c) * rows + row] = data[(row * C + c) * taps + tap];
-    }
-  }
-  return result;
 }

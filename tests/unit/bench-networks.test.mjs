@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { threadsNote } from '../../bench/networks/layers.mjs';
 import { parseFile, readModels } from '../../bench/networks/models.mjs';
 import { boundsOf, withWeights } from '../../bench/networks/weights.mjs';
 import { writeGraph } from '../../bench/networks/write-graph.mjs';
@@ -102,5 +103,19 @@ describe('the files of the command line', () => {
     assert.equal(models.length, 0);
     assert.match(failures[0], /^missing\.onnx: .*no such file/);
     assert.match(failures[1], /^model\.pth: /);
+  });
+});
+
+describe('the note about threads', () => {
+  const layer = (oneThread, ms) => ({ oneThread, ms });
+
+  it('has the mean of long layers, the least, and all together', () => {
+    const note = threadsNote([layer(2, 1), layer(8, 1), layer(0.4, 0.8)], 2);
+    assert.match(note, /^2 threads over one: 4\.00 times as fast, the geometric mean of the 2 layers/);
+    assert.match(note, /least 2\.00\); all layers together 3\.71 times as fast\.$/);
+  });
+
+  it('says so if no layer is long', () => {
+    assert.match(threadsNote([layer(0.4, 0.8)], 2), /0\.50 times as fast; no layer takes more than 0\.5 ms/);
   });
 });

@@ -26,6 +26,7 @@ import { blockOptions, stateDict } from './workload.js';
  * @property {string} version
  * @property {number} threads the number of threads that it uses
  * @property {string} [simd] the build, if the engine has several
+ * @property {string} [scope] what it computes, if that is less than the block
  * @property {(workload: Workload, numbers: Numbers) => Promise<Prepared | null>} prepare resolves to null if the engine
  *   does not support the workload
  * @property {(workload: NetworkWorkload, numbers: NetworkNumbers) => Promise<Prepared | null>} [prepareNetwork] the
@@ -49,7 +50,7 @@ export async function ownEngines({ simd, threads }) {
 /**
  * Loads the library and returns its runtime with the columns' description of it.
  *
- * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto' }} options
+ * @param {{ simd: 'auto' | 'baseline' | 'relaxed', threads: number | 'auto', wasm?: string }} options
  */
 export async function openRuntime(options) {
   const dk = await load(options);

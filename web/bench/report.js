@@ -7,7 +7,11 @@ import { ONE_THREAD } from './engine.js';
 /** @typedef {import('./session.js').EngineInfo} EngineInfo */
 /** @typedef {import('./session.js').Row} Row */
 
-/** @typedef {{ columns: string[], rows: string[][] }} Table the first column is text, the others are numbers */
+/**
+ * A table. The first column is text, the others are numbers; or all are text.
+ *
+ * @typedef {{ columns: string[], rows: string[][], isText?: boolean }} Table
+ */
 
 /** Formats milliseconds with about three significant digits. @param {number} ms */
 export const milliseconds = (ms) => ms.toFixed(ms < 0.1 ? 4 : ms < 1 ? 3 : ms < 100 ? 2 : 0);
@@ -15,8 +19,8 @@ export const milliseconds = (ms) => ms.toFixed(ms < 0.1 ? 4 : ms < 1 ? 3 : ms < 
 /** Formats a ratio. @param {number} factor */
 export const times = (factor) => (factor < 100 ? factor.toFixed(2) : factor.toFixed(0));
 
-/** @param {readonly number[]} values */
-const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+/** Returns the geometric mean. @param {readonly number[]} values */
+export const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
 /**
  * Returns the speed in GFLOP/s, counted as for direct convolution. Winograd and Toom-Cook need fewer operations, so
@@ -101,7 +105,8 @@ export function comparisonNotes({ date, environment, engines, peak, rows }) {
     `${versions.join(', ')}. ${[...place, date.slice(0, 10)].join(', ')}.`,
     'Milliseconds are medians of runs taken in turn, input copied in and output copied out. GFLOP/s are counted as ' +
       'for direct convolution, which Winograd and Toom-Cook undercut; the peak is ' +
-      `${peak.toFixed(1)} GFLOP/s of multiply-add a thread.`,
+      `${peak.toFixed(1)} GFLOP/s of ${engines[0].simd === 'relaxed' ? 'fused' : 'separate'} multiply-add a thread.`,
+    ...engines.filter(({ scope }) => scope).map(({ id, scope }) => `${id} computes ${scope}: less than the others do.`),
   ];
   if (engines.length > 1) {
     notes.push(`Largest difference between outputs: ${worst.toExponential(1)} of the largest value.`);
@@ -114,9 +119,9 @@ export function comparisonNotes({ date, environment, engines, peak, rows }) {
  *
  * @param {Table} table
  */
-export function markdownTable({ columns, rows }) {
+export function markdownTable({ columns, rows, isText = false }) {
   const line = (/** @type {readonly string[]} */ cells) => `| ${cells.join(' | ')} |`;
-  return [line(columns), line(columns.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+  return [line(columns), line(columns.map((_, i) => (i === 0 || isText ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
 /**
@@ -124,10 +129,10 @@ export function markdownTable({ columns, rows }) {
  *
  * @param {Table} table
  */
-export function textTable({ columns, rows }) {
+export function textTable({ columns, rows, isText = false }) {
   const widths = columns.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
   const line = (/** @type {readonly string[]} */ cells) =>
-    cells.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join('  ').trimEnd();
+    cells.map((text, i) => (i === 0 || isText ? text.padEnd(widths[i]) : text.padStart(widths[i]))).join('  ').trimEnd();
   return [line(columns), ...rows.map(line)].join('\n');
 }
 

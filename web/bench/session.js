@@ -22,7 +22,7 @@ import { LAYERS } from './workload.js';
 /**
  * The description of an engine.
  *
- * @typedef {Pick<Engine, 'id' | 'version' | 'threads'> & { simd?: string }} EngineInfo
+ * @typedef {Pick<Engine, 'id' | 'version' | 'threads'> & { simd?: string, scope?: string }} EngineInfo
  */
 
 /**
@@ -44,7 +44,7 @@ import { LAYERS } from './workload.js';
  * @property {string} date ISO 8601
  * @property {{ [name: string]: unknown }} environment
  * @property {EngineInfo[]} engines the others are compared with the first
- * @property {number} peak GFLOP/s of multiply-add on one thread
+ * @property {number} peak GFLOP/s of multiply-add on one thread, in the first engine's SIMD
  * @property {Row[]} rows
  */
 
@@ -72,7 +72,8 @@ export const TOLERANCE = 2e-4;
  */
 export async function runSession({ task = LAYERS, workloads, engines, pace, environment, onProgress = () => {} }) {
   const begin = {
-    date: new Date().toISOString(), environment, engines: engines.map(engineInfo), peak: await measurePeak(pace.warmUp),
+    date: new Date().toISOString(), environment, engines: engines.map(engineInfo),
+    peak: await measurePeak(engines[0].simd === 'relaxed' ? 'relaxed' : 'baseline', pace.warmUp),
   };
   onProgress({ begin });
   const rows = [];
@@ -86,7 +87,8 @@ export async function runSession({ task = LAYERS, workloads, engines, pace, envi
 }
 
 /** @param {Engine} engine */
-const engineInfo = ({ id, version, threads, simd }) => ({ id, version, threads, ...(simd ? { simd } : {}) });
+const engineInfo = ({ id, version, threads, simd, scope }) =>
+  ({ id, version, threads, ...(simd ? { simd } : {}), ...(scope ? { scope } : {}) });
 
 /** Returns the ids of the engines whose output differs from the first engine's. @param {Row} row */
 export const wrongEngines = ({ differences }) =>

@@ -1,7 +1,7 @@
 // The report's arithmetic and its layout.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { comparisonMarkdown, comparisonTable, textTable } from '../../../web/bench/report.js';
+import { comparisonMarkdown, comparisonNotes, comparisonTable, markdownTable, textTable } from '../../../web/bench/report.js';
 
 describe('the report', () => {
   const timing = (ms) => ({ ms, low: ms, high: ms, samples: 1, burst: 1 });
@@ -30,6 +30,21 @@ describe('the report', () => {
     });
   });
 
+  it('says which multiply-add the peak is of, and which engines do less', () => {
+    const [first, other] = comparison.engines;
+    const engines = [{ ...first, simd: 'relaxed' }, { ...other, scope: 'only half' }];
+    const notes = comparisonNotes({ ...comparison, engines }).join('\n');
+    assert.match(notes, /50\.0 GFLOP\/s of fused multiply-add/);
+    assert.match(notes, /^other computes only half: less than the others do\.$/m);
+    assert.doesNotMatch(comparisonNotes(comparison).join('\n'), /computes/);
+  });
+
+  it('of texts lines up at the left', () => {
+    const table = { columns: ['a', 'b'], rows: [['x', 'longer'], ['y', 'z']], isText: true };
+    assert.deepEqual(textTable(table).split('\n'), ['a  b', 'x  longer', 'y  z']);
+    assert.equal(markdownTable(table).split('\n')[1], '| --- | --- |');
+  });
+
   it('is Markdown, and lines up in a terminal', () => {
     const markdown = comparisonMarkdown(comparison);
     const [head, rule, first] = markdown.split('\n');
@@ -37,7 +52,7 @@ describe('the report', () => {
     assert.equal(rule, '| --- | ---: | ---: | ---: | ---: | ---: |');
     assert.equal(first, '| one | 1.00 | 25.0 | 50 % | 2.00 | 2.00 |');
     assert.match(markdown, /dynakernel 1 \(baseline SIMD, 1 thread\), other 2 \(2 threads\)\. Engine 1, 2020-02-20\./);
-    assert.match(markdown, /50\.0 GFLOP\/s/);
+    assert.match(markdown, /50\.0 GFLOP\/s of separate multiply-add/);
     const lines = textTable({ columns: ['a', 'bb'], rows: [['long name', '1'], ['x', '22']] }).split('\n');
     assert.deepEqual(lines, ['a          bb', 'long name   1', 'x          22']);
   });

@@ -25,4 +25,11 @@ describe('timing', () => {
     assert.deepEqual(timings.map(({ samples, burst }) => [samples, burst]), [[5, 1], [5, 1]]);
     for (const { low, ms, high } of timings) assert.ok(low >= 1.5 && low <= ms && ms <= high);
   });
+
+  it('takes the samples by the given clock', async () => {
+    let time = 0;
+    const slow = { run() { for (const end = performance.now() + 1.5; performance.now() < end;); time += 7; } };
+    const [{ low, ms, high }] = await timeInTurn([slow], { warmUp: 0, budget: 0, rounds: 3 }, undefined, () => time);
+    assert.deepEqual([low, ms, high], [7, 7, 7]);
+  });
 });

@@ -1,11 +1,13 @@
 /** The playground's entry: loads the library, then starts the page. */
-import { load } from '../dynakernel/index.js';
+import { load } from '../dynakernel/blocks.js';
 import { byId, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
+import { offerThreads } from '../shared/isolation.js';
 import { wireTheme } from '../shared/theme-button.js';
 import { Playground } from './playground.js';
 
 wireTheme(byId('theme', HTMLButtonElement));
+offerThreads(byId('isolation-offer', HTMLElement));
 const main = byId('playground', HTMLElement);
 try {
   const playground = new Playground(await load());

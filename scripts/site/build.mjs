@@ -1,0 +1,55 @@
+// Builds the site with Vite. Of the bundlers that follow a page's own tags, `new URL()` and `new Worker()`, it is the one
+// that needs no plugin for them, and tests/packages uses it anyway.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'vite';
+import { root } from '../project.mjs';
+import { addHeads, emitFiles, followEarlyScripts } from './plugins.mjs';
+
+const web = join(root, 'web');
+
+/** What the playground's early script needs, and the bundler's own helpers. */
+const EARLY = /dynakernel\/(builds|errors|files|host|numbers|threads)\.js$|shared\/photos\.js$|usual\.js$|rolldown\/runtime/;
+
+/** The files of all pages. */
+export const PAGES = readdirSync(web).filter((name) => name.endsWith('.html')).sort();
+
+/**
+ * Builds the site.
+ *
+ * @param {{ folder: string, base?: URL }} options the folder to write; the site's address, if it is known
+ */
+export async function buildSite({ folder, base }) {
+  await build({
+    root: web,
+    base: './', // relative addresses work under any path
+    configFile: false,
+    publicDir: false,
+    logLevel: 'warn',
+    // pages do on the site what they do nowhere else: see web/shared/site.js
+    define: { 'globalThis.DYNAKERNEL_SITE': 'true' },
+    worker: { format: 'es', rolldownOptions: { external: ['node:fs/promises'] } },
+    plugins: [followEarlyScripts(web), emitFiles(web), addHeads(base)],
+    build: {
+      outDir: folder,
+      emptyOutDir: true,
+      target: 'es2022',
+      assetsInlineLimit: 0, // the Content-Security-Policy allows no data: but for images
+      modulePreload: { polyfill: false },
+      reportCompressedSize: false,
+      rolldownOptions: {
+        input: PAGES.map((page) => join(web, page)),
+        // few files: a request takes longer than the bytes that it would save
+        output: {
+          codeSplitting: {
+            groups: [
+              { name: 'early', test: EARLY, priority: 2 },
+              { name: 'library', test: /\/dynakernel\//, priority: 1 },
+              { name: 'shared', test: /\/shared\/.*\.js$/ },
+            ],
+          },
+        },
+      },
+    },
+  });
+}

@@ -1,0 +1,121 @@
+// What the site needs beyond Vite: scripts that run before the page's modules, files with fixed names, link previews.
+import { readFileSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/** A script of the page's head that Vite would join with the page's modules (async), or would leave alone (classic). */
+const EARLY = /[ \t]*<script (?:type="module" async )?src="([^"]+)"><\/script>\n/g;
+
+/** The early scripts follow this: the encoding and the policy, which must come first. */
+const AFTER = /<meta name="viewport"[^>]*>/;
+
+/**
+ * Builds the early scripts of each page as files of their own, and puts them into its head first.
+ *
+ * @param {string} web the folder of the pages
+ * @returns {import('vite').Plugin[]}
+ */
+export function followEarlyScripts(web) {
+  /** The scripts of each page. @type {Map<string, { source: string, isModule: boolean }[]>} */
+  const scripts = new Map();
+  const pages = readdirSync(web).filter((name) => name.endsWith('.html'));
+  for (const page of pages) {
+    const found = readFileSync(join(web, page), 'utf8').matchAll(EARLY);
+    scripts.set(page, Array.from(found, ([tag, source]) => ({ source, isModule: tag.includes('module') })));
+  }
+  const sources = (/** @type {boolean} */ modules) => [...new Set([...scripts.values()].flat()
+    .filter(({ isModule }) => isModule === modules).map(({ source }) => source))];
+  return [{
+    name: 'early-scripts',
+    buildStart() {
+      for (const source of sources(true)) this.emitFile({ type: 'chunk', id: join(web, source) });
+      for (const source of sources(false)) {
+        this.emitFile({ type: 'asset', name: basename(source), source: readFileSync(join(web, source)) });
+      }
+    },
+    transformIndexHtml: { order: 'pre', handler: (html) => html.replaceAll(EARLY, '') },
+  }, {
+    name: 'early-tags',
+    transformIndexHtml: {
+      order: 'post',
+      handler(html, { filename, bundle }) {
+        const tags = scripts.get(basename(filename)).map(({ source, isModule }) => {
+          const file = Object.values(bundle).find((output) => (output.type === 'chunk'
+            ? output.facadeModuleId === join(web, source) : output.names.includes(basename(source))));
+          if (!file) throw new Error(`${basename(filename)}: ${source} was not built`);
+          // the page's own modules wait for what an early module fetches
+          return `<script ${isModule ? 'type="module" async fetchpriority="high" ' : ''}src="./${file.fileName}"></script>`;
+        });
+        return html.replace(AFTER, `$&${tags.map((tag) => `\n  ${tag}`).join('')}`);
+      },
+    },
+  }];
+}
+
+/**
+ * Emits files whose names must not change: pictures of previews, whose addresses others keep, and the service worker,
+ * which the browser compares with its last version.
+ *
+ * @param {string} web the folder of the pages
+ * @returns {import('vite').Plugin}
+ */
+export function emitFiles(web) {
+  return {
+    name: 'fixed-files',
+    buildStart() {
+      const files = readdirSync(join(web, 'previews')).map((name) => `previews/${name}`);
+      for (const fileName of files) {
+        this.emitFile({ type: 'asset', fileName, source: readFileSync(join(web, fileName)) });
+      }
+      const worker = readFileSync(join(web, 'shared/isolation-worker.js'));
+      this.emitFile({ type: 'asset', fileName: 'isolation-worker.js', source: worker });
+    },
+  };
+}
+
+/** The size of a preview's picture in pixels: what the networks show large. */
+export const PREVIEW = { width: 1200, height: 630 };
+
+/**
+ * Adds the link preview to each page's head: what other sites show of a link. Its title and text are the page's heading
+ * and description.
+ *
+ * @param {URL | undefined} base the site's address; without it, addresses in previews are relative
+ * @returns {import('vite').Plugin}
+ */
+export function addHeads(base) {
+  return {
+    name: 'heads',
+    transformIndexHtml: {
+      order: 'post',
+      handler(html, { filename }) {
+        const page = basename(filename);
+        if (page === '404.html') return base ? html.replaceAll('="./', `="${base.pathname}`) : html;
+        const name = page === 'index.html' ? 'start' : basename(page, '.html');
+        const address = (/** @type {string} */ path) => (base ? new URL(path, base).href : `./${path}`);
+        const title = /<h1>(.*?)<\/h1>/s.exec(html)?.[1];
+        const description = /<meta name="description" content="([^"]*)">/.exec(html)?.[1];
+        if (!title || !description) throw new Error(`${page} has no heading or no description for its link preview`);
+        const properties = {
+          'og:type': 'website', 'og:site_name': 'dynakernel', 'og:title': title, 'og:description': description,
+          ...(base ? { 'og:url': address(page === 'index.html' ? '' : page) } : {}), 'og:image': address(`previews/${name}.jpg`),
+          'og:image:type': 'image/jpeg', 'og:image:width': PREVIEW.width, 'og:image:height': PREVIEW.height,
+          'og:image:alt': `The page “${title}” of dynakernel`,
+        };
+        const names = {
+          'twitter:card': 'summary_large_image', 'twitter:title': title, 'twitter:description': description,
+          'twitter:image': properties['og:image'], 'twitter:image:alt': properties['og:image:alt'],
+        };
+        const injectTo = /** @type {const} */ ('head'); // its end
+        return [
+          ...Object.entries(properties).map(([property, content]) => ({
+            tag: 'meta', attrs: { property, content }, injectTo,
+          })),
+          ...Object.entries(names).map(([key, content]) => ({
+            tag: 'meta', attrs: { name: key, content }, injectTo,
+          })),
+          ...(base ? [{ tag: 'link', attrs: { rel: 'canonical', href: properties['og:url'] }, injectTo }] : []),
+        ];
+      },
+    },
+  };
+}

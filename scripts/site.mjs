@@ -30,7 +30,7 @@ if (values.pictures) {
   await shrinkPhotos();
   await drawIcons();
   await buildSite({ folder, base });
-  await takePreviews(folder);
+  await takePreviews(folder, () => buildSite({ folder, base }));
 }
 await buildSite({ folder, base });
 console.log(`The site is in ${folder}`);

@@ -4,12 +4,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'vite';
 import { root } from '../project.mjs';
-import { addHeads, emitFiles, followEarlyScripts } from './plugins.mjs';
+import { addHeads, emitFiles, followEarlyScripts, shrinkPhotos } from './plugins.mjs';
 
 const web = join(root, 'web');
 
-/** What the playground's early script needs, and the bundler's own helpers. */
-const EARLY = /dynakernel\/(builds|errors|files|host|numbers|threads)\.js$|shared\/photos\.js$|usual\.js$|rolldown\/runtime/;
+/** The playground's early script and what it needs: one small file, which runs as soon as it is there. */
+const EARLY = /dynakernel\/(files|host|probes)\.js$|shared\/photos\.js$|playground\/(early|usual)\.js$/;
 
 /** The files of all pages. */
 export const PAGES = readdirSync(web).filter((name) => name.endsWith('.html')).sort();
@@ -29,7 +29,7 @@ export async function buildSite({ folder, base }) {
     // pages do on the site what they do nowhere else: see web/shared/site.js
     define: { 'globalThis.DYNAKERNEL_SITE': 'true' },
     worker: { format: 'es', rolldownOptions: { external: ['node:fs/promises'] } },
-    plugins: [followEarlyScripts(web), emitFiles(web), addHeads(base)],
+    plugins: [followEarlyScripts(web), shrinkPhotos(web), emitFiles(web), addHeads(base)],
     build: {
       outDir: folder,
       emptyOutDir: true,

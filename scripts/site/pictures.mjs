@@ -9,13 +9,20 @@ import { PREVIEW } from './plugins.mjs';
 
 const web = join(root, 'web');
 
-/** The pages with a preview, and what a page must do before its picture shows something. */
+/**
+ * The pages with a preview: the width at which a page shows most, and what it must do before. The start page comes last,
+ * because it shows the previews of the others.
+ */
 const PREVIEWS = {
-  start: { file: '', until: '#start[data-state="ready"]' },
-  playground: { file: 'playground.html?colours=coolwarm', until: '#playground[data-state="ready"]' },
-  teach: { file: 'teach.html', until: '#teach[data-state="ready"]', press: '#run', then: '#teach[data-state="done"]' },
-  networks: { file: 'networks.html', until: '#networks[data-state="ready"]' },
-  bench: { file: 'bench.html', until: '#bench[data-state="ready"]', press: '#run', then: '#bench[data-state="done"]' },
+  playground: { file: 'playground.html?colours=coolwarm', width: 1440, until: '#playground[data-state="ready"]' },
+  teach: {
+    file: 'teach.html', width: 1440, until: '#teach[data-state="ready"]', press: '#run', done: '#teach[data-state="done"]',
+  },
+  networks: { file: 'networks.html', width: 1440, until: '#networks[data-state="ready"]' },
+  bench: {
+    file: 'bench.html', width: 1200, until: '#bench[data-state="ready"]', press: '#run', done: '#bench[data-state="done"]',
+  },
+  start: { file: '', width: 1200, until: '#start[data-state="ready"]' },
 };
 
 /** Twice the size of the buttons that show photographs, for screens with two pixels per pixel. */
@@ -50,23 +57,31 @@ export async function drawIcons() {
   }
 }
 
-/** Takes the pictures of the link previews from the built pages. @param {string} folder the site */
-export async function takePreviews(folder) {
+/**
+ * Takes the pictures of the link previews from the built pages.
+ *
+ * @param {string} folder the site
+ * @param {() => Promise<void>} rebuild builds it again, with the pictures so far
+ */
+export async function takePreviews(folder, rebuild) {
   const [browser, server] = [await launchBrowser('chromium'), await host(folder)];
   try {
-    for (const [name, { file, until, press, then }] of Object.entries(PREVIEWS)) {
+    for (const [name, { file, width, until, press, done }] of Object.entries(PREVIEWS)) {
+      if (name === 'start') await rebuild();
       const page = await browser.newPage();
-      await page.setViewport(PREVIEW);
+      await page.setViewport({ width, height: Math.round((width * PREVIEW.height) / PREVIEW.width) });
       await page.goto(server.url + file);
       await page.waitForSelector(until, { timeout: 60_000 });
       if (press) {
         await page.click(press);
-        await page.waitForSelector(then, { timeout: 300_000 });
+        await page.waitForSelector(done, { timeout: 300_000 });
         await page.evaluate(() => scrollTo(0, 0));
       }
-      const path = join(web, 'previews', `${name}.jpg`);
-      await page.screenshot({ path, type: 'jpeg', quality: 82 });
-      writeFileSync(path.replace('.jpg', '-small.jpg'), (await shrink(path, CARD)).toBuffer('image/jpeg', 80));
+      await page.waitForNetworkIdle();
+      const shot = Buffer.from(await page.screenshot());
+      for (const [size, suffix] of /** @type {const} */ ([[PREVIEW, ''], [CARD, '-small']])) {
+        writeFileSync(join(web, 'previews', `${name}${suffix}.jpg`), (await shrink(shot, size)).toBuffer('image/jpeg', 82));
+      }
       await page.close();
     }
   } finally {
@@ -78,21 +93,23 @@ export async function takePreviews(folder) {
 /**
  * Draws the middle of a picture at another size, in steps of at most a half, which keeps lines whole.
  *
- * @param {string} path
+ * @param {string | Buffer} picture a path, or the bytes of a file
  * @param {{ width: number, height: number }} size
+ * @returns {Promise<import('@napi-rs/canvas').Canvas>}
  */
-async function shrink(path, { width, height }) {
-  let picture = /** @type {any} */ (await loadImage(path));
-  const scale = Math.max(width / picture.width, height / picture.height);
+async function shrink(picture, { width, height }) {
+  /** @type {any} an image, then canvases */
+  let drawn = await loadImage(picture);
+  const scale = Math.max(width / drawn.width, height / drawn.height);
   let side = { width: width / scale, height: height / scale };
-  let [left, top] = [(picture.width - side.width) / 2, (picture.height - side.height) / 2];
-  while (side.width > width) {
+  let [left, top] = [(drawn.width - side.width) / 2, (drawn.height - side.height) / 2];
+  do {
     const next = { width: Math.max(width, side.width / 2), height: Math.max(height, side.height / 2) };
     const canvas = createCanvas(Math.round(next.width), Math.round(next.height));
     const context = canvas.getContext('2d');
     context.imageSmoothingQuality = 'high';
-    context.drawImage(picture, left, top, side.width, side.height, 0, 0, canvas.width, canvas.height);
-    [picture, side, left, top] = [canvas, next, 0, 0];
-  }
-  return /** @type {import('@napi-rs/canvas').Canvas} */ (picture);
+    context.drawImage(drawn, left, top, side.width, side.height, 0, 0, canvas.width, canvas.height);
+    [drawn, side, left, top] = [canvas, next, 0, 0];
+  } while (side.width > width);
+  return drawn;
 }

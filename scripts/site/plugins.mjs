@@ -1,12 +1,13 @@
 // What the site needs beyond Vite: scripts that run before the page's modules, files with fixed names, link previews.
+import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { readFileSync, readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** A script of the page's head that Vite would join with the page's modules (async), or would leave alone (classic). */
 const EARLY = /[ \t]*<script (?:type="module" async )?src="([^"]+)"><\/script>\n/g;
 
-/** The early scripts follow this: the encoding and the policy, which must come first. */
-const AFTER = /<meta name="viewport"[^>]*>/;
+/** Early modules follow this: the encoding and the policy come first. */
+const AFTER = /<meta name="viewport"[^>]*>\n/;
 
 /**
  * Builds the early scripts of each page as files of their own, and puts them into its head first.
@@ -40,15 +41,44 @@ export function followEarlyScripts(web) {
       handler(html, { filename, bundle }) {
         const tags = scripts.get(basename(filename)).map(({ source, isModule }) => {
           const file = Object.values(bundle).find((output) => (output.type === 'chunk'
-            ? output.facadeModuleId === join(web, source) : output.names.includes(basename(source))));
+            ? output.moduleIds.includes(join(web, source)) : output.names.includes(basename(source))));
           if (!file) throw new Error(`${basename(filename)}: ${source} was not built`);
-          // the page's own modules wait for what an early module fetches
-          return `<script ${isModule ? 'type="module" async fetchpriority="high" ' : ''}src="./${file.fileName}"></script>`;
+          const attributes = isModule ? 'type="module" async fetchpriority="high" ' : '';
+          return { isModule, tag: `  <script ${attributes}src="./${file.fileName}"></script>\n` };
         });
-        return html.replace(AFTER, `$&${tags.map((tag) => `\n  ${tag}`).join('')}`);
+        const tagsOf = (/** @type {boolean} */ modules) =>
+          tags.filter(({ isModule }) => isModule === modules).map(({ tag }) => tag).join('');
+        // a classic script stops the parser, so it follows all tags that begin to fetch something
+        return html.replace(AFTER, `$&${tagsOf(true)}`).replace('</head>', `${tagsOf(false)}</head>`);
       },
     },
   }];
+}
+
+/** JPEG's quality of the photographs on the site. Their maps look the same at 90, which takes twice the bytes. */
+const QUALITY = 70;
+
+/**
+ * Encodes the photographs with fewer bytes: they are the largest part of a page.
+ *
+ * @param {string} web the folder of the pages
+ * @returns {import('vite').Plugin}
+ */
+export function shrinkPhotos(web) {
+  return {
+    name: 'shrink-photos',
+    enforce: 'pre',
+    async load(id) {
+      const [file, query] = id.split('?');
+      if (dirname(file) !== join(web, 'photos') || query !== 'url') return null;
+      const photo = await loadImage(file);
+      const canvas = createCanvas(photo.width, photo.height);
+      canvas.getContext('2d').drawImage(photo, 0, 0);
+      const source = canvas.toBuffer('image/jpeg', QUALITY);
+      const reference = this.emitFile({ type: 'asset', name: basename(file), source });
+      return `export default import.meta.ROLLUP_FILE_URL_${reference};`;
+    },
+  };
 }
 
 /**
@@ -98,7 +128,7 @@ export function addHeads(base) {
         const properties = {
           'og:type': 'website', 'og:site_name': 'dynakernel', 'og:title': title, 'og:description': description,
           ...(base ? { 'og:url': address(page === 'index.html' ? '' : page) } : {}), 'og:image': address(`previews/${name}.jpg`),
-          'og:image:type': 'image/jpeg', 'og:image:width': PREVIEW.width, 'og:image:height': PREVIEW.height,
+          'og:image:type': 'image/jpeg', 'og:image:width': String(PREVIEW.width), 'og:image:height': String(PREVIEW.height),
           'og:image:alt': `The page “${title}” of dynakernel`,
         };
         const names = {

@@ -1,6 +1,6 @@
 /** What a link to the benchmark says: its options. */
 
-/** @import { Fields, State } from '../shared/link.js' */
+/** @import { Fields, LinkState } from '../shared/link.js' */
 import { choice, some } from '../shared/link.js';
 
 const THREADS = ['1', '2', 'auto'];
@@ -27,7 +27,7 @@ export const describeLink = () => 'The link has the workloads and the options. I
 /**
  * Chooses the radio buttons of a link.
  *
- * @param {State} state
+ * @param {LinkState} state
  */
 export function chooseOptions({ threads, repetitions, view }) {
   for (const [name, value] of [['threads', threads], ['pace', repetitions], ['view', view]]) {
@@ -36,7 +36,7 @@ export function chooseOptions({ threads, repetitions, view }) {
   }
 }
 
-/** Reads them. @returns {State} */
+/** Reads them. @returns {LinkState} */
 export function readOptions() {
   const valueOf = (/** @type {string} */ name) =>
     document.querySelector(`input[name="${name}"]:checked`)?.getAttribute('value') ?? null;

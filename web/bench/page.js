@@ -1,4 +1,4 @@
-/** @import { State } from '../shared/link.js' */
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Progress } from './session.js' */
 /** @import { Request } from './worker.js' */
 /** @import { Workload } from './workload.js' */
@@ -60,7 +60,7 @@ export class BenchPage {
   /**
    * Shows the options of a link.
    *
-   * @param {State} state
+   * @param {LinkState} state
    * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
    */
   #follow(state, ignored) {

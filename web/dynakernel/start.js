@@ -1,11 +1,11 @@
 /** Starts a runtime: chooses the build and the number of threads, and reports what fails. */
 import { FUNCTIONS, THREAD_FUNCTIONS, checkModule } from './abi.js';
 import { guardedAsync } from './boundary.js';
-import { chooseBuild } from './builds.js';
 import { integer, oneOf, readOptions } from './check.js';
 import { compileGiven, compileShipped } from './compile.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { Heap } from './heap.js';
+import { hasRelaxedSimd, hasSimd } from './probes.js';
 import { Runtime } from './runtime.js';
 import { MAX_THREADS, ThreadPool, chooseThreads, sharedMemory, threadedImports } from './threads.js';
 
@@ -152,6 +152,24 @@ async function startRuntime({ files, features }, { module, name }, threads, thre
   }
   heap.onClose(() => pool?.stop());
   return new Runtime(heap, { simd, threads, threadsReason }, features);
+}
+
+/** @param {'auto' | 'baseline' | 'relaxed'} simd */
+function chooseBuild(simd) {
+  if (typeof WebAssembly !== 'object') {
+    throw new DynakernelError('ERR_LOAD', 'this engine has no WebAssembly');
+  }
+  if (!hasSimd()) {
+    throw new DynakernelError('ERR_LOAD',
+      'this engine has no WebAssembly SIMD; current browsers and Node 20 have it');
+  }
+  const relaxed = hasRelaxedSimd();
+  if (simd === 'relaxed' && !relaxed) {
+    throw new DynakernelError('ERR_LOAD',
+      "this engine cannot run the build 'relaxed': it has no relaxed SIMD; use 'auto' or 'baseline'");
+  }
+  if (simd === 'auto') return relaxed ? 'relaxed' : 'baseline';
+  return simd;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What a link to the page Networks says. It has the example only: a network from a file stays on its device. */
 
-/** @import { Fields, State } from '../shared/link.js' */
+/** @import { Fields, LinkState } from '../shared/link.js' */
 import { choice } from '../shared/link.js';
 import { PHOTOS } from '../shared/photos.js';
 import { OUTPUTS, SHOWN } from './example.js';
@@ -18,13 +18,13 @@ export const FIELDS = {
   layer: { read: (text) => (/^[\w.-]{1,60}$/.test(text) ? text : undefined), write: String, usual: SHOWN },
 };
 
-/** Returns the photograph of a link. @param {State} state */
+/** Returns the photograph of a link. @param {LinkState} state */
 export const pictureOf = ({ picture }) => PHOTOS.find(({ id }) => id === picture) ?? USUAL_PHOTO;
 
 /**
  * Says what a link to this state has, and what it cannot have.
  *
- * @param {State} state
+ * @param {LinkState} state
  */
 export function describeLink({ example, picture }) {
   const has = ['which output and layer are shown', example && 'the example', picture && 'the picture'].filter(Boolean);

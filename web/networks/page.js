@@ -1,5 +1,5 @@
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
-/** @import { State } from '../shared/link.js' */
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Source } from '../shared/types.js' */
 /** @import { Fit } from './input.js' */
 /** @import { OpenPlace } from './opener.js' */
@@ -162,7 +162,7 @@ export class NetworksPage {
   /**
    * Shows what a link says.
    *
-   * @param {State} state
+   * @param {LinkState} state
    * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
    */
   async #follow(state, ignored) {

@@ -1,7 +1,7 @@
 /** What a link to the playground says, and how it is read. */
 
 /** @import { Colormap } from '../dynakernel/index.js' */
-/** @import { Fields, State } from '../shared/link.js' */
+/** @import { Fields, LinkState } from '../shared/link.js' */
 /** @import { Definition } from '../shared/types.js' */
 /** @import { Pipeline } from './pipeline.js' */
 /** @import { KernelView, MapRange, View } from './types.js' */
@@ -45,7 +45,7 @@ const CHANGES = /** @type {const} */ (['seed', 'stride', 'padding', 'dilation'])
  *
  * @param {Pipeline} pipeline
  * @param {View} view
- * @returns {State}
+ * @returns {LinkState}
  */
 export function stateOf({ model, source, manual, size, normalisation }, view) {
   const preset = model && PRESETS.find(({ id }) => id === model.definition.id && !model.definition.state);
@@ -73,7 +73,7 @@ export function stateOf({ model, source, manual, size, normalisation }, view) {
 /**
  * Returns the block that a link describes: a preset with the link's changes.
  *
- * @param {State} state
+ * @param {LinkState} state
  * @returns {Definition}
  */
 export function definitionOf(state) {
@@ -93,20 +93,17 @@ export function definitionOf(state) {
 /**
  * Returns the weights that a link sets by hand, if they are as many as the kernels.
  *
- * @param {State} state
+ * @param {LinkState} state
  * @param {number} count
  * @returns {Float32Array | null}
  */
 export const weightsOf = ({ weights }, count) => (weights?.length === count ? Float32Array.from(weights) : null);
 
-/** Returns the photograph of a link. @param {State} state */
-export const pictureOf = ({ picture }) => PHOTOS.find(({ id }) => id === picture) ?? USUAL_PHOTO;
-
-/** Returns the normalisation of a link. @param {State} state */
+/** Returns the normalisation of a link. @param {LinkState} state */
 export const normalisationOf = ({ pixels }) =>
   Object.entries(NORMALISATIONS).find(([name]) => name === pixels)?.[1] ?? UNCHANGED;
 
-/** Returns the view of a link. @param {State} state @returns {View} */
+/** Returns the view of a link. @param {LinkState} state @returns {View} */
 export function viewOf({ map, kernels, colours, range, between }) {
   const isRange = between?.length === 2 && between[0] < between[1];
   return {
@@ -120,7 +117,7 @@ export function viewOf({ map, kernels, colours, range, between }) {
 /**
  * Says what a link to this state has, and what it cannot have.
  *
- * @param {State} state
+ * @param {LinkState} state
  */
 export function describeLink({ preset, picture, weights }) {
   const has = [

@@ -1,26 +1,25 @@
 /**
- * Runs before the page's own modules have arrived: begins to fetch what they will ask for, the WebAssembly and the
- * picture, so that both are there when the modules run.
+ * Runs before the page's other modules have arrived: begins to fetch what they will ask for, the WebAssembly and the
+ * picture, so that both are there when those modules run.
  */
-import { chooseBuild } from '../dynakernel/builds.js';
-import * as files from '../dynakernel/files.js';
-import { chooseThreads } from '../dynakernel/threads.js';
-import { PHOTOS, photoAddress } from '../shared/photos.js';
-import { USUAL_PHOTO } from './usual.js';
+import { shippedFile } from '../dynakernel/files.js';
+import { hasRelaxedSimd } from '../dynakernel/probes.js';
+import { photoAddress } from '../shared/photos.js';
+import { pictureOf } from './usual.js';
 
-/** @param {string | URL} address */
-function fetchSoon(address) {
+// The library makes the same choice. A wrong guess costs time only.
+const hasThreads = globalThis.crossOriginIsolated && navigator.hardwareConcurrency > 1;
+const build = typeof WebAssembly === 'object' && hasRelaxedSimd() ? 'relaxed' : 'baseline';
+const file = shippedFile(hasThreads ? `${build}-threads` : build);
+if (file instanceof URL) {
   const link = document.createElement('link');
-  Object.assign(link, { rel: 'preload', as: 'fetch', crossOrigin: 'anonymous', href: String(address) });
+  Object.assign(link, { rel: 'preload', as: 'fetch', crossOrigin: 'anonymous', href: file.href });
   document.head.append(link);
 }
 
-try {
-  const { count } = chooseThreads(files, 'auto');
-  const build = files.shippedFile(count > 1 ? `${chooseBuild('auto')}-threads` : chooseBuild('auto'));
-  if (build instanceof URL) fetchSoon(build);
-  const picture = new URLSearchParams(location.search).get('picture');
-  fetchSoon(photoAddress(PHOTOS.find(({ id }) => id === picture) ?? USUAL_PHOTO));
-} catch {
-  // The page itself finds the same fault, and says it.
-}
+/** The photograph that the page's address asks for. */
+export const photo = pictureOf(new URLSearchParams(location.search).get('picture'));
+
+/** Not a preload: Chromium 156 cannot read one as a blob while it arrives. */
+export const response = fetch(photoAddress(photo));
+response.catch(() => {}); // the page says so, when it opens the photograph

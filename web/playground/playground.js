@@ -1,5 +1,6 @@
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
-/** @import { State } from '../shared/link.js' */
+/** @import { LinkState } from '../shared/link.js' */
+/** @import { Photo } from '../shared/photos.js' */
 /** @import { Definition, Normalisation, Source } from '../shared/types.js' */
 /** @import { Report } from './loop.js' */
 /** @import { Times } from './pipeline.js' */
@@ -16,7 +17,7 @@ import { SourceControl } from '../shared/source-control.js';
 import { SourcePanel } from '../shared/source-panel.js';
 import { photoOf } from '../shared/photos.js';
 import { openImage, openPhoto } from '../shared/sources.js';
-import { FIELDS, definitionOf, describeLink, normalisationOf, pictureOf, stateOf, viewOf, weightsOf } from './address.js';
+import { FIELDS, definitionOf, describeLink, normalisationOf, stateOf, viewOf, weightsOf } from './address.js';
 import { AttentionPanel } from './attention-panel.js';
 import { BlockPanel } from './block-panel.js';
 import { SnippetPanel, saveMap, saveMaps, saveState } from './exports.js';
@@ -31,6 +32,7 @@ import { mapOptions } from './ranges.js';
 import { ScalesPanel } from './scales-panel.js';
 import { snippet } from './snippet.js';
 import { TemperatureControl } from './temperature-control.js';
+import { pictureOf } from './usual.js';
 import { ViewControls } from './view-controls.js';
 
 /** Milliseconds between changes of the text while frames run without pause. A person could not read faster ones. */
@@ -112,9 +114,10 @@ export class Playground {
     continuous.addEventListener('change', () => this.loop.setContinuous(continuous.checked));
   }
 
-  async start() {
+  /** @param {{ photo: Photo, source: Promise<Source> }} early  the photograph that is being opened already */
+  async start(early) {
     const { state, ignored } = this.link.state;
-    await this.#follow(state, ignored);
+    await this.#follow(state, ignored, early);
     const taught = takeState();
     if (taught) await this.#openFiles([taught]);
   }
@@ -124,10 +127,11 @@ export class Playground {
   /**
    * Shows what a link says.
    *
-   * @param {State} state
+   * @param {LinkState} state
    * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
+   * @param {{ photo: Photo, source: Promise<Source> }} [early]
    */
-  async #follow(state, ignored) {
+  async #follow(state, ignored, early) {
     this.linkPanel.say(ignored);
     this.pipeline.size = Number(state.size);
     this.#size.value = state.size;
@@ -138,9 +142,10 @@ export class Playground {
     if (weights) this.#setManual(weights);
     else if (state.weights) this.linkPanel.say(ignoredSentence([`weights=${state.weights.join('~')}`]));
     this.controls.set(viewOf(state));
-    const photo = pictureOf(state);
+    const photo = pictureOf(state.picture);
     const { source } = this.pipeline;
-    if (!source || photoOf(source) !== photo) await this.sourceControl.open(() => openPhoto(photo));
+    if (source && photoOf(source) === photo) return;
+    await this.sourceControl.open(() => (early?.photo === photo ? early.source : openPhoto(photo)));
   }
 
   // ---------------------------------------------------------------------------------------- source

@@ -6,9 +6,12 @@ const HEADERS = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
-self.addEventListener('install', () => self.skipWaiting());
-self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
-self.addEventListener('fetch', (event) => {
+// TypeScript knows this script as a page's: `any` stands for the service worker's own types.
+const worker = /** @type {any} */ (self);
+
+worker.addEventListener('install', () => worker.skipWaiting());
+worker.addEventListener('activate', (/** @type {any} */ event) => event.waitUntil(worker.clients.claim()));
+worker.addEventListener('fetch', (/** @type {any} */ event) => {
   const { request } = event;
   if (new URL(request.url).origin !== location.origin) return;
   // Chromium's tools ask for cached files only, which fetch() refuses for other modes.

@@ -10,7 +10,7 @@
  * @property {Value | null} usual  the value of a page that nobody changed. The address leaves it out
  */
 
-/** @typedef {{ [name: string]: any }} State  values by the names of fields; null for one that a link cannot have */
+/** @typedef {{ [name: string]: any }} LinkState  values by the names of fields; null for one that a link cannot have */
 /** @typedef {{ [name: string]: Field<any> }} Fields */
 
 /** Milliseconds after the last change. Browsers refuse hundreds of changes a minute. */
@@ -88,8 +88,8 @@ export class Link {
 
   /**
    * @param {Fields} fields
-   * @param {() => State} read  returns the page's state now
-   * @param {(state: State, ignored: string) => void} onTravel  the address changed: a person went back or forward
+   * @param {() => LinkState} read  returns the page's state now
+   * @param {(state: LinkState, ignored: string) => void} onTravel  the address changed: a person went back or forward
    */
   constructor(fields, read, onTravel) {
     this.#fields = fields;
@@ -108,7 +108,7 @@ export class Link {
   /**
    * The state that the address has. A value that is missing or cannot be read is the usual one.
    *
-   * @returns {{ state: State, ignored: string }}  ignored: a sentence about the values that mean nothing; '' for none
+   * @returns {{ state: LinkState, ignored: string }}  ignored: a sentence about the values that mean nothing; '' for none
    */
   get state() {
     return readState(this.#fields, this.#query);
@@ -142,11 +142,11 @@ export class Link {
  *
  * @param {Fields} fields
  * @param {string} query
- * @returns {{ state: State, ignored: string }}
+ * @returns {{ state: LinkState, ignored: string }}
  */
 export function readState(fields, query) {
   const texts = new URLSearchParams(query);
-  /** @type {State} */
+  /** @type {LinkState} */
   const state = {};
   const wrong = [];
   // Names that are no field's are left alone: other sites add their own to links.
@@ -163,7 +163,7 @@ export function readState(fields, query) {
  * Writes a state as the query of an address.
  *
  * @param {Fields} fields
- * @param {State} state
+ * @param {LinkState} state
  * @param {boolean} isWhole  whether it has the usual values too
  */
 export function writeState(fields, state, isWhole) {

@@ -33,7 +33,7 @@ export class SourcePanel {
           'label',
           { title: photo.alt },
           element('input', { type: 'radio', name: 'photo', value: photo.file, class: 'visually-hidden' }),
-          element('img', { src: smallAddress(photo), alt: '', width: 64, height: 48 }),
+          element('img', { src: smallAddress(photo), alt: '', width: 64, height: 48, fetchpriority: 'low' }),
           element('span', {}, photo.name),
         ),
       ),

@@ -13,12 +13,13 @@ export class SourceError extends Error {}
  * Fetches a photograph. Rejects with a SourceError if that fails.
  *
  * @param {Photo} photo
+ * @param {Promise<Response>} [arriving]  its response, if it is being fetched already
  * @returns {Promise<Source>}
  */
-export async function openPhoto(photo) {
+export async function openPhoto(photo, arriving = fetch(photoAddress(photo))) {
   let blob;
   try {
-    const response = await fetch(photoAddress(photo));
+    const response = await arriving;
     if (!response.ok) throw new Error(`the server returned ${response.status}`);
     blob = await response.blob();
   } catch (error) {

@@ -1,6 +1,6 @@
 /** What a link to the page "Teach it" says. The panels read and set the values. */
 
-/** @import { Fields, State } from '../shared/link.js' */
+/** @import { Fields, LinkState } from '../shared/link.js' */
 import { choice, numbers, some, whole } from '../shared/link.js';
 import { PHOTOS } from '../shared/photos.js';
 import { EFFECTS } from './effects.js';
@@ -33,7 +33,7 @@ export const FIELDS = {
 /**
  * Says what a link to this state has, and what it cannot have.
  *
- * @param {State} state
+ * @param {LinkState} state
  * @param {boolean} hasOwnPhotos
  */
 export function describeLink({ lesson }, hasOwnPhotos) {

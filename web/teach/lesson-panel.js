@@ -1,4 +1,4 @@
-/** @import { State } from '../shared/link.js' */
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
 import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../shared/dom.js';
@@ -82,7 +82,7 @@ export class LessonPanel {
     this.#showOffer();
   }
 
-  /** The lesson as a link has it. A block from a file is none. @returns {State} */
+  /** The lesson as a link has it. A block from a file is none. @returns {LinkState} */
   get state() {
     const { id, kind } = this.#offer;
     const isOpened = kind === 'model' && this.#opened;
@@ -99,7 +99,7 @@ export class LessonPanel {
     };
   }
 
-  /** Shows the lesson of a link. @param {State} state */
+  /** Shows the lesson of a link. @param {LinkState} state */
   set(state) {
     this.#opened = null;
     this.#seed.value = state.seed;

@@ -1,4 +1,4 @@
-/** @import { State } from '../shared/link.js' */
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Answer, Lesson, Progress, PupilId, Request, Snapshot } from './types.js' */
 import { byId, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
@@ -84,7 +84,7 @@ export class TeachPage {
   /**
    * Begins what a link says.
    *
-   * @param {State} state
+   * @param {LinkState} state
    * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
    */
   #follow(state, ignored) {

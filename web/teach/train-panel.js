@@ -1,4 +1,4 @@
-/** @import { State } from '../shared/link.js' */
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Classroom, PupilId, Snapshot, Tuning } from './types.js' */
 import { byId, element, setEnabled, setText, showError } from '../shared/dom.js';
 import { bytes, number } from '../shared/format.js';
@@ -101,13 +101,13 @@ export class TrainPanel {
     };
   }
 
-  /** The settings as a link has them. @returns {State} */
+  /** The settings as a link has them. @returns {LinkState} */
   get state() {
     const { optimizer, lr, schedule, steps } = this.tuning;
     return { optimizer, rate: lr === RATES[optimizer] ? null : [lr], schedule, steps: String(steps) };
   }
 
-  /** Shows the settings of a link. @param {State} state */
+  /** Shows the settings of a link. @param {LinkState} state */
   set({ optimizer, rate, schedule, steps }) {
     const choice = document.querySelector(`input[name="optimizer"][value="${optimizer}"]`);
     if (choice instanceof HTMLInputElement) choice.checked = true;

@@ -8,8 +8,8 @@ import { addHeads, emitFiles, followEarlyScripts, shrinkPhotos } from './plugins
 
 const web = join(root, 'web');
 
-/** The playground's early script and what it needs: one small file, which runs as soon as it is there. */
-const EARLY = /dynakernel\/(files|host|probes)\.js$|shared\/photos\.js$|playground\/(early|usual)\.js$/;
+/** What the playground's early script needs: addresses. It runs before the library and the rest have arrived. */
+const ADDRESSES = /dynakernel\/(files|host|probes)\.js$|shared\/photos\.js$/;
 
 /** The files of all pages. */
 export const PAGES = readdirSync(web).filter((name) => name.endsWith('.html')).sort();
@@ -43,7 +43,7 @@ export async function buildSite({ folder, base }) {
         output: {
           codeSplitting: {
             groups: [
-              { name: 'early', test: EARLY, priority: 2 },
+              { name: 'addresses', test: ADDRESSES, priority: 2 },
               { name: 'library', test: /\/dynakernel\//, priority: 1 },
               { name: 'shared', test: /\/shared\/.*\.js$/ },
             ],

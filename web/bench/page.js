@@ -43,7 +43,8 @@ export class BenchPage {
     this.#linkPanel = new LinkPanel(this.#link, describeLink);
     byId('bench', HTMLElement).addEventListener('change', () => this.#link.changed());
     byId('peers-field', HTMLElement).hidden = IS_SITE; // the site does not have the other engines
-    byId('isolation', HTMLElement).hidden = globalThis.crossOriginIsolated === true;
+    const isOffered = !byId('isolation-offer', HTMLElement).hidden; // it says the same
+    byId('isolation', HTMLElement).hidden = isOffered || globalThis.crossOriginIsolated === true;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#start();

@@ -57,7 +57,7 @@ test('a temperature comes back, and no other preset takes it', () => {
 
 test('a link says what it lacks', () => {
   const own = { file: 'me.png', name: 'me.png' };
-  const mine = stateOf({ ...pipelineOf(PRESETS[0], PHOTOS[0]), source: own }, view);
+  const mine = stateOf(pipelineOf(PRESETS[0], own), view);
   assert.equal(mine.picture, undefined);
   assert.match(describeLink(mine), /cannot have a picture of your own/);
   const opened = stateOf(pipelineOf({ ...PRESETS[0], state: {} }, PHOTOS[0]), view);

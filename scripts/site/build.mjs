@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'vite';
 import { root } from '../project.mjs';
-import { addHeads, emitFiles, followEarlyScripts, shrinkPhotos } from './plugins.mjs';
+import { addHeads, emitFiles, followEarlyScripts, joinStyles, shrinkPhotos } from './plugins.mjs';
 
 const web = join(root, 'web');
 
@@ -29,15 +29,17 @@ export async function buildSite({ folder, base }) {
     // pages do on the site what they do nowhere else: see web/shared/site.js
     define: { 'globalThis.DYNAKERNEL_SITE': 'true' },
     worker: { format: 'es', rolldownOptions: { external: ['node:fs/promises'] } },
-    plugins: [followEarlyScripts(web), shrinkPhotos(web), emitFiles(web), addHeads(base)],
+    plugins: [followEarlyScripts(web), joinStyles(web), shrinkPhotos(web), emitFiles(web), addHeads(base)],
     build: {
       outDir: folder,
       emptyOutDir: true,
       target: 'es2022',
+      cssTarget: ['chrome123', 'firefox120', 'safari17.5'], // the first with light-dark(), which the sources use
       assetsInlineLimit: 0, // the Content-Security-Policy allows no data: but for images
       modulePreload: { polyfill: false },
       reportCompressedSize: false,
       rolldownOptions: {
+        checks: { pluginTimings: false },
         input: PAGES.map((page) => join(web, page)),
         // few files: a request takes longer than the bytes that it would save
         output: {

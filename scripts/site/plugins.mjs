@@ -55,6 +55,37 @@ export function followEarlyScripts(web) {
   }];
 }
 
+/** A style sheet of a page's head. */
+const SHEET = /[ \t]*<link rel="stylesheet" href="([^"]+)">\n/g;
+
+/** The name of the style sheet that has all of a page's. */
+const JOINED = '.joined.css';
+
+/**
+ * Joins the style sheets of each page, in their order: on its own, Vite puts those that pages share last, where they
+ * would win over the page's.
+ *
+ * @param {string} web the folder of the pages
+ * @returns {import('vite').Plugin}
+ */
+export function joinStyles(web) {
+  return {
+    name: 'join-styles',
+    enforce: 'pre',
+    resolveId: (source) => (source.endsWith(JOINED) ? join(web, basename(source)) : null),
+    load(id) {
+      if (!id.endsWith(JOINED)) return null;
+      const html = readFileSync(join(web, `${basename(id, JOINED)}.html`), 'utf8');
+      return Array.from(html.matchAll(SHEET), ([, href]) => `@import './${href}';\n`).join('');
+    },
+    transformIndexHtml: {
+      order: 'pre',
+      handler: (html, { filename }) => html.replaceAll(SHEET, '')
+        .replace('</head>', `  <link rel="stylesheet" href="./${basename(filename, '.html')}${JOINED}">\n</head>`),
+    },
+  };
+}
+
 /** JPEG's quality of the photographs on the site. Their maps look the same at 90, which takes twice the bytes. */
 const QUALITY = 70;
 

@@ -112,6 +112,21 @@ describe(`the site in ${browserName}`, () => {
     }
   });
 
+  it('lets a page’s own style sheet win over the shared ones, as in the sources', async () => {
+    for (const [file, selector] of [['networks.html', '#pipeline'], ['teach.html', '#photos'], ['index.html', 'main']]) {
+      const columns = [];
+      for (const folderUrl of [site.url, `${session.server.url}web/`]) {
+        const page = await session.browser.newPage();
+        await page.setViewport({ width: 1440, height: 900 });
+        await page.goto(folderUrl + file);
+        await page.waitForSelector(READY[file], { timeout: 30_000 });
+        columns.push(await page.$eval(selector, (element) => getComputedStyle(element).gridTemplateColumns));
+        await page.close();
+      }
+      assert.equal(columns[0], columns[1], `${file}: ${selector}`);
+    }
+  });
+
   it('names its files by their content', () => {
     const names = readdirSync(join(folder, 'assets'));
     assert.deepEqual(names.filter((name) => !/-[\w-]{8}\.\w+$/.test(name)), []);

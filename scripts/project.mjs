@@ -42,11 +42,11 @@ export function readArguments(usage, options, allowPositionals = false, args = p
   return process.exit();
 }
 
-/** Ends the process if this Node is too old. */
-export function requireNode() {
-  const isOlder = process.versions.node.localeCompare(minimumNode, 'en', { numeric: true }) < 0;
+/** Ends the process if this Node is too old. @param {string} [minimum] */
+export function requireNode(minimum = minimumNode) {
+  const isOlder = process.versions.node.localeCompare(minimum, 'en', { numeric: true }) < 0;
   if (isOlder) {
-    fail(`dynakernel needs Node ${minimumNode} or newer; this is ${process.versions.node}.`);
+    fail(`This needs Node ${minimum} or newer; this is ${process.versions.node}.`);
   }
 }
 

@@ -11,7 +11,7 @@ const headers = {
 };
 
 /**
- * Serves folders under their own names. `/` redirects to the playground.
+ * Serves folders under their own names. `/` redirects to the start page.
  *
  * @param {{ port?: number, folders?: string[] }} [options] port 0 takes any free port
  * @returns {Promise<{ url: string, port: number, close: () => Promise<void> }>} url ends in a slash

@@ -24,7 +24,7 @@ const browser = (name) => ({
 // prepare() returns true if the suite can run, false if a build failed, and a text if something must be installed.
 const suites = {
   types: { says: 'TypeScript checks the wrapper and the pages', prepare: () => build('types') === 0 &&
-    ['shared', 'playground', 'teach', 'networks', 'bench'].every((page) =>
+    ['shared', 'start', 'playground', 'teach', 'networks', 'bench'].every((page) =>
       run('node_modules/.bin/tsc', ['--project', `web/${page}`]) === 0) },
   unit: { says: 'tests/unit, tests/network and the folders of tests/pages, in this Node', files: unit },
   relaxed: { says: 'the same in a Node that runs relaxed SIMD', files: unit, env: { DYNAKERNEL_SIMD: 'relaxed' },

@@ -248,7 +248,14 @@ describe(`playground in ${browserName}`, () => {
     const page = await session.open();
     await select(page, 'size', '128');
     await select(page, 'colormap', 'turbo');
+    await page.waitForFunction(() => location.search === '?size=128&colours=turbo');
     await page.reload();
+    await rest(page);
+    assert.match(await text(page, '#input-caption'), /128 × 85/);
+    assert.equal(await page.$eval('#size', (field) => field.value), '128');
+    assert.equal(await page.$eval('#colormap', (field) => field.value), 'turbo');
+    // the browser's own memory of fields does not count
+    await page.goto(page.url().split('?')[0]);
     await rest(page);
     assert.match(await text(page, '#input-caption'), /384 × 256/);
     assert.equal(await page.$eval('#size', (field) => field.value), '384');
@@ -280,7 +287,7 @@ describe(`playground in ${browserName}`, () => {
     const withoutBuilds = await serve({ folders: ['web'] });
     const page = await session.browser.newPage();
     try {
-      await page.goto(`${withoutBuilds.url}web/`);
+      await page.goto(`${withoutBuilds.url}web/playground.html`);
       const message = await shownError(page, 'fatal-error');
       assert.match(message, /^The playground could not start\. .+/);
       assert.equal(await page.$eval('#playground', (element) => element.hasAttribute('aria-busy')), false);

@@ -39,7 +39,7 @@ export async function start({ webcam = 'fake' } = {}) {
   mkdirSync(screenshots, { recursive: true });
 
   /** @param {{ width?: number, height?: number, path?: string }} [options] */
-  async function open({ width = 1440, height = 900, path = 'web/' } = {}) {
+  async function open({ width = 1440, height = 900, path = 'web/playground.html' } = {}) {
     const page = await browser.newPage();
     page.problems = [];
     page.on('pageerror', (error) => page.problems.push(error.message));
@@ -48,7 +48,7 @@ export async function start({ webcam = 'fake' } = {}) {
     });
     await page.setViewport({ width, height });
     await page.goto(server.url + path);
-    if (path === 'web/') await rest(page);
+    if (path.startsWith('web/playground.html')) await rest(page);
     return page;
   }
 

@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The folders that each folder of web/ may use besides itself. */
 const webLayers = {
+  start: ['playground', 'shared', 'dynakernel'], // it shows the playground's first block
   playground: ['shared', 'dynakernel'],
   teach: ['shared', 'dynakernel'],
   bench: ['shared', 'dynakernel'],
@@ -19,7 +20,7 @@ const webLayers = {
 
 /** The pages' addresses, and the folder that each page may use besides shared. */
 const pageFolders = {
-  'index.html': 'playground', 'teach.html': 'teach', 'bench.html': 'bench', 'networks.html': 'networks',
+  'index.html': 'start', '404.html': 'shared', 'playground.html': 'playground', 'teach.html': 'teach', 'bench.html': 'bench', 'networks.html': 'networks',
 };
 
 /** The folders that each folder of src/ may use besides itself. '' is its top. */
@@ -80,7 +81,7 @@ test('each page loads files of its own folder and of shared', () => {
     const addresses = [...read('web', file).matchAll(/<(?:link|script|img)\b[^>]*\s(?:href|src)="([^"]+)"/g)];
     assert.ok(addresses.length > 0, `${file} loads files`);
     for (const [, address] of addresses) {
-      if (![folder, 'shared'].includes(folderOf(address))) wrong.push(`web/${file} loads ${address}`);
+      if (![folder, 'shared', 'previews'].includes(folderOf(address))) wrong.push(`web/${file} loads ${address}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -90,7 +91,7 @@ test('the tables name each folder', () => {
   const foldersOf = (folder, recursive) => readdirSync(join(root, folder), { recursive })
     .filter((name) => statSync(join(root, folder, name)).isDirectory()).map((name) => name.replaceAll('\\', '/')).sort();
   assert.deepEqual(foldersOf('src', true), Object.keys(sourceLayers).filter(Boolean).sort());
-  assert.deepEqual(foldersOf('web', false).filter((name) => name !== 'photos'), Object.keys(webLayers).sort());
+  assert.deepEqual(foldersOf('web', false).filter((name) => !['photos', 'previews'].includes(name)), Object.keys(webLayers).sort());
 });
 
 test('each folder of src/ includes from itself and from lower layers', () => {

@@ -1,11 +1,16 @@
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Progress } from './session.js' */
 /** @import { Request } from './worker.js' */
 /** @import { Workload } from './workload.js' */
 import { byId, setEnabled, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
+import { Link } from '../shared/link.js';
+import { LinkPanel } from '../shared/link-panel.js';
+import { IS_SITE } from '../shared/site.js';
+import { chooseOptions, describeLink, fieldsOf, readOptions } from './address.js';
 import { MissingPeers, compare } from './client.js';
 import { Results } from './results.js';
-import { Selection } from './selection.js';
+import { SETS, Selection } from './selection.js';
 import { PACES } from './timing.js';
 import { kindOf, describe } from './workload.js';
 
@@ -24,13 +29,22 @@ export class BenchPage {
   #form = byId('setup', HTMLFormElement);
   #results = new Results();
   #selection;
+  #link;
+  #linkPanel;
   /** @type {AbortController | null} */
   #running = null;
 
   /** @param {Workload[]} workloads */
   constructor(workloads) {
     this.#selection = new Selection(workloads, () => this.#enable());
-    byId('isolation', HTMLElement).hidden = globalThis.crossOriginIsolated === true;
+    const fields = fieldsOf(SETS.map(({ id }) => id), workloads.map(({ name }) => name));
+    this.#link = new Link(fields, () => ({ ...this.#selection.state, ...readOptions() }),
+      (state, ignored) => this.#follow(state, ignored));
+    this.#linkPanel = new LinkPanel(this.#link, describeLink);
+    byId('bench', HTMLElement).addEventListener('change', () => this.#link.changed());
+    byId('peers-field', HTMLElement).hidden = IS_SITE; // the site does not have the other engines
+    const isOffered = !byId('isolation-offer', HTMLElement).hidden; // it says the same
+    byId('isolation', HTMLElement).hidden = isOffered || globalThis.crossOriginIsolated === true;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#start();
@@ -40,6 +54,21 @@ export class BenchPage {
       this.#missing.hidden = true;
     });
     this.#settle('ready', '');
+    const { state, ignored } = this.#link.state;
+    this.#follow(state, ignored);
+  }
+
+  /**
+   * Shows the options of a link.
+   *
+   * @param {LinkState} state
+   * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
+   */
+  #follow(state, ignored) {
+    this.#linkPanel.say(ignored);
+    this.#selection.set(state);
+    chooseOptions(state);
+    this.#enable();
   }
 
   async #start() {

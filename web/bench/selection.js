@@ -10,7 +10,7 @@ const TASTE = [
 const DENSE = ['Dense', 'Strided', 'Dilated', 'Grouped', 'Batch'];
 
 /** @type {{ id: string, title: string, has: (workload: Workload) => boolean }[]} */
-const SETS = [
+export const SETS = [
   { id: 'taste', title: 'A taste', has: ({ name }) => TASTE.includes(name) },
   { id: 'canvas', title: 'Canvas', has: (workload) => kindOf(workload) === 'Canvas' },
   { id: 'dense', title: 'Dense', has: (workload) => DENSE.includes(kindOf(workload)) },
@@ -51,6 +51,18 @@ export class Selection {
       });
     }
     this.#choose(SETS[0].has);
+  }
+
+  /** The choice as a link has it: a set, or the names of workloads. @returns {{ set: string | null, workloads: string[] | null }} */
+  get state() {
+    const set = SETS.find((_, i) => this.#sets[i].checked);
+    return set ? { set: set.id, workloads: null } : { set: null, workloads: this.chosen.map(({ name }) => name) };
+  }
+
+  /** Shows the choice of a link. @param {{ [name: string]: any }} state */
+  set({ set, workloads }) {
+    const { has } = SETS.find(({ id }) => id === set) ?? SETS[0];
+    this.#choose(workloads ? ({ name }) => workloads.includes(name) : has);
   }
 
   get chosen() {

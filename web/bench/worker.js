@@ -27,7 +27,7 @@ import { LAYERS } from './workload.js';
 /** @typedef {{ progress: Progress } | { result: Comparison } | { error: string, missing?: boolean }} Answer */
 
 /** The other engines are part of the repository, not of the page. */
-const PEERS = new URL('../../bench/peers/browser.js', import.meta.url).href;
+const PEERS = new URL(/* @vite-ignore */ '../../bench/peers/browser.js', import.meta.url).href;
 
 /** Sends an answer to the page. @param {Answer} message */
 const answer = (message) => self.postMessage(message);
@@ -62,7 +62,7 @@ async function compare({ workloads = [], networks, peers, simd, threads, pace, e
  */
 async function loadPeers(peers, threads) {
   try {
-    const module = await import(PEERS);
+    const module = await import(/* @vite-ignore */ PEERS);
     return await module.loadPeers(peers, { threads }); // imports the engines themselves
   } catch (error) {
     const message = messageOf(error);

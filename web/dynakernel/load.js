@@ -1,4 +1,5 @@
 /** load() of the entry dynakernel. */
+import * as features from './features.js';
 import * as files from './files.js';
 import { loadWith } from './start.js';
 
@@ -52,5 +53,5 @@ import { loadWith } from './start.js';
  * console.log(dk.info.simd); // 'relaxed'
  */
 export async function load(options) {
-  return loadWith(files, options);
+  return loadWith(files, features, options);
 }

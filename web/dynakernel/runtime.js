@@ -9,12 +9,8 @@ import {
 } from './config-family.js';
 import { aggregationConfig, attentionConfig, blockConfig } from './config.js';
 import { DynamicConvolution } from './dynamic-convolution.js';
+import { DynakernelError } from './errors.js';
 import { fromImage } from './image.js';
-import { huberLoss, l1Loss, mseLoss } from './loss.js';
-import { graphMaker } from './network/layers.js';
-import { createNetwork } from './network/network.js';
-import { onnxNetwork } from './network/onnx/onnx-network.js';
-import { adam, sgd } from './optimizer.js';
 import { PixelReader } from './source.js';
 import { DyConv2d, OdConv2d } from './tempered.js';
 import { tensorFrom, zeros } from './tensor.js';
@@ -60,10 +56,13 @@ export const VERSION = '0.1.0';
  * @property {number} heapBytes memory of the WebAssembly module. It grows and never shrinks
  */
 
+/** Networks and training: the functions of features.js. @typedef {typeof import('./features.js')} Features */
+
 /** Makes tensors and modules, which belong to it. load() makes one. */
 export class Runtime {
   #heap;
   #build;
+  #given;
   #reader = new PixelReader();
 
   static {
@@ -84,11 +83,20 @@ export class Runtime {
    * @hideconstructor
    * @param {Heap} heap
    * @param {Pick<Info, 'simd' | 'threads' | 'threadsReason'>} build
+   * @param {Features | null} features null if the entry has none
    */
-  constructor(heap, build) {
+  constructor(heap, build, features) {
     rememberSelf(this, heap);
     this.#heap = heap;
     this.#build = build;
+    this.#given = features;
+  }
+
+  /** @returns {Features} */
+  get #features() {
+    if (this.#given) return this.#given;
+    throw new DynakernelError('ERR_CONFIG', 'this runtime has only blocks: networks and training need the load() of ' +
+      'index.js, not of blocks.js');
   }
 
   /**
@@ -313,6 +321,7 @@ export class Runtime {
    */
   network(inputs, build, options) {
     this.#heap.checkOpen();
+    const { createNetwork, graphMaker } = this.#features;
     return createNetwork(this.#heap, graphMaker(inputs, build, options), { label: 'network' });
   }
 
@@ -335,7 +344,7 @@ export class Runtime {
    * const heatmaps = net.forward(dk.fromImage(canvas, { width: 192, height: 256 }));
    */
   onnxNetwork(bytes, options) {
-    return onnxNetwork(this.#heap, bytes, options);
+    return this.#features.onnxNetwork(this.#heap, bytes, options);
   }
 
   /**
@@ -352,7 +361,7 @@ export class Runtime {
    * block.backward(gradient);
    */
   mseLoss(y, target, options) {
-    return mseLoss(this.#heap, y, target, options);
+    return this.#features.mseLoss(this.#heap, y, target, options);
   }
 
   /**
@@ -368,7 +377,7 @@ export class Runtime {
    * const { loss, gradient } = dk.l1Loss(y, target);
    */
   l1Loss(y, target, options) {
-    return l1Loss(this.#heap, y, target, options);
+    return this.#features.l1Loss(this.#heap, y, target, options);
   }
 
   /**
@@ -384,7 +393,7 @@ export class Runtime {
    * const { loss, gradient } = dk.huberLoss(y, target, { delta: 0.1 });
    */
   huberLoss(y, target, options) {
-    return huberLoss(this.#heap, y, target, options);
+    return this.#features.huberLoss(this.#heap, y, target, options);
   }
 
   /**
@@ -400,7 +409,7 @@ export class Runtime {
    */
   sgd(modules, options) {
     this.#heap.checkOpen();
-    return sgd(this.#heap, modules, options);
+    return this.#features.sgd(this.#heap, modules, options);
   }
 
   /**
@@ -425,7 +434,7 @@ export class Runtime {
    */
   adam(modules, options) {
     this.#heap.checkOpen();
-    return adam(this.#heap, modules, options);
+    return this.#features.adam(this.#heap, modules, options);
   }
 
   /**

@@ -5,6 +5,7 @@ import { integer, oneOf, readOptions } from './check.js';
 import { compileGiven, compileShipped } from './compile.js';
 import { DynakernelError, given, messageOf } from './errors.js';
 import { Heap } from './heap.js';
+import { hasRelaxedSimd, hasSimd } from './probes.js';
 import { Runtime } from './runtime.js';
 import { MAX_THREADS, ThreadPool, chooseThreads, sharedMemory, threadedImports } from './threads.js';
 
@@ -24,41 +25,30 @@ import { MAX_THREADS, ThreadPool, chooseThreads, sharedMemory, threadedImports }
  */
 
 /**
- * Whether the engine validates a module with one function of this code, which leaves a v128 value.
+ * What an entry hands over: its files, and networks and training, or null.
  *
- * @param {number[]} code
+ * @typedef {{ files: Files, features: import('./runtime.js').Features | null }} Entry
  */
-const canRun = (code) => WebAssembly.validate(new Uint8Array([
-  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "\0asm", version 1
-  1, 5, 1, 0x60, 0, 1, 0x7b, // type: () -> v128
-  3, 2, 1, 0, // function 0 has type 0
-  10, code.length + 4, 1, code.length + 2, 0, ...code, 0x0b, // the code, without locals
-]));
-
-const ZEROS = [0x41, 0, 0xfd, 0x0f]; // i32.const 0, i8x16.splat
-const RELAXED_MADD = [0xfd, 0x85, 0x02]; // f32x4.relaxed_madd
-
-const hasSimd = () => canRun(ZEROS);
-const hasRelaxedSimd = () => canRun([...ZEROS, ...ZEROS, ...ZEROS, ...RELAXED_MADD]);
 
 let warnedOfThreads = false;
 
 /**
- * load() with the files of an entry.
+ * load() with the files and the features of an entry.
  *
  * @param {Files} files
+ * @param {Entry['features']} features
  * @param {LoadOptions} [options]
  * @returns {Promise<Runtime>}
  */
-export async function loadWith(files, options) {
-  return guardedAsync('load', () => start(files, options));
+export async function loadWith(files, features, options) {
+  return guardedAsync('load', () => start({ files, features }, options));
 }
 
 /**
- * @param {Files} files
+ * @param {Entry} entry
  * @param {LoadOptions | undefined} options
  */
-async function start(files, options) {
+async function start(entry, options) {
   const { simd = 'auto', threads = 'auto', wasm, signal } =
     readOptions(options, 'load', ['simd', 'threads', 'wasm', 'signal']);
   // check the options
@@ -68,8 +58,8 @@ async function start(files, options) {
 
   const build = chooseBuild(choice);
   const runtime = await abortable(signal, () => (wasm === undefined
-    ? startShipped(files, build, maxThreads, signal)
-    : startGiven(files, wasm, maxThreads, signal)));
+    ? startShipped(entry, build, maxThreads, signal)
+    : startGiven(entry, wasm, maxThreads, signal)));
 
   // warn only if the caller asked for a number of threads
   const { threadsReason } = runtime.info;
@@ -78,36 +68,37 @@ async function start(files, options) {
 }
 
 /**
- * @param {Files} files
+ * @param {Entry} entry
  * @param {Exclude<Info['simd'], 'unknown'>} build
  * @param {number | 'auto'} threads
  * @param {AbortSignal | undefined} signal
  */
-async function startShipped(files, build, threads, signal) {
+async function startShipped(entry, build, threads, signal) {
+  const { files } = entry;
   let { count, reason } = chooseThreads(files, threads);
   if (count > 1) {
     try {
-      return await startRuntime(files, await compileShipped(files, `${build}-threads`, signal), count, null);
+      return await startRuntime(entry, await compileShipped(files, `${build}-threads`, signal), count, null);
     } catch (error) {
       // The build without threads needs no workers, and its file may be there.
       if (!(error instanceof DynakernelError) || signal?.aborted) throw error;
       [reason] = error instanceof NoThreads ? [error.reason] : error.message.split('\n');
     }
   }
-  return startRuntime(files, await compileShipped(files, build, signal), 1, reason);
+  return startRuntime(entry, await compileShipped(files, build, signal), 1, reason);
 }
 
 /**
- * @param {Files} files
+ * @param {Entry} entry
  * @param {unknown} wasm
  * @param {number | 'auto'} threads
  * @param {AbortSignal | undefined} signal
  */
-async function startGiven(files, wasm, threads, signal) {
+async function startGiven(entry, wasm, threads, signal) {
   const compiled = await compileGiven(wasm, signal);
-  const { count, reason } = chooseThreads(files, threads);
+  const { count, reason } = chooseThreads(entry.files, threads);
   const lacksThreads = count > 1 && !isThreaded(compiled.module);
-  return startRuntime(files, compiled, count, lacksThreads ? `${compiled.name} has no threads` : reason);
+  return startRuntime(entry, compiled, count, lacksThreads ? `${compiled.name} has no threads` : reason);
 }
 
 /** The host seemed to have threads, but they did not start. */
@@ -127,16 +118,16 @@ const isThreaded = (module) =>
   WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory');
 
 /**
- * @param {Files} files
+ * @param {Entry} entry
  * @param {{ module: WebAssembly.Module, name: string }} compiled
  * @param {number} threads
  * @param {string | null} threadsReason
  */
-async function startRuntime(files, { module, name }, threads, threadsReason) {
+async function startRuntime({ files, features }, { module, name }, threads, threadsReason) {
   // a module without threads exports its memory
   const simd = buildOf(module);
   if (!isThreaded(module)) {
-    return new Runtime(new Heap(await instantiate(module, name, {})), { simd, threads: 1, threadsReason });
+    return new Runtime(new Heap(await instantiate(module, name, {})), { simd, threads: 1, threadsReason }, features);
   }
   // a module with threads imports memory, which its workers share
   let memory;
@@ -160,7 +151,7 @@ async function startRuntime(files, { module, name }, threads, threadsReason) {
     throw new NoThreads(`its workers do not start (${messageOf(error)})`, error);
   }
   heap.onClose(() => pool?.stop());
-  return new Runtime(heap, { simd, threads, threadsReason });
+  return new Runtime(heap, { simd, threads, threadsReason }, features);
 }
 
 /** @param {'auto' | 'baseline' | 'relaxed'} simd */

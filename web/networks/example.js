@@ -78,6 +78,9 @@ export const DYNAMIC = [
 /** The layer whose values the page shows at first: the edges. */
 export const SHOWN = 'edges.abs';
 
+/** The outputs of the example, the first of which the page shows first. */
+export const OUTPUTS = ['picture', 'edges', 'mood'];
+
 /** The static layer that names the mood: five scores of the mean red, green and blue. */
 const MOOD = {
   weight: [LUMA.map((share) => -20 * share), LUMA.map((share) => 20 * share), [20, 0, -20], [-20, 0, 20], [0, 0, 0]],

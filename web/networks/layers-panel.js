@@ -81,6 +81,12 @@ export class LayersPanel {
     this.#draw();
   }
 
+  /** Marks a layer as chosen. @param {string | null} name */
+  choose(name) {
+    this.chosen = name;
+    this.#draw();
+  }
+
   #draw() {
     const layers = this.#layers.map((layer, place) => ({ ...layer, place }));
     const total = layers.reduce((sum, { ms = 0 }) => sum + ms, 0);

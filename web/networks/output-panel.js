@@ -34,6 +34,8 @@ export class OutputPanel {
   #numbers = byId('numbers', HTMLPreElement);
   #overlay;
   #name = '';
+  /** The output that a link asks for. */
+  #wanted = '';
   /** The chosen view of each output. @type {Map<string, View>} */
   #views = new Map();
   /** The shape for which the selects were filled. */
@@ -57,6 +59,17 @@ export class OutputPanel {
       onChange();
     });
     for (const control of [this.#channel, this.#colormap, this.#joints]) control.addEventListener('change', onChange);
+  }
+
+  /** The name of the output in view. */
+  get name() {
+    return this.#name;
+  }
+
+  /** Shows this output from the next run on, if there is one of that name. @param {string} name */
+  want(name) {
+    this.#wanted = name;
+    this.#name = '';
   }
 
   /** Prepares for another network. @param {About} about */
@@ -124,7 +137,7 @@ export class OutputPanel {
 
   /** Offers the outputs as tabs. @param {string[]} names */
   #offer(names) {
-    this.#name = names[0];
+    this.#name = names.includes(this.#wanted) ? this.#wanted : names[0];
     this.#choice.hidden = names.length === 1;
     this.#tabs.replaceChildren(...names.map((name) => tab('output', { id: name, title: name }, name === this.#name)));
   }

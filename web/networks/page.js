@@ -1,4 +1,5 @@
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Source } from '../shared/types.js' */
 /** @import { Fit } from './input.js' */
 /** @import { OpenPlace } from './opener.js' */
@@ -8,17 +9,21 @@ import { byId, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
 import { listenForFiles } from '../shared/files.js';
 import { buildText } from '../shared/format.js';
+import { Link, ignoredSentence } from '../shared/link.js';
+import { LinkPanel } from '../shared/link-panel.js';
 import { IMAGENET, UNCHANGED } from '../shared/normalisation.js';
+import { photoOf } from '../shared/photos.js';
 import { SourceControl } from '../shared/source-control.js';
 import { SourcePanel } from '../shared/source-panel.js';
-import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
+import { openImage, openPhoto } from '../shared/sources.js';
+import { FIELDS, describeLink, pictureOf } from './address.js';
 import { AttentionPanel } from './attention-panel.js';
 import { SHOWN } from './example.js';
 import { FilePanel } from './file-panel.js';
 import { sortFiles } from './files.js';
 import { InnerPanel } from './inner-panel.js';
 import { InputReader, pictureInput } from './input.js';
-import { LayersPanel } from './layers-panel.js';
+import { LayersPanel, innerNames } from './layers-panel.js';
 import { Opener } from './opener.js';
 import { OutputPanel } from './output-panel.js';
 import { readLabels, viewsOf } from './outputs.js';
@@ -57,13 +62,20 @@ export class NetworksPage {
   #latest = null;
   /** @type {string[]} */
   #labels = [];
+  /** The layer and the output that a link asks for, until the example is there. @type {string | null} */
+  #linkedLayer = null;
+  /** @type {string | null} */
+  #linkedOutput = null;
 
   /** @param {Runtime} dk */
   constructor(dk) {
     this.dk = dk;
     this.reader = new InputReader(dk);
     this.attention = new AttentionPanel();
-    this.output = new OutputPanel(dk, () => this.#draw());
+    this.output = new OutputPanel(dk, () => {
+      this.#draw();
+      this.link.changed();
+    });
     this.inner = new InnerPanel(dk, () => this.#draw());
     this.layers = new LayersPanel((name) => this.#look(name), () => this.#request({ profile: true }));
     this.files = new FilePanel({
@@ -115,6 +127,22 @@ export class NetworksPage {
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
     this.#fit.addEventListener('change', () => this.#request());
     this.#wireCopy();
+    const state = () => this.#state();
+    this.link = new Link(FIELDS, state, (linked, ignored) => this.#follow(linked, ignored));
+    this.linkPanel = new LinkPanel(this.link, () => describeLink(state()));
+  }
+
+  /** The state that a link has. */
+  #state() {
+    const isExample = this.opener.current?.about.kind === 'example';
+    const photo = this.source && photoOf(this.source);
+    return {
+      example: isExample ? 'darkroom' : null,
+      picture: photo?.id,
+      fit: this.#fit.value,
+      output: isExample ? this.output.name : null,
+      layer: isExample ? this.#inner : null,
+    };
   }
 
   #wireCopy() {
@@ -127,8 +155,37 @@ export class NetworksPage {
   }
 
   async start() {
-    this.#open(null);
-    await this.sourceControl.open(() => openPhoto(PHOTOS[3]));
+    const { state, ignored } = this.link.state;
+    await this.#follow(state, ignored);
+  }
+
+  /**
+   * Shows what a link says.
+   *
+   * @param {LinkState} state
+   * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
+   */
+  async #follow(state, ignored) {
+    this.linkPanel.say(ignored);
+    this.#fit.value = state.fit;
+    this.#linkedLayer = state.layer;
+    this.#linkedOutput = state.output;
+    if (this.opener.current?.about.kind === 'example') {
+      this.#useLink(this.opener.current.about);
+      this.#request();
+    } else this.#open(null);
+    const photo = pictureOf(state);
+    if (!this.source || photoOf(this.source) !== photo) await this.sourceControl.open(() => openPhoto(photo));
+  }
+
+  /** Shows the output and the layer of the example that a link asks for. @param {About} about */
+  #useLink({ layers }) {
+    if (this.#linkedOutput) this.output.want(this.#linkedOutput);
+    const isThere = innerNames(layers).includes(this.#linkedLayer);
+    if (this.#linkedLayer && !isThere) this.linkPanel.say(ignoredSentence([`layer=${this.#linkedLayer}`]));
+    this.#inner = isThere ? this.#linkedLayer : SHOWN;
+    this.layers.choose(this.#inner);
+    [this.#linkedOutput, this.#linkedLayer] = [null, null];
   }
 
   // ---------------------------------------------------------------------------------------- opening
@@ -168,6 +225,7 @@ export class NetworksPage {
     this.sourcePanel.showError('');
     this.#inner = about.kind === 'example' ? SHOWN : null;
     this.layers.chosen = this.#inner;
+    if (about.kind === 'example') this.#useLink(about);
     this.#pictureName = pictureInput(about.inputs);
     this.#pace.clear();
     this.layers.show(about.layers);
@@ -245,6 +303,7 @@ export class NetworksPage {
   #request({ profile = false } = {}) {
     this.#isWanted = true;
     this.#isProfileWanted ||= profile;
+    if (this.source && this.opener.current) this.link.changed();
     this.#showState();
     this.#run();
   }

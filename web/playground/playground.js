@@ -1,4 +1,6 @@
 /** @import { Runtime, Tensor } from '../dynakernel/index.js' */
+/** @import { LinkState } from '../shared/link.js' */
+/** @import { Photo } from '../shared/photos.js' */
 /** @import { Definition, Normalisation, Source } from '../shared/types.js' */
 /** @import { Report } from './loop.js' */
 /** @import { Times } from './pipeline.js' */
@@ -8,10 +10,14 @@ import { byId, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
 import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
 import { takeState } from '../shared/handoff.js';
+import { Link, ignoredSentence } from '../shared/link.js';
+import { LinkPanel } from '../shared/link-panel.js';
 import { UNCHANGED } from '../shared/normalisation.js';
 import { SourceControl } from '../shared/source-control.js';
 import { SourcePanel } from '../shared/source-panel.js';
-import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
+import { photoOf } from '../shared/photos.js';
+import { openImage, openPhoto } from '../shared/sources.js';
+import { FIELDS, definitionOf, describeLink, normalisationOf, stateOf, viewOf, weightsOf } from './address.js';
 import { AttentionPanel } from './attention-panel.js';
 import { BlockPanel } from './block-panel.js';
 import { SnippetPanel, saveMap, saveMaps, saveState } from './exports.js';
@@ -22,11 +28,11 @@ import { MixedPanel } from './mixed-panel.js';
 import { Model } from './model.js';
 import { PerformancePanel } from './performance-panel.js';
 import { Pipeline, STAGE } from './pipeline.js';
-import { PRESETS } from './presets.js';
 import { mapOptions } from './ranges.js';
 import { ScalesPanel } from './scales-panel.js';
 import { snippet } from './snippet.js';
 import { TemperatureControl } from './temperature-control.js';
+import { pictureOf } from './usual.js';
 import { ViewControls } from './view-controls.js';
 
 /** Milliseconds between changes of the text while frames run without pause. A person could not read faster ones. */
@@ -36,6 +42,7 @@ const READABLE = 250;
 export class Playground {
   #main = byId('playground', HTMLElement);
   #status = byId('status', HTMLElement);
+  #size = byId('size', HTMLSelectElement);
   #saveError = byId('save-error', HTMLElement);
   #frames = 0;
   #lastWritten = 0;
@@ -92,6 +99,9 @@ export class Playground {
       onSave: () => this.#saveState(),
       onPrefix: (index) => this.#tryUse(this.#blocks[index].definition, true),
     });
+    const state = () => stateOf(this.pipeline, this.controls.view);
+    this.link = new Link(FIELDS, state, (linked, ignored) => this.#follow(linked, ignored));
+    this.linkPanel = new LinkPanel(this.link, () => describeLink(state()));
     this.#wire();
   }
 
@@ -99,17 +109,43 @@ export class Playground {
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
     byId('save-map', HTMLButtonElement).addEventListener('click', () => this.#saveMaps(saveMap));
     byId('save-maps', HTMLButtonElement).addEventListener('click', () => this.#saveMaps(saveMaps));
-    const size = byId('size', HTMLSelectElement);
-    size.addEventListener('change', () => this.#setInput({ size: Number(size.value) }));
+    this.#size.addEventListener('change', () => this.#setInput({ size: Number(this.#size.value) }));
     const continuous = byId('continuous', HTMLInputElement);
     continuous.addEventListener('change', () => this.loop.setContinuous(continuous.checked));
   }
 
-  async start() {
-    this.#choose(PRESETS[0]);
-    await this.sourceControl.open(() => openPhoto(PHOTOS[2]));
+  /** @param {{ photo: Photo, source: Promise<Source> }} early  the photograph that is being opened already */
+  async start(early) {
+    const { state, ignored } = this.link.state;
+    await this.#follow(state, ignored, early);
     const taught = takeState();
     if (taught) await this.#openFiles([taught]);
+  }
+
+  // ------------------------------------------------------------------------------------------ link
+
+  /**
+   * Shows what a link says.
+   *
+   * @param {LinkState} state
+   * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
+   * @param {{ photo: Photo, source: Promise<Source> }} [early]
+   */
+  async #follow(state, ignored, early) {
+    this.linkPanel.say(ignored);
+    this.pipeline.size = Number(state.size);
+    this.#size.value = state.size;
+    this.#normalisation = normalisationOf(state);
+    this.#choose(definitionOf(state));
+    const { model } = this.pipeline;
+    const weights = model && weightsOf(state, model.numKernels);
+    if (weights) this.#setManual(weights);
+    else if (state.weights) this.linkPanel.say(ignoredSentence([`weights=${state.weights.join('~')}`]));
+    this.controls.set(viewOf(state));
+    const photo = pictureOf(state.picture);
+    const { source } = this.pipeline;
+    if (source && photoOf(source) === photo) return;
+    await this.sourceControl.open(() => (early?.photo === photo ? early.source : openPhoto(photo)));
   }
 
   // ---------------------------------------------------------------------------------------- source
@@ -263,6 +299,7 @@ export class Playground {
   /** Asks for frames. @param {number} first  the first STAGE that a change affects */
   #request(first) {
     this.#main.dataset.state = 'running';
+    if (this.pipeline.source) this.link.changed(); // until then, the page shows nothing that a link could have
     this.loop.request(first);
   }
 

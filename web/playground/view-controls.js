@@ -49,6 +49,20 @@ export class ViewControls {
     this.#kernelView.disabled = model.perGroup !== 3;
   }
 
+  /** Shows another view, if the block has its channel. @param {View} view */
+  set(view) {
+    const channel = view.channel < this.#channel.length ? view.channel : 0;
+    this.view = { ...view, channel };
+    this.#channel.value = String(channel);
+    for (const input of this.#kernelView.querySelectorAll('input')) input.checked = input.value === view.kernels;
+    this.#colormap.value = view.colormap;
+    const isFixed = Array.isArray(view.range);
+    this.#range.value = isFixed ? 'fixed' : String(view.range);
+    this.#fixed.hidden = !isFixed;
+    if (isFixed) [this.#low.value, this.#high.value] = [...view.range].map(String);
+    this.onChange();
+  }
+
   /** @param {number} channel */
   select(channel) {
     this.#channel.value = String(channel);

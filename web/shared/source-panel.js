@@ -2,9 +2,9 @@
 import { byId, element, setText, showError } from './dom.js';
 import { listenForChoice } from './files.js';
 import { NORMALISATIONS } from './normalisation.js';
-import { PHOTOS, photoAddress } from './sources.js';
+import { PHOTOS, photoOf, smallAddress } from './photos.js';
 
-/** @typedef {typeof PHOTOS[number]} Photo */
+/** @import { Photo } from './photos.js' */
 
 /**
  * @typedef {object} SourceEvents
@@ -33,7 +33,7 @@ export class SourcePanel {
           'label',
           { title: photo.alt },
           element('input', { type: 'radio', name: 'photo', value: photo.file, class: 'visually-hidden' }),
-          element('img', { src: photoAddress(photo), alt: '', width: 64, height: 48 }),
+          element('img', { src: smallAddress(photo), alt: '', width: 64, height: 48, fetchpriority: 'low' }),
           element('span', {}, photo.name),
         ),
       ),
@@ -84,7 +84,7 @@ export class SourcePanel {
    * @param {Source | null} source
    */
   mark(source) {
-    const photo = PHOTOS.find(({ file, name }) => file === source?.file && name === source.name);
+    const photo = source && photoOf(source);
     for (const input of this.#photos.querySelectorAll('input')) input.checked = input.value === photo?.file;
   }
 

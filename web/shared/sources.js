@@ -1,32 +1,25 @@
+/** @import { Photo } from './photos.js' */
 /** @import { Source } from './types.js' */
 import { stem } from './format.js';
+import { photoAddress } from './photos.js';
 
 /** The longest side of a picture in pixels. Larger pictures are shrunk once, as no page shows more. */
 const MAX_SIDE = 2048;
 
-export const PHOTOS = [
-  { file: 'astronaut.jpg', name: 'Astronaut', alt: 'An astronaut in an orange suit before a flag and a model shuttle' },
-  { file: 'chelsea.jpg', name: 'Cat', alt: 'A tabby cat’s face' },
-  { file: 'coffee.jpg', name: 'Coffee', alt: 'A red cup of espresso on a wooden table' },
-  { file: 'rocket.jpg', name: 'Rocket', alt: 'A rocket on its pad under a blue evening sky' },
-];
-
 /** A picture cannot be read. The message is for people. */
 export class SourceError extends Error {}
-
-/** Returns the address of a photograph. @param {typeof PHOTOS[number]} photo */
-export const photoAddress = (photo) => new URL(`../photos/${photo.file}`, import.meta.url).href;
 
 /**
  * Fetches a photograph. Rejects with a SourceError if that fails.
  *
- * @param {typeof PHOTOS[number]} photo
+ * @param {Photo} photo
+ * @param {Promise<Response>} [arriving]  its response, if it is being fetched already
  * @returns {Promise<Source>}
  */
-export async function openPhoto(photo) {
+export async function openPhoto(photo, arriving = fetch(photoAddress(photo))) {
   let blob;
   try {
-    const response = await fetch(photoAddress(photo));
+    const response = await arriving;
     if (!response.ok) throw new Error(`the server returned ${response.status}`);
     blob = await response.blob();
   } catch (error) {

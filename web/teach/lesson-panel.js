@@ -1,3 +1,4 @@
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Offer } from './lessons.js' */
 /** @import { Lesson, Model, Photo } from './types.js' */
 import { byId, element, numberProblem, setEnabled, setText, showError, tab } from '../shared/dom.js';
@@ -33,10 +34,8 @@ export class LessonPanel {
   /** @param {LessonEvents} events */
   constructor(events) {
     const changed = () => {
-      const problem = this.#problem();
-      showError(this.#error, problem);
       this.#showOffer();
-      if (!problem) events.onLesson();
+      events.onLesson();
     };
     this.photos = new PhotoList(changed);
     this.pupils = new PupilList(changed);
@@ -71,16 +70,55 @@ export class LessonPanel {
   /** Makes a block the target from now on. @param {Model} model */
   imitate(model) {
     this.#opened = model;
-    this.#offer = OFFERS[OFFERS.length - 1];
+    this.#choose(OFFERS[OFFERS.length - 1]);
+  }
+
+  /** @param {Offer} offer */
+  #choose(offer) {
+    this.#offer = offer;
     for (const input of document.querySelectorAll('input[name="lesson"]'))
-      if (input instanceof HTMLInputElement) input.checked = input.value === this.#offer.id;
+      if (input instanceof HTMLInputElement) input.checked = input.value === offer.id;
     this.showError('');
     this.#showOffer();
   }
 
+  /** The lesson as a link has it. A block from a file is none. @returns {LinkState} */
+  get state() {
+    const { id, kind } = this.#offer;
+    const isOpened = kind === 'model' && this.#opened;
+    return {
+      lesson: isOpened ? null : id,
+      seed: this.#seed.valueAsNumber,
+      blocks: this.pupils.chosen,
+      kernels: this.#numKernels.value,
+      size: this.#kernelSize.value,
+      dark: kind === 'brightness' ? this.#dark.value : null,
+      bright: kind === 'brightness' ? this.#bright.value : null,
+      model: kind === 'model' && !isOpened ? this.#modelSeed.valueAsNumber : null,
+      pictures: this.photos.words.length > 0 ? this.photos.words : null,
+    };
+  }
+
+  /** Shows the lesson of a link. @param {LinkState} state */
+  set(state) {
+    this.#opened = null;
+    this.#seed.value = state.seed;
+    this.#numKernels.value = state.kernels;
+    this.#kernelSize.value = state.size;
+    this.#dark.value = state.dark;
+    this.#bright.value = state.bright;
+    this.#modelSeed.value = state.model;
+    this.pupils.set(state.blocks);
+    this.photos.set(state.pictures);
+    const offers = [...DYNAMIC_OFFERS, ...OFFERS];
+    this.#choose(offers.find(({ id }) => id === state.lesson) ?? offers[0]);
+  }
+
   /** Reads the lesson. @returns {{ lesson: Omit<Lesson, 'channel' | 'focus'>, photos: Photo[] } | null} null if it is invalid */
   read() {
-    if (this.#problem()) return null;
+    const problem = this.#problem();
+    showError(this.#error, problem);
+    if (problem) return null;
     const { kind, id } = this.#offer;
     const chosen = this.photos.chosen;
     const effects = {

@@ -1,8 +1,12 @@
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Answer, Lesson, Progress, PupilId, Request, Snapshot } from './types.js' */
 import { byId, setText, showError } from '../shared/dom.js';
 import { sentence } from '../shared/errors.js';
 import { listenForFiles, readStateFile, sortFiles } from '../shared/files.js';
 import { stem } from '../shared/format.js';
+import { Link } from '../shared/link.js';
+import { LinkPanel } from '../shared/link-panel.js';
+import { FIELDS, describeLink } from './address.js';
 import { startWorker } from './client.js';
 import { KernelsPanel } from './kernels-panel.js';
 import { LessonPanel } from './lesson-panel.js';
@@ -45,7 +49,10 @@ export class TeachPage {
       onRun: () => this.#ask({ type: this.#state === 'running' ? 'pause' : 'run' }),
       onStep: () => this.#ask({ type: 'step' }),
       onReset: () => this.#reset(),
-      onTuning: (tuning) => this.#ask({ type: 'tune', tuning }),
+      onTuning: (tuning) => {
+        this.#ask({ type: 'tune', tuning });
+        this.link.changed();
+      },
     });
     this.results = new ResultsPanel(
       (channel) => this.#ask({ type: 'channel', channel }),
@@ -59,6 +66,9 @@ export class TeachPage {
       onExport: (id) => this.#ask({ type: 'export', id }),
       nameLesson: () => stem(this.lessonPanel.title),
     });
+    const state = () => ({ ...this.lessonPanel.state, ...this.training.state });
+    this.link = new Link(FIELDS, state, (linked, ignored) => this.#follow(linked, ignored));
+    this.linkPanel = new LinkPanel(this.link, () => describeLink(state(), this.lessonPanel.photos.hasOwn));
     listenForFiles(byId('drop', HTMLElement), (files) => this.#openFiles(files));
   }
 
@@ -66,8 +76,22 @@ export class TeachPage {
   #ask;
 
   async start() {
-    this.#ask({ type: 'tune', tuning: this.training.tuning });
     this.lessonPanel.photos.add(await shippedPhotos());
+    const { state, ignored } = this.link.state;
+    this.#follow(state, ignored);
+  }
+
+  /**
+   * Begins what a link says.
+   *
+   * @param {LinkState} state
+   * @param {string} ignored  a sentence about the parts of the link that mean nothing; '' for none
+   */
+  #follow(state, ignored) {
+    this.linkPanel.say(ignored);
+    this.lessonPanel.set(state);
+    this.training.set(state);
+    this.#ask({ type: 'tune', tuning: this.training.tuning });
     this.#begin();
   }
 
@@ -77,6 +101,7 @@ export class TeachPage {
   #begin() {
     const chosen = this.lessonPanel.read();
     if (!chosen) return;
+    this.link.changed();
     const { pupils } = chosen.lesson;
     if (!pupils.includes(this.#focus)) [this.#focus] = pupils;
     /** @type {Lesson} */

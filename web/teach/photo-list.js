@@ -7,6 +7,8 @@ export class PhotoList {
   #list = byId('photos', HTMLElement);
   /** @type {Entry[]} */
   #entries = [];
+  /** @type {Map<Entry, { box: HTMLInputElement, effect: HTMLSelectElement }>} */
+  #controls = new Map();
 
   /** @param {() => void} onChange */
   constructor(onChange) {
@@ -20,6 +22,27 @@ export class PhotoList {
   /** @returns {Entry[]} */
   get chosen() {
     return this.#entries.filter(({ chosen }) => chosen);
+  }
+
+  /** Whether there is a photograph of the person's own. */
+  get hasOwn() {
+    return this.#entries.some(({ id }) => !id);
+  }
+
+  /** The page's own photographs that are chosen, each with its target, as words for a link. */
+  get words() {
+    return this.chosen.filter(({ id }) => id).map(({ id, effect }) => `${id}.${effect}`);
+  }
+
+  /** Chooses the photographs and targets of a link. @param {string[]} words */
+  set(words) {
+    for (const entry of this.#entries.filter(({ id }) => id)) {
+      const controls = this.#controls.get(entry);
+      const [, target] = words.find((word) => word.startsWith(`${entry.id}.`))?.split('.') ?? [];
+      entry.chosen = target !== undefined;
+      entry.effect = target ?? entry.effect;
+      if (controls) [controls.box.checked, controls.effect.value] = [entry.chosen, entry.effect];
+    }
   }
 
   /** @param {Entry[]} entries */
@@ -51,6 +74,7 @@ export class PhotoList {
       entry.effect = effect.value;
       this.onChange();
     });
+    this.#controls.set(entry, { box, effect });
     return element(
       'div',
       { class: 'photo' },

@@ -1,5 +1,6 @@
 /** @import { Photo } from './types.js' */
-import { PHOTOS, openImage, openPhoto } from '../shared/sources.js';
+import { PHOTOS } from '../shared/photos.js';
+import { openImage, openPhoto } from '../shared/sources.js';
 
 /** The side of the photographs in pixels. Crops are taken from them. */
 const SIDE = 160;
@@ -11,6 +12,7 @@ export const MOST_PHOTOS = 8;
  * A photograph that a person can choose to learn from.
  *
  * @typedef {object} Entry
+ * @property {string} id  its id in PHOTOS; '' for a person's own
  * @property {Photo} photo
  * @property {HTMLCanvasElement} canvas  shows the photograph
  * @property {string} alt
@@ -19,11 +21,11 @@ export const MOST_PHOTOS = 8;
  */
 
 /** The targets of the photographs, in turn. */
-const EFFECTS = ['sepia', 'sobel', 'blur', 'emboss', 'sharpen'];
+export const FIRST_TARGETS = ['sepia', 'sobel', 'blur', 'emboss', 'sharpen'];
 
 /** Opens the photographs that the page comes with. @returns {Promise<Entry[]>} */
 export function shippedPhotos() {
-  return Promise.all(PHOTOS.map(async (photo, i) => entry(await openPhoto(photo), photo.name, photo.alt, i)));
+  return Promise.all(PHOTOS.map(async (photo, i) => entry(await openPhoto(photo), photo.name, photo.alt, i, photo.id)));
 }
 
 /**
@@ -44,9 +46,10 @@ export async function ownPhoto(file, index) {
  * @param {string} name
  * @param {string} alt
  * @param {number} index
+ * @param {string} [id]
  * @returns {Promise<Entry>}
  */
-async function entry({ image }, name, alt, index) {
+async function entry({ image }, name, alt, index, id = '') {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = SIDE;
   const context = canvas.getContext('2d', { willReadFrequently: true });
@@ -62,5 +65,5 @@ async function entry({ image }, name, alt, index) {
     bitmap.close();
   }
   const { data } = context.getImageData(0, 0, SIDE, SIDE);
-  return { photo: { name, data, side: SIDE }, canvas, alt, chosen: true, effect: EFFECTS[index % EFFECTS.length] };
+  return { id, photo: { name, data, side: SIDE }, canvas, alt, chosen: true, effect: FIRST_TARGETS[index % FIRST_TARGETS.length] };
 }

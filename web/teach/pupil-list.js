@@ -21,6 +21,11 @@ export class PupilList {
     this.#list.addEventListener('change', onChange);
   }
 
+  /** Chooses blocks. @param {string[]} ids */
+  set(ids) {
+    for (const box of this.#list.querySelectorAll('input')) box.checked = ids.includes(box.value);
+  }
+
   /** In the order of PUPILS. @returns {PupilId[]} */
   get chosen() {
     const boxes = [...this.#list.querySelectorAll('input')];

@@ -132,7 +132,7 @@ export class TakeAlong {
       if (!tab)
         throw new Error('the browser did not open another tab. Save the block, and open the file in the playground');
       leaveState(bytes, file);
-      tab.location.replace(new URL('./#state', location.href).href);
+      tab.location.replace(new URL('./playground.html#state', location.href).href);
     } catch (error) {
       tab?.close();
       this.#showError(error);

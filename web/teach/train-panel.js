@@ -1,3 +1,4 @@
+/** @import { LinkState } from '../shared/link.js' */
 /** @import { Classroom, PupilId, Snapshot, Tuning } from './types.js' */
 import { byId, element, setEnabled, setText, showError } from '../shared/dom.js';
 import { bytes, number } from '../shared/format.js';
@@ -98,6 +99,23 @@ export class TrainPanel {
       schedule: this.#schedule.value === 'constant' ? 'constant' : 'cosine',
       steps: Number(this.#steps.value),
     };
+  }
+
+  /** The settings as a link has them. @returns {LinkState} */
+  get state() {
+    const { optimizer, lr, schedule, steps } = this.tuning;
+    return { optimizer, rate: lr === RATES[optimizer] ? null : [lr], schedule, steps: String(steps) };
+  }
+
+  /** Shows the settings of a link. @param {LinkState} state */
+  set({ optimizer, rate, schedule, steps }) {
+    const choice = document.querySelector(`input[name="optimizer"][value="${optimizer}"]`);
+    if (choice instanceof HTMLInputElement) choice.checked = true;
+    this.#rates = { ...RATES, ...(rate ? { [optimizer]: rate[0] } : {}) };
+    this.#schedule.value = schedule;
+    this.#steps.value = steps;
+    this.#showRate();
+    this.#showSteps();
   }
 
   #showRate() {

@@ -219,9 +219,9 @@ export class Tensor {
   /**
    * A flat copy of the numbers. No other call changes it.
    *
-   * @param {Float32Array} [out] as long as the tensor: gets the numbers and is returned. It saves a new array for
-   *   each frame. With threads, copying is faster than by `out.set(data)`
-   * @returns {Float32Array}
+   * @param {Floats} [out] as long as the tensor: gets the numbers and is returned. It saves a new array for each frame.
+   *   With threads, copying is faster than by `out.set(data)`
+   * @returns {Floats}
    * @throws {DynakernelError} ERR_DISPOSED; ERR_CONFIG if out is not a Float32Array; ERR_SHAPE if it has another
    *   length
    * @example

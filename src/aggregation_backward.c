@@ -17,7 +17,7 @@
 SMALL_FILE
 
 enum {
-  /* With fewer multiply-adds, handing work to threads costs more than it saves. parallel_pays() is not used
+  /* With fewer multiply-adds, handing work to threads costs more than it saves. parallel_team() is not used
    * here: its result changes from call to call, but the same call must return the same gradients, to the last
    * bit. */
   LEAST_WORK = 1 << 20,

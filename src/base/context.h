@@ -6,17 +6,17 @@
 #include <stdbool.h>
 
 #include "base/parallel.h"
+#include "base/team.h"
 
 struct dk_context {
   void *workspace;
   size_t workspace_bytes;
 
-  int32_t threads;   /* including the calling thread */
-  uint32_t declined; /* how often parallel_pays() returned false because a worker was asleep */
-  int32_t in_series; /* 1 between parallel_begin_series() and parallel_end_series() */
-  float work;        /* multiply-adds of the present job: they bound how long a task may take */
-  float patience;    /* milliseconds that the caller waits for workers, plus some for large jobs */
-  int32_t lost;      /* 1: a worker did not finish its task in time, and may still be running it */
+  int32_t threads; /* including the calling thread */
+  int32_t team;    /* how many of them may take tasks of the present job */
+  float work;      /* multiply-adds of the present job: they bound how long a task may take */
+  float patience;  /* milliseconds that the caller waits for workers, plus some for large jobs */
+  int32_t lost;    /* 1: a worker did not finish its task in time, and may still be running it */
 
   /* The present job. The calling thread writes it while open is false, once all workers have left the job
    * before. */
@@ -29,7 +29,10 @@ struct dk_context {
   atomic_int finished;   /* how many indices are done */
   atomic_int inside;     /* how many workers may be reading the job */
   atomic_int sleeping;   /* how many workers must be woken */
+  atomic_int present;    /* how many workers have come */
   atomic_bool open, quit;
+
+  team_policy policy; /* only the calling thread uses it */
 };
 
 #endif

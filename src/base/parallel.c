@@ -1,8 +1,9 @@
 /* The host starts the workers, which call dk_context_work and stay there. In a page they are Web Workers with
  * an instance of the module on the same memory. A worker spins for a while for the next job, then sleeps.
  *
- * Handing work to a spinning worker takes about 3 microseconds, to a sleeping one 30. It takes milliseconds
- * if the system wakes the worker on the processor that the caller keeps busy. */
+ * Handing work to a spinning worker takes about a microsecond, to a sleeping one 30. It takes milliseconds if
+ * the system wakes the worker on the processor that the caller keeps busy, or gives the worker's processor to
+ * other programs. So the first is measured once, and each job is timed (base/team.h). */
 #include "base/context.h"
 
 #include <limits.h>
@@ -13,15 +14,13 @@
 enum {
   FEW_SPINS = 20000,    /* about 30 microseconds */
   MANY_SPINS = 1300000, /* about 2 milliseconds */
-
-  LEAST_WORK = 3 << 18, /* multiply-adds. With less work, handing over costs more than it saves, or fetching
-                           data from the other processor does. */
-  LEAST_IN_SERIES = 1 << 17, /* the same in a series, where the workers are awake and the data are near */
-  MUCH_WORK = 1 << 21,       /* multiply-adds. With less work, waking the workers costs more than it saves. */
-  DECLINE = 4,               /* Every fourth refusal wakes the workers: more work of this size may follow. */
 };
 /* Nanoseconds of sleep. If a job comes within them, more jobs are near. */
 static const int64_t SOON = 2000000;
+
+/* How often handing over is measured at first, and how many jobs are one measurement. */
+enum { TRIALS = 12, MEETINGS = 16 };
+static const double LONGEST_TRIAL = 5e4; /* nanoseconds */
 
 enum {
   SPINS_PER_LOOK = 1 << 16, /* about 0.1 milliseconds: how often the caller looks at the clock */
@@ -71,20 +70,23 @@ static double parallel_now(void) {
 static void parallel_report_lost(void) {}
 #endif
 
-/* Takes one index after the other until none is left. */
-static void parallel_take_tasks(dk_context *context, int32_t thread) {
+/* Takes one index after the other until none is left. Returns how many it took. */
+static int32_t parallel_take_tasks(dk_context *context, int32_t thread) {
+  int32_t taken = 0;
   int index;
   while ((index = atomic_fetch_add(&context->next, 1)) < context->count) {
     context->task(context->argument, index, thread);
     atomic_fetch_add(&context->finished, 1);
+    taken++;
   }
+  return taken;
 }
 
 int32_t parallel_threads(const dk_context *context) { return context ? context->threads : 1; }
 
 bool parallel_may_pay(const dk_context *context, double work) {
   DK_ASSERT(work >= 0);
-  return parallel_threads(context) > 1 && work >= (context->in_series ? LEAST_IN_SERIES : LEAST_WORK);
+  return parallel_threads(context) > 1 && work >= (double)MULTIPLY_ADDS * LEAST_TEAMWORK;
 }
 
 /* Wakes the workers, for work that follows soon. */
@@ -93,24 +95,38 @@ static void parallel_wake(dk_context *context) {
   parallel_wake_all(&context->generation);
 }
 
-SMALL bool parallel_pays(dk_context *context, double work) {
-  if (!parallel_may_pay(context, work)) return false;
-  parallel_expect(context, work);
-  if (work >= MUCH_WORK || !atomic_load(&context->sleeping)) return true;
+/* Nanoseconds. */
+static double parallel_clock(void) { return parallel_now() * 1e6; }
 
-  /* Some workers sleep. Wake them now and then, for the work that may follow. */
-  if (++context->declined % DECLINE == 0) parallel_wake(context);
-  return false;
+static void parallel_measure(dk_context *context);
+
+SMALL int32_t parallel_team(dk_context *context, double work) {
+  if (!parallel_may_pay(context, work)) return 1;
+  const double time = work / MULTIPLY_ADDS;
+  const bool asleep = atomic_load(&context->sleeping);
+  if (!asleep && team_wants_measurement(&context->policy, time)) parallel_measure(context);
+  const int32_t size = team_size(&context->policy, context->threads, time);
+  if (size == 1 || team_rests(&context->policy, parallel_clock())) return 1;
+  if (asleep && !team_worth_waking(time)) {
+    if (team_refuse(&context->policy, time, parallel_clock())) parallel_wake(context);
+    return 1;
+  }
+  context->work = (float)work;
+  context->team = size;
+  return size;
 }
 
-void parallel_begin_series(dk_context *context, double work) {
-  context->in_series = 1;
-  if (context->threads > 1 && work >= MUCH_WORK && atomic_load(&context->sleeping)) parallel_wake(context);
+SMALL void parallel_wake_for(dk_context *context, double work) {
+  if (parallel_threads(context) > 1 && atomic_load(&context->sleeping) &&
+      team_worth_waking(work / MULTIPLY_ADDS) && !team_rests(&context->policy, parallel_clock()))
+    parallel_wake(context);
 }
 
-void parallel_end_series(dk_context *context) { context->in_series = 0; }
-
-void parallel_expect(dk_context *context, double work) { context->work = (float)work; }
+void parallel_expect(dk_context *context, double work) {
+  if (!context) return;
+  context->work = (float)work;
+  context->team = context->threads;
+}
 
 dk_status parallel_status(const dk_context *context) { return context->lost ? DK_ERROR_THREADS : DK_OK; }
 
@@ -143,16 +159,12 @@ APART SMALL static void parallel_give_up(dk_context *context, bool undone) {
   parallel_report_lost();
 }
 
-SMALL void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument) {
-  DK_ASSERT(count >= 0 && task);
-  if (context && context->lost) return;
-  if (!context || context->threads == 1 || count == 1) {
-    for (int32_t i = 0; i < count; i++) task(argument, i, 0);
-    return;
-  }
-
+/* Runs a job on the context's team, and times it. Returns false if tasks are undone. */
+SMALL static bool parallel_run(dk_context *context, int32_t count, parallel_task task, const void *argument,
+                               team_job *timed) {
   /* All workers have left the job before. Write this one, and open it. */
   DK_ASSERT(!atomic_load(&context->open));
+  const double begin = parallel_clock();
   context->task = task;
   context->argument = argument;
   context->count = count;
@@ -165,7 +177,8 @@ SMALL void parallel_for(dk_context *context, int32_t count, parallel_task task, 
   /* The caller works like a worker. Then it spins until the tasks of the others are done: a page's main
    * thread may not sleep. It does not wait without end: a worker may have ended, or a debugger may have
    * paused it. */
-  parallel_take_tasks(context, 0);
+  const int32_t own = parallel_take_tasks(context, 0);
+  const double end = parallel_clock();
   parallel_wait wait = {0};
   bool lost = false;
   while (!lost && atomic_load(&context->finished) < count) lost = parallel_too_long(context, &wait);
@@ -174,7 +187,56 @@ SMALL void parallel_for(dk_context *context, int32_t count, parallel_task task, 
   /* Close the job, and wait until no worker reads it: the next job is written in the same place. */
   atomic_store(&context->open, false);
   while (!lost && atomic_load(&context->inside)) lost = parallel_too_long(context, &wait);
+  *timed = (team_job){.work = (double)context->work / MULTIPLY_ADDS,
+                      .tasks = count,
+                      .own = own,
+                      .busy = end - begin,
+                      .waiting = parallel_clock() - end};
   if (lost) parallel_give_up(context, undone);
+  return !undone;
+}
+
+/* A task that lasts until each thread has one. If a worker is late, the caller does not wait for it. */
+typedef struct meeting {
+  atomic_int present;
+  int32_t threads;
+} meeting;
+
+static void parallel_meet(const void *argument, int32_t index, int32_t thread) {
+  (void)index, (void)thread;
+  meeting *all = (meeting *)argument;
+  atomic_fetch_add(&all->present, 1);
+  for (int spin = 0; spin < FEW_SPINS && atomic_load(&all->present) < all->threads; spin++) continue;
+}
+
+/* Measures how long handing a job to workers that are awake takes, once all workers have come. */
+APART SMALL static void parallel_measure(dk_context *context) {
+  if (atomic_load(&context->present) < context->threads - 1) return;
+  parallel_expect(context, 0);
+  for (int trial = context->policy.handover == 0 ? 0 : TRIALS - 1; trial < TRIALS; trial++) {
+    const double begin = parallel_clock();
+    double passed = 0;
+    int jobs = 0;
+    for (; jobs < MEETINGS && passed < LONGEST_TRIAL; jobs++, passed = parallel_clock() - begin) {
+      meeting all = {0, context->threads};
+      team_job timed;
+      if (!parallel_run(context, context->threads, parallel_meet, &all, &timed) || context->threads == 1)
+        return;
+    }
+    team_measured(&context->policy, passed / jobs);
+  }
+}
+
+SMALL void parallel_for(dk_context *context, int32_t count, parallel_task task, const void *argument) {
+  DK_ASSERT(count >= 0 && task);
+  if (context && context->lost) return;
+  if (!context || context->threads == 1 || count == 1) {
+    for (int32_t i = 0; i < count; i++) task(argument, i, 0);
+    return;
+  }
+  team_job timed;
+  if (parallel_run(context, count, task, argument, &timed))
+    team_settle(&context->policy, &timed, parallel_clock());
 }
 
 int32_t dk_context_lost(dk_context *context) {
@@ -186,7 +248,7 @@ int32_t dk_context_lost(dk_context *context) {
 int32_t dk_context_threads(const dk_context *context) { return context->threads; }
 
 void dk_context_set_threads(dk_context *context, int32_t threads) {
-  context->threads = threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
+  context->team = context->threads = threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
 }
 
 void dk_context_ended(dk_context *context) {
@@ -197,10 +259,11 @@ void dk_context_ended(dk_context *context) {
 SMALL void dk_context_work(dk_context *context, int32_t thread) {
   DK_ASSERT(thread >= 1 && thread < MAX_THREADS);
   int seen = atomic_load(&context->generation), spins = FEW_SPINS;
+  atomic_fetch_add(&context->present, 1);
   while (!atomic_load(&context->quit)) {
     /* Say that this worker reads the job before looking whether one is open. */
     atomic_fetch_add(&context->inside, 1);
-    if (atomic_load(&context->open) && thread < context->threads) parallel_take_tasks(context, thread);
+    if (atomic_load(&context->open) && thread < context->team) parallel_take_tasks(context, thread);
     atomic_fetch_sub(&context->inside, 1);
 
     /* Spin for the next job, then sleep. Spin long if jobs follow each other closely, and briefly if they are

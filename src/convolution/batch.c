@@ -84,15 +84,20 @@ static int32_t batch_row_steps(const geometry *shape) {
   return max_i32(shape->Ho / batch_row_step(shape), 1);
 }
 
-/* Of the whole batch, by direct convolution. */
-static double batch_multiply_adds(const geometry *shape) {
-  return (double)shape->N * shape->Ho * shape->Wo * shape->O * (shape->C / shape->G) * shape->Rh * shape->Rw;
+/* How long the whole batch takes, in the unit of base/parallel.h. An algorithm whose cost is a rule is as
+ * fast as its multiply-adds. */
+static double batch_work(const algorithm *chosen, const geometry *shape) {
+  const double weights = (double)shape->O * (shape->C / shape->G) * geometry_taps(shape);
+  const double cost = chosen->cost(shape) * shape->G * MULTIPLY_ADDS;
+  const bool counted = cost > UNLESS_ALWAYS * shape->G * MULTIPLY_ADDS && cost < NEVER;
+  const double one = counted ? cost : weights * shape->Ho * shape->Wo;
+  return shape->N * (shape->K > 1 ? one + weights * shape->K : one);
 }
 
-static division batch_choose(dk_context *context, const algorithm *chosen, const geometry *shape,
+static division batch_choose(int32_t threads, const algorithm *chosen, const geometry *shape,
                              const packed_kernels *kernels) {
-  const int32_t threads = parallel_threads(context), blocks = kernels->blocks;
-  if (!parallel_pays(context, batch_multiply_adds(shape))) return ALONE;
+  const int32_t blocks = kernels->blocks;
+  if (threads == 1) return ALONE;
   if (shape->N % threads == 0 || shape->N > 4 * threads) return BY_SAMPLE;
   if (batch_separate(shape, blocks) >= MANY * threads) return BY_GROUP;
 
@@ -134,8 +139,9 @@ static uint64_t batch_part_workspace(const algorithm *chosen, const geometry *sh
 
 uint64_t batch_workspace(const dk_context *context, const algorithm *chosen, const geometry *shape) {
   /* Work that is never divided needs the workspace of one thread. */
-  const bool divided = parallel_may_pay(context, batch_multiply_adds(shape));
-  return batch_part_workspace(chosen, shape) * (uint32_t)(divided ? parallel_threads(context) : 1);
+  const int32_t threads = parallel_threads(context);
+  const bool divided = threads > 1 && parallel_may_pay(context, batch_work(chosen, shape));
+  return batch_part_workspace(chosen, shape) * (uint32_t)(divided ? threads : 1);
 }
 
 SMALL convolution_call contiguous_call(const algorithm *chosen, const geometry *shape,
@@ -184,7 +190,9 @@ SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
   /* Prepared kernels cannot be scaled. */
   const int32_t prefix = call->prepared ? chosen->prefix & ~PREFIX_SCALE : chosen->prefix;
   const epilogue_prefix steps = epilogue_split(call->steps, prefix);
-  const division how = batch_choose(context, chosen, shape, kernels);
+  const int32_t threads =
+      parallel_threads(context) > 1 ? parallel_team(context, batch_work(chosen, shape)) : 1;
+  const division how = batch_choose(threads, chosen, shape, kernels);
   batch divided = {.chosen = chosen,
                    .first = {.shape = shape,
                              .context = how == INSIDE ? context : NULL,
@@ -207,7 +215,7 @@ SMALL void convolve_batch(dk_context *context, const convolution_call *call) {
                    .total = kernels->blocks,
                    .step = kernels->blocks,
                    .parts = 1};
-  batch_divide(&divided, how, parallel_threads(context));
+  batch_divide(&divided, how, threads);
 
   /* One sample after the other on this thread, or all tasks on all threads. */
   dk_context *const sharing = how == ALONE || how == INSIDE ? NULL : context;

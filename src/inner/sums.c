@@ -138,8 +138,7 @@ SMALL void plane_means(dk_context *context, const float *x, int32_t N, size_t x_
                        size_t x_channel, size_t pixels, double *mean) {
   DK_ASSERT(x && mean && N >= 1 && C >= 1 && pixels >= 1);
   const int32_t planes = N * C;
-  const bool divided = context && parallel_pays(context, (double)WORK * planes * (double)pixels);
-  const int32_t threads = divided ? parallel_threads(context) : 1;
+  const int32_t threads = parallel_team(context, (double)WORK * planes * (double)pixels);
   const sums_planes work = {x, x_sample, x_channel, pixels, planes, C, min_i32(planes, threads), mean};
   parallel_for(context, work.parts, sums_plane_part, &work);
 }

@@ -74,13 +74,10 @@ dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const floa
   /* Nothing writes to the inputs. */
   for (int32_t i = 0; i < described->inputs; i++) schedule->root[i] = (float *)inputs[i];
   for (int32_t i = 0; i < described->outputs; i++) schedule->root[described->inputs + i] = outputs[i];
-  parallel_begin_series(context, schedule->cost);
+  parallel_wake_for(context, schedule->cost);
   const uint64_t bytes = run_workspace(context, schedule);
   char *workspace = bytes < INT32_MAX ? workspace_reserve(context, (size_t)bytes) : NULL;
-  if (!workspace) {
-    parallel_end_series(context);
-    return bytes < INT32_MAX ? workspace_refusal(context) : DK_ERROR_MEMORY;
-  }
+  if (!workspace) return bytes < INT32_MAX ? workspace_refusal(context) : DK_ERROR_MEMORY;
   fold_constants(schedule);
   for (int32_t begin = first, wave_end; begin < end; begin = wave_end) {
     wave_end = begin + 1;
@@ -91,7 +88,6 @@ dk_status dk_schedule_run(dk_context *context, dk_schedule *schedule, const floa
       for (int32_t i = begin; i < wave_end; i++)
         layer_compute(context, schedule, schedule->layer[i], workspace);
   }
-  parallel_end_series(context);
   return parallel_status(context);
 }
 

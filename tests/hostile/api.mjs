@@ -290,7 +290,10 @@ export const table = {
   'Tensor.get shape': call((w) => w.x),
   'Tensor.get data': call((w) => w.x),
   'Tensor.get disposed': call((w) => w.x),
-  'Tensor.toArray': call((w) => w.x),
+  'Tensor.set': call((w) => w.pixels, () => [new Float32Array(48)], {
+    slots: { item: (w, value) => [[value, ...new Array(47).fill(0)]] },
+  }),
+  'Tensor.toArray': call((w) => w.x, () => [new Float32Array(192)]),
   'Tensor.toImageData': call((w) => w.x, () => [], { options: { at: 0, values: { ...maps, channel: 1 } } }),
   'Tensor.drawMap': call((w) => w.x, (w) => [w.canvas()], {
     options: { at: 1, values: { ...maps, channel: 'rgb' } },

@@ -15,6 +15,7 @@
 #include "check_network.h"
 #include "check_pixels.h"
 #include "check_pointers.h"
+#include "check_team.h"
 #include "check_training.h"
 
 int main(int argc, char **argv) {
@@ -28,7 +29,7 @@ int main(int argc, char **argv) {
   failures += check_attention(seed, count / 4);
   failures += check_losses(seed, count) + check_optimizers(seed, count);
   failures += check_correlate(seed, count) + check_elementary(seed, count);
-  failures += check_pointers() + check_network(seed, count);
+  failures += check_pointers() + check_team(seed) + check_network(seed, count);
   failures += check_layers_elementwise(seed, count);
   failures += check_layers_sums(seed, count / 4) + check_layers_products(seed, count / 4);
   printf("%d failures, seed %u, %d configurations\n", failures, seed, count);

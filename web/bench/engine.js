@@ -85,9 +85,9 @@ async function dynakernel(options) {
         return {
           plan: block.aggregation.planFor(x.shape).algorithm,
           run() {
-            x.data.set(input);
+            x.set(input);
             block.forward(x, { out: y });
-            output.set(y.data);
+            y.toArray(output);
           },
           output: () => output,
           dispose,

@@ -77,9 +77,9 @@ export async function prepareNetwork(dk, { bytes, inputs }, numbers) {
   return {
     flops: 2 * net.layers.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0),
     run() {
-      for (const name in x) x[name].data.set(numbers[name]);
+      for (const name in x) x[name].set(numbers[name]);
       net.forward(x, { out });
-      Object.values(out).forEach(({ data }, i) => outputs[i].set(data));
+      Object.values(out).forEach((tensor, i) => tensor.toArray(outputs[i]));
     },
     output: () => outputs,
     dispose: () => owned.forEach((thing) => thing.dispose()),

@@ -6,6 +6,7 @@
  */
 import { readAlgorithms } from './abi.js';
 import { DynakernelError, byteText } from './errors.js';
+import { Stage } from './staging.js';
 
 /** @typedef {import('./abi.js').Exports} Exports */
 /** @typedef {Float32Array<ArrayBuffer>} Floats a view on the heap, or a copy of one */
@@ -42,6 +43,9 @@ export class Heap {
    * @type {CObject[]} */
   #postponed = [];
   #onClose = () => {};
+  /** undefined until it is needed, null if there is none.
+   * @type {Stage | null | undefined} */
+  #stage;
 
   /** Frees guarded objects that were forgotten without dispose(). In a host without this registry only
    * dispose() frees them. */
@@ -186,6 +190,47 @@ export class Heap {
    */
   clampedBytes(pointer, length) {
     return new Uint8ClampedArray(this.c.memory.buffer, pointer, length);
+  }
+
+  /**
+   * Copies floats into the heap, as fast as the engine can.
+   *
+   * @param {number} pointer
+   * @param {Float32Array} source
+   */
+  write(pointer, source) {
+    const stage = this.#stageFor(source);
+    if (stage) stage.write(pointer, source);
+    else this.floats(pointer, source.length).set(source);
+  }
+
+  /**
+   * Copies floats out of the heap.
+   *
+   * @param {number} pointer
+   * @param {Float32Array} target
+   */
+  read(pointer, target) {
+    const stage = this.#stageFor(target);
+    if (stage) stage.read(pointer, target);
+    else target.set(this.floats(pointer, target.length));
+  }
+
+  /**
+   * The stage, if copying between this array and the heap is faster by it.
+   *
+   * @param {Float32Array} array
+   */
+  #stageFor({ buffer, length }) {
+    if (!this.shared || isShared(buffer) || !Stage.pays(length)) return null;
+    if (this.#stage === undefined) {
+      try {
+        this.#stage = new Stage(this.c.memory);
+      } catch {
+        this.#stage = null;
+      }
+    }
+    return this.#stage;
   }
 
   /**

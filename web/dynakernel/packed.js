@@ -57,14 +57,14 @@ export function packedEntry(heap, aggregation, shape, watched, shown = shape) {
       const slice = scratch();
       eachSlice((k, first, count, offset) => {
         heap.c.dk_aggregation_read(aggregation, k, first, count, slice);
-        values.set(heap.floats(slice, count * depth), offset);
+        heap.read(slice, values.subarray(offset, offset + count * depth));
       });
       return values;
     },
     write(values) {
       const slice = scratch();
       eachSlice((k, first, count, offset) => {
-        heap.floats(slice, count * depth).set(values.subarray(offset, offset + count * depth));
+        heap.write(slice, values.subarray(offset, offset + count * depth));
         heap.c.dk_aggregation_write(aggregation, k, first, count, slice);
       });
     },

@@ -81,7 +81,7 @@ export function floatEntry(heap, name, shape, pointer) {
     shape,
     read: () => heap.floats(pointer, length).slice(),
     convert: (data, dtype) => heap.copyIfOnHeap(toFloats(data, dtype)),
-    write: (values) => heap.floats(pointer, length).set(values),
+    write: (values) => heap.write(pointer, values),
   };
 }
 

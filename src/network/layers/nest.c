@@ -77,8 +77,9 @@ int32_t nest_threads(const dk_context *context, double work) {
 }
 
 SMALL int32_t nest_parts(dk_context *context, double work, int64_t units) {
-  if (!context || units < 2 || !parallel_pays(context, work)) return 1;
-  const int64_t parts = (int64_t)PARTS_PER_THREAD * parallel_threads(context);
+  const int32_t threads = units < 2 ? 1 : parallel_team(context, work);
+  if (threads == 1) return 1;
+  const int64_t parts = (int64_t)PARTS_PER_THREAD * threads;
   return (int32_t)(parts < units ? parts : units);
 }
 

@@ -48,7 +48,7 @@ function eachSlice(heap, length, visit) {
  */
 export function writeConstant(heap, network, index, numbers) {
   eachSlice(heap, numbers.length, (first, count, slice) => {
-    heap.floats(slice, count).set(count === numbers.length ? numbers : numbers.subarray(first, first + count));
+    heap.write(slice, count === numbers.length ? numbers : numbers.subarray(first, first + count));
     checkStatus(heap.c.dk_network_write(network, index, first, count, slice), constantText);
   });
 }
@@ -65,7 +65,7 @@ export function readConstant(heap, network, index, length) {
   const numbers = new Float32Array(length);
   eachSlice(heap, length, (first, count, slice) => {
     checkStatus(heap.c.dk_network_read(network, index, first, count, slice), constantText);
-    numbers.set(heap.floats(slice, count), first);
+    heap.read(slice, numbers.subarray(first, first + count));
   });
   return numbers;
 }

@@ -7,11 +7,7 @@
 #include "base/assert.h"
 #include "base/attributes.h"
 #include "base/simd.h"
-
-/* pmax(x, low) is x < low ? low : x, so NaN stays. It is one instruction on x86; max takes several. */
-INLINE v128_t unary_clamp(v128_t x, v128_t low, v128_t high) {
-  return wasm_f32x4_pmin(wasm_f32x4_pmax(x, low), high);
-}
+#include "inner/hard_swish.h"
 
 /* ------------------------------------------------------------------------------------- exp */
 
@@ -42,7 +38,7 @@ INLINE v128_t unary_power_of_two(v128_t n) {
 
 INLINE v128_t unary_exp4(v128_t x) {
   v128_t n;
-  const v128_t rest = unary_reduce(unary_clamp(x, steady_f32(-104), steady_f32(89)), &n);
+  const v128_t rest = unary_reduce(clamp_vector(x, steady_f32(-104), steady_f32(89)), &n);
   /* 2^n may be subnormal or beyond the largest number, so it is the product of two powers. */
   const v128_t half = wasm_i32x4_shr(wasm_i32x4_sub(n, steady_i32(0x4b400000)), 1);
   const v128_t first = unary_power_of_two(half), second = unary_power_of_two(wasm_i32x4_sub(n, half));
@@ -98,7 +94,7 @@ INLINE v128_t unary_log4(v128_t x) {
 
 /* A quotient of polynomials, as in Eigen. It is 1 to the last place from 4 on. */
 INLINE v128_t unary_erf4(v128_t x) {
-  x = unary_clamp(x, steady_f32(-4), steady_f32(4));
+  x = clamp_vector(x, steady_f32(-4), steady_f32(4));
   const v128_t square = wasm_f32x4_mul(x, x);
   v128_t p = steady_f32(-2.72614225801306e-10f);
   p = madd(p, square, steady_f32(2.77068142495902e-08f));
@@ -120,7 +116,7 @@ INLINE v128_t unary_erf4(v128_t x) {
 #define UNARY(name) INLINE v128_t unary_##name(v128_t x, v128_t first, v128_t second)
 #define UNUSED ((void)first, (void)second)
 
-UNARY(clip) { return unary_clamp(x, first, second); }
+UNARY(clip) { return clamp_vector(x, first, second); }
 UNARY(leaky_relu) {
   UNUSED;
   return wasm_v128_bitselect(wasm_f32x4_mul(x, first), x, wasm_f32x4_lt(x, steady_f32(0)));
@@ -129,12 +125,8 @@ UNARY(elu) {
   UNUSED;
   return wasm_v128_bitselect(x, wasm_f32x4_mul(first, unary_expm1(x)), wasm_f32x4_gt(x, steady_f32(0)));
 }
-UNARY(hard_sigmoid) { return unary_clamp(madd(x, first, second), steady_f32(0), steady_f32(1)); }
-UNARY(hard_swish) {
-  UNUSED;
-  const v128_t gate = madd(x, steady_f32(1.0f / 6), steady_f32(0.5f));
-  return wasm_f32x4_mul(x, unary_clamp(gate, steady_f32(0), steady_f32(1)));
-}
+UNARY(hard_sigmoid) { return clamp_vector(madd(x, first, second), steady_f32(0), steady_f32(1)); }
+UNARY(hard_swish) { return UNUSED, hard_swish(x); }
 UNARY(sigmoid) { return UNUSED, unary_gate(steady_f32(1), x); }
 UNARY(tanh) {
   UNUSED;

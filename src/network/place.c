@@ -241,6 +241,10 @@ static void place_done_nodes(placing *at, const layer *of) {
     for (int32_t input = 0; input < read->inputs; input++)
       if (read->input[input] >= 0) place_done(at, read->input[input]);
   }
+
+  /* So has that of a resize that a step takes the place of. */
+  for (int32_t i = 0; of->steps && i < of->steps->count; i++)
+    if (of->steps->step[i].repeat[1] > 0) place_done(at, of->step_value[i]);
 }
 
 static void place_layer(placing *at, layer *placed) {

@@ -83,7 +83,7 @@ SMALL static bool elementwise_flatten(chain *job, const view *x, const view *y) 
   for (int32_t i = 0; i < job->steps.count; i++) {
     epilogue_step *step = &job->steps.step[i];
     if (step->op >= DK_OP_RELU) continue;
-    if (step->op == DK_OP_BATCH_NORM) return false;
+    if (step->op == DK_OP_BATCH_NORM || step->repeat[1] > 0) return false;
     const int32_t strides[3] = {step->stride[0], step->stride[1], step->stride[2]};
     const size_t lengths[3] = {job->planes / (size_t)job->C, (size_t)job->C, job->pixels};
     bool alone = true, alike = true;

@@ -573,3 +573,19 @@ test('a steady pass allocates nothing on the heap', () => {
   assert.deepEqual({ live: heap.live, heapBytes: dk.info.heapBytes, place }, before);
   net.dispose();
 });
+
+test('an operation that reads a resize repeated lists both', () => {
+  const net = dk.network({ x: [1, 4, 3, 5] }, (g, { x }) => {
+    const large = g.sigmoid(g.interpolate(x, { scaleFactor: 2 }), { name: 'large' });
+    return { y: g.add(large, g.interpolate(x, { scaleFactor: 2, name: 'enlarged' }), { name: 'sum' }) };
+  });
+  const x = randomTensor(dk, [1, 4, 3, 5]), pixels = x.toArray();
+  const expected = Float32Array.from({ length: 4 * 6 * 10 }, (_, i) => {
+    const value = pixels[Math.floor(i / 60) * 15 + (Math.floor(i / 20) % 3) * 5 + (Math.floor(i / 2) % 5)];
+    return 1 / (1 + Math.exp(-value)) + value;
+  });
+  assertClose(net.forward(x).toArray(), expected, 'y');
+  assert.deepEqual(net.layers.map(({ name, fused }) => [name, fused]),
+    [['interpolate', []], ['large', ['enlarged', 'sum']]]);
+  net.dispose();
+});

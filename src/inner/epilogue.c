@@ -13,9 +13,10 @@
 #include "inner/unary.h"
 
 enum {
-  PIECE = 1024,   /* pixels that pass through all steps while they are in the nearest cache */
-  MOST_ADDED = 3, /* operands that are added in one pass */
-  ROOMS = 4,      /* for operands whose rows and columns are repeated */
+  PIECE = 1024,    /* pixels that pass through all steps while they are in the nearest cache */
+  MOST_ADDED = 2,  /* operands that are added in one pass */
+  MOST_SUMMED = 3, /* operands whose rows and columns are repeated together */
+  ROOMS = 4,       /* for operands whose rows and columns are repeated */
 };
 
 /* The pixels of a plane that the steps are applied to. */
@@ -43,7 +44,7 @@ SMALL static int32_t epilogue_sum_length(const epilogue_step *step, const epilog
   int32_t length = 1;
   if (step->op != DK_OP_ADD || on->first % (size_t)step->width || on->count % (size_t)step->width)
     return length;
-  for (const epilogue_step *next = step + 1; next < end && length < MOST_ADDED; next++, length++)
+  for (const epilogue_step *next = step + 1; next < end && length < MOST_SUMMED; next++, length++)
     if (next->op != DK_OP_ADD || !epilogue_repeats(next) || next->repeat[0] % next[-1].repeat[0] ||
         next->repeat[1] % next[-1].repeat[1])
       break;
@@ -174,10 +175,6 @@ static void epilogue_one_loop(const fused *pass, const float *x, size_t count, f
 static void epilogue_two_loop(const fused *pass, const float *x, size_t count, float *y) {
   epilogue_add(2, pass, x, count, y);
 }
-static void epilogue_three_loop(const fused *pass, const float *x, size_t count, float *y) {
-  epilogue_add(3, pass, x, count, y);
-}
-
 /* hardswish(x * scale + shift) * outer_scale + outer_shift */
 static void epilogue_swish_loop(const fused *pass, const float *x, size_t count, float *y) {
   const v128_t scale = wasm_v128_load32_splat(&pass->scale), shift = wasm_v128_load32_splat(&pass->shift);
@@ -195,8 +192,7 @@ static void epilogue_swish_loop(const fused *pass, const float *x, size_t count,
 }
 
 SMALL static void epilogue_pass(const fused *pass, const float *x, size_t count, float *y) {
-  static const epilogue_loop by_added[] = {epilogue_none_loop, epilogue_one_loop, epilogue_two_loop,
-                                           epilogue_three_loop};
+  static const epilogue_loop by_added[] = {epilogue_none_loop, epilogue_one_loop, epilogue_two_loop};
   const epilogue_loop loop = pass->swish ? epilogue_swish_loop : by_added[pass->added];
   const size_t whole = count - count % 4, bytes = (count - whole) * sizeof(float);
   loop(pass, x, whole, y);

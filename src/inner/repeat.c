@@ -1,6 +1,8 @@
 /* See inner/repeat.h. */
 #include "inner/repeat.h"
 
+#include <stdbool.h>
+
 #include "base/assert.h"
 #include "base/attributes.h"
 #include "base/simd.h"
@@ -50,16 +52,9 @@ static void repeat_one(const float *x, int32_t rows, int32_t W, int32_t factor, 
 static void repeat_two(const float *x, int32_t rows, int32_t W, int32_t factor, int32_t times, float *y) {
   repeat_each(2, x, rows, W, factor, times, y);
 }
-static void repeat_four(const float *x, int32_t rows, int32_t W, int32_t factor, int32_t times, float *y) {
-  repeat_each(4, x, rows, W, factor, times, y);
-}
-
 SMALL void repeat_rows(const float *x, int32_t rows, int32_t W, const int32_t repeat[2], float *y) {
-  /* A table keeps these separate functions (base/attributes.h says why). */
-  static void (*const by_power[])(const float *, int32_t, int32_t, int32_t, int32_t,
-                                  float *) = {repeat_one, repeat_two, repeat_four};
-  const int32_t power = repeat[0] % 4 == 0 ? 2 : repeat[0] % 2 == 0 ? 1 : 0;
-  by_power[power](x, rows, W, repeat[1], repeat[0] >> power, y);
+  const bool even = repeat[0] % 2 == 0;
+  (even ? repeat_two : repeat_one)(x, rows, W, repeat[1], even ? repeat[0] / 2 : repeat[0], y);
 }
 
 /* Pixels first .. first + count - 1 of a row. */

@@ -216,7 +216,7 @@ static const unary_loop UNARY_LOOPS[] = {
 };
 
 /* count may be any number. p: two numbers. */
-SMALL static void unary_run(unary_loop loop, const float *p, const float *x, size_t count, float *y) {
+SMALL APART static void unary_run(unary_loop loop, const float *p, const float *x, size_t count, float *y) {
   const size_t whole = count - count % 4;
   loop(p, x, whole, y);
   if (whole == count) return;

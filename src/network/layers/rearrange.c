@@ -109,6 +109,8 @@ typedef struct resize_axis {
 typedef struct resize_job {
   const view *x, *y;
   resize_axis vertical, horizontal;
+  bool windows;   /* whether `horizontal.low` and `high` are the bytes of windows (rearrange_windows) */
+  int32_t *start; /* of the window of each four elements of a row */
   int32_t factor; /* nearest: each element becomes as many; 0 if the numbers differ */
   size_t width;   /* of y, rounded up to whole vectors */
   float *rows;    /* [threads, 2, width] */
@@ -122,7 +124,8 @@ SMALL uint64_t resize_workspace(const resizing *how, const view *x, const view *
   (void)x;
   const uint64_t width = rearrange_whole(y->shape[3]);
   if (how->mode == RESIZE_NEAREST) return sizeof(int32_t) * (width + rearrange_whole(y->shape[2]));
-  return sizeof(float) * (3 * (width + rearrange_whole(y->shape[2])) + (uint64_t)MAX_THREADS * 2 * width);
+  return sizeof(float) *
+         (3 * (width + rearrange_whole(y->shape[2])) + width / 4 + (uint64_t)MAX_THREADS * 2 * width);
 }
 
 /* The place in x of place `index` of y, along an axis. */
@@ -205,9 +208,41 @@ INLINE v128_t rearrange_lookup(const float *x, const int32_t *place) {
   return wasm_f32x4_make(x[place[0]], x[place[1]], x[place[2]], x[place[3]]);
 }
 
+/* If four neighbours of y read four neighbours of x at most, as in enlargements, their places become those of
+ * bytes in a window of four elements. */
+SMALL static void rearrange_windows(resize_job *job) {
+  const int32_t W = job->x->shape[3];
+  resize_axis *table = &job->horizontal;
+  job->windows = W >= 4;
+  for (size_t j = 0; job->windows && j < job->width; j += 4) {
+    int32_t first = W - 4, last = 0;
+    for (size_t i = j; i < j + 4; i++) {
+      first = min_i32(first, min_i32(table->low[i], table->high[i]));
+      last = max_i32(last, max_i32(table->low[i], table->high[i]));
+    }
+    job->start[j / 4] = first;
+    job->windows = last - first < 4;
+  }
+  for (size_t j = 0; job->windows && j < job->width; j++) {
+    /* Element e is bytes 4 e .. 4 e + 3. */
+    table->low[j] = (table->low[j] - job->start[j / 4]) * 0x04040404 + 0x03020100;
+    table->high[j] = (table->high[j] - job->start[j / 4]) * 0x04040404 + 0x03020100;
+  }
+}
+
 /* A row of x, resized to the width of y. */
 APART static void rearrange_resize_row(const resize_job *job, const float *x, float *row) {
   const resize_axis *table = &job->horizontal;
+  if (job->windows) {
+#pragma clang loop unroll(disable)
+    for (size_t j = 0; j < job->width; j += 4) {
+      const v128_t window = wasm_v128_load(x + job->start[j / 4]);
+      const v128_t low = wasm_i8x16_swizzle(window, wasm_v128_load(table->low + j));
+      const v128_t high = wasm_i8x16_swizzle(window, wasm_v128_load(table->high + j));
+      wasm_v128_store(row + j, rearrange_blend(low, high, wasm_v128_load(table->weight + j)));
+    }
+    return;
+  }
 #pragma clang loop unroll(disable)
   for (size_t j = 0; j < job->width; j += 4)
     wasm_v128_store(row + j,
@@ -293,12 +328,16 @@ SMALL void resize_run(dk_context *context, const resizing *how, const view *x, c
     job.horizontal.high = job.vertical.high + height;
     job.vertical.weight = numbers + 2 * (height + job.width);
     job.horizontal.weight = job.vertical.weight + height;
-    job.rows = numbers + 3 * (height + job.width);
+    job.start = places + 3 * (height + job.width);
+    job.rows = numbers + 3 * (height + job.width) + job.width / 4;
   }
   rearrange_fill(how, 0, x->shape[2], y->shape[2], &job.vertical);
   rearrange_fill(how, 1, W, Wo, &job.horizontal);
 
-  if (nearest) job.factor = resize_repeats(how, 1, W, Wo);
+  if (nearest)
+    job.factor = resize_repeats(how, 1, W, Wo);
+  else
+    rearrange_windows(&job);
   const double work = (double)(nearest ? NEAREST_WORK : BILINEAR_WORK) * (double)job.count * Wo;
   job.parts = nest_parts(context, work, job.count);
   parallel_for(context, job.parts, rearrange_resize_part, &job);

@@ -150,7 +150,7 @@ static void place_concat(placing *at, int32_t index) {
     const place part = place_part(at, concat, &whole, start, length);
 
     /* The part is copied unless it was made there. */
-    if (at->granted[v] != index || at->target[v].layout.offset != part.layout.offset)
+    if (!place_is_same(&at->schedule->place[v], &part))
       place_copy(at, index, v, &at->schedule->place[v], &part);
     place_done(at, v);
     start += length;

@@ -390,6 +390,21 @@ static void add_enlarged_operands(random_state *random, described_network *to) {
   }
 }
 
+/* Concatenations of which each has the parts of the one before first. */
+static void add_dense(random_state *random, described_network *to) {
+  int32_t part[4] = {pick(random, to, 4)};
+  const int32_t axis = random_between(random, 0, 3) ? 1 : random_between(random, 0, 3);
+  described_value whole = to->value[part[0]];
+  for (int32_t count = 2; count <= random_between(random, 2, 4); count++) {
+    const described_value *added = &to->value[part[0]];
+    part[count - 1] = add_changed(to, part[count - 2]);
+    whole.shape[axis] += added->shape[axis];
+    if (described_elements(&whole) > 30000) return;
+    add_node(to, DK_OP_CONCAT, count, part, 1, &whole, 1, &axis);
+    add_changed(to, to->values - 1);
+  }
+}
+
 void describe_random(random_state *random, described_network *made) {
   *made = (described_network){0};
   const int32_t N = random_between(random, 1, 2), C = random_between(random, 1, 12);
@@ -407,7 +422,8 @@ void describe_random(random_state *random, described_network *made) {
                                                                      add_concat,      add_split,
                                                                      add_rearranged,  add_rearranged,
                                                                      add_product,     add_transposed,
-                                                                     add_attention,   add_enlarged_operands};
+                                                                     add_attention,   add_enlarged_operands,
+                                                                     add_dense};
   const int32_t steps = random_between(random, 2, 24);
   for (int32_t i = 0; i < steps || made->nodes == 0; i++)
     add[random_between(random, 0, (int32_t)(sizeof add / sizeof *add) - 1)](random, made);

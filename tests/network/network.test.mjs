@@ -589,3 +589,21 @@ test('an operation that reads a resize repeated lists both', () => {
     [['interpolate', []], ['large', ['enlarged', 'sum']]]);
   net.dispose();
 });
+
+test('concatenations that begin with the same parts share their memory', () => {
+  const net = dk.network({ x: [2, 3, 4, 5] }, (g, { x }) => {
+    const parts = [g.sigmoid(x)];
+    for (const name of ['first', 'second', 'third'])
+      parts.push(g.tanh(g.cat(parts, { dim: 1 }), { name }));
+    return { y: g.exp(g.cat(parts, { dim: 1 })) };
+  });
+  const x = randomTensor(dk, [2, 3, 4, 5]), pixels = x.toArray(), plane = 60;
+  const expected = Array.from({ length: 2 }, (_, n) => {
+    const parts = [[...pixels.subarray(n * plane, (n + 1) * plane)].map((value) => 1 / (1 + Math.exp(-value)))];
+    for (let i = 0; i < 3; i++) parts.push(parts.flat().map(Math.tanh));
+    return parts.flat().map(Math.exp);
+  }).flat();
+  assertClose(net.forward(x).toArray(), Float32Array.from(expected), 'y');
+  assert.deepEqual(net.layers.filter(({ op }) => op === 'copy'), []);
+  net.dispose();
+});

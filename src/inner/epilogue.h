@@ -14,13 +14,16 @@ enum { MAX_STEPS = 8 };
  *   op BATCH_NORM       y = x * scale[c] + shift[c]; scale or shift may be NULL (1, 0)
  *   op RELU .. ERF      the activation, with parameters p[0], p[1] in the order of dk_op's attributes
  *   op ADD .. PRELU     y = op(x, operand), or op(operand, x) if reversed, for the operand's element
- *                       operand[n * stride[0] + c * stride[1] + pixel * stride[2]]; stride[2] is 0 or 1 */
+ *                       operand[n * stride[0] + c * stride[1] + pixel * stride[2]]; stride[2] is 0 or 1.
+ *                       If repeat[1] > 0, rows and columns of the operand's planes are repeated so many times
+ *                       (inner/repeat.h): pixels are those of rows of `width` */
 typedef struct epilogue_step {
   dk_op op;
   float p[2];
   const float *scale, *shift;
   const float *operand;
   int32_t stride[3];
+  int32_t repeat[2], width;
   bool reversed;
 } epilogue_step;
 

@@ -21,7 +21,8 @@ SMALL epilogue_prefix epilogue_split(const epilogue *steps, int32_t parts) {
     prefix.shift = step->shift;
     step++;
   }
-  if (parts & PREFIX_ADD && step < end && step->op == DK_OP_ADD && step->stride[2] == 1) {
+  if (parts & PREFIX_ADD && step < end && step->op == DK_OP_ADD && step->stride[2] == 1 &&
+      step->repeat[1] == 0) {
     prefix.operand = step->operand;
     prefix.stride[0] = step->stride[0];
     prefix.stride[1] = step->stride[1];

@@ -7,11 +7,7 @@
 #include "base/assert.h"
 #include "base/attributes.h"
 #include "base/simd.h"
-
-/* pmax(x, low) is x < low ? low : x, so NaN stays. It is one instruction on x86; max takes several. */
-INLINE v128_t unary_clamp(v128_t x, v128_t low, v128_t high) {
-  return wasm_f32x4_pmin(wasm_f32x4_pmax(x, low), high);
-}
+#include "inner/hard_swish.h"
 
 /* ------------------------------------------------------------------------------------- exp */
 
@@ -25,24 +21,22 @@ INLINE v128_t unary_reduce(v128_t x, v128_t *biased) {
   v128_t r = madd(n, steady_f32(-0x1.62e4p-1f), x);
   r = madd(n, steady_f32(-0x1.7f7d1cp-20f), r);
 
-  /* r + r^2 (1/2 + r/6 + ...), with the coefficients of Cephes' expf */
-  v128_t sum = steady_f32(1.9875691500e-4f);
-  sum = madd(sum, r, steady_f32(1.3981999507e-3f));
-  sum = madd(sum, r, steady_f32(8.3334519073e-3f));
-  sum = madd(sum, r, steady_f32(4.1665795894e-2f));
-  sum = madd(sum, r, steady_f32(1.6666665459e-1f));
-  sum = madd(sum, r, steady_f32(5.0000001201e-1f));
-  return madd(wasm_f32x4_mul(sum, r), r, r);
+  /* r + r^2 (1/2 + r/6 + ...), with the coefficients that make the largest error least: 5e-9 */
+  const v128_t square = wasm_f32x4_mul(r, r);
+  const v128_t low = madd(r, steady_f32(0x1.5554bp-3f), steady_f32(0.5f));
+  v128_t high = madd(r, steady_f32(0x1.122838p-7f), steady_f32(0x1.555486p-5f));
+  high = madd(square, steady_f32(0x1.6d995ap-10f), high);
+  return madd(madd(high, square, low), square, r);
 }
 
-/* 2^n for the integers n >= -126 of a biased number. */
+/* 2^n for the integers n >= -126 of a biased number; 0 for -127, infinity for 128. */
 INLINE v128_t unary_power_of_two(v128_t n) {
   return wasm_i32x4_add(wasm_i32x4_shl(n, 23), steady_i32(0x3f800000));
 }
 
 INLINE v128_t unary_exp4(v128_t x) {
   v128_t n;
-  const v128_t rest = unary_reduce(unary_clamp(x, steady_f32(-104), steady_f32(89)), &n);
+  const v128_t rest = unary_reduce(clamp_vector(x, steady_f32(-104), steady_f32(89)), &n);
   /* 2^n may be subnormal or beyond the largest number, so it is the product of two powers. */
   const v128_t half = wasm_i32x4_shr(wasm_i32x4_sub(n, steady_i32(0x4b400000)), 1);
   const v128_t first = unary_power_of_two(half), second = unary_power_of_two(wasm_i32x4_sub(n, half));
@@ -57,9 +51,16 @@ INLINE v128_t unary_expm1(v128_t x) {
   return madd(rest, power, wasm_f32x4_sub(power, steady_f32(1)));
 }
 
+/* e^x in fewer steps: 0 below -87.7, and infinite above 88.4. */
+INLINE v128_t unary_rough_exp4(v128_t x) {
+  v128_t n;
+  const v128_t rest = unary_reduce(clamp_vector(x, steady_f32(-88), steady_f32(89)), &n);
+  return wasm_f32x4_mul(wasm_f32x4_add(rest, steady_f32(1)), unary_power_of_two(n));
+}
+
 /* x / (1 + e^-z): sigmoid(z), times x */
 INLINE v128_t unary_gate(v128_t x, v128_t z) {
-  return wasm_f32x4_div(x, wasm_f32x4_add(steady_f32(1), unary_exp4(wasm_f32x4_neg(z))));
+  return wasm_f32x4_div(x, wasm_f32x4_add(steady_f32(1), unary_rough_exp4(wasm_f32x4_neg(z))));
 }
 
 /* ------------------------------------------------------------------------------- log and erf */
@@ -98,7 +99,7 @@ INLINE v128_t unary_log4(v128_t x) {
 
 /* A quotient of polynomials, as in Eigen. It is 1 to the last place from 4 on. */
 INLINE v128_t unary_erf4(v128_t x) {
-  x = unary_clamp(x, steady_f32(-4), steady_f32(4));
+  x = clamp_vector(x, steady_f32(-4), steady_f32(4));
   const v128_t square = wasm_f32x4_mul(x, x);
   v128_t p = steady_f32(-2.72614225801306e-10f);
   p = madd(p, square, steady_f32(2.77068142495902e-08f));
@@ -120,7 +121,7 @@ INLINE v128_t unary_erf4(v128_t x) {
 #define UNARY(name) INLINE v128_t unary_##name(v128_t x, v128_t first, v128_t second)
 #define UNUSED ((void)first, (void)second)
 
-UNARY(clip) { return unary_clamp(x, first, second); }
+UNARY(clip) { return clamp_vector(x, first, second); }
 UNARY(leaky_relu) {
   UNUSED;
   return wasm_v128_bitselect(wasm_f32x4_mul(x, first), x, wasm_f32x4_lt(x, steady_f32(0)));
@@ -129,12 +130,8 @@ UNARY(elu) {
   UNUSED;
   return wasm_v128_bitselect(x, wasm_f32x4_mul(first, unary_expm1(x)), wasm_f32x4_gt(x, steady_f32(0)));
 }
-UNARY(hard_sigmoid) { return unary_clamp(madd(x, first, second), steady_f32(0), steady_f32(1)); }
-UNARY(hard_swish) {
-  UNUSED;
-  const v128_t gate = madd(x, steady_f32(1.0f / 6), steady_f32(0.5f));
-  return wasm_f32x4_mul(x, unary_clamp(gate, steady_f32(0), steady_f32(1)));
-}
+UNARY(hard_sigmoid) { return clamp_vector(madd(x, first, second), steady_f32(0), steady_f32(1)); }
+UNARY(hard_swish) { return UNUSED, hard_swish(x); }
 UNARY(sigmoid) { return UNUSED, unary_gate(steady_f32(1), x); }
 UNARY(tanh) {
   UNUSED;
@@ -158,6 +155,7 @@ UNARY(gelu_tanh) {
   return unary_gate(x, wasm_f32x4_mul(x, slope));
 }
 UNARY(exp) { return UNUSED, unary_exp4(x); }
+UNARY(share) { return (void)second, unary_rough_exp4(wasm_f32x4_sub(x, first)); }
 UNARY(log) { return UNUSED, unary_log4(x); }
 UNARY(sqrt) { return UNUSED, wasm_f32x4_sqrt(x); }
 UNARY(negate) { return UNUSED, wasm_f32x4_neg(x); }
@@ -188,6 +186,7 @@ LOOP(silu)
 LOOP(gelu)
 LOOP(gelu_tanh)
 LOOP(exp)
+LOOP(share)
 LOOP(log)
 LOOP(sqrt)
 LOOP(negate)
@@ -216,11 +215,8 @@ static const unary_loop UNARY_LOOPS[] = {
     [DK_OP_ERF] = unary_erf_loop,
 };
 
-SMALL void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y) {
-  DK_ASSERT(op >= DK_OP_RELU && op <= DK_OP_ERF);
-  static const float RELU[2] = {0, INFINITY};
-  const unary_loop loop = UNARY_LOOPS[op];
-  if (op == DK_OP_RELU || !p) p = RELU;
+/* count may be any number. p: two numbers. */
+SMALL APART static void unary_run(unary_loop loop, const float *p, const float *x, size_t count, float *y) {
   const size_t whole = count - count % 4;
   loop(p, x, whole, y);
   if (whole == count) return;
@@ -229,4 +225,14 @@ SMALL void unary_apply(dk_op op, const float *p, const float *x, size_t count, f
   memcpy(rest, x + whole, (count - whole) * sizeof(float));
   loop(p, rest, 4, rest);
   memcpy(y + whole, rest, (count - whole) * sizeof(float));
+}
+
+SMALL void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y) {
+  DK_ASSERT(op >= DK_OP_RELU && op <= DK_OP_ERF);
+  static const float RELU[2] = {0, INFINITY};
+  unary_run(UNARY_LOOPS[op], op == DK_OP_RELU || !p ? RELU : p, x, count, y);
+}
+
+void exp_differences(const float *x, float most, size_t count, float *y) {
+  unary_run(unary_share_loop, (float[]){most, 0}, x, count, y);
 }

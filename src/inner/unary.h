@@ -15,4 +15,7 @@
 void unary_apply(dk_op op, const float *p, const float *x, size_t count, float *y);
 void unary_apply_reference(dk_op op, const float *p, const float *x, size_t count, float *y);
 
+/* y[i] = e^(x[i] - most), for x[i] <= most: 0 if it is below 2^-126. y may be x. */
+void exp_differences(const float *x, float most, size_t count, float *y);
+
 #endif

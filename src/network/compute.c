@@ -252,20 +252,13 @@ static void compute_pad(const layer_job *job) {
   pad_run(job->context, job->attribute[0], node_float(job->first, 1), job->attribute + 2, &job->x, &job->y);
 }
 
-static resizing compute_resizing(const layer_job *job) {
-  return (resizing){job->attribute[0],
-                    job->attribute[1],
-                    job->attribute[2],
-                    {node_float(job->first, 3), node_float(job->first, 4)}};
-}
-
 static void compute_resize(const layer_job *job) {
-  const resizing how = compute_resizing(job);
+  const resizing how = resize_of_node(job->first);
   resize_run(job->context, &how, &job->x, &job->y, job->workspace);
 }
 
 static uint64_t resize_layer_workspace(const layer_job *job) {
-  const resizing how = compute_resizing(job);
+  const resizing how = resize_of_node(job->first);
   return resize_workspace(&how, &job->x, &job->y);
 }
 

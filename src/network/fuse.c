@@ -14,7 +14,7 @@ typedef struct fusing {
   memory_list *memory;
   const description *described;
   const int32_t *user; /* of each value, the last node that uses it */
-  const bool *taken;   /* of each node, whether it belongs to a layer */
+  bool *taken;         /* of each node, whether it belongs to a layer */
 } fusing;
 
 bool is_view(dk_op op) {
@@ -39,6 +39,19 @@ static void fuse_split(const value *of, step_planes planes, int32_t *n_end, int3
     *n_end = of->rank >= 3 ? 1 : 0;
     *c_end = of->rank >= 3 ? 2 : of->rank == 2 ? 1 : 0;
   }
+}
+
+/* Whether a value is a resize by whole factors that only one node uses: a step can then read what is resized.
+ * Writes how many times rows and columns are repeated. */
+static bool fuse_is_repeat(const fusing *at, int32_t index, int32_t repeat[2]) {
+  const value *of = &at->described->value[index];
+  if (of->kind != VALUE_INNER || of->uses != 1 || of->kept || of->output >= 0) return false;
+  const node *resize = &at->described->node[of->node];
+  if (resize->op != DK_OP_RESIZE || at->taken[of->node]) return false;
+  const resizing how = resize_of_node(resize);
+  const value *x = node_input(at->described, resize, 0);
+  for (int32_t i = 0; i < 2; i++) repeat[i] = resize_repeats(&how, i, x->shape[2 + i], of->shape[2 + i]);
+  return repeat[0] > 0 && repeat[1] > 0;
 }
 
 typedef enum spread { SPREAD_NONE, SPREAD_ALL, SPREAD_MIXED } spread;
@@ -143,6 +156,16 @@ static bool fuse_step(fusing *at, layer *joined, int32_t index, int32_t before) 
       step->op = op;
       step->reversed = reversed;
       joined->step_value[joined->steps->count - 1] = other;
+      int32_t repeat[2];
+      if (joined->planes == BY_CHANNEL && y->rank == 4 && operand->rank == 4 &&
+          operand->shape[2] == y->shape[2] && operand->shape[3] == y->shape[3] &&
+          fuse_is_repeat(at, other, repeat)) {
+        /* The step reads the rows and columns that a resize would repeat. */
+        memcpy(step->repeat, repeat, sizeof repeat);
+        step->width = y->shape[3];
+        joined->step_value[joined->steps->count - 1] = at->described->node[operand->node].input[0];
+        at->taken[operand->node] = true;
+      }
     }
   }
   joined->chain[joined->chain_length] = index;
@@ -160,8 +183,15 @@ static int32_t fuse_begin_steps(fusing *at, layer *joined, int32_t index) {
   /* The channels of a matrix are its columns for batch norm. */
   if (begun->op == DK_OP_BATCH_NORM && node_input(at->described, begun, 0)->rank == 2)
     joined->planes = BY_FEATURE;
-  for (int32_t i = 0; i < (is_binary(begun->op) ? 2 : 1); i++)
-    if (fuse_step(at, joined, index, begun->input[i])) return begun->input[i];
+
+  /* The steps of an operation of two values begin with the first, unless a step can read that repeated. */
+  const int32_t inputs = is_binary(begun->op) ? 2 : 1;
+  int32_t repeat[2];
+  const bool second_first = inputs == 2 && fuse_is_repeat(at, begun->input[0], repeat);
+  for (int32_t i = 0; i < inputs; i++) {
+    const int32_t x = begun->input[second_first ? 1 - i : i];
+    if (fuse_step(at, joined, index, x)) return x;
+  }
   return -1;
 }
 
@@ -192,6 +222,15 @@ static void fuse_layer(fusing *at, layer *joined, int32_t index) {
   }
 }
 
+/* Makes the layer that begins with a node, and lists it. */
+static void fuse_node(fusing *at, layer *joined, int32_t index, layer **layer_ending) {
+  fuse_layer(at, joined, index);
+  joined->output_value = at->described->node[joined->last_node].output[0];
+  at->taken[index] = true;
+  for (int32_t step = 0; step < joined->chain_length; step++) at->taken[joined->chain[step]] = true;
+  layer_ending[joined->last_node] = joined;
+}
+
 dk_status fuse_nodes(memory_list *memory, const description *described, layer **layer_ending) {
   int32_t *user = memory_take(memory, (size_t)described->values, sizeof(int32_t));
   bool *taken = memory_take(memory, (size_t)described->nodes, sizeof(bool));
@@ -201,16 +240,15 @@ dk_status fuse_nodes(memory_list *memory, const description *described, layer **
     for (int32_t input = 0; input < described->node[i].inputs; input++)
       if (described->node[i].input[input] >= 0) user[described->node[i].input[input]] = i;
 
+  /* Resizes come last, because the layers after them may read their inputs instead. */
   fusing at = {memory, described, user, taken};
   for (int32_t i = 0; i < described->nodes; i++) {
-    if (taken[i] || is_view(described->node[i].op) || described->node[i].op == DK_OP_CONCAT) continue;
-    fuse_layer(&at, joined, i);
-    joined->output_value = described->node[joined->last_node].output[0];
-    taken[i] = true;
-    for (int32_t step = 0; step < joined->chain_length; step++) taken[joined->chain[step]] = true;
-    layer_ending[joined->last_node] = joined;
-    joined++;
+    const dk_op op = described->node[i].op;
+    if (!taken[i] && !is_view(op) && op != DK_OP_CONCAT && op != DK_OP_RESIZE)
+      fuse_node(&at, joined++, i, layer_ending);
   }
+  for (int32_t i = 0; i < described->nodes; i++)
+    if (!taken[i] && described->node[i].op == DK_OP_RESIZE) fuse_node(&at, joined++, i, layer_ending);
   return memory->failed ? DK_ERROR_MEMORY : DK_OK;
 }
 

@@ -150,7 +150,7 @@ static void place_concat(placing *at, int32_t index) {
     const place part = place_part(at, concat, &whole, start, length);
 
     /* The part is copied unless it was made there. */
-    if (at->granted[v] != index || at->target[v].layout.offset != part.layout.offset)
+    if (!place_is_same(&at->schedule->place[v], &part))
       place_copy(at, index, v, &at->schedule->place[v], &part);
     place_done(at, v);
     start += length;
@@ -241,6 +241,10 @@ static void place_done_nodes(placing *at, const layer *of) {
     for (int32_t input = 0; input < read->inputs; input++)
       if (read->input[input] >= 0) place_done(at, read->input[input]);
   }
+
+  /* So has that of a resize that a step takes the place of. */
+  for (int32_t i = 0; of->steps && i < of->steps->count; i++)
+    if (of->steps->step[i].repeat[1] > 0) place_done(at, of->step_value[i]);
 }
 
 static void place_layer(placing *at, layer *placed) {

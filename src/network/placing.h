@@ -21,6 +21,9 @@ typedef struct placing {
 /* Whether the tensor is contiguous planes, at any distance from each other; of a rank below 3, contiguous. */
 bool place_is_planar(const layout *of);
 
+/* Whether two places of one shape are the same memory. */
+bool place_is_same(const place *a, const place *b);
+
 /* A place for a value: its output's memory, or a storage of its own. */
 place place_new(placing *at, const value *of);
 

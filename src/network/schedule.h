@@ -49,6 +49,12 @@ typedef struct layer {
 /* Whether a node makes no layer of its own if its output can be a view of its input. */
 bool is_view(dk_op op);
 
+/* How a resize node resizes. */
+static inline resizing resize_of_node(const node *of) {
+  return (resizing){
+      of->attribute[0], of->attribute[1], of->attribute[2], {node_float(of, 3), node_float(of, 4)}};
+}
+
 /* Joins nodes to layers. layer_ending[i] is the layer whose last node is node i, or NULL; nodes that make no
  * layer (views and concat) have none. Errors: MEMORY. */
 dk_status fuse_nodes(memory_list *memory, const description *described, layer **layer_ending);

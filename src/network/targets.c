@@ -43,6 +43,14 @@ bool place_is_planar(const layout *of) {
   return view_contiguous_from(&of->view, 2);
 }
 
+bool place_is_same(const place *a, const place *b) {
+  if (a->storage != b->storage || a->root != b->root || a->layout.offset != b->layout.offset) return false;
+  const view *first = &a->layout.view, *second = &b->layout.view;
+  for (int32_t axis = 0; axis < first->rank; axis++)
+    if (first->shape[axis] != 1 && first->stride[axis] != second->stride[axis]) return false;
+  return true;
+}
+
 /* Whether the op computes whole planes, and can write them at any distance from each other. */
 static bool place_writes_planes(dk_op op, int32_t rank) {
   switch (op) {
@@ -84,8 +92,28 @@ place place_part(const placing *at, const node *concat, const place *whole, int3
   return part;
 }
 
+/* If a later concatenation wants the same parts one after the other, as those of a dense block do, its memory
+ * is that of this one too. */
+static void place_target_within(placing *at, const node *concat) {
+  const int32_t y = concat->output[0], axis = concat->attribute[0];
+  if (at->has_target[y] || at->described->value[y].output >= 0 || !at->has_target[concat->input[0]]) return;
+  place whole = at->target[concat->input[0]];
+  int32_t *const length = &whole.layout.view.shape[axis];
+  if (whole.storage < 0) return;
+  for (int32_t i = 1; i < concat->inputs; i++) {
+    const int32_t part = concat->input[i], added = at->described->value[part].shape[axis];
+    *length += added;
+    const place next = {whole.storage, whole.root,
+                        layout_slice(&whole.layout, axis, *length - added, 1, added)};
+    if (!at->has_target[part] || !place_is_same(&at->target[part], &next)) return;
+  }
+  at->target[y] = whole;
+  at->has_target[y] = true;
+}
+
 static void place_target_parts(placing *at, int32_t index) {
   const node *concat = &at->described->node[index];
+  place_target_within(at, concat);
   const place whole = *place_target(at, concat->output[0]);
   int32_t start = 0;
   for (int32_t i = 0; i < concat->inputs; i++) {

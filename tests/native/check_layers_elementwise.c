@@ -206,11 +206,11 @@ static const char *shape_text(int32_t rank, const int32_t *shape) {
 
 /* Steps whose results stay near 1, so that errors do not grow. */
 static epilogue any_steps(check *c, int32_t N, int32_t C, size_t pixels, float **memory) {
-  static const dk_op ops[] = {DK_OP_RELU,         DK_OP_CLIP,       DK_OP_LEAKY_RELU, DK_OP_ELU,
-                              DK_OP_HARD_SIGMOID, DK_OP_SIGMOID,    DK_OP_TANH,       DK_OP_SILU,
-                              DK_OP_GELU,         DK_OP_NEGATE,     DK_OP_ADD,        DK_OP_MULTIPLY,
-                              DK_OP_SUBTRACT,     DK_OP_MINIMUM,    DK_OP_PRELU,      DK_OP_ADD,
-                              DK_OP_MULTIPLY,     DK_OP_BATCH_NORM, DK_OP_RELU,       DK_OP_BATCH_NORM};
+  static const dk_op ops[] = {
+      DK_OP_RELU,     DK_OP_CLIP,       DK_OP_LEAKY_RELU, DK_OP_ELU,    DK_OP_HARD_SIGMOID, DK_OP_SIGMOID,
+      DK_OP_TANH,     DK_OP_SILU,       DK_OP_GELU,       DK_OP_NEGATE, DK_OP_ADD,          DK_OP_MULTIPLY,
+      DK_OP_SUBTRACT, DK_OP_MINIMUM,    DK_OP_PRELU,      DK_OP_ADD,    DK_OP_MULTIPLY,     DK_OP_BATCH_NORM,
+      DK_OP_RELU,     DK_OP_BATCH_NORM, DK_OP_HARD_SWISH};
   epilogue steps = {.count = below(c, 5)};
   if (below(c, 20) == 0) steps.count = MAX_STEPS;
   const size_t plane = below(c, 2) ? 1 : pixels, floats = (size_t)N * (size_t)C * plane + 2 * (size_t)C;
@@ -230,15 +230,37 @@ static epilogue any_steps(check *c, int32_t N, int32_t C, size_t pixels, float *
   return steps;
 }
 
+/* Lets operands that have a value for each pixel be planes whose rows and columns are repeated. rows and
+ * width are multiples of `factor`. */
+static void repeat_some(check *c, epilogue *steps, int32_t factor, int32_t width) {
+  const bool adds = below(c, 2); /* sums of repeated operands are computed in another order */
+  for (int32_t i = 0; i < steps->count; i++) {
+    epilogue_step *step = &steps->step[i];
+    if (step->op < DK_OP_ADD || step->op >= DK_OP_RELU || step->stride[2] == 0 || below(c, 3) == 0) continue;
+    for (int axis = 0; axis < 2; axis++) do
+        step->repeat[axis] = 1 + below(c, factor);
+      while (factor % step->repeat[axis]);
+    step->width = width;
+    if (adds) step->op = DK_OP_ADD;
+  }
+}
+
 static void check_epilogue(check *c, bool long_planes) {
-  const int32_t N = 1 + below(c, 3), C = 1 + below(c, 3);
-  const size_t pixels = (size_t)(long_planes ? 2000 + below(c, 3000) : any_size(c));
+  static const int32_t factors[] = {1, 2, 3, 4, 6, 8, 12};
+  const int32_t N = 1 + below(c, 3), C = 1 + below(c, 3), factor = factors[below(c, 7)];
+  const int32_t width = factor * (1 + below(c, long_planes ? below(c, 4) ? 12 : 200 : 5));
+  const int32_t rows = factor * (1 + below(c, long_planes ? 4000 / (width * factor) + 1 : 3));
+  const bool repeats = below(c, 2);
+  const size_t any = (size_t)(long_planes ? 2000 + below(c, 3000) : any_size(c));
+  const size_t pixels = repeats ? (size_t)width * (size_t)rows : any;
   const size_t first = (size_t)below(c, (int32_t)pixels), count = pixels - first;
   const bool in_place = below(c, 2);
   float *operands, *x = input_floats(count);
-  const epilogue steps = any_steps(c, N, C, pixels, &operands);
-  begin(c, "epilogue steps=%d ops=%d,%d,%d,%d first=%zu count=%zu in_place=%d", steps.count, steps.step[0].op,
-        steps.step[1].op, steps.step[2].op, steps.step[3].op, first, count, in_place);
+  epilogue steps = any_steps(c, N, C, pixels, &operands);
+  if (repeats) repeat_some(c, &steps, factor, width);
+  begin(c, "epilogue steps=%d ops=%d,%d,%d,%d first=%zu count=%zu in_place=%d repeats=%d factor=%d width=%d",
+        steps.count, steps.step[0].op, steps.step[1].op, steps.step[2].op, steps.step[3].op, first, count,
+        in_place, repeats, factor, width);
   for (size_t i = 0; i < count; i++) x[i] = below(c, 30) ? uniform(c, -2, 2) : NAN;
   const int32_t length = (int32_t)count, n = below(c, N), channel = below(c, C);
   const outputs y = output_tensors(c, 1, &length, CONTIGUOUS);

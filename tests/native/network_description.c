@@ -355,6 +355,56 @@ static void add_product(random_state *random, described_network *to) {
   add_node(to, DK_OP_MATMUL, 2, (int32_t[]){x, b}, 1, &out, 0, NULL);
 }
 
+/* The value that a resize to the nearest by a factor makes of x. */
+static int32_t add_enlarged(described_network *to, int32_t x, int32_t factor) {
+  described_value out = to->value[x];
+  for (int32_t i = 2; i < 4; i++) out.shape[i] *= factor;
+  const int32_t attribute[] = {0, 2, 0, bits((float)factor), bits((float)factor)};
+  add_node(to, DK_OP_RESIZE, 1, &x, 1, &out, 5, attribute);
+  return to->values - 1;
+}
+
+/* A value of x's rank and size made of others, which is a layer of its own. */
+static int32_t add_changed(described_network *to, int32_t x) {
+  const described_value out = to->value[x];
+  add_node(to, DK_OP_SIGMOID, 1, &x, 1, &out, 0, NULL);
+  return to->values - 1;
+}
+
+/* Operations with values that are enlarged before: one by a factor, and perhaps one by a part of it. */
+static void add_enlarged_operands(random_state *random, described_network *to) {
+  const int32_t x = pick(random, to, 4), factor = random_between(random, 1, 4);
+  described_value out = to->value[x];
+  for (int32_t i = 2; i < 4; i++) out.shape[i] *= factor;
+  if (described_elements(&out) > 30000) return;
+  int32_t sum = add_changed(to, add_enlarged(to, x, factor)), operand[2], operands = 0;
+  if (factor == 4 && random_between(random, 0, 2))
+    operand[operands++] = add_enlarged(to, add_changed(to, add_enlarged(to, x, 2)), 2);
+  operand[operands++] = add_enlarged(to, x, factor);
+  for (int32_t i = 0; i < operands; i++) {
+    const dk_op op = random_between(random, 0, 3) ? DK_OP_ADD : DK_OP_MULTIPLY;
+    const bool swapped = random_between(random, 0, 1);
+    add_node(to, op, 2, swapped ? (int32_t[]){operand[i], sum} : (int32_t[]){sum, operand[i]}, 1, &out, 0,
+             NULL);
+    sum = to->values - 1;
+  }
+}
+
+/* Concatenations of which each has the parts of the one before first. */
+static void add_dense(random_state *random, described_network *to) {
+  int32_t part[4] = {pick(random, to, 4)};
+  const int32_t axis = random_between(random, 0, 3) ? 1 : random_between(random, 0, 3);
+  described_value whole = to->value[part[0]];
+  for (int32_t count = 2; count <= random_between(random, 2, 4); count++) {
+    const described_value *added = &to->value[part[0]];
+    part[count - 1] = add_changed(to, part[count - 2]);
+    whole.shape[axis] += added->shape[axis];
+    if (described_elements(&whole) > 30000) return;
+    add_node(to, DK_OP_CONCAT, count, part, 1, &whole, 1, &axis);
+    add_changed(to, to->values - 1);
+  }
+}
+
 void describe_random(random_state *random, described_network *made) {
   *made = (described_network){0};
   const int32_t N = random_between(random, 1, 2), C = random_between(random, 1, 12);
@@ -362,11 +412,18 @@ void describe_random(random_state *random, described_network *made) {
                 W = random_of(random, sides, 6);
   add_value(made, 4, (int32_t[]){N, C, H, W});
   if (random_between(random, 0, 2) == 0) add_value(made, 4, (int32_t[]){N, C, H, W});
-  static void (*const add[])(random_state *, described_network *) = {
-      add_convolution, add_convolution, add_convolution, add_batch_norm, add_batch_norm, add_unary,
-      add_unary,       add_unary,       add_binary,      add_binary,     add_binary,     add_sums,
-      add_pool,        add_concat,      add_concat,      add_split,      add_rearranged, add_rearranged,
-      add_product,     add_transposed,  add_attention};
+  static void (*const add[])(random_state *, described_network *) = {add_convolution, add_convolution,
+                                                                     add_convolution, add_batch_norm,
+                                                                     add_batch_norm,  add_unary,
+                                                                     add_unary,       add_unary,
+                                                                     add_binary,      add_binary,
+                                                                     add_binary,      add_sums,
+                                                                     add_pool,        add_concat,
+                                                                     add_concat,      add_split,
+                                                                     add_rearranged,  add_rearranged,
+                                                                     add_product,     add_transposed,
+                                                                     add_attention,   add_enlarged_operands,
+                                                                     add_dense};
   const int32_t steps = random_between(random, 2, 24);
   for (int32_t i = 0; i < steps || made->nodes == 0; i++)
     add[random_between(random, 0, (int32_t)(sizeof add / sizeof *add) - 1)](random, made);

@@ -573,3 +573,37 @@ test('a steady pass allocates nothing on the heap', () => {
   assert.deepEqual({ live: heap.live, heapBytes: dk.info.heapBytes, place }, before);
   net.dispose();
 });
+
+test('an operation that reads a resize repeated lists both', () => {
+  const net = dk.network({ x: [1, 4, 3, 5] }, (g, { x }) => {
+    const large = g.sigmoid(g.interpolate(x, { scaleFactor: 2 }), { name: 'large' });
+    return { y: g.add(large, g.interpolate(x, { scaleFactor: 2, name: 'enlarged' }), { name: 'sum' }) };
+  });
+  const x = randomTensor(dk, [1, 4, 3, 5]), pixels = x.toArray();
+  const expected = Float32Array.from({ length: 4 * 6 * 10 }, (_, i) => {
+    const value = pixels[Math.floor(i / 60) * 15 + (Math.floor(i / 20) % 3) * 5 + (Math.floor(i / 2) % 5)];
+    return 1 / (1 + Math.exp(-value)) + value;
+  });
+  assertClose(net.forward(x).toArray(), expected, 'y');
+  assert.deepEqual(net.layers.map(({ name, fused }) => [name, fused]),
+    [['interpolate', []], ['large', ['enlarged', 'sum']]]);
+  net.dispose();
+});
+
+test('concatenations that begin with the same parts share their memory', () => {
+  const net = dk.network({ x: [2, 3, 4, 5] }, (g, { x }) => {
+    const parts = [g.sigmoid(x)];
+    for (const name of ['first', 'second', 'third'])
+      parts.push(g.tanh(g.cat(parts, { dim: 1 }), { name }));
+    return { y: g.exp(g.cat(parts, { dim: 1 })) };
+  });
+  const x = randomTensor(dk, [2, 3, 4, 5]), pixels = x.toArray(), plane = 60;
+  const expected = Array.from({ length: 2 }, (_, n) => {
+    const parts = [[...pixels.subarray(n * plane, (n + 1) * plane)].map((value) => 1 / (1 + Math.exp(-value)))];
+    for (let i = 0; i < 3; i++) parts.push(parts.flat().map(Math.tanh));
+    return parts.flat().map(Math.exp);
+  }).flat();
+  assertClose(net.forward(x).toArray(), Float32Array.from(expected), 'y');
+  assert.deepEqual(net.layers.filter(({ op }) => op === 'copy'), []);
+  net.dispose();
+});

@@ -65,14 +65,16 @@ SMALL static void elementwise_chain_part(const void *argument, int32_t part, int
   const chain *job = argument;
   const int64_t elements = (int64_t)(job->planes * job->pixels);
   const size_t end = (size_t)(elements * (part + 1) / job->parts);
-  for (size_t i = (size_t)(elements * part / job->parts); i < end;) {
-    const size_t plane = i / job->pixels, first = i % job->pixels;
+  size_t i = (size_t)(elements * part / job->parts), first = i % job->pixels;
+  int32_t n = (int32_t)(i / job->pixels) / job->C, c = (int32_t)(i / job->pixels) % job->C;
+  while (i < end) {
     const size_t count = end - i < job->pixels - first ? end - i : job->pixels - first;
-    const int32_t n = (int32_t)plane / job->C, c = (int32_t)plane % job->C;
     const float *x = job->x + n * job->x_stride[0] + c * job->x_stride[1] + first;
     float *y = job->y + n * job->y_stride[0] + c * job->y_stride[1] + first;
     epilogue_apply(&job->steps, n, c, first, count, x, y);
     i += count;
+    first = 0;
+    if (++c == job->C) c = 0, n++;
   }
 }
 
@@ -83,7 +85,7 @@ SMALL static bool elementwise_flatten(chain *job, const view *x, const view *y) 
   for (int32_t i = 0; i < job->steps.count; i++) {
     epilogue_step *step = &job->steps.step[i];
     if (step->op >= DK_OP_RELU) continue;
-    if (step->op == DK_OP_BATCH_NORM) return false;
+    if (step->op == DK_OP_BATCH_NORM || step->repeat[1] > 0) return false;
     const int32_t strides[3] = {step->stride[0], step->stride[1], step->stride[2]};
     const size_t lengths[3] = {job->planes / (size_t)job->C, (size_t)job->C, job->pixels};
     bool alone = true, alike = true;

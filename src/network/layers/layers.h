@@ -61,6 +61,10 @@ typedef struct resizing {
 } resizing;
 void resize_run(dk_context *context, const resizing *how, const view *x, const view *y, void *workspace);
 uint64_t resize_workspace(const resizing *how, const view *x, const view *y);
+
+/* Returns how many times each row (axis 0) or column (1) is repeated, or 0 if the numbers differ. length and
+ * target: those of x and y along the axis. */
+int32_t resize_repeats(const resizing *how, int32_t axis, int32_t length, int32_t target);
 void resize_run_reference(const resizing *how, const view *x, const view *y);
 
 /* --------------------------------------------------------------------------- reduce.c */

@@ -104,7 +104,7 @@ SMALL void linear_run(dk_context *context, const packed_kernels *kernels, const 
 typedef enum matmul_way { MATMUL_COLUMN, MATMUL_FEW_ROWS, MATMUL_LANES } matmul_way;
 
 enum {
-  MATMUL_ROWS = 16,   /* of a COLUMN that stay together */
+  MATMUL_ROWS = 64,   /* of a COLUMN that stay together */
   MATMUL_WIDTH = 512, /* of FEW_ROWS that stay together */
 };
 
@@ -219,23 +219,33 @@ SMALL static void matmul_part(const void *argument, int32_t index, int32_t threa
   const int32_t rank = work->y->rank;
   float *packed = work->workspace + work->packed * (size_t)thread;
   const int64_t end = work->total * (index + 1) / work->parts;
+  const int32_t axis = rank - 3; /* along which products follow each other */
   for (int64_t unit = work->total * index / work->parts; unit < end;) {
-    /* The next units of one product */
+    /* The product of the next unit */
     matmul_product product = {.a = work->a->data, .b = work->b->data, .y = work->y->data};
     product.a_row = work->a->stride[rank - 2], product.a_step = work->a->stride[rank - 1];
     product.b_row = work->b->stride[rank - 2], product.y_row = work->y->stride[rank - 2];
     int64_t place = unit / work->units;
-    const int32_t first = (int32_t)(unit - place * work->units);
-    const int32_t count = (int32_t)(end - unit < work->units - first ? end - unit : work->units - first);
-    for (int32_t i = rank - 3; i >= 0 && place; i--) {
+    int32_t first = (int32_t)(unit - place * work->units), follow = 1;
+    for (int32_t i = axis; i >= 0; i--) {
       const int32_t length = work->y->shape[i], within = (int32_t)(place % length);
       place /= length;
       product.a += (ptrdiff_t)within * work->a->stride[i];
       product.b += (ptrdiff_t)within * work->b->stride[i];
       product.y += (ptrdiff_t)within * work->y->stride[i];
+      if (i == axis) follow = length - within;
     }
-    matmul_units(work, &product, first, first + count, packed);
-    unit += count;
+
+    /* Its units, and those of the products that follow along the axis */
+    for (; follow > 0 && unit < end; follow--, first = 0) {
+      const int32_t count = (int32_t)(end - unit < work->units - first ? end - unit : work->units - first);
+      matmul_units(work, &product, first, first + count, packed);
+      unit += count;
+      if (follow == 1) break;
+      product.a += work->a->stride[axis];
+      product.b += work->b->stride[axis];
+      product.y += work->y->stride[axis];
+    }
   }
 }
 

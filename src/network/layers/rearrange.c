@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "base/simd.h"
 #include "base/sizes.h"
+#include "inner/repeat.h"
 #include "network/layers/layers.h"
 #include "network/layers/nest.h"
 
@@ -108,6 +109,8 @@ typedef struct resize_axis {
 typedef struct resize_job {
   const view *x, *y;
   resize_axis vertical, horizontal;
+  bool windows;   /* whether `horizontal.low` and `high` are the bytes of windows (rearrange_windows) */
+  int32_t *start; /* of the window of each four elements of a row */
   int32_t factor; /* nearest: each element becomes as many; 0 if the numbers differ */
   size_t width;   /* of y, rounded up to whole vectors */
   float *rows;    /* [threads, 2, width] */
@@ -121,7 +124,8 @@ SMALL uint64_t resize_workspace(const resizing *how, const view *x, const view *
   (void)x;
   const uint64_t width = rearrange_whole(y->shape[3]);
   if (how->mode == RESIZE_NEAREST) return sizeof(int32_t) * (width + rearrange_whole(y->shape[2]));
-  return sizeof(float) * (3 * (width + rearrange_whole(y->shape[2])) + (uint64_t)MAX_THREADS * 2 * width);
+  return sizeof(float) *
+         (3 * (width + rearrange_whole(y->shape[2])) + width / 4 + (uint64_t)MAX_THREADS * 2 * width);
 }
 
 /* The place in x of place `index` of y, along an axis. */
@@ -148,18 +152,25 @@ static int32_t rearrange_clamp(double place, int32_t length) {
   return place > 0 ? place < length - 1 ? (int32_t)place : length - 1 : 0;
 }
 
+/* The place in x that is nearest. */
+SMALL static int32_t rearrange_nearest(const resizing *how, int32_t axis, int32_t length, int32_t target,
+                                       int32_t index) {
+  const double place = rearrange_coordinate(how, axis, length, target, index);
+  const double rounded = how->rounding == ROUND_FLOOR       ? floor(place)
+                         : how->rounding == ROUND_CEIL      ? ceil(place)
+                         : how->rounding == ROUND_HALF_DOWN ? ceil(place - 0.5)
+                                                            : floor(place + 0.5);
+  return rearrange_clamp(rounded, length);
+}
+
 SMALL static void rearrange_fill(const resizing *how, int32_t axis, int32_t length, int32_t target,
                                  resize_axis *table) {
   for (int32_t i = 0; i < (int32_t)rearrange_whole(target); i++) {
     /* The last places repeat, so that the last vector has some. */
-    const double place = rearrange_coordinate(how, axis, length, target, min_i32(i, target - 1));
     if (how->mode == RESIZE_NEAREST) {
-      const double rounded = how->rounding == ROUND_FLOOR       ? floor(place)
-                             : how->rounding == ROUND_CEIL      ? ceil(place)
-                             : how->rounding == ROUND_HALF_DOWN ? ceil(place - 0.5)
-                                                                : floor(place + 0.5);
-      table->low[i] = rearrange_clamp(rounded, length);
+      table->low[i] = rearrange_nearest(how, axis, length, target, min_i32(i, target - 1));
     } else {
+      const double place = rearrange_coordinate(how, axis, length, target, min_i32(i, target - 1));
       const double low = floor(place);
       table->low[i] = rearrange_clamp(low, length);
       table->high[i] = rearrange_clamp(low + 1, length);
@@ -170,42 +181,17 @@ SMALL static void rearrange_fill(const resizing *how, int32_t axis, int32_t leng
   }
 }
 
-/* Returns how many times each element of a row is repeated, or 0 if the numbers differ. */
-SMALL static int32_t rearrange_factor(const resize_axis *table, int32_t length, int32_t target) {
+SMALL int32_t resize_repeats(const resizing *how, int32_t axis, int32_t length, int32_t target) {
   const int32_t factor = target / length;
-  if (factor * length != target) return 0;
+  if (how->mode != RESIZE_NEAREST || factor * length != target) return 0;
   for (int32_t i = 0; i < target; i++)
-    if (table->low[i] != i / factor) return 0;
+    if (rearrange_nearest(how, axis, length, target, i) != i / factor) return 0;
   return factor;
-}
-
-/* y [W * factor]: each element of x `factor` times. */
-APART static void rearrange_repeat(const float *x, int32_t W, int32_t factor, float *y) {
-  if (factor == 1) {
-    nest_gather(x, 1, W, y);
-  } else if (factor % 4 == 0) {
-    for (int32_t i = 0; i < W; i++) {
-      const v128_t value = wasm_v128_load32_splat(x + i);
-#pragma clang loop unroll(disable)
-      for (int32_t k = 0; k < factor; k += 4, y += 4) wasm_v128_store(y, value);
-    }
-  } else {
-    int32_t i = 0;
-#pragma clang loop unroll(disable)
-    for (; factor == 2 && i + 4 <= W; i += 4, y += 8) {
-      const v128_t values = wasm_v128_load(x + i);
-      wasm_v128_store(y, wasm_i32x4_shuffle(values, values, 0, 0, 1, 1));
-      wasm_v128_store(y + 4, wasm_i32x4_shuffle(values, values, 2, 2, 3, 3));
-    }
-    for (; i < W; i++)
-#pragma clang loop unroll(disable)
-      for (int32_t k = 0; k < factor; k++) *y++ = x[i];
-  }
 }
 
 APART static void rearrange_nearest_row(const resize_job *job, const float *x, float *y) {
   if (job->factor) {
-    rearrange_repeat(x, job->x->shape[3], job->factor, y);
+    repeat_rows(x, 1, job->x->shape[3], (int32_t[]){1, job->factor}, y);
     return;
   }
 #pragma clang loop unroll(disable)
@@ -222,9 +208,41 @@ INLINE v128_t rearrange_lookup(const float *x, const int32_t *place) {
   return wasm_f32x4_make(x[place[0]], x[place[1]], x[place[2]], x[place[3]]);
 }
 
+/* If four neighbours of y read four neighbours of x at most, as in enlargements, their places become those of
+ * bytes in a window of four elements. */
+SMALL static void rearrange_windows(resize_job *job) {
+  const int32_t W = job->x->shape[3];
+  resize_axis *table = &job->horizontal;
+  job->windows = W >= 4;
+  for (size_t j = 0; job->windows && j < job->width; j += 4) {
+    int32_t first = W - 4, last = 0;
+    for (size_t i = j; i < j + 4; i++) {
+      first = min_i32(first, min_i32(table->low[i], table->high[i]));
+      last = max_i32(last, max_i32(table->low[i], table->high[i]));
+    }
+    job->start[j / 4] = first;
+    job->windows = last - first < 4;
+  }
+  for (size_t j = 0; job->windows && j < job->width; j++) {
+    /* Element e is bytes 4 e .. 4 e + 3. */
+    table->low[j] = (table->low[j] - job->start[j / 4]) * 0x04040404 + 0x03020100;
+    table->high[j] = (table->high[j] - job->start[j / 4]) * 0x04040404 + 0x03020100;
+  }
+}
+
 /* A row of x, resized to the width of y. */
 APART static void rearrange_resize_row(const resize_job *job, const float *x, float *row) {
   const resize_axis *table = &job->horizontal;
+  if (job->windows) {
+#pragma clang loop unroll(disable)
+    for (size_t j = 0; j < job->width; j += 4) {
+      const v128_t window = wasm_v128_load(x + job->start[j / 4]);
+      const v128_t low = wasm_i8x16_swizzle(window, wasm_v128_load(table->low + j));
+      const v128_t high = wasm_i8x16_swizzle(window, wasm_v128_load(table->high + j));
+      wasm_v128_store(row + j, rearrange_blend(low, high, wasm_v128_load(table->weight + j)));
+    }
+    return;
+  }
 #pragma clang loop unroll(disable)
   for (size_t j = 0; j < job->width; j += 4)
     wasm_v128_store(row + j,
@@ -310,12 +328,16 @@ SMALL void resize_run(dk_context *context, const resizing *how, const view *x, c
     job.horizontal.high = job.vertical.high + height;
     job.vertical.weight = numbers + 2 * (height + job.width);
     job.horizontal.weight = job.vertical.weight + height;
-    job.rows = numbers + 3 * (height + job.width);
+    job.start = places + 3 * (height + job.width);
+    job.rows = numbers + 3 * (height + job.width) + job.width / 4;
   }
   rearrange_fill(how, 0, x->shape[2], y->shape[2], &job.vertical);
   rearrange_fill(how, 1, W, Wo, &job.horizontal);
 
-  if (nearest) job.factor = rearrange_factor(&job.horizontal, W, Wo);
+  if (nearest)
+    job.factor = resize_repeats(how, 1, W, Wo);
+  else
+    rearrange_windows(&job);
   const double work = (double)(nearest ? NEAREST_WORK : BILINEAR_WORK) * (double)job.count * Wo;
   job.parts = nest_parts(context, work, job.count);
   parallel_for(context, job.parts, rearrange_resize_part, &job);

@@ -27,9 +27,7 @@ typedef struct softmax_axis {
 
 SMALL static void softmax_row(const float *x, int32_t length, float *y) {
   const size_t count = (size_t)length;
-  const float most = greatest_float(x, count);
-  binary_apply(DK_OP_SUBTRACT, x, 1, &most, 0, count, y);
-  unary_apply(DK_OP_EXP, NULL, y, count, y);
+  exp_differences(x, greatest_float(x, count), count, y);
   const float share = (float)(1 / sum_floats(y, count));
   binary_apply(DK_OP_MULTIPLY, y, 1, &share, 0, count, y);
 }

@@ -163,33 +163,52 @@ export function layersOf(heap, { object: { pointer }, nodes, shapes }) {
   const count = heap.c.dk_schedule_layers(pointer);
   return heap.scope((take) => {
     const struct = take(24); // dk_layer
-    return Array.from({ length: count }, (_, index) => {
+    const layers = Array.from({ length: count }, (_, index) => {
       heap.c.dk_schedule_layer(pointer, index, struct);
       const [op, first, last, output, algorithm] = heap.words(struct, 5);
       const [multiplyAdds] = heap.floats(struct + 20, 1);
       const node = nodes[first];
       return {
         name: node.name, op: op === 0 ? 'copy' : node.op, output: [...shapes[output]],
-        algorithm: algorithm ? heap.algorithms[algorithm] : null, multiplyAdds, fused: fusedNames(nodes, first, last),
+        algorithm: algorithm ? heap.algorithms[algorithm] : null, multiplyAdds, nodes: chainOf(nodes, first, last),
       };
     });
+    return withResizes(nodes, layers);
   });
 }
 
 /**
- * The names of the nodes after the first one, up to the last: each uses the output of the one before.
+ * The nodes from the first one to the last: each uses the output of the one before.
  *
  * @param {NodeSummary[]} nodes
  * @param {number} first
  * @param {number} last
  */
-function fusedNames(nodes, first, last) {
-  const names = [];
-  let node = nodes[first];
+function chainOf(nodes, first, last) {
+  const chain = [nodes[first]];
   for (let i = first + 1; i <= last; i++) {
-    if (!nodes[i].inputs.some((id) => id !== undefined && node.outputs.includes(id))) continue;
-    node = nodes[i];
-    names.push(node.name);
+    const before = chain[chain.length - 1];
+    if (nodes[i].inputs.some((id) => id !== undefined && before.outputs.includes(id))) chain.push(nodes[i]);
   }
-  return names;
+  return chain;
+}
+
+/**
+ * Lists the names of each layer's nodes after the first one, and of the resizes that the layer reads instead: those
+ * that are no layer.
+ *
+ * @param {NodeSummary[]} nodes
+ * @param {(Omit<NetworkLayer, 'fused'> & { nodes: NodeSummary[] })[]} layers
+ * @returns {NetworkLayer[]}
+ */
+function withResizes(nodes, layers) {
+  const first = new Set(layers.map((layer) => layer.nodes[0]));
+  const absorbed = nodes.filter((node) => node.op === 'resize' && !first.has(node));
+  return layers.map(({ nodes: chain, ...layer }) => {
+    const fused = layer.op === 'copy' ? [] : chain.flatMap((node, i) => [
+      ...absorbed.filter(({ outputs: [id] }) => node.inputs.includes(id)).map(({ name }) => name),
+      ...(i > 0 ? [node.name] : []),
+    ]);
+    return { ...layer, fused };
+  });
 }

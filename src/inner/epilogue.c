@@ -103,8 +103,9 @@ SMALL static int32_t epilogue_fuse(const epilogue *steps, int32_t first, piece *
     pass->scale = scale;
   }
   if (step < end && step->op == DK_OP_BATCH_NORM) {
+    const bool alone = step == steps->step + first; /* its own scale need not be finite */
     const float scale = pass->scale * (step->scale ? step->scale[on->c] : 1);
-    if (isfinite(scale)) {
+    if (alone || isfinite(scale)) {
       pass->scale = scale;
       if (step->shift) pass->shift = step->shift[on->c];
       step++;

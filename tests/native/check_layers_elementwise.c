@@ -216,6 +216,7 @@ static epilogue any_steps(check *c, int32_t N, int32_t C, size_t pixels, float *
   const size_t plane = below(c, 2) ? 1 : pixels, floats = (size_t)N * (size_t)C * plane + 2 * (size_t)C;
   *memory = input_floats(floats);
   for (size_t i = 0; i < floats; i++) (*memory)[i] = uniform(c, -1.5, 1.5);
+  if (below(c, 8) == 0) (*memory)[below(c, 2 * C)] = below(c, 2) ? NAN : INFINITY; /* a scale or a shift */
   for (int32_t i = 0; i < steps.count; i++) {
     epilogue_step *step = &steps.step[i];
     step->op = ops[below(c, sizeof ops / sizeof *ops)];

@@ -1,12 +1,12 @@
 /* A tile of m x m outputs is computed in the transformed domain, where the convolution is n*n products of
  * matrices [O/G, C/G] x [C/G, tiles] (inner/winograd_1d.h). For each sample, strip of tile rows and group:
  *
- *   1. for each four input channels
- *      inputs      V[chunks][n*n][tiles / 4][chunk / 4][4 tiles][4 channels]
+ *   1. for each V_CHANNELS input channels
+ *      inputs      V[chunks][n*n][tiles / v_tiles][chunk / V_CHANNELS][v_tiles][V_CHANNELS]
  *                  padded side by side (inner/interleave.h), their tiles transformed
  *   2. for each block of eight output channels
  *      a. kernels  mixed; then for each chunk of input channels
- *                  U[channels][2][U_HALF]  transformed; stays in the caches (inner/winograd_tiles.h)
+ *                  U[channels][U_CHANNEL]  transformed; stays in the caches (inner/winograd_tiles.h)
  *      b. products M[n*n][tiles][8]        the chunk's, added to those of the chunks before
  *      c. outputs  y                       transformed back
  *
@@ -20,6 +20,7 @@
 #include "base/attributes.h"
 #include "inner/interleave.h"
 #include "inner/winograd_1d.h"
+#include "inner/winograd_products.h"
 
 enum {
   STRIP_FLOATS = 1600 * 1024 / 4, /* of V and M */
@@ -51,7 +52,7 @@ static int32_t tiles_padded_length(const geometry *shape, int32_t m, int32_t til
 
 SMALL static tiling tiles_layout_of(const geometry *shape, tile_shape tile) {
   tiling layout = {.m = tile.m, .n = tile.n, .d = shape->dilation_h};
-  const int32_t channels = round_up_i32(shape->C / shape->G, 4), d = layout.d;
+  const int32_t channels = round_up_i32(shape->C / shape->G, V_CHANNELS), d = layout.d;
 
   /* Strips of equal height whose V and M fit a cache. */
   layout.down = tiles_axis_of(shape->Ho, tile, d);
@@ -61,21 +62,22 @@ SMALL static tiling tiles_layout_of(const geometry *shape, tile_shape tile) {
   const int32_t strips = (layout.down.tiles - 1) / (int32_t)(fit < 1 ? 1 : fit) + 1;
   layout.strip_rows = (layout.down.tiles - 1) / strips + 1;
   layout.strip_tiles = (int32_t)(layout.strip_rows * row_tiles);
+  layout.v_tiles = layout.strip_tiles <= 4 ? 4 : MOST_TILES;
   layout.width = tiles_padded_length(shape, layout.m, layout.across.tiles);
   layout.chunk = min_i32(CHUNK, channels);
 
-  const size_t nn = (size_t)layout.n * layout.n, tiles = round_up((size_t)layout.strip_tiles, 4);
-  layout.v_block = (size_t)layout.chunk * 4;
-  layout.v_plane = plane_floats(tiles / 4 * layout.v_block);
+  const size_t nn = (size_t)layout.n * layout.n, tiles = round_up((size_t)layout.strip_tiles, layout.v_tiles);
+  layout.v_block = (size_t)layout.chunk * layout.v_tiles;
+  layout.v_plane = plane_floats(tiles / layout.v_tiles * layout.v_block);
   layout.v_chunk = nn * layout.v_plane;
   layout.m_plane = plane_floats(tiles * LANES);
 
   const int32_t padded_rows = tiles_padded_length(shape, layout.m, layout.strip_rows);
   layout.places = 0;
   layout.padded = round_up(layout.strip_tiles * sizeof(tile_place) / sizeof(float), 16);
-  layout.v = layout.padded + round_up((size_t)padded_rows * layout.width * 4, 16);
+  layout.v = layout.padded + round_up((size_t)padded_rows * layout.width * V_CHANNELS, 16);
   layout.u = layout.v + layout.v_chunk * (size_t)((channels - 1) / layout.chunk + 1);
-  layout.mixed = layout.u + (size_t)layout.chunk * 2 * U_HALF;
+  layout.mixed = layout.u + (size_t)layout.chunk * U_CHANNEL;
   layout.products = layout.mixed + (size_t)min_i32(MIX_CHANNELS, channels) * 9 * LANES;
   layout.total = layout.products + nn * layout.m_plane;
   return layout;
@@ -115,59 +117,17 @@ SMALL static void tiles_place(const geometry *shape, const tiling *layout, int32
         };
         /* Where it is in each set; sets 2 and 3 are without the last row, 1 and 3 without the last column. */
         for (int i = 0; i < TILE_SETS; i++) {
-          place->v[i] = (int32_t)(count[i] / 4 * layout->v_block) + count[i] % 4 * 4;
+          place->v[i] = (int32_t)(count[i] / layout->v_tiles * layout->v_block) +
+                        count[i] % layout->v_tiles * V_CHANNELS;
           place->m[i] = count[i] * LANES;
           count[i] += !(last_row && i >= 2) && !(last_column && i % 2);
         }
       }
 }
 
-/* T tiles' M [8] = or += sum over channels of V [channels / 4][4 tiles][4 channels] times U
- * [channels][2][U_HALF]; only `halves` of the eight output channels. T and halves are constants wherever this
- * is inlined. */
-INLINE void tiles_multiply_some(const int T, const int halves, const float *v, const float *u,
-                                int32_t channels, bool add, float *m) {
-  /* Begin with zero, or with the sums of the chunks before. */
-  v128_t sum[4][2];
-  for (int i = 0; i < T; i++)
-    for (int h = 0; h < halves; h++)
-      sum[i][h] = add ? wasm_v128_load(m + i * LANES + h * 4) : wasm_f32x4_splat(0);
-
-      /* Add up every fourth channel in turn, so that strides are constant. */
-#pragma clang loop unroll(disable)
-  for (int first = 0; first < 4; first++) {
-    const float *v_channel = v + first, *u_channel = u + first * 2 * U_HALF;
-#pragma clang loop unroll(disable)
-    for (const float *end = v_channel + channels * 4; v_channel != end;
-         v_channel += 16, u_channel += 4 * 2 * U_HALF) {
-      v128_t kernel[2];
-      for (int h = 0; h < halves; h++) kernel[h] = wasm_v128_load(u_channel + h * U_HALF);
-      for (int i = 0; i < T; i++) {
-        const v128_t tile = wasm_v128_load32_splat(v_channel + i * 4);
-        for (int h = 0; h < halves; h++) sum[i][h] = madd(tile, kernel[h], sum[i][h]);
-      }
-    }
-  }
-
-  for (int i = 0; i < T; i++)
-    for (int h = 0; h < halves; h++) wasm_v128_store(m + i * LANES + h * 4, sum[i][h]);
-}
-
-/* The same for all tiles. In V four of them are v_block floats from the next four. */
-static void tiles_multiply(const float *v, size_t v_block, const float *u, int32_t channels, int32_t tiles,
-                           int32_t count, bool add, float *m) {
-  for (; tiles > 0; tiles -= 4, v += v_block, m += 4 * LANES)
-    if (count <= 4)
-      tiles_multiply_some(4, 1, v, u, channels, add, m);
-    else if (tiles <= 2)
-      tiles_multiply_some(2, 2, v, u, channels, add, m);
-    else
-      tiles_multiply_some(4, 2, v, u, channels, add, m);
-}
-
 /* Floats of a block's prepared kernels: U of all its input channels. */
 static size_t tiles_block_floats(const geometry *shape) {
-  return (size_t)round_up_i32(shape->C / shape->G, 4) * 2 * U_HALF;
+  return (size_t)round_up_i32(shape->C / shape->G, 4) * U_CHANNEL;
 }
 
 /* What the tasks of a strip, which several threads may share, compute from. */
@@ -190,14 +150,16 @@ static int32_t tiles_of_product(const tiles_strip *strip, int r, int q) {
   return strip->tiles[2 * strip->layout->down.skip[r] + strip->layout->across.skip[q]];
 }
 
-/* Zeroes what fills up the last four tiles of each of V's planes, of four channels. No output depends on
- * these, but what was left there could be subnormal numbers, on which processors are slow. */
+/* Zeroes what fills up the last v_tiles tiles of each of V's planes, of V_CHANNELS channels. No output
+ * depends on these, but what was left there could be subnormal numbers, on which processors are slow. */
 SMALL static void tiles_clear_spare_inputs(const tiles_strip *strip, float *v) {
   const tiling *layout = strip->layout;
   for (int r = 0; r < layout->n; r++)
     for (int q = 0; q < layout->n; q++, v += layout->v_plane) {
       const int32_t tiles = tiles_of_product(strip, r, q);
-      if (tiles % 4) memset(v + tiles / 4 * layout->v_block, 0, sizeof(float) * 16);
+      if (tiles % layout->v_tiles)
+        memset(v + tiles / layout->v_tiles * layout->v_block, 0,
+               sizeof(float) * V_CHANNELS * layout->v_tiles);
     }
 }
 
@@ -211,27 +173,28 @@ SMALL static void tiles_clear_spare_products(const tiles_strip *strip, float *m)
     }
 }
 
-/* V of four channels. */
+/* V of V_CHANNELS channels. */
 static void tiles_transform_channels(const void *argument, int32_t index, int32_t thread) {
   const tiles_strip *strip = argument;
   const geometry *shape = strip->work->shape;
   const tiling *layout = strip->layout;
-  const int32_t c = index * 4;
+  const int32_t c = index * V_CHANNELS;
   float *padded = thread_space(strip->work, thread) + layout->padded;
-  float *v = strip->v + c / layout->chunk * layout->v_chunk + c % layout->chunk * 4;
+  float *v = strip->v + c / layout->chunk * layout->v_chunk + c % layout->chunk * layout->v_tiles;
 
   /* Beyond the last channel the last again: its kernels there are zero. */
-  const float *x[4];
-  for (int k = 0; k < 4; k++) {
+  const float *x[V_CHANNELS];
+  for (int k = 0; k < V_CHANNELS; k++) {
     const int32_t channel = strip->group * strip->channels + min_i32(c + k, strip->channels - 1);
     x[k] = strip->work->x + channel * strip->work->x_channel;
   }
 
-  /* Write the four channels side by side, with their padding, and transform their tiles. */
+  /* Write the channels side by side, with their padding, and transform their tiles. */
   tiles_clear_spare_inputs(strip, v);
-  if (!watch_holds(
-          interleave(x, shape->H, shape->W, strip->top, strip->left, strip->rows, layout->width, padded)))
-    atomic_store(strip->spoilt, true);
+  for (int k = 0; k < V_CHANNELS; k += 4)
+    if (!watch_holds(interleave(x + k, shape->H, shape->W, strip->top, strip->left, strip->rows,
+                                layout->width, V_CHANNELS, padded + k)))
+      atomic_store(strip->spoilt, true);
   strip->scheme->transform_inputs(layout, strip->places, strip->tiles[0], padded, v);
 }
 
@@ -243,8 +206,8 @@ static void tiles_multiply_chunk(const tiles_strip *strip, const float *v, const
   for (int r = 0; r < layout->n; r++)
     for (int q = 0; q < layout->n; q++, v += layout->v_plane, m += layout->m_plane) {
       const int32_t tiles = tiles_of_product(strip, r, q);
-      const float *kernel = u + (min_i32(r, last) * values + min_i32(q, last)) * 4;
-      tiles_multiply(v, layout->v_block, kernel, channels, tiles, count, add, m);
+      const float *kernel = u + (min_i32(r, last) * values + min_i32(q, last)) * LANES;
+      winograd_multiply(layout, v, kernel, channels, tiles, count, add, m);
     }
 }
 
@@ -293,24 +256,22 @@ static void tiles_convolve_block(const void *argument, int32_t index, int32_t th
     const float *kernels = (const float *)work->prepared + block * tiles_block_floats(shape);
     const int32_t in_fours = round_up_i32(strip->channels, 4);
     for (int32_t c = 0; c < in_fours; c += layout->chunk, v += layout->v_chunk)
-      tiles_multiply_chunk(strip, v, kernels + (size_t)c * 2 * U_HALF, min_i32(layout->chunk, in_fours - c),
+      tiles_multiply_chunk(strip, v, kernels + (size_t)c * U_CHANNEL, min_i32(layout->chunk, in_fours - c),
                            channels_out.count, c > 0, m);
   } else {
     tiles_multiply_kernels(strip, block, space, m);
   }
 
-  /* Transform back, four output channels at a time; add the bias. */
+  /* Transform back; add the bias. */
   float bias[LANES];
   convolution_bias(work, block, bias);
-  for (int32_t i = 0; i < channels_out.count; i += 4)
-    strip->scheme->transform_outputs(shape, layout, strip->places, strip->tiles[0], m + i, bias + i,
-                                     min_i32(4, channels_out.count - i),
-                                     work->y + (channels_out.first + i) * work->y_channel, work->y_channel);
+  strip->scheme->transform_outputs(shape, layout, strip->places, strip->tiles[0], m, bias, channels_out.count,
+                                   work->y + channels_out.first * work->y_channel, work->y_channel);
   convolution_finish_rows(work, channels_out, strip->first_row, strip->end_row - strip->first_row);
 }
 
-/* Threads that share the work take four channels at a time, and when all channels are transformed, blocks. V
- * is common to them; each has padded, mixed, U and M of its own. */
+/* Threads that share the work take V_CHANNELS channels at a time, and when all channels are transformed,
+ * blocks. V is common to them; each has padded, mixed, U and M of its own. */
 SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const convolution *work) {
   const geometry *shape = work->shape;
   const tiling layout = tiles_layout_of(shape, scheme->tile);
@@ -338,8 +299,8 @@ SMALL void tiles_convolve(const algorithm *chosen, const scheme *scheme, const c
     strip.rows = tiles_padded_length(shape, layout.m, rows);
 
     for (strip.group = first_group(work); strip.group < end_group(work); strip.group++) {
-      /* Transform the group's inputs, four channels a task. */
-      parallel_for(work->context, (strip.channels - 1) / 4 + 1, tiles_transform_channels, &strip);
+      /* Transform the group's inputs, V_CHANNELS channels a task. */
+      parallel_for(work->context, (strip.channels - 1) / V_CHANNELS + 1, tiles_transform_channels, &strip);
       /* One value that is not finite would spoil its whole tile, where the definition spoils 3x3 pixels
        * only, and one close to the largest float would overflow. */
       if (spoilt) {
@@ -394,7 +355,8 @@ SMALL double tiles_cost(const geometry *shape, tile_shape tile, const tiles_cost
   const int64_t phases = (int64_t)shape->dilation_h * shape->dilation_h;
   const int64_t tiles = phases * down.tiles * across.tiles;
 
-  /* Each of the n*n products is computed for four tiles at a time, or for two. */
+  /* Each of the n*n products is computed for four tiles at a time, or for two. Builds that fuse compute six
+   * at a time, which costs are not aware of. */
   int64_t products = 0;
   for (int r = 0; r < tile.n; r++)
     for (int q = 0; q < tile.n; q++) {

@@ -6,10 +6,10 @@
 
 #include "base/simd.h"
 
-/* Writes out [rows, width, 4]: the rows x width pixels that begin at (top, left) of four zero-padded planes
- * x [H, W]. top and left may be negative. Returns a watch (base/simd.h) over the window's values, the four
- * channels added up. */
+/* Writes four of the `step` channels of out [rows, width, step]: the rows x width pixels that begin at
+ * (top, left) of four zero-padded planes x [H, W]. top and left may be negative. Returns a watch
+ * (base/simd.h) over the window's values, the four channels added up. */
 v128_t interleave(const float *const x[4], int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
-                  int32_t width, float *out);
+                  int32_t width, int32_t step, float *out);
 
 #endif

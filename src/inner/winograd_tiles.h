@@ -27,8 +27,9 @@ typedef struct tiling {
   int32_t strip_rows;      /* tile rows in a strip */
   int32_t strip_tiles;     /* tiles in a full strip */
   int32_t width;           /* pixels of a padded row */
+  int32_t v_tiles;         /* tiles whose V lie together: 4 if a strip has no more, else MOST_TILES */
   int32_t chunk;           /* channels that are transformed to U at a time */
-  size_t v_block, v_plane; /* from four tiles of V to the next four; from one of its n*n planes to the next */
+  size_t v_block, v_plane; /* from v_tiles tiles of V to the next; from one of its n*n planes to the next */
   size_t v_chunk, m_plane;
   size_t places, padded, v, u, mixed, products, total; /* where each begins; total floats */
 } tiling;
@@ -46,23 +47,31 @@ typedef struct tile_place {
   int32_t v[TILE_SETS], m[TILE_SETS]; /* floats from the set's first tile in V and M to this one */
 } tile_place;
 
-/* Floats of half a channel in a chunk's U: at most 36 values of output channels 0..3 or 4..7, contiguous for
- * the transform that writes them. One vector more keeps the two halves out of the same cache bank. */
-enum { U_HALF = (6 * 6 + 1) * 4 };
+/* How much is computed side by side. An engine with wider vectors, such as V8 with --wasm-revectorize, joins
+ * two adjacent vectors if both are loaded before either is stored. Loops over two vectors need more
+ * registers, and only fused multiplication leaves them enough (inner/matmul.c). */
+enum {
+  VECTORS = MADD_FUSES ? 2 : 1,    /* of channels that are transformed together */
+  V_CHANNELS = 4 * VECTORS,        /* input channels that lie side by side in V */
+  MOST_TILES = MADD_FUSES ? 6 : 4, /* that are multiplied at a time */
+};
+
+/* Floats of a channel in a chunk's U: at most 36 values of eight output channels. Eight floats more, so that
+ * the same value of all channels does not fall into few sets of the cache. */
+enum { U_CHANNEL = (6 * 6 + 1) * LANES };
 
 /* A kind of tile with its transforms. */
 typedef struct scheme {
   tile_shape tile;
 
-  /* The tiles of four channels: padded [rows, width, 4] -> V. */
+  /* The tiles of V_CHANNELS channels: padded [rows, width, V_CHANNELS] -> V. */
   void (*transform_inputs)(const tiling *t, const tile_place *place, int32_t tiles, const float *padded,
                            float *v);
 
-  /* Mixed kernels [channels, 9, 8] -> U of a chunk [channels, 2, U_HALF]. */
+  /* Mixed kernels [channels, 9, 8] -> U of a chunk [channels, U_CHANNEL]. */
   void (*transform_kernels)(int32_t channels, const float *mixed, float *u);
 
-  /* M [n*n][tiles][8] -> outputs. Lane k of `count` lanes, from products on, goes to the plane at
-   * y + k * y_plane. */
+  /* M [n*n][tiles][8] -> outputs. Lane k < count goes to the plane at y + k * y_plane. bias [8]. */
   void (*transform_outputs)(const geometry *s, const tiling *t, const tile_place *place, int32_t tiles,
                             const float *products, const float *bias, int32_t count, float *y,
                             size_t y_plane);

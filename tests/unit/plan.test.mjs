@@ -134,6 +134,30 @@ function drawn(random) {
   return { config, shape: [1 + random.below(3), channels, ...sides] };
 }
 
+// Around the edges of what is multiplied at a time: tiles of 4×4 outputs, input and output channels.
+for (const [algorithm, stride] of [['winograd', 1], ['polyphase', 2]]) {
+  for (let tiles = 1; tiles <= 13; tiles++) {
+    test(`'${algorithm}' computes what direct convolution computes: ${tiles} tiles, channels around 4 and 8`, () => {
+      for (const inChannels of [3, 4, 5, 8, 9, 12, 20]) {
+        for (const outChannels of [3, 4, 5, 8, 13]) {
+          // Whole tiles, and a last tile of one, two and three columns.
+          for (const columns of [0, 1, 2, 3].map((spare) => 4 * tiles - spare)) {
+            const config = { inChannels, outChannels, kernelSize: 3, padding: 1, stride, numKernels: 2, seed: tiles };
+            const image = [1, inChannels, 3 * stride, columns * stride], what = JSON.stringify({ ...config, image });
+            const x = randomTensor(dk, image, columns);
+            const [block, direct] = [algorithm, 'direct'].map((name) =>
+              dk.dynamicKernelAggregation({ ...config, algorithm: name }));
+            const [y, expected] = [block, direct].map((made) => made.forward(x));
+            assert.equal(block.plan.algorithm, algorithm, what);
+            assertClose(y.toArray(), expected.toArray(), what);
+            for (const thing of [x, block, direct, y, expected]) thing.dispose();
+          }
+        }
+      }
+    });
+  }
+}
+
 // Larger than the random configurations of the native checks: several strips of tile rows, several
 // chunks of input channels or of columns, the last of them ragged, planes far apart, and an output block
 // of few channels.

@@ -261,7 +261,10 @@ enum { DK_SAME_PADDING = -1 };
  * at most 2^-25 below 2^-14. Sums are float32 as before. Such a module is for inference: its backward passes
  * and those with kernels from elsewhere return DK_ERROR_CONFIG. Its weights must be finite; those beyond
  * 65504 become 65504. */
-typedef enum dk_precision { DK_PRECISION_FLOAT32 = 0, DK_PRECISION_FLOAT16 = 1 } dk_precision;
+typedef enum dk_precision {
+  DK_PRECISION_FLOAT32 = 0,
+  DK_PRECISION_FLOAT16 = 1,
+} dk_precision;
 
 typedef struct dk_aggregation_config {
   int32_t in_channels, out_channels; /* C, O >= 1, multiples of groups */

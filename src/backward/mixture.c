@@ -16,7 +16,7 @@ static double mixture_dot(const float *gradient, const float *kernels, int32_t K
     v128_t s0 = wasm_f32x4_splat(0), s1 = s0;
 #pragma clang loop unroll(disable)
     for (; i < end; i++) {
-      const float *x = gradient + (size_t)i * LANES, *w = kernels + mix_index(K, depth, k, i);
+      const float *x = gradient + (size_t)i * LANES, *w = kernels + mix_index(K, depth, false, k, i);
       s0 = madd(wasm_v128_load(x), wasm_v128_load(w), s0);
       s1 = madd(wasm_v128_load(x + 4), wasm_v128_load(w + 4), s1);
     }

@@ -29,8 +29,8 @@ SMALL bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t channels, ui
 size_t kernels_index(const packed_kernels *kernels, int32_t k, int32_t o, int32_t i) {
   const int32_t within = o % kernels->run;
   const int32_t block = o / kernels->run * kernels->run_blocks + within / LANES;
-  return (size_t)block * kernels_block_values(kernels) + mix_index(kernels->K, kernels->depth, k, i) +
-         (size_t)(within % LANES);
+  return (size_t)block * kernels_block_values(kernels) +
+         mix_index(kernels->K, kernels->depth, !kernels->data, k, i) + (size_t)(within % LANES);
 }
 
 float *kernels_channel(const packed_kernels *kernels, int32_t o) {
@@ -42,7 +42,7 @@ void kernels_pack(packed_kernels *kernels, int32_t k, int32_t first, int32_t cou
   for (int32_t o = first; o < first + count; o++) {
     const size_t lane = kernels_index(kernels, 0, o, 0);
     for (int32_t i = 0; i < kernels->depth; i++)
-      kernels_set(kernels, lane + mix_index(kernels->K, kernels->depth, k, i), *weight++);
+      kernels_set(kernels, lane + mix_index(kernels->K, kernels->depth, !kernels->data, k, i), *weight++);
   }
 }
 
@@ -50,7 +50,7 @@ void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int
   for (int32_t o = first; o < first + count; o++) {
     const size_t lane = kernels_index(kernels, 0, o, 0);
     for (int32_t i = 0; i < kernels->depth; i++)
-      *weight++ = kernels_get(kernels, lane + mix_index(kernels->K, kernels->depth, k, i));
+      *weight++ = kernels_get(kernels, lane + mix_index(kernels->K, kernels->depth, !kernels->data, k, i));
   }
 }
 

@@ -5,15 +5,14 @@
  *
  * Packed kernels.
  *
- * Output channels come in blocks of eight lanes. A block holds, for each two neighbouring weights of the
- * C/G * Rh*Rw in turn (or the last one, if their number is odd), those of each of the K kernels:
+ * Output channels come in blocks of eight lanes. A block holds the C/G * Rh*Rw weights of the K kernels as
+ * inner/mix.h says: up to four kernels one after the other, each
  *
- *     [depth / 2, K, 2, 8]      lane = output channel within the block, zero if there is none
+ *     [C/G, Rh*Rw, 8]      lane = output channel within the block, zero if there is none
  *
- * Mixing a block reads one contiguous stream and writes one (inner/mix.h). The result has eight weights in a
- * row for each input channel and tap, [depth, 8], as the inner loops read them; so has a single kernel. A
- * block never spans two groups, except that depthwise kernels (C/G = 1) fill blocks with channels of several
- * groups: seven of eight lanes would otherwise be empty.
+ * and more kernels, or halves, in streams. Mixing has eight weights in a row for each input channel and tap
+ * as its result, as the inner loops read them. A block never spans two groups, except that depthwise kernels
+ * (C/G = 1) fill blocks with channels of several groups: seven of eight lanes would otherwise be empty.
  *
  * Values are floats, or halves. */
 #ifndef DK_MIXING_H
@@ -34,7 +33,7 @@ typedef struct packed_kernels {
   int32_t run;        /* consecutive output channels that blocks tile: O/G, or O if depthwise */
   int32_t run_blocks; /* blocks of one run */
   int32_t blocks;     /* of all runs */
-  float *data;        /* [blocks, depth / 2, K, 2, 8], or NULL */
+  float *data;        /* blocks of K * depth * 8 values, or NULL */
   uint16_t *halves;   /* the same in half precision, or NULL: one of the two holds the kernels */
 } packed_kernels;
 

@@ -10,9 +10,10 @@
  *
  *     [C/G, Rh*Rw, 8]      lane = output channel within the block, zero if there is none
  *
- * and more kernels, or halves, in streams. Mixing has eight weights in a row for each input channel and tap
- * as its result, as the inner loops read them. A block never spans two groups, except that depthwise kernels
- * (C/G = 1) fill blocks with channels of several groups: seven of eight lanes would otherwise be empty.
+ * and more kernels, or halves, as one stream. Mixing has eight weights in a row for each input channel and
+ * tap as its result, as the inner loops read them. A block never spans two groups, except that depthwise
+ * kernels (C/G = 1) fill blocks with channels of several groups: seven of eight lanes would otherwise be
+ * empty.
  *
  * Values are floats, or halves. */
 #ifndef DK_MIXING_H

@@ -1,5 +1,5 @@
 /* See inner/mix.h. The loops compute MIX_WIDTH weights at a time: four sums. Kernels that do not fit a cache
- * are read at the speed of memory. Up to four streams are read at 30 to 34 GB/s here, where a plain loop
+ * are read at the speed of memory. One stream or four are read at 30 to 34 GB/s here, where a plain loop
  * reads 36; eight streams at 21, and sixteen at 20. */
 #include "inner/mix.h"
 
@@ -14,10 +14,10 @@ static void mix_store(const v128_t *sum, float *mixed) {
 }
 
 /* The usual four kernels. */
-static void mix_four(const float *w, size_t stream, int32_t weights, const float *a, float *mixed) {
+static void mix_four(const float *w, size_t kernel, int32_t weights, const float *a, float *mixed) {
   const v128_t a0 = wasm_v128_load32_splat(a), a1 = wasm_v128_load32_splat(a + 1);
   const v128_t a2 = wasm_v128_load32_splat(a + 2), a3 = wasm_v128_load32_splat(a + 3);
-  const float *w1 = w + stream, *w2 = w1 + stream, *w3 = w2 + stream;
+  const float *w1 = w + kernel, *w2 = w1 + kernel, *w3 = w2 + kernel;
 #pragma clang loop unroll(disable)
   for (float *const end = mixed + (size_t)weights * 8; mixed != end; mixed += 8) {
     for (int half = 0; half < 8; half += 4) {
@@ -30,24 +30,19 @@ static void mix_four(const float *w, size_t stream, int32_t weights, const float
   }
 }
 
-/* Any number of kernels: `pairs` pairs of weights, of which `first` is the number of the first. */
-static void mix_many(const mix_kernels *kernels, int32_t first, int32_t pairs, const float *a, float *mixed) {
-  const int32_t n = mix_stream_kernels(kernels->K, false);
-  const size_t stream = (size_t)kernels->depth * (size_t)n * 8;
-  const float *const end = a + kernels->K;
+/* Any number of kernels: `pairs` pairs of weights, the first of which begins at w. The next kernel's lie
+ * `kernel` floats further, and the next pair `pair` floats. */
+static void mix_many(const float *w, size_t kernel, size_t pair, int32_t pairs, int32_t K, const float *a,
+                     float *mixed) {
 #pragma clang loop unroll(disable)
-  for (size_t i = (size_t)first; i < (size_t)(first + pairs); i++, mixed += PAIR) {
+  for (const float *const end = mixed + (size_t)pairs * PAIR; mixed != end; mixed += PAIR, w += pair) {
     v128_t sum[4];
-    for (int j = 0; j < 4; j++) sum[j] = wasm_f32x4_splat(0);
-    const float *weight = a, *data = kernels->floats;
-    for (; weight != end; data += stream) {
-      const int32_t members = end - weight < n ? (int32_t)(end - weight) : n;
-      const float *w = data + i * (size_t)members * PAIR;
+    for (int i = 0; i < 4; i++) sum[i] = wasm_f32x4_splat(0);
+    const float *next = w;
 #pragma clang loop unroll(disable)
-      for (const float *const last = weight + members; weight != last; weight++, w += PAIR) {
-        const v128_t ak = wasm_v128_load32_splat(weight);
-        for (int j = 0; j < 4; j++) sum[j] = madd(ak, wasm_v128_load(w + 4 * j), sum[j]);
-      }
+    for (const float *weight = a; weight != a + K; weight++, next += kernel) {
+      const v128_t ak = wasm_v128_load32_splat(weight);
+      for (int i = 0; i < 4; i++) sum[i] = madd(ak, wasm_v128_load(next + 4 * i), sum[i]);
     }
     mix_store(sum, mixed);
   }
@@ -110,8 +105,10 @@ void mix(const mix_kernels *kernels, int32_t begin, int32_t count, const float *
   const int32_t K = kernels->K, end = begin + count;
   DK_ASSERT(!kernels->floats != !kernels->halves);
   DK_ASSERT(K >= 1 && begin >= 0 && count >= 1 && end <= kernels->depth);
-  if (K == MIX_STREAMS && kernels->floats) {
-    mix_four(kernels->floats + (size_t)begin * 8, (size_t)kernels->depth * 8, count, a, mixed);
+  const bool apart = mix_is_apart(K, !kernels->floats);
+  const size_t kernel = apart ? (size_t)kernels->depth * 8 : PAIR, step = apart ? 8 : (size_t)K * 8;
+  if (K == 4 && apart) {
+    mix_four(kernels->floats + (size_t)begin * 8, kernel, count, a, mixed);
     return;
   }
 
@@ -124,9 +121,9 @@ void mix(const mix_kernels *kernels, int32_t begin, int32_t count, const float *
   /* Whole pairs. */
   const int32_t pairs = (end - begin) / MIX_WIDTH;
   if (kernels->halves)
-    mix_halves(kernels->halves + (size_t)begin * (size_t)K * 8, pairs, K, a, mixed);
+    mix_halves(kernels->halves + (size_t)begin * step, pairs, K, a, mixed);
   else
-    mix_many(kernels, begin / MIX_WIDTH, pairs, a, mixed);
+    mix_many(kernels->floats + (size_t)begin * step, kernel, MIX_WIDTH * step, pairs, K, a, mixed);
 
   /* The first weight of a pair, or the last of an odd number. */
   begin += pairs * MIX_WIDTH;

@@ -44,8 +44,8 @@ import { checkSize, pairOf } from './shape.js';
  * @property {Algorithm} [algorithm] the algorithm to use; 'auto' lets the planner choose ('auto')
  * @property {'float32' | 'float16'} [precision] how the kernels are stored ('float32'). 'float16' halves their
  *   memory, and is faster only if they are larger than the processor's caches. It rounds each weight by at most
- *   2^-11 of itself (2^-25 for weights below 2^-14), which changes outputs by about 3e-4 of the largest; sums are
- *   float32 as before. Weights must be within -65504 .. 65504. The module is then for inference: requiresGrad
+ *   2^-11 of itself (2^-25 for weights below 2^-14), which changes outputs by up to 3e-4 of the largest, in 32
+ *   cases of PyTorch; sums are float32 as before. Weights must be within -65504 .. 65504. The module is then for inference: requiresGrad
  *   refuses, and parameters() does too, since the kernels have no array of floats
  * @property {number | undefined} [seed] the seed of the initial parameters, 0 to 2^32 - 1. By default
  *   a random one

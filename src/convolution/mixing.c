@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/attributes.h"
+#include "base/simd.h"
 #include "base/sizes.h"
 #include "inner/mix.h"
 
@@ -110,22 +111,31 @@ void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t
   }
 }
 
-/* Multiplies mixed weights begin .. begin + count - 1 by their factors. A run of weights has one common
- * factor, and a factor of each weight: the taps of one input channel have s of the channel, and q. With one
- * tap, all input channels are a run: they have q, and s. */
+/* Multiplies mixed weights begin .. begin + count - 1 by their factors; mixes them at the same time if
+ * `apart` has kernels that lie apart. A run of weights has one common factor, and a factor of each weight:
+ * the taps of one input channel have s of the channel, and q. With one tap, all input channels are a run:
+ * they have q, and s. */
 static void kernels_scale(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
-                          const dk_mixture *mixture, const float *lanes, float *mixed) {
+                          const dk_mixture *mixture, const float *lanes, const mix_kernels *apart,
+                          float *mixed) {
   const int32_t taps = kernels->taps;
   const float *inputs = reads_one_input(kernels) ? NULL : mixture_group_inputs(kernels, block, mixture);
   const float *common = taps == 1 ? mixture->taps : inputs, *each = taps == 1 ? inputs : mixture->taps;
+  const float *a = mixture->kernels ? mixture->kernels : &ONE;
+  const v128_t low = wasm_v128_load(lanes), high = wasm_v128_load(lanes + 4);
   /* If nothing changes from channel to channel, all of them are a run too. */
   const int32_t run = taps == 1 || (!common && !each) ? kernels->depth : taps;
   for (const int32_t end = begin + count; begin < end;) {
     const int32_t first = begin % run, weights = min_i32(run - first, end - begin);
-    const float factor = common ? common[begin / run] : 1;
+    const v128_t factor = wasm_f32x4_splat(common ? common[begin / run] : 1);
+    const float *of_each = each ? each + first : NULL;
     float scaled[LANES];
-    for (int32_t i = 0; i < LANES; i++) scaled[i] = lanes[i] * factor;
-    mix_scale(scaled, each ? each + first : NULL, weights, mixed);
+    wasm_v128_store(scaled, wasm_f32x4_mul(low, factor));
+    wasm_v128_store(scaled + 4, wasm_f32x4_mul(high, factor));
+    if (apart)
+      mix_scaled(apart, begin, weights, a, scaled, of_each, mixed);
+    else
+      mix_scale(scaled, of_each, weights, mixed);
     mixed += (size_t)weights * LANES;
     begin += weights;
   }
@@ -140,20 +150,25 @@ void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, in
                                 .depth = kernels->depth};
   const float *a = mixture->kernels ? mixture->kernels : &ONE;
   DK_ASSERT(block >= 0 && block < kernels->blocks);
+  DK_ASSERT(begin >= 0 && count >= 1 && begin + count <= kernels->depth);
   DK_ASSERT(mixture->kernels || kernels->K == 1);
   if (!scale && mixture_is_unscaled(mixture)) {
     mix(&of_block, begin, count, a, mixed);
     return;
   }
-
-  /* Multiply some weights by their factors while they are in the first-level cache. */
   float lanes[LANES];
   mixture_lanes(kernels, block, mixture, scale, lanes);
+  if (mix_is_apart(kernels->K, !kernels->data)) {
+    kernels_scale(kernels, block, begin, count, mixture, lanes, &of_block, mixed);
+    return;
+  }
+
+  /* Multiply some weights by their factors while they are in the first-level cache. */
   for (const int32_t end = begin + count; begin < end;
-       begin += SCALED_WEIGHTS, mixed += SCALED_WEIGHTS * LANES) {
+       begin += SCALED_WEIGHTS, mixed += (size_t)SCALED_WEIGHTS * LANES) {
     const int32_t weights = min_i32(SCALED_WEIGHTS, end - begin);
     mix(&of_block, begin, weights, a, mixed);
-    kernels_scale(kernels, block, begin, weights, mixture, lanes, mixed);
+    kernels_scale(kernels, block, begin, weights, mixture, lanes, NULL, mixed);
   }
 }
 

@@ -139,3 +139,51 @@ void mix_scale(const float *lanes, const float *each, int32_t count, float *mixe
     wasm_v128_store(mixed + 4, wasm_f32x4_mul(wasm_v128_load(mixed + 4), wasm_f32x4_mul(high, factor)));
   }
 }
+
+/* The usual four kernels: lanes go into the weights of the sum. */
+static void mix_four_scaled(const float *w, size_t kernel, int32_t count, const float *a, const v128_t *lanes,
+                            const float *each, float *mixed) {
+  const float *w1 = w + kernel, *w2 = w1 + kernel, *w3 = w2 + kernel;
+  v128_t weights[8]; /* a[k] * lanes */
+  for (int k = 0; k < 4; k++)
+    for (int half = 0; half < 2; half++)
+      weights[2 * k + half] = wasm_f32x4_mul(wasm_v128_load32_splat(a + k), lanes[half]);
+#pragma clang loop unroll(disable)
+  for (int32_t i = 0; i < count; i++) {
+    const v128_t factor = each ? wasm_v128_load32_splat(each + i) : wasm_f32x4_splat(1);
+    for (int half = 0; half < 2; half++) {
+      const int at = half * 4;
+      v128_t sum = wasm_f32x4_mul(weights[half], wasm_v128_load(w + at));
+      sum = madd(weights[2 + half], wasm_v128_load(w1 + at), sum);
+      sum = madd(weights[4 + half], wasm_v128_load(w2 + at), sum);
+      sum = madd(weights[6 + half], wasm_v128_load(w3 + at), sum);
+      wasm_v128_store(mixed + at, wasm_f32x4_mul(sum, factor));
+    }
+    w += 8, w1 += 8, w2 += 8, w3 += 8, mixed += 8;
+  }
+}
+
+void mix_scaled(const mix_kernels *kernels, int32_t begin, int32_t count, const float *a, const float *lanes,
+                const float *each, float *mixed) {
+  const size_t kernel = (size_t)kernels->depth * 8;
+  const float *w = kernels->floats + (size_t)begin * 8;
+  const v128_t scale[2] = {wasm_v128_load(lanes), wasm_v128_load(lanes + 4)};
+  DK_ASSERT(mix_is_apart(kernels->K, !kernels->floats));
+  if (kernels->K == 4) {
+    mix_four_scaled(w, kernel, count, a, scale, each, mixed);
+    return;
+  }
+  for (int32_t i = 0; i < count; i++, w += 8, mixed += 8) {
+    const v128_t factor = each ? wasm_v128_load32_splat(each + i) : wasm_f32x4_splat(1);
+    v128_t low = wasm_f32x4_splat(0), high = low;
+    const float *next = w;
+#pragma clang loop unroll(disable)
+    for (int32_t k = 0; k < kernels->K; k++, next += kernel) {
+      const v128_t ak = wasm_v128_load32_splat(a + k);
+      low = madd(ak, wasm_v128_load(next), low);
+      high = madd(ak, wasm_v128_load(next + 4), high);
+    }
+    wasm_v128_store(mixed, wasm_f32x4_mul(low, wasm_f32x4_mul(scale[0], factor)));
+    wasm_v128_store(mixed + 4, wasm_f32x4_mul(high, wasm_f32x4_mul(scale[1], factor)));
+  }
+}

@@ -32,6 +32,10 @@ static inline size_t mix_index(int32_t K, int32_t depth, bool in_halves, int32_t
 /* mixed [count, 8] = sum over k of a[k] * kernel[k] of weights begin .. begin + count - 1. */
 void mix(const mix_kernels *kernels, int32_t begin, int32_t count, const float *a, float *mixed);
 
+/* The same times lanes [8] * each [count], for kernels that lie apart. each may be NULL: 1. */
+void mix_scaled(const mix_kernels *kernels, int32_t begin, int32_t count, const float *a, const float *lanes,
+                const float *each, float *mixed);
+
 /* mixed [count, 8] *= lanes [8] * each [count]. each may be NULL: 1. */
 void mix_scale(const float *lanes, const float *each, int32_t count, float *mixed);
 

@@ -33,6 +33,8 @@ static dk_status aggregation_check_config(const dk_aggregation_config *config) {
   if (!aggregation_pads_same(config) && !aggregation_extents_fit(config->padding, 4, 0))
     return DK_ERROR_CONFIG;
   if (!dk_algorithm_name(config->algorithm)) return DK_ERROR_CONFIG;
+  if (config->precision != DK_PRECISION_FLOAT32 && config->precision != DK_PRECISION_FLOAT16)
+    return DK_ERROR_CONFIG;
   return DK_OK;
 }
 
@@ -49,9 +51,11 @@ dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregat
   if (!kernels_layout(K, O, G, (uint64_t)(C / G), taps, C == G, &kernels)) return DK_ERROR_MEMORY;
 
   /* Allocate everything, or nothing. */
-  const size_t floats = (size_t)kernels.blocks * K * kernels.depth * LANES;
+  const bool in_halves = config->precision == DK_PRECISION_FLOAT16;
+  const size_t bytes = (size_t)kernels.blocks * kernels_block_values(&kernels) *
+                       (in_halves ? sizeof *kernels.halves : sizeof *kernels.data);
   dk_aggregation *made = dk_alloc(sizeof *made);
-  float *data = dk_alloc(floats * sizeof(float));
+  void *data = dk_alloc(bytes);
   float *bias = config->bias ? dk_alloc(sizeof(float) * K * O) : NULL;
   if (!made || !data || (config->bias && !bias)) {
     dk_free(made);
@@ -61,8 +65,11 @@ dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregat
   }
 
   /* Zeros, also in lanes without a channel. */
-  kernels.data = data;
-  memset(data, 0, floats * sizeof(float));
+  if (in_halves)
+    kernels.halves = data;
+  else
+    kernels.data = data;
+  memset(data, 0, bytes);
   if (bias) memset(bias, 0, sizeof(float) * K * O);
   *made = (dk_aggregation){.config = *config, .kernels = kernels, .bias = bias};
   *aggregation = made;
@@ -72,6 +79,7 @@ dk_status dk_aggregation_create(const dk_aggregation_config *config, dk_aggregat
 void dk_aggregation_destroy(dk_aggregation *aggregation) {
   if (!aggregation) return;
   dk_free(aggregation->kernels.data);
+  dk_free(aggregation->kernels.halves);
   dk_free(aggregation->bias);
   dk_free(aggregation->weight);
   dk_free(aggregation);
@@ -107,6 +115,7 @@ float *dk_aggregation_bias(dk_aggregation *aggregation) { return aggregation->bi
 
 float *dk_aggregation_weight(dk_aggregation *aggregation) {
   const packed_kernels *kernels = &aggregation->kernels;
+  if (!kernels->data) return NULL;
   if (!aggregation->weight) {
     float *weight = dk_alloc(sizeof(float) * kernels->K * kernels->O * kernels->depth);
     if (!weight) return NULL;

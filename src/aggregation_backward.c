@@ -43,6 +43,7 @@ static uint64_t aggregation_part_workspace(const aggregation_backward *backward)
 
 dk_status aggregation_backward_prepare(const dk_context *context, dk_aggregation *aggregation, int32_t N,
                                        int32_t H, int32_t W, aggregation_backward *backward) {
+  if (!aggregation->kernels.data) return DK_ERROR_CONFIG; /* half precision is for inference */
   dk_status status = aggregation_geometry(aggregation, N, H, W, &backward->shape);
   if (status) return status;
   const geometry *shape = &backward->shape;

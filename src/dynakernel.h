@@ -80,7 +80,7 @@ typedef enum dk_status {
 
 /* The number of this interface. Each change of a declaration in this header raises it. A program and a module
  * that were built apart compare their numbers before any other call. */
-#define DK_ABI_VERSION 2
+#define DK_ABI_VERSION 3
 DK_API int32_t dk_abi(void);
 
 /* ------------------------------------------------------------------------------------- memory and context */
@@ -256,6 +256,16 @@ DK_API int32_t dk_algorithm_specialised(int32_t algorithm);
  * of rows or columns is added, the bottom or the right gets one more. */
 enum { DK_SAME_PADDING = -1 };
 
+/* How a module stores its kernels. Half precision (IEEE 754's binary16) takes half the memory, and is faster
+ * if the kernels do not fit the processor's caches. Each weight is rounded by at most 2^-11 of itself, and by
+ * at most 2^-25 below 2^-14. Sums are float32 as before. Such a module is for inference: its backward passes
+ * and those with kernels from elsewhere return DK_ERROR_CONFIG. Its weights must be finite; those beyond
+ * 65504 become 65504. */
+typedef enum dk_precision {
+  DK_PRECISION_FLOAT32 = 0,
+  DK_PRECISION_FLOAT16 = 1,
+} dk_precision;
+
 typedef struct dk_aggregation_config {
   int32_t in_channels, out_channels; /* C, O >= 1, multiples of groups */
   int32_t kernel_size[2];            /* Rh, Rw, 1 .. 32768 each */
@@ -268,6 +278,7 @@ typedef struct dk_aggregation_config {
   int32_t bias;                      /* 0: the module has no biases */
   int32_t algorithm;                 /* AUTO, or the dk_algorithm that the forward pass must use: it refuses
                                         other shapes. REFERENCE is used in the backward pass too */
+  int32_t precision;                 /* a dk_precision: how the kernels are stored */
 } dk_aggregation_config;
 
 typedef struct dk_aggregation dk_aggregation;
@@ -295,7 +306,7 @@ DK_API float *dk_aggregation_bias(dk_aggregation *aggregation);
 /* Returns an unpacked copy of the kernels, [K, O, C/G, Rh, Rw], for callers that write them often. The first
  * call allocates the copy, which doubles the memory of the kernels. The module keeps it until it is
  * destroyed. Call dk_aggregation_changed after each write into the copy: the next use then packs the kernels
- * again. Returns NULL if memory is short. */
+ * again. Returns NULL if memory is short, or the kernels are in half precision. */
 DK_API float *dk_aggregation_weight(dk_aggregation *aggregation);
 DK_API void dk_aggregation_changed(dk_aggregation *aggregation);
 
@@ -590,7 +601,7 @@ DK_API dk_status dk_attention_backward(dk_context *context, const dk_attention *
                                        const dk_attention_gradients *gradients);
 
 /* x [N, C, H, W], grad_y [N, O, Ho, Wo] -> grad_x [N, C, H, W], gradients. mixture_gradients may be NULL.
- * Errors: SHAPE, MEMORY, THREADS. */
+ * Errors: SHAPE, CONFIG, MEMORY, THREADS. */
 DK_API dk_status dk_aggregation_backward(dk_context *context, dk_aggregation *aggregation, const float *x,
                                          const dk_mixture *mixture, int32_t N, int32_t H, int32_t W,
                                          const float *grad_y, float *grad_x,

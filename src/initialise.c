@@ -93,8 +93,11 @@ SMALL void dk_aggregation_initialise(dk_aggregation *aggregation, dk_initialisat
   for (int32_t k = 0; k < kernels->K; k++)
     for (int32_t o = 0; o < kernels->O; o++) {
       /* Fill the packed channel, and the unpacked copy if there is one. */
-      initialise_fill(&random, distribution, fan_in, fan_out, kernels_channel(kernels, k, o), kernels->depth,
-                      LANES);
+      for (int32_t i = 0; i < kernels->depth; i++) {
+        float value;
+        initialise_fill(&random, distribution, fan_in, fan_out, &value, 1, 1);
+        kernels_set(kernels, kernels_index(kernels, k, o, i), value);
+      }
       if (aggregation->weight)
         kernels_unpack(kernels, k, o, 1, aggregation->weight + aggregation_weight_offset(aggregation, k, o));
     }

@@ -25,7 +25,7 @@ dk_status dk_convolution_forward(dk_context *context, dk_aggregation *aggregatio
   const algorithm *chosen;
   const packed_kernels *kernels = &aggregation->kernels;
   DK_ASSERT(x && weight && y);
-  if (kernels->K != 1) return DK_ERROR_CONFIG;
+  if (kernels->K != 1 || !kernels->data) return DK_ERROR_CONFIG;
   dk_status status = aggregation_prepare(aggregation, N, H, W, &shape, &chosen);
   if (status) return status;
   shape.N = 1;

@@ -172,7 +172,7 @@ SMALL static void input_gradient_exchange_channels(const input_gradient *p, cons
     const int32_t first = (o.first / outputs * phases + phase) * group;
     for (int32_t c = 0; c < group; c += four ? 4 : 1) {
       x.mixed = mixed + c * x.mixed_step;
-      x.transposed = kernels_channel(&p->kernels, 0, first + c) + o.first % outputs * x.transposed_step;
+      x.transposed = kernels_channel(&p->kernels, first + c) + o.first % outputs * x.transposed_step;
       input_gradient_exchange_phase(p, &x, four, phase / p->across.phases, phase % p->across.phases);
     }
   }

@@ -1,23 +1,24 @@
 /* From the gradient of the mixed kernel to those of the K kernels and of the factors of the mixture. */
 #include "backward/backward.h"
-#include "base/assert.h"
 #include "base/attributes.h"
 #include "base/simd.h"
+#include "base/sizes.h"
+#include "inner/mix.h"
 #include "inner/transpose.h"
 
-/* The sum of x * y over count floats, a multiple of 8. Each block is added up in float32, the blocks in
- * double. */
-static double mixture_dot(const float *x, const float *y, size_t count) {
-  enum { BLOCK = 1024 };
-  DK_ASSERT(count % 8 == 0);
+/* The sum of gradient [depth, 8] * kernel k of a block (inner/mix.h). Each BLOCK of weights is added up in
+ * float32, the blocks in double. */
+static double mixture_dot(const float *gradient, const float *kernels, int32_t K, int32_t depth, int32_t k) {
+  enum { BLOCK = 128 };
   double sum = 0;
-  for (size_t i = 0; i < count;) {
-    const size_t end = count - i > BLOCK ? i + BLOCK : count;
+  for (int32_t i = 0; i < depth;) {
+    const int32_t end = min_i32(depth, i + BLOCK);
     v128_t s0 = wasm_f32x4_splat(0), s1 = s0;
 #pragma clang loop unroll(disable)
-    for (; i < end; i += 8) {
-      s0 = madd(wasm_v128_load(x + i), wasm_v128_load(y + i), s0);
-      s1 = madd(wasm_v128_load(x + i + 4), wasm_v128_load(y + i + 4), s1);
+    for (; i < end; i++) {
+      const float *x = gradient + (size_t)i * LANES, *w = kernels + mix_index(K, depth, false, k, i);
+      s0 = madd(wasm_v128_load(x), wasm_v128_load(w), s0);
+      s1 = madd(wasm_v128_load(x + 4), wasm_v128_load(w + 4), s1);
     }
     const v128_t s = wasm_f32x4_add(s0, s1);
     sum += sum_lanes(s);
@@ -128,7 +129,7 @@ void mixture_gradient(const packed_kernels *kernels, const packed_kernels *gw, i
     }
     /* The attention: the mixed kernel's gradient times each kernel. */
     for (int32_t k = 0; sums->kernels && k < K; k++)
-      sums->kernels[k] += mixture_dot(gradient, kernels->data + ((size_t)block * K + k) * floats, floats);
+      sums->kernels[k] += mixture_dot(gradient, kernels->data + (size_t)block * K * floats, K, depth, k);
     if (!weight) continue;
     /* The kernels: the mixed kernel's gradient times each attention weight. */
     mixture_unpack(gradient, depth, scratch);

@@ -77,7 +77,7 @@ SMALL void convolution_reference_packed(const geometry *s, const packed_kernels 
     w[i] = wide_gw[i] = 0;
     for (int32_t k = 0; k < s->K; k++)
       w[i] += (double)(mixture->kernels ? mixture->kernels[k] : 1) *
-              kernels_channel(kernels, k, (int32_t)(i / depth))[i % depth * LANES];
+              kernels_get(kernels, kernels_index(kernels, k, (int32_t)(i / depth), (int32_t)(i % depth)));
     w[i] *= mixture_scale(kernels, mixture, (int32_t)(i / depth), (int32_t)(i % depth));
   }
   reference_widen(x, inputs, wide_x);
@@ -87,5 +87,5 @@ SMALL void convolution_reference_packed(const geometry *s, const packed_kernels 
   for (size_t i = 0; gx && i < inputs; i++) gx[i] = (float)wide_gx[i];
   for (size_t i = 0; i < kernel; i++)
     /* depth is not 0. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
-    kernels_channel(gw, 0, (int32_t)(i / depth))[i % depth * LANES] = (float)wide_gw[i];
+    kernels_channel(gw, (int32_t)(i / depth))[i % depth * LANES] = (float)wide_gw[i];
 }

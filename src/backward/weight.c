@@ -181,7 +181,7 @@ SMALL static void weight_gradient_correlate_group(const geometry *s, const panel
       if (p->source != PLANES) weight_gradient_fill_input(s, p, panel, channel, channels, laid_out);
       for (int32_t o = first_output; o < end_output; o += p->step, work.g += p->packed) {
         work.count = min_i32(p->step, end_output - o);
-        correlate(&work, kernels_channel(gw, 0, o) + (size_t)c * p->depth * LANES);
+        correlate(&work, kernels_channel(gw, o) + (size_t)c * p->depth * LANES);
       }
     }
     first += panel.rows * panel.columns;

@@ -286,7 +286,7 @@ SMALL bool weight_gradient_winograd(const geometry *s, const float *x, const flo
         weight_winograd_add_products(t, rows * d * d * t->tile_columns, channels, o.count, offset, workspace,
                                      sums);
         if (row + rows == t->tile_rows)
-          weight_winograd_transform_sums(t->u_plane, channels, sums, kernels_channel(gw, 0, o.first));
+          weight_winograd_transform_sums(t->u_plane, channels, sums, kernels_channel(gw, o.first));
       }
     }
   return true;

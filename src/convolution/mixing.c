@@ -5,6 +5,9 @@
 #include "base/attributes.h"
 #include "base/simd.h"
 #include "base/sizes.h"
+#include "inner/mix.h"
+
+enum { SCALED_WEIGHTS = 128 }; /* that are mixed, then scaled */
 
 SMALL bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t channels, uint64_t taps, bool depthwise,
                           packed_kernels *kernels) {
@@ -24,23 +27,31 @@ SMALL bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t channels, ui
   return true;
 }
 
-float *kernels_channel(const packed_kernels *kernels, int32_t k, int32_t o) {
+size_t kernels_index(const packed_kernels *kernels, int32_t k, int32_t o, int32_t i) {
   const int32_t within = o % kernels->run;
   const int32_t block = o / kernels->run * kernels->run_blocks + within / LANES;
-  return kernels->data + ((size_t)block * kernels->K + k) * kernels->depth * LANES + within % LANES;
+  return (size_t)block * kernels_block_values(kernels) +
+         mix_index(kernels->K, kernels->depth, !kernels->data, k, i) + (size_t)(within % LANES);
+}
+
+float *kernels_channel(const packed_kernels *kernels, int32_t o) {
+  DK_ASSERT(kernels->K == 1 && kernels->data);
+  return kernels->data + kernels_index(kernels, 0, o, 0);
 }
 
 void kernels_pack(packed_kernels *kernels, int32_t k, int32_t first, int32_t count, const float *weight) {
-  for (int32_t o = 0; o < count; o++) {
-    float *packed = kernels_channel(kernels, k, first + o);
-    for (int32_t i = 0; i < kernels->depth; i++) packed[(size_t)i * LANES] = *weight++;
+  for (int32_t o = first; o < first + count; o++) {
+    const size_t lane = kernels_index(kernels, 0, o, 0);
+    for (int32_t i = 0; i < kernels->depth; i++)
+      kernels_set(kernels, lane + mix_index(kernels->K, kernels->depth, !kernels->data, k, i), *weight++);
   }
 }
 
 void kernels_unpack(const packed_kernels *kernels, int32_t k, int32_t first, int32_t count, float *weight) {
-  for (int32_t o = 0; o < count; o++) {
-    const float *packed = kernels_channel(kernels, k, first + o);
-    for (int32_t i = 0; i < kernels->depth; i++) *weight++ = packed[(size_t)i * LANES];
+  for (int32_t o = first; o < first + count; o++) {
+    const size_t lane = kernels_index(kernels, 0, o, 0);
+    for (int32_t i = 0; i < kernels->depth; i++)
+      *weight++ = kernels_get(kernels, lane + mix_index(kernels->K, kernels->depth, !kernels->data, k, i));
   }
 }
 
@@ -85,15 +96,14 @@ SMALL void mixture_lanes(const packed_kernels *kernels, int32_t block, const dk_
 
 void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
                            const dk_mixture *mixture, const float *scale, float *mixed) {
-  const size_t stride = (size_t)kernels->depth * LANES;
-  const float *data = kernels->data + (size_t)block * kernels->K * stride + (size_t)begin * LANES;
   const float *a = mixture->kernels ? mixture->kernels : &ONE;
   const channel_block channels = kernels_block(kernels, block);
   for (int32_t i = 0; i < count * LANES; i++) {
     const int32_t lane = i % LANES, o = channels.first + lane;
     double sum = 0;
-    for (int32_t k = 0; k < kernels->K; k++) sum += (double)a[k] * data[k * stride + i];
     if (lane < channels.count) {
+      for (int32_t k = 0; k < kernels->K; k++)
+        sum += (double)a[k] * kernels_get(kernels, kernels_index(kernels, k, o, begin + i / LANES));
       sum *= mixture_scale(kernels, mixture, o, begin + i / LANES);
       if (scale) sum *= scale[o];
     }
@@ -101,126 +111,31 @@ void kernels_mix_reference(const packed_kernels *kernels, int32_t block, int32_t
   }
 }
 
-/* The usual four kernels: mixed [floats] = sum over k < 4 of a[k] * w[k * stride + ..]. Memory is the limit:
- * the fewer instructions a cache line takes, the more lines are loaded at once. */
-static void mix_four(const float *w, size_t stride, int32_t floats, const float *a, float *mixed) {
-  const v128_t a0 = wasm_v128_load32_splat(a), a1 = wasm_v128_load32_splat(a + 1);
-  const v128_t a2 = wasm_v128_load32_splat(a + 2), a3 = wasm_v128_load32_splat(a + 3);
-  const float *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
-#pragma clang loop unroll(disable)
-  for (float *const end = mixed + floats; mixed != end; mixed += LANES) {
-    for (int half = 0; half < LANES; half += 4) {
-      v128_t sum = wasm_f32x4_mul(a0, wasm_v128_load(w + half));
-      sum = madd(a1, wasm_v128_load(w1 + half), sum);
-      sum = madd(a2, wasm_v128_load(w2 + half), sum);
-      wasm_v128_store(mixed + half, madd(a3, wasm_v128_load(w3 + half), sum));
-    }
-    w += LANES;
-    w1 += LANES;
-    w2 += LANES;
-    w3 += LANES;
-  }
-}
-
-/* Any number of kernels: mixed [floats] = sum over k of a[k] * w[k * stride + ..]. */
-static void mix_many(const float *data, size_t stride, int32_t floats, int32_t K, const float *a,
-                     float *mixed) {
-  /* Two taps at a time: four sums hide the latency of the multiply-adds. */
-  int32_t i = 0;
-  for (; i + 16 <= floats; i += 16) {
-    v128_t s0 = wasm_f32x4_splat(0), s1 = s0, s2 = s0, s3 = s0;
-    const float *w = data + i;
-#pragma clang loop unroll(disable)
-    for (int32_t k = 0; k < K; k++, w += stride) {
-      const v128_t ak = wasm_v128_load32_splat(a + k);
-      s0 = madd(ak, wasm_v128_load(w), s0);
-      s1 = madd(ak, wasm_v128_load(w + 4), s1);
-      s2 = madd(ak, wasm_v128_load(w + 8), s2);
-      s3 = madd(ak, wasm_v128_load(w + 12), s3);
-    }
-    wasm_v128_store(mixed + i, s0);
-    wasm_v128_store(mixed + i + 4, s1);
-    wasm_v128_store(mixed + i + 8, s2);
-    wasm_v128_store(mixed + i + 12, s3);
-  }
-
-  /* The last tap of an odd number. */
-  for (; i < floats; i += 4) {
-    v128_t sum = wasm_f32x4_splat(0);
-    for (int32_t k = 0; k < K; k++)
-      sum = madd(wasm_v128_load32_splat(a + k), wasm_v128_load(data + k * stride + i), sum);
-    wasm_v128_store(mixed + i, sum);
-  }
-}
-
-/* Scaled mixtures: mixed [count, 8] = lanes [8] * factors[i] * sum over k of a[k] * w[k * stride + ..].
- * factors [count] may be NULL: 1. */
-static void mix_scaled(const float *w, size_t stride, int32_t count, int32_t K, const float *a,
-                       const v128_t *lanes, const float *factors, float *mixed) {
-  for (int32_t i = 0; i < count; i++, w += LANES, mixed += LANES) {
-    const v128_t factor = factors ? wasm_v128_load32_splat(factors + i) : wasm_f32x4_splat(1);
-    v128_t low = wasm_f32x4_splat(0), high = low;
-    const float *next = w;
-#pragma clang loop unroll(disable)
-    for (int32_t k = 0; k < K; k++, next += stride) {
-      const v128_t ak = wasm_v128_load32_splat(a + k);
-      low = madd(ak, wasm_v128_load(next), low);
-      high = madd(ak, wasm_v128_load(next + 4), high);
-    }
-    wasm_v128_store(mixed, wasm_f32x4_mul(low, wasm_f32x4_mul(lanes[0], factor)));
-    wasm_v128_store(mixed + 4, wasm_f32x4_mul(high, wasm_f32x4_mul(lanes[1], factor)));
-  }
-}
-
-/* The same for the usual four kernels. */
-static void mix_four_scaled(const float *w, size_t stride, int32_t count, const float *a, const v128_t *lanes,
-                            const float *factors, float *mixed) {
-  const float *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
-  v128_t weights[8]; /* a[k] * lanes */
-  for (int k = 0; k < 4; k++)
-    for (int half = 0; half < 2; half++)
-      weights[2 * k + half] = wasm_f32x4_mul(wasm_v128_load32_splat(a + k), lanes[half]);
-#pragma clang loop unroll(disable)
-  for (int32_t i = 0; i < count; i++) {
-    const v128_t factor = factors ? wasm_v128_load32_splat(factors + i) : wasm_f32x4_splat(1);
-    for (int half = 0; half < 2; half++) {
-      const int at = half * 4;
-      v128_t sum = wasm_f32x4_mul(weights[half], wasm_v128_load(w + at));
-      sum = madd(weights[2 + half], wasm_v128_load(w1 + at), sum);
-      sum = madd(weights[4 + half], wasm_v128_load(w2 + at), sum);
-      sum = madd(weights[6 + half], wasm_v128_load(w3 + at), sum);
-      wasm_v128_store(mixed + at, wasm_f32x4_mul(sum, factor));
-    }
-    w += LANES, w1 += LANES, w2 += LANES, w3 += LANES, mixed += LANES;
-  }
-}
-
-/* kernels_mix with factors. A run of weights has one common factor, and a factor of each weight: the taps of
- * one input channel have s of the channel, and q. With one tap, all input channels are a run: they have q,
- * and s. */
-static void kernels_mix_scaled(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
-                               const dk_mixture *mixture, const float *scale, float *mixed) {
-  const int32_t K = kernels->K, taps = kernels->taps;
-  const size_t stride = (size_t)kernels->depth * LANES;
-  const float *a = mixture->kernels ? mixture->kernels : &ONE;
-  const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
+/* Multiplies mixed weights begin .. begin + count - 1 by their factors; mixes them at the same time if
+ * `apart` has kernels that lie apart. A run of weights has one common factor, and a factor of each weight:
+ * the taps of one input channel have s of the channel, and q. With one tap, all input channels are a run:
+ * they have q, and s. */
+static void kernels_scale(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
+                          const dk_mixture *mixture, const float *lanes, const mix_kernels *apart,
+                          float *mixed) {
+  const int32_t taps = kernels->taps;
   const float *inputs = reads_one_input(kernels) ? NULL : mixture_group_inputs(kernels, block, mixture);
   const float *common = taps == 1 ? mixture->taps : inputs, *each = taps == 1 ? inputs : mixture->taps;
+  const float *a = mixture->kernels ? mixture->kernels : &ONE;
+  const v128_t low = wasm_v128_load(lanes), high = wasm_v128_load(lanes + 4);
   /* If nothing changes from channel to channel, all of them are a run too. */
   const int32_t run = taps == 1 || (!common && !each) ? kernels->depth : taps;
-  float lane_factors[LANES];
-  mixture_lanes(kernels, block, mixture, scale, lane_factors);
-  const v128_t low = wasm_v128_load(lane_factors), high = wasm_v128_load(lane_factors + 4);
-
-  for (int32_t end = begin + count; begin < end;) {
+  for (const int32_t end = begin + count; begin < end;) {
     const int32_t first = begin % run, weights = min_i32(run - first, end - begin);
     const v128_t factor = wasm_f32x4_splat(common ? common[begin / run] : 1);
-    const v128_t lanes[2] = {wasm_f32x4_mul(low, factor), wasm_f32x4_mul(high, factor)};
-    if (K == 4)
-      mix_four_scaled(data, stride, weights, a, lanes, each ? each + first : NULL, mixed);
+    const float *of_each = each ? each + first : NULL;
+    float scaled[LANES];
+    wasm_v128_store(scaled, wasm_f32x4_mul(low, factor));
+    wasm_v128_store(scaled + 4, wasm_f32x4_mul(high, factor));
+    if (apart)
+      mix_scaled(apart, begin, weights, a, scaled, of_each, mixed);
     else
-      mix_scaled(data, stride, weights, K, a, lanes, each ? each + first : NULL, mixed);
-    data += (size_t)weights * LANES;
+      mix_scale(scaled, of_each, weights, mixed);
     mixed += (size_t)weights * LANES;
     begin += weights;
   }
@@ -228,21 +143,33 @@ static void kernels_mix_scaled(const packed_kernels *kernels, int32_t block, int
 
 void kernels_mix(const packed_kernels *kernels, int32_t block, int32_t begin, int32_t count,
                  const dk_mixture *mixture, const float *scale, float *mixed) {
-  const int32_t K = kernels->K;
-  const size_t stride = (size_t)kernels->depth * LANES;
+  const size_t first = (size_t)block * kernels_block_values(kernels);
+  const mix_kernels of_block = {.floats = kernels->data ? kernels->data + first : NULL,
+                                .halves = kernels->halves ? kernels->halves + first : NULL,
+                                .K = kernels->K,
+                                .depth = kernels->depth};
+  const float *a = mixture->kernels ? mixture->kernels : &ONE;
   DK_ASSERT(block >= 0 && block < kernels->blocks);
   DK_ASSERT(begin >= 0 && count >= 1 && begin + count <= kernels->depth);
-  DK_ASSERT(mixture->kernels || K == 1);
-  if (scale || !mixture_is_unscaled(mixture)) {
-    kernels_mix_scaled(kernels, block, begin, count, mixture, scale, mixed);
+  DK_ASSERT(mixture->kernels || kernels->K == 1);
+  if (!scale && mixture_is_unscaled(mixture)) {
+    mix(&of_block, begin, count, a, mixed);
     return;
   }
-  const float *data = kernels->data + (size_t)block * K * stride + (size_t)begin * LANES;
-  const float *a = mixture->kernels ? mixture->kernels : &ONE;
-  if (K == 4)
-    mix_four(data, stride, count * LANES, a, mixed);
-  else
-    mix_many(data, stride, count * LANES, K, a, mixed);
+  float lanes[LANES];
+  mixture_lanes(kernels, block, mixture, scale, lanes);
+  if (mix_is_apart(kernels->K, !kernels->data)) {
+    kernels_scale(kernels, block, begin, count, mixture, lanes, &of_block, mixed);
+    return;
+  }
+
+  /* Multiply some weights by their factors while they are in the first-level cache. */
+  for (const int32_t end = begin + count; begin < end;
+       begin += SCALED_WEIGHTS, mixed += (size_t)SCALED_WEIGHTS * LANES) {
+    const int32_t weights = min_i32(SCALED_WEIGHTS, end - begin);
+    mix(&of_block, begin, weights, a, mixed);
+    kernels_scale(kernels, block, begin, weights, mixture, lanes, NULL, mixed);
+  }
 }
 
 void kernels_mix_bias(const packed_kernels *kernels, int32_t block, const float *bias, const float *a,

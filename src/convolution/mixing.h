@@ -5,14 +5,17 @@
  *
  * Packed kernels.
  *
- * Output channels come in blocks of eight lanes. A block holds, for each of the K kernels in turn,
+ * Output channels come in blocks of eight lanes. A block holds the C/G * Rh*Rw weights of the K kernels as
+ * inner/mix.h says: up to four kernels one after the other, each
  *
  *     [C/G, Rh*Rw, 8]      lane = output channel within the block, zero if there is none
  *
- * Mixing a block reads K contiguous streams and writes one. The result has eight weights in a row for each
- * input channel and tap, as the inner loops read them. A block never spans two groups, except that depthwise
+ * and more kernels, or halves, as one stream. Mixing has eight weights in a row for each input channel and
+ * tap as its result, as the inner loops read them. A block never spans two groups, except that depthwise
  * kernels (C/G = 1) fill blocks with channels of several groups: seven of eight lanes would otherwise be
- * empty. */
+ * empty.
+ *
+ * Values are floats, or halves. */
 #ifndef DK_MIXING_H
 #define DK_MIXING_H
 
@@ -21,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/geometry.h"
+#include "base/half.h"
 #include "dynakernel.h"
 
 typedef struct packed_kernels {
@@ -30,16 +34,23 @@ typedef struct packed_kernels {
   int32_t run;        /* consecutive output channels that blocks tile: O/G, or O if depthwise */
   int32_t run_blocks; /* blocks of one run */
   int32_t blocks;     /* of all runs */
-  float *data;        /* [blocks, K, depth, 8] */
+  float *data;        /* blocks of K * depth * 8 values, or NULL */
+  uint16_t *halves;   /* the same in half precision, or NULL: one of the two holds the kernels */
 } packed_kernels;
+
+/* How many values a block has, of all K kernels. */
+static inline size_t kernels_block_values(const packed_kernels *kernels) {
+  return (size_t)kernels->K * (size_t)kernels->depth * LANES;
+}
 
 /* Output channels of a block: first .. first + count - 1. */
 typedef struct channel_block {
   int32_t first, count;
 } channel_block;
 
-/* The layout of K kernels of O output channels in G groups, with data NULL. channels: C/G; depthwise: whether
- * blocks may span groups. Returns false if there would be more than MAX_ELEMENTS values. */
+/* The layout of K kernels of O output channels in G groups, with data and halves NULL. channels: C/G;
+ * depthwise: whether blocks may span groups. Returns false if there would be more than MAX_ELEMENTS values.
+ */
 bool kernels_layout(int32_t K, int32_t O, int32_t G, uint64_t channels, uint64_t taps, bool depthwise,
                     packed_kernels *kernels);
 
@@ -55,8 +66,22 @@ static inline int32_t kernels_input(const packed_kernels *kernels, int32_t o, in
   return o / (kernels->O / kernels->G) * (kernels->depth / kernels->taps) + i / kernels->taps;
 }
 
-/* The address of kernel k's weight of output channel o for tap 0; further taps follow LANES apart. */
-float *kernels_channel(const packed_kernels *kernels, int32_t k, int32_t o);
+/* Returns where weight i, 0 .. depth - 1, of output channel o of kernel k lies. */
+size_t kernels_index(const packed_kernels *kernels, int32_t k, int32_t o, int32_t i);
+
+/* Reads and writes the value at an index. Halves round what is written. */
+static inline float kernels_get(const packed_kernels *kernels, size_t index) {
+  return kernels->data ? kernels->data[index] : float_from_half(kernels->halves[index]);
+}
+static inline void kernels_set(const packed_kernels *kernels, size_t index, float value) {
+  if (kernels->data)
+    kernels->data[index] = value;
+  else
+    kernels->halves[index] = half_from_float(value);
+}
+
+/* The address of weight 0 of output channel o of a single kernel of floats; its others follow LANES apart. */
+float *kernels_channel(const packed_kernels *kernels, int32_t o);
 
 /* One kernel's weights of output channels first .. first + count - 1, [count, depth], into or out
  * of the packed form. */

@@ -13,7 +13,8 @@ static double reference_attention(const convolution *work, int32_t k) {
 static double reference_weight(const convolution *work, int32_t o, int32_t i) {
   double sum = 0;
   for (int32_t k = 0; k < work->shape->K; k++)
-    sum += reference_attention(work, k) * (double)kernels_channel(work->kernels, k, o)[(size_t)i * LANES];
+    sum += reference_attention(work, k) *
+           (double)kernels_get(work->kernels, kernels_index(work->kernels, k, o, i));
   return sum * mixture_scale(work->kernels, &work->mixture, o, i);
 }
 

@@ -6,7 +6,7 @@ const float *convolution_kernels(const convolution *work, int32_t block, int32_t
                                  float *mixed) {
   const packed_kernels *kernels = work->kernels;
   const float *scale = work->steps->scale;
-  if (!work->mixture.kernels && !scale && mixture_is_unscaled(&work->mixture))
+  if (kernels->data && !work->mixture.kernels && !scale && mixture_is_unscaled(&work->mixture))
     return kernels->data + ((size_t)block * kernels->depth + begin) * LANES;
   kernels_mix(kernels, block, begin, count, &work->mixture, scale, mixed);
   return mixed;

@@ -86,11 +86,12 @@ static element_run constant_run(const constant_form *form, size_t index, size_t 
   if (form->kind == FORM_TRANSPOSED)
     return (element_run){transposed_element(kernels, form->C, form->G, index), 1, 1};
 
-  /* The rest of an output channel. */
+  /* The rest of an output channel of a single kernel, or one weight of several. */
   const size_t depth = (size_t)kernels->depth, channel = index / depth, O = (size_t)kernels->O;
-  float *first = kernels_channel(kernels, (int32_t)(channel / O), (int32_t)(channel % O));
-  const size_t left = depth - index % depth;
-  return (element_run){first + index % depth * LANES, left < most ? left : most, LANES};
+  const size_t left = kernels->K == 1 ? depth - index % depth : 1;
+  float *first = kernels->data + kernels_index(kernels, (int32_t)(channel / O), (int32_t)(channel % O),
+                                               (int32_t)(index % depth));
+  return (element_run){first, left < most ? left : most, LANES};
 }
 
 static bool constant_has(const dk_network *network, int32_t index, size_t first, size_t count) {

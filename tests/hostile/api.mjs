@@ -100,7 +100,7 @@ function warm({
  */
 const call = (on, args = () => [], more = {}) => ({ on, args, ...more });
 
-const dimensions = { stride: 1, padding: 1, dilation: 1, groups: 1, bias: true, numKernels: 2, algorithm: 'direct', seed: 1 };
+const dimensions = { stride: 1, padding: 1, dilation: 1, groups: 1, bias: true, numKernels: 2, algorithm: 'direct', precision: 'float16', seed: 1 };
 const makes = { inChannels: 3, outChannels: 2, kernelSize: 3, ...dimensions };
 /** Options that take a pair: a hostile value as one of its items. */
 const pairs = Object.fromEntries(['kernelSize', 'stride', 'padding', 'dilation'].flatMap((name) => [
@@ -260,7 +260,7 @@ export const table = {
   'Runtime.dynamicConvolution': call((w) => w.dk, () => [unseeded], {
     options: {
       at: 0, base: unseeded,
-      values: ['bias', 'numKernels', 'seed'].reduce((values, name) => without(name, values), makes),
+      values: ['bias', 'numKernels', 'precision', 'seed'].reduce((values, name) => without(name, values), makes),
     },
   }),
   'Runtime.onnxNetwork': call((w) => w.dk, (w) => [w.file()], {

@@ -3,6 +3,7 @@
  * The caller computes the parts of all threads, one part after another. */
 #include "check_convolution.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static void print_problem(const problem *p, const char *what, uint32_t seed, int
   printf("FAILED %s: N=%d C=%d O=%d G=%d K=%d H=%d W=%d ", what, p->N, c->in_channels, c->out_channels,
          c->groups, c->num_kernels, p->H, p->W);
   print_window(c);
-  printf("bias=%d (seed %u, number %d)\n", c->bias, seed, index);
+  printf("bias=%d precision=%d (seed %u, number %d)\n", c->bias, c->precision, seed, index);
 }
 
 static problem random_problem(random_state *random, int index) {
@@ -66,6 +67,7 @@ static problem random_problem(random_state *random, int index) {
   }
   c->num_kernels = random_between(random, 1, 6);
   c->bias = random_between(random, 0, 1);
+  c->precision = random_between(random, 0, 3) ? DK_PRECISION_FLOAT32 : DK_PRECISION_FLOAT16;
   do {
     p.H = random_of(random, sizes, COUNT(sizes));
     p.W = random_of(random, sizes, COUNT(sizes));
@@ -92,6 +94,9 @@ static data random_data(random_state *random, const problem *p) {
   d.x = malloc(sizeof(float) * d.inputs);
   d.a = malloc(sizeof(float) * p->N * c->num_kernels);
   random_fill(random, d.weight, d.weights);
+  /* Subnormal halves become subnormal floats, and would hide others. check_mixing() has them. */
+  for (size_t i = 0; c->precision == DK_PRECISION_FLOAT16 && i < d.weights; i++)
+    if (fabsf(d.weight[i]) < 0x1p-14f) d.weight[i] = 0;
   random_fill(random, d.bias, d.biases);
   random_fill(random, d.x, d.inputs);
   for (int32_t i = 0; i < p->N * c->num_kernels; i++) d.a[i] = 0.5f + 0.5f * random_float(random);
@@ -179,12 +184,31 @@ static bool check_mixing(random_state *random, const problem *p, const data *d) 
   free(factors);
   float *read = guarded_alloc(sizeof(float) * d->weights / kernels->K);
   for (int32_t k = 0; k < kernels->K; k++) {
+    const float *written = d->weight + k * (d->weights / kernels->K);
     dk_aggregation_read(aggregation, k, 0, kernels->O, read);
-    ok &= close_to(read, d->weight + k * (d->weights / kernels->K), d->weights / kernels->K, 0,
-                   "unpacked kernel");
+    for (size_t i = 0; i < d->weights / kernels->K; i++) {
+      /* Half precision keeps 11 bits of a number, and none below 2^-24. */
+      const bool in_halves = p->config.precision == DK_PRECISION_FLOAT16;
+      const float error = in_halves ? fabsf(written[i]) * 0x1p-11f + 0x1p-25f : 0;
+      ok &= fabsf(read[i] - written[i]) <= error;
+    }
   }
   guarded_free(read);
   dk_aggregation_destroy(aggregation);
+  return ok;
+}
+
+/* Checks mixing with subnormal halves, and that halves are rounded as half precision says. */
+static bool check_mixing_halves(random_state *random, const problem *p, const data *d) {
+  problem small_problem = *p;
+  data small = *d;
+  bool ok = true;
+  small_problem.config.precision = DK_PRECISION_FLOAT16;
+  small.weight = malloc(sizeof(float) * d->weights);
+  for (size_t i = 0; i < d->weights; i++)
+    small.weight[i] = ldexpf(random_float(random), random_between(random, -26, 3));
+  ok = check_mixing(random, &small_problem, &small);
+  free(small.weight);
   return ok;
 }
 
@@ -202,7 +226,7 @@ static int check_problem(dk_context *context, random_state *random, const proble
     print_problem(p, "reference", seed, index);
     failures++;
   }
-  if (!check_mixing(random, p, &d)) {
+  if (!check_mixing(random, p, &d) || !check_mixing_halves(random, p, &d)) {
     print_problem(p, "mixing", seed, index);
     failures++;
   }
@@ -247,6 +271,63 @@ static int check_numbers(void) {
   return failures;
 }
 
+/* Checks the conversion from and to half precision for every half, and for the floats around the middle
+ * between two halves. */
+static int check_halves(void) {
+  int failures = 0;
+  for (int bits = 0; bits < 0x7c00; bits++) {
+    const uint16_t half = (uint16_t)bits, negative = (uint16_t)(bits | 0x8000);
+    const int exponent = bits >> 10, fraction = bits & 0x3ff;
+    const float value =
+        exponent ? ldexpf((float)(0x400 | fraction), exponent - 25) : ldexpf((float)fraction, -24);
+    bool ok = float_from_half(half) == value && float_from_half(negative) == -value;
+    ok &= half_from_float(value) == half && half_from_float(-value) == negative;
+    if (half < 0x7bff) {
+      const float middle = (value + float_from_half((uint16_t)(half + 1))) / 2;
+      ok &= half_from_float(middle) == half + half % 2; /* the even one */
+      ok &= half_from_float(nextafterf(middle, 0)) == half;
+      ok &= half_from_float(nextafterf(middle, INFINITY)) == half + 1;
+    }
+    if (!ok) {
+      printf("FAILED half precision: the bits %x\n", bits);
+      failures++;
+    }
+  }
+  if (half_from_float(65505) != 0x7bff || half_from_float(-FLT_MAX) != 0xfbff) {
+    printf("FAILED half precision: numbers beyond 65504\n");
+    failures++;
+  }
+  return failures;
+}
+
+/* Checks that a module in half precision refuses what it cannot do, and that there is no third precision. */
+static int check_half_refusals(dk_context *context) {
+  dk_aggregation_config config = {.in_channels = 1,
+                                  .out_channels = 1,
+                                  .kernel_size = {1, 1},
+                                  .stride = {1, 1},
+                                  .dilation = {1, 1},
+                                  .groups = 1,
+                                  .num_kernels = 1,
+                                  .precision = 2};
+  dk_aggregation *aggregation;
+  const float one[1] = {1};
+  float y[1];
+  const dk_mixture mixture = {0};
+  bool ok = dk_aggregation_create(&config, &aggregation) == DK_ERROR_CONFIG;
+  config.precision = DK_PRECISION_FLOAT16;
+  if (dk_aggregation_create(&config, &aggregation)) return 1;
+  ok &= !dk_aggregation_weight(aggregation);
+  ok &= dk_aggregation_backward(context, aggregation, one, &mixture, 1, 1, 1, one, y, NULL,
+                                &(dk_aggregation_gradients){0}) == DK_ERROR_CONFIG;
+  ok &= dk_convolution_forward(context, aggregation, one, one, NULL, 1, 1, 1, y) == DK_ERROR_CONFIG;
+  ok &=
+      dk_convolution_backward(context, aggregation, one, one, 1, 1, 1, one, y, NULL, NULL) == DK_ERROR_CONFIG;
+  dk_aggregation_destroy(aggregation);
+  if (!ok) printf("FAILED half precision: a call that must be refused\n");
+  return !ok;
+}
+
 int check_convolution(uint32_t seed, int count) {
   random_state random = {seed};
   int failures = 0, compared[MOST_ALGORITHMS] = {0};
@@ -256,6 +337,7 @@ int check_convolution(uint32_t seed, int count) {
     dk_context_set_threads(context, 1 + i % 4); /* no workers: the caller computes all parts */
     failures += check_problem(context, &random, &p, seed, i, compared);
   }
+  failures += check_halves() + check_half_refusals(context);
   dk_context_destroy(context);
   for (int32_t id = 0; id < algorithm_count(); id++) {
     if (id == DK_ALGORITHM_REFERENCE) continue;

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
-  ABI_VERSION, DESCRIPTION, FUNCTIONS, HEADS, INITIALISATION, MAX_ELEMENTS, MAX_EXTENT, OPERATIONS, SAME_PADDING,
+  ABI_VERSION, DESCRIPTION, FUNCTIONS, HEADS, INITIALISATION, MAX_ELEMENTS, MAX_EXTENT, OPERATIONS, PRECISIONS,
+  SAME_PADDING,
   THREAD_FUNCTIONS, checkStatus,
 } from '../../web/dynakernel/abi.js';
 import { OPS } from '../../web/dynakernel/network/infer.js';
@@ -47,12 +48,14 @@ test('status codes: each error has its code', () => {
   }
 });
 
-test('initialisations, heads and the padding SAME have the numbers of the header', () => {
+test('initialisations, heads, precisions and the padding SAME have the numbers of the header', () => {
   const numbers = (prefix) => enumeration(prefix).map(([, value]) => value);
   assert.deepEqual(enumeration('DK_INITIALISE_').map(([name]) => camelCase(name)), Object.keys(INITIALISATION));
   assert.deepEqual(numbers('DK_INITIALISE_'), Object.values(INITIALISATION));
   assert.deepEqual(enumeration('DK_HEAD_').map(([name]) => camelCase(name)), Object.keys(HEADS));
   assert.deepEqual(numbers('DK_HEAD_'), Object.values(HEADS));
+  assert.deepEqual(enumeration('DK_PRECISION_').map(([name]) => name.toLowerCase()), [...PRECISIONS]);
+  assert.deepEqual(numbers('DK_PRECISION_'), [...PRECISIONS.keys()]);
   assert.match(header, new RegExp(`DK_SAME_PADDING = ${SAME_PADDING} `));
 });
 
@@ -83,8 +86,8 @@ test('each algorithm is accepted, and no other number', async () => {
   const dk = await loadRuntime();
   const heap = heapOf(dk);
   const statusOf = (algorithm) => heap.scope((take) => {
-    const config = take(64), result = take(4);
-    heap.words(config, 16).set([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, algorithm]);
+    const config = take(68), result = take(4);
+    heap.words(config, 17).set([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, algorithm, 0]);
     const status = heap.c.dk_aggregation_create(config, result);
     heap.c.dk_aggregation_destroy(heap.words(result, 1)[0]);
     return status;
@@ -98,7 +101,7 @@ test('each algorithm is accepted, and no other number', async () => {
 });
 
 /** A hash of the header's declarations for each number. A change adds a line with a new number and keeps the others. */
-const DECLARED = { 1: 'fc9267a4aa69b78e', 2: 'e81808db24c83982' };
+const DECLARED = { 1: 'fc9267a4aa69b78e', 2: 'e81808db24c83982', 3: '0606670d8dcfc8ba' };
 
 test('the ABI number changes with what the header declares', async () => {
   const text = header
@@ -129,7 +132,7 @@ test('structs: the fields that are read by position', () => {
   ]);
   assert.deepEqual(fields('dk_aggregation_config'), [
     'in_channels', 'out_channels', 'kernel_size[2]', 'stride[2]', 'padding[4]', 'dilation[2]', 'groups', 'num_kernels',
-    'bias', 'algorithm',
+    'bias', 'algorithm', 'precision',
   ]);
   assert.deepEqual(fields('dk_plan'), ['algorithm', 'tile', 'Ho', 'Wo', 'workspace']);
   assert.deepEqual(fields('dk_attention_gradients'), [

@@ -2,7 +2,7 @@
 import { DynakernelError } from './errors.js';
 
 /** The DK_ABI_VERSION that this wrapper works with. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** The functions that the wrapper calls. load() refuses a module that lacks one. */
 export const FUNCTIONS = /** @type {const} */ ([
@@ -61,6 +61,9 @@ export const INITIALISATION = /** @type {const} */ ({ fanIn: 0, fanOut: 1, linea
 
 /** dk_head: what a head of the attention weighs. */
 export const HEADS = /** @type {const} */ ({ kernels: 0, outputs: 1, inputs: 2, taps: 3 });
+
+/** dk_precision by number: how a module stores its kernels. */
+export const PRECISIONS = /** @type {const} */ (['float32', 'float16']);
 
 /** DK_SAME_PADDING, four times in place of the numbers of zeros. */
 export const SAME_PADDING = -1;

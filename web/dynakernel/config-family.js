@@ -65,7 +65,7 @@ import { pairOf, sizeOf } from './shape.js';
 /**
  * Options of dk.dynamicConvolution.
  *
- * @typedef {Omit<AggregationOptions, 'bias' | 'numKernels' | 'seed'>} DynamicConvolutionOptions
+ * @typedef {Omit<AggregationOptions, 'bias' | 'numKernels' | 'precision' | 'seed'>} DynamicConvolutionOptions
  */
 
 /**
@@ -207,9 +207,9 @@ export function routingSettings(value) {
  */
 export function dynamicConvolutionSettings(value, algorithms) {
   const what = 'dynamicConvolution';
-  const options = readRequired(value, what, without('bias', 'numKernels', 'seed'), REQUIRED);
+  const options = readRequired(value, what, without('bias', 'numKernels', 'precision', 'seed'), REQUIRED);
   const aggregation = completeAggregation({ ...options, bias: false, numKernels: 1, seed: 0 }, what, algorithms);
-  const { bias: _bias, numKernels: _numKernels, seed: _seed, ...config } = aggregation;
+  const { bias: _bias, numKernels: _numKernels, precision: _precision, seed: _seed, ...config } = aggregation;
   return { config: Object.freeze(config), aggregation };
 }
 

@@ -1,9 +1,9 @@
 /** The common part of the modules that convolve: the kernels in C, and the plan. */
-import { SAME_PADDING, checkStatus } from './abi.js';
+import { PRECISIONS, SAME_PADDING, checkStatus } from './abi.js';
 import { guardClass } from './boundary.js';
 import { weightShape } from './config.js';
 import { Module, handleOf, recordOf, wantsGradients } from './module.js';
-import { packedEntry, sliceOf } from './packed.js';
+import { FOR_INFERENCE, halfEntry, packedEntry, sliceOf } from './packed.js';
 import { checkSize, convolvedShape, pairOf, readShape, shapeText, sizeOf } from './shape.js';
 import { parameterEntry } from './state.js';
 import { emptyTensor, hasView, pointerOf, produce, produceInto, shapeOf } from './tensor.js';
@@ -173,6 +173,7 @@ export class Convolution extends Module {
     if (!kind.stateless) heap.c.dk_aggregation_initialise(pointer, kind.initialisation, settings.seed);
     super(heap, {
       kind: kind.kind, pointer, destroy: 'dk_aggregation_destroy',
+      inference: settings.precision === 'float16' ? FOR_INFERENCE : '',
       state: kind.stateless ? [] : convolutionState(heap, pointer, settings, watched, kind),
     });
     this.#heap = heap;
@@ -263,15 +264,15 @@ export const convolutionText = ({ algorithm }, shape) => `a convolution of ${sha
  */
 function createConvolution(heap, settings) {
   return heap.scope((take) => {
-    const struct = take(64);
+    const struct = take(68);
     const result = take(4);
     const [vertical, horizontal] = settings.padding === 'same'
       ? [SAME_PADDING, SAME_PADDING] : pairOf(settings.padding);
-    heap.words(struct, 16).set([ // struct dk_aggregation_config
+    heap.words(struct, 17).set([ // struct dk_aggregation_config
       settings.inChannels, settings.outChannels, ...pairOf(settings.kernelSize), ...pairOf(settings.stride),
       vertical, horizontal, vertical, horizontal, // top, left, bottom, right
       ...pairOf(settings.dilation), settings.groups, settings.numKernels, Number(settings.bias),
-      heap.algorithms.indexOf(settings.algorithm),
+      heap.algorithms.indexOf(settings.algorithm), PRECISIONS.indexOf(settings.precision),
     ]);
     const shape = shapeText(weightShape(settings));
     const forced = settings.algorithm === 'auto' ? '' : ` with algorithm '${settings.algorithm}'`;
@@ -291,9 +292,10 @@ function createConvolution(heap, settings) {
  * @returns {StateEntry[]}
  */
 function convolutionState(heap, convolution, settings, watched, { shown, stored }) {
-  const { numKernels: K, outChannels: O, bias } = settings;
+  const { numKernels: K, outChannels: O, bias, precision } = settings;
   const axes = shown ? ['numExperts'] : ['numKernels', 'outChannels', 'inChannels / groups', 'kernelSize', 'kernelSize'];
-  const weight = { ...packedEntry(heap, convolution, weightShape(settings), watched, shown), stored, axes };
+  const packed = packedEntry(heap, convolution, weightShape(settings), watched, shown);
+  const weight = { ...packed, ...(precision === 'float16' ? halfEntry(packed) : {}), stored, axes };
   if (!bias) return [weight];
   return [weight, parameterEntry(heap, 'bias', [K, O], heap.c.dk_aggregation_bias(convolution), 1)];
 }

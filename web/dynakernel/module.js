@@ -26,6 +26,7 @@ import { checkedEntry, loadStateDict, stateDict } from './state.js';
  * @property {number} [pointer] the object in C
  * @property {Destructor} [destroy] frees that object
  * @property {StateEntry[]} [state] the module's own entries, without its children's
+ * @property {string} [inference] why the module cannot have gradients; '' if it can
  * @property {{ [prefix: string]: Module }} [children] by the prefix of their names; '' for none
  */
 
@@ -36,6 +37,7 @@ export class Module {
   #pointer;
   #destroy;
   #state;
+  #inference;
   #children;
   #record;
   #gradients;
@@ -124,13 +126,14 @@ export class Module {
    * @param {Heap} heap
    * @param {Parts} parts
    */
-  constructor(heap, { kind, pointer = 0, destroy, state = [], children = {} }) {
+  constructor(heap, { kind, pointer = 0, destroy, state = [], inference = '', children = {} }) {
     rememberSelf(this, heap);
     this.#heap = heap;
     this.#kind = kind;
     this.#pointer = pointer;
     this.#destroy = destroy;
     this.#state = state.map((entry) => checkedEntry(entry, () => this.#check()));
+    this.#inference = inference;
     this.#children = children;
     this.#record = new ForwardRecord(heap);
     this.#gradients = new Gradients(heap, state.filter(({ tensor }) => tensor));
@@ -191,7 +194,8 @@ export class Module {
    * step of an optimizer unpacks the kernels, 4 * K * O * C/G * R * R bytes, and allocates its state: twice
    * the size of the gradients for Adam, once for SGD with momentum.
    *
-   * @throws {DynakernelError} ERR_CONFIG if the value is not a boolean; ERR_DISPOSED
+   * @throws {DynakernelError} ERR_CONFIG if the value is not a boolean; ERR_MODE if it is true and the kernels are in
+   *   half precision; ERR_DISPOSED
    * @example
    * block.requiresGrad = true;
    * const y = block.forward(x);
@@ -204,7 +208,8 @@ export class Module {
 
   set requiresGrad(value) {
     this.#checkAll();
-    this.#requiresGrad = boolean(value, 'requiresGrad');
+    if (boolean(value, 'requiresGrad')) this.#checkTrainable();
+    this.#requiresGrad = value;
     if (!value) this.#record.dispose();
     for (const child of Object.values(this.#children)) child.requiresGrad = value;
   }
@@ -250,7 +255,7 @@ export class Module {
    * call allocates it, and it stays. loadStateDict needs less memory if you set the kernels only once.
    *
    * @returns {{ [name: string]: Tensor }}
-   * @throws {DynakernelError} ERR_MEMORY, ERR_DISPOSED
+   * @throws {DynakernelError} ERR_MODE if the kernels are in half precision; ERR_MEMORY, ERR_DISPOSED
    * @example
    * block.parameters()['attention.conv2.bias'].data.fill(0);
    */
@@ -321,6 +326,12 @@ export class Module {
 
   #check() {
     if (this.#disposed || this.#heap.closed) throw disposedError(`the ${this.#kind}`, this.#heap.closed);
+  }
+
+  /** Refuses if this module or one in it cannot have gradients. */
+  #checkTrainable() {
+    if (this.#inference) throw new DynakernelError('ERR_MODE', `${this.#kind}: requiresGrad: ${this.#inference}`);
+    for (const child of Object.values(this.#children)) child.#checkTrainable();
   }
 
   /** Refuses if this module or one in it is disposed. */

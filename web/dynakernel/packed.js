@@ -1,4 +1,5 @@
 /** The kernels of a convolution, as state dicts and parameters() show them. */
+import { DynakernelError } from './errors.js';
 import { toFloats } from './numbers.js';
 import { sizeOf } from './shape.js';
 import { Tensor } from './tensor.js';
@@ -79,6 +80,33 @@ export function packedEntry(heap, aggregation, shape, watched, shown = shape) {
     },
   };
 }
+
+/** Why kernels in half precision have no gradients and no tensor. */
+export const FOR_INFERENCE = "its kernels are in half precision, which is for inference; make the module with precision " +
+  "'float32' to train it";
+
+/** The largest number in half precision. */
+const LARGEST_HALF = 65504;
+
+/**
+ * What differs in the entry of kernels in half precision: it takes only numbers within the range, and has no tensor.
+ *
+ * @param {StateEntry} entry
+ * @returns {Pick<StateEntry, 'convert' | 'tensor'>}
+ */
+export const halfEntry = ({ convert }) => ({
+  convert(data, dtype, name) {
+    const values = /** @type {Float32Array} */ (convert(data, dtype, name));
+    const found = values.findIndex((value) => !(Math.abs(value) <= LARGEST_HALF));
+    if (found < 0) return values;
+    throw new DynakernelError('ERR_STATE', `${name}: precision 'float16' takes numbers from -${LARGEST_HALF} to ` +
+      `${LARGEST_HALF}; element ${found} is ${values[found]}`);
+  },
+  tensor() {
+    throw new DynakernelError('ERR_MODE', `parameters(): weight has no tensor: ${FOR_INFERENCE}. stateDict() and ` +
+      'loadStateDict() read and write it');
+  },
+});
 
 /**
  * A WeakRef to a tensor. An engine without WeakRef gets a strong reference: each pass then packs the

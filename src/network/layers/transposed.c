@@ -74,7 +74,7 @@ float *transposed_element(const packed_kernels *kernels, int32_t C, int32_t grou
   /* weight [C, run]; a run is the taps of a group's output channels */
   const int32_t c = (int32_t)(index / (size_t)kernels->run), within = (int32_t)(index % (size_t)kernels->run);
   const int32_t depth = C / groups;
-  return kernels_channel(kernels, 0, c / depth * kernels->run + within) + (size_t)(c % depth) * LANES;
+  return kernels_channel(kernels, c / depth * kernels->run + within) + (size_t)(c % depth) * LANES;
 }
 
 /* ------------------------------------------------------------------------------------ sizes */

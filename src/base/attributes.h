@@ -24,6 +24,11 @@
  *                     for all of inner/rows_few_taps.c as one function, and 1 ms for the loop of 3x3 taps
  *                     alone.
  *
+ *   halves            V8's option --wasm-revectorize makes one 256-bit operation of two 128-bit ones. It
+ * begins with two adjacent stores. It pairs loads of the same base whose constant offsets differ by
+ *                     16. It gives up if memory is written between the two halves, or if one load belongs to
+ * two pairs.
+ *
  *   steady_f32, _i32  For vector constants of a loop (base/simd.h). V8 13.6 rebuilds a constant that it can
  *                     see in each turn of a loop, with three instructions. V8 11.3 keeps it in a register. */
 #ifndef DK_ATTRIBUTES_H

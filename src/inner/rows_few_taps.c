@@ -18,6 +18,27 @@ enum {
   MOST_CHAIN = 5,
 };
 
+/* Four columns of a row. x points to the input of the first tap of the first channel. */
+INLINE v128_t rows_few_taps_sum(const int C, const int R, const bool add, const int column, const v128_t *w,
+                                const float *x, size_t channel, const float *y) {
+  v128_t sum = add ? madd(w[0], wasm_v128_load(x + column), wasm_v128_load(y + column))
+                   : wasm_f32x4_mul(w[0], wasm_v128_load(x + column));
+  v128_t before = sum; /* the sum of the chains that are done */
+  bool several = false;
+  for (int c = 0; c < C; c++, x += channel)
+    for (int q = c ? 0 : 1; q < R; q++) {
+      const v128_t value = wasm_v128_load(x + (column + q));
+      if (MADD_FUSES && q % MOST_CHAIN == 0) {
+        before = several ? wasm_f32x4_add(before, sum) : sum;
+        several = true;
+        sum = wasm_f32x4_mul(w[c * R + q], value);
+      } else {
+        sum = madd(w[c * R + q], value, sum);
+      }
+    }
+  return several ? wasm_f32x4_add(before, sum) : sum;
+}
+
 /* Input channels first .. first + C - 1 of all rows. Callers pass constants for C and R. If add, the sums are
  * added to y. */
 INLINE void rows_few_taps_pass(const int C, const int R, const bool add, const rows_few_taps *work,
@@ -31,30 +52,32 @@ INLINE void rows_few_taps_pass(const int C, const int R, const bool add, const r
     /* The weights of this row stay in registers. */
     v128_t w[MOST_WEIGHTS];
     for (int j = 0; j < C * R; j++) w[j] = wasm_v128_load32_splat(weight + j * LANES);
-    const float *x = input;
-    float *out = y, *const end = y + columns;
+    const float *x = input, *const end = input + columns;
+    float *out = y;
+    if (MADD_FUSES) {
+      /* Each turn stores what the turn before has computed; the first stores what is there. LLVM otherwise
+       * computes one half between the stores, which V8 then cannot pair, or loads all inputs of one half
+       * before the other. */
+      v128_t left = wasm_v128_load(out), right = wasm_v128_load(out + 4);
+      int32_t step = 0;
 #pragma clang loop unroll(disable)
-    for (; out < end; x += 8, out += 8)
-      for (int v = 0; v < 8; v += 4) {
-        const float *row = x + v;
-        v128_t sum = add ? madd(w[0], wasm_v128_load(row), wasm_v128_load(out + v))
-                         : wasm_f32x4_mul(w[0], wasm_v128_load(row));
-        v128_t before = sum; /* the sum of the chains that are done */
-        bool several = false;
-        for (int c = 0; c < C; c++, row += channel)
-          for (int q = c ? 0 : 1; q < R; q++) {
-            const v128_t value = wasm_v128_load(row + q);
-            if (MADD_FUSES && q % MOST_CHAIN == 0) {
-              before = several ? wasm_f32x4_add(before, sum) : sum;
-              several = true;
-              sum = wasm_f32x4_mul(w[c * R + q], value);
-            } else {
-              sum = madd(w[c * R + q], value, sum);
-            }
-          }
-        if (several) sum = wasm_f32x4_add(before, sum);
-        wasm_v128_store(out + v, sum);
+      for (; x < end; x += 8) {
+        wasm_v128_store(out, left);
+        wasm_v128_store(out + 4, right);
+        out += step;
+        left = rows_few_taps_sum(C, R, add, 0, w, x, channel, out);
+        right = rows_few_taps_sum(C, R, add, 4, w, x, channel, out);
+        step = 8;
       }
+      wasm_v128_store(out, left);
+      wasm_v128_store(out + 4, right);
+    } else {
+#pragma clang loop unroll(disable)
+      for (; x < end; x += 8, out += 8) {
+        wasm_v128_store(out, rows_few_taps_sum(C, R, add, 0, w, x, channel, out));
+        wasm_v128_store(out + 4, rows_few_taps_sum(C, R, add, 4, w, x, channel, out));
+      }
+    }
   }
 }
 

@@ -65,6 +65,8 @@ static problem random_problem(random_state *random, int index) {
     c->groups = 1, c->kernel_size[0] = c->kernel_size[1] = 3;
     c->in_channels = index % 500 == 50 ? random_between(random, 513, 521) : random_between(random, 65, 70);
   }
+  const bool strips = index % 50 == 25; /* depthwise, several channels of several strips */
+  if (strips) c->groups = c->in_channels = c->out_channels = 3;
   c->num_kernels = random_between(random, 1, 6);
   c->bias = random_between(random, 0, 1);
   c->precision = random_between(random, 0, 3) ? DK_PRECISION_FLOAT32 : DK_PRECISION_FLOAT16;
@@ -73,6 +75,7 @@ static problem random_problem(random_state *random, int index) {
     p.W = random_of(random, sizes, COUNT(sizes));
     if (c->in_channels <= 33 && random_between(random, 0, 15) == 0) p.W += 150; /* several strips or panels */
     if (c->in_channels <= 33 && random_between(random, 0, 15) == 0) p.H += 100;
+    if (strips) p.H += 90, p.W += 90;
   } while (window_outputs(c, 0, p.H) < 1 || window_outputs(c, 1, p.W) < 1);
   return p;
 }

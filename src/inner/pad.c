@@ -140,6 +140,7 @@ void pad_rows_again(const float *x, int32_t H, int32_t W, int32_t top, int32_t l
   const int32_t first = clamp(-(int64_t)top, 0, rows), end = clamp((int64_t)H - top, first, rows);
   pad_clear(out, first * row_floats);
   pad_clear(out + end * row_floats, (rows - end) * row_floats);
+  if (first == end) return; /* The input may lie far above or below: x + row has no meaning then. */
   for (int32_t phase = 0; phase < phases; phase++) {
     const places inside = pad_places(W, left, phases, phase, width);
     if (inside.begin == inside.end) continue;

@@ -150,11 +150,11 @@ describe('the package', () => {
   test('has no executable file', () =>
     assert.deepEqual(listed().filter(({ mode }) => mode.includes('x')), []));
 
-  // Compressed, the four builds are 339 kB of it, the inline entry 80 kB, the wrapper, which reads ONNX files too, 92 kB, and
+  // Compressed, the four builds are 367 kB of it, the inline entry 88 kB, the wrapper, which reads ONNX files too, 94 kB, and
   // the entries of workers with their types 12 kB.
-  test('is at most 580 kB', () => {
+  test('is at most 620 kB', () => {
     const { size } = statSync(packed());
-    assert.ok(size <= 580_000, `the tarball has ${size} bytes`);
+    assert.ok(size <= 620_000, `the tarball has ${size} bytes`);
   });
 
   test('names every licence of what is linked in', () => {

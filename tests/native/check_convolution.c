@@ -207,7 +207,7 @@ static bool check_mixing_halves(random_state *random, const problem *p, const da
   data small = *d;
   bool ok = true;
   small_problem.config.precision = DK_PRECISION_FLOAT16;
-  small.weight = malloc(sizeof(float) * d->weights);
+  small.weight = calloc(d->weights, sizeof(float));
   for (size_t i = 0; i < d->weights; i++)
     small.weight[i] = ldexpf(random_float(random), random_between(random, -26, 3));
   ok = check_mixing(random, &small_problem, &small);

@@ -46,15 +46,19 @@ const suites = {
     } },
 };
 
-const usage = `usage: npm test [-- [--require-all] [SUITE...]]
+const usage = `usage: npm test [-- [--require-all] [--without SUITE]... [SUITE...]]
 
 ${Object.entries(suites).map(([name, { says }]) => `  ${name.padEnd(11)}${says}`).join('\n')}
 
-  --require-all   a suite that cannot run fails (CI in the environment does the same)`;
+  --require-all     a suite that cannot run fails (CI in the environment does the same)
+  --without SUITE   runs all suites but this one`;
 
 requireNode();
-const { values, positionals } = readArguments(usage, { 'require-all': { type: 'boolean' } }, true);
-const unknown = positionals.find((name) => !Object.hasOwn(suites, name));
+const { values, positionals } = readArguments(usage, {
+  'require-all': { type: 'boolean' }, without: { type: 'string', multiple: true },
+}, true);
+const without = values.without ?? [];
+const unknown = [...positionals, ...without].find((name) => !Object.hasOwn(suites, name));
 if (unknown) fail(`There is no suite '${unknown}'.\n\n${usage}`);
 const requireAll = values['require-all'] || !['', '0', 'false'].includes(process.env.CI ?? '');
 
@@ -64,6 +68,7 @@ if (build('wasm', 'bundle') !== 0) fail('The build failed: see the message above
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
 for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
+  if (without.includes(name)) continue;
   console.log(`\n== ${name}`);
   const ready = suites[name].prepare?.() ?? true;
   const counts = ready === true ? runFiles(name, suites[name]) : { passed: 0, failed: 1, skipped: 0 };

@@ -29,22 +29,17 @@ static strip depthwise_layout_of(const geometry *shape) {
   return layout;
 }
 
-/* The workspace: offsets [Rh*Rw], mixed [Rh*Rw, 8], wrapped weights, padded strip. */
+/* The workspace: offsets [Rh*Rw], mixed [Rh*Rw, 8], padded strip. */
 static size_t depthwise_offset_floats(const geometry *shape) {
   return round_up((size_t)shape->Rh * shape->Rw, 16);
 }
 static size_t depthwise_mixed_floats(const geometry *shape) {
   return round_up((size_t)shape->Rh * shape->Rw * LANES, 16);
 }
-static size_t depthwise_wrapped_floats(const geometry *shape) {
-  return plane_depthwise_wraps(shape)
-             ? round_up((size_t)plane_depthwise_wrapped_floats(shape->Rh, shape->Rw), 16)
-             : 0;
-}
 
 static uint64_t depthwise_workspace(const geometry *shape) {
-  return (uint64_t)sizeof(float) * (depthwise_offset_floats(shape) + depthwise_mixed_floats(shape) +
-                                    depthwise_wrapped_floats(shape) + depthwise_layout_of(shape).plane);
+  return (uint64_t)sizeof(float) *
+         (depthwise_offset_floats(shape) + depthwise_mixed_floats(shape) + depthwise_layout_of(shape).plane);
 }
 
 /* Whether inner/plane_depthwise_3x3.h covers the shape. */
@@ -68,10 +63,8 @@ static inside_rows depthwise_inside_rows(const geometry *shape) {
 /* One output channel, strip by strip. */
 static void depthwise_convolve_strips(const convolution *work, const strip *layout, const float *x,
                                       const int32_t *offset, const float *weight, float bias, float *y,
-                                      float *wrapped, float *padded) {
+                                      float *padded) {
   const geometry *shape = work->shape;
-  const bool wraps = plane_depthwise_wraps(shape);
-  if (wraps) plane_depthwise_wrap(shape->Rh, shape->Rw, weight, wrapped);
   const bool reads_rows = depthwise_reads_rows(shape);
   const inside_rows inside = depthwise_inside_rows(shape);
   int32_t rows;
@@ -85,7 +78,7 @@ static void depthwise_convolve_strips(const convolution *work, const strip *layo
       rows = min_i32(rows, inside.begin - oy);
     if (!in_place) {
       rows = min_i32(rows, layout->rows_out);
-      strip_refill(shape, layout, x, oy, rows, padded);
+      strip_fill(shape, layout, x, oy, rows, padded);
     }
     const float *input = in_place ? x + (size_t)(oy * shape->stride_h - shape->top) * shape->W : padded;
     plane_depthwise_convolve(&(depthwise_strip){.input = input,
@@ -93,9 +86,11 @@ static void depthwise_convolve_strips(const convolution *work, const strip *layo
                                                 .Rh = shape->Rh,
                                                 .Rw = shape->Rw,
                                                 .stride_h = shape->stride_h,
+                                                .stride_w = shape->stride_w,
+                                                .dilation_h = shape->dilation_h,
+                                                .dilation_w = shape->dilation_w,
                                                 .offset = offset,
                                                 .weight = weight,
-                                                .wrapped = wraps ? wrapped : NULL,
                                                 .bias = bias,
                                                 .y = y + (size_t)oy * shape->Wo,
                                                 .rows = rows,
@@ -137,13 +132,9 @@ static void depthwise_convolve(const convolution *work) {
   const bool together = reads_planes && multiplier == 1 && shape->H * shape->W <= SMALL_PLANE;
   int32_t *offset = work->workspace;
   float *mixed = (float *)work->workspace + depthwise_offset_floats(shape);
-  float *wrapped = mixed + depthwise_mixed_floats(shape);
-  float *padded = wrapped + depthwise_wrapped_floats(shape);
+  float *padded = mixed + depthwise_mixed_floats(shape);
   assert_work(&depthwise_algorithm, work);
-  if (!reads_planes) {
-    strip_taps(shape, &layout, 1, offset);
-    strip_clear(&layout, padded);
-  }
+  if (!reads_planes) strip_taps(shape, &layout, 1, offset);
 
   for (int32_t block = work->first_block; block < work->end_block; block++) {
     /* Mix the kernels of eight output channels. */
@@ -161,7 +152,7 @@ static void depthwise_convolve(const convolution *work) {
         depthwise_convolve_planes(work, x, o, step, weight + lane, bias + lane);
       else
         depthwise_convolve_strips(work, &layout, x, offset, weight + lane, bias[lane],
-                                  work->y + o * work->y_channel, wrapped, padded);
+                                  work->y + o * work->y_channel, padded);
       convolution_finish_rows(work, (channel_block){o, step}, work->first_row, rows);
     }
   }

@@ -5,7 +5,6 @@
 #include <stddef.h>
 
 #include "base/assert.h"
-#include "base/attributes.h"
 #include "base/simd.h"
 #include "base/sizes.h"
 
@@ -21,8 +20,8 @@ static int32_t clamp(int64_t value, int32_t low, int32_t high) {
 #define WITHOUT_CALLS
 #endif
 
-/* See copy_row. Unrolled by hand: the compiler's unrolling costs short rows more than their copying. */
-INLINE WITHOUT_CALLS void pad_copy(const float *input, int32_t step, int32_t count, float *out) {
+/* Unrolled by hand: the compiler's unrolling costs short rows more than their copying. */
+WITHOUT_CALLS void copy_row(const float *input, int32_t step, int32_t count, float *out) {
   DK_ASSERT(step >= 1 && count >= 0);
   /* The last vector ends with the row and copies some values a second time. */
   const int32_t last = count - 4;
@@ -64,19 +63,6 @@ INLINE WITHOUT_CALLS void pad_copy(const float *input, int32_t step, int32_t cou
   }
 }
 
-WITHOUT_CALLS void copy_row(const float *input, int32_t step, int32_t count, float *out) {
-  pad_copy(input, step, count, out);
-}
-
-/* Sets `count` floats to zero, four at a time. */
-WITHOUT_CALLS static void pad_clear(float *out, size_t count) {
-  size_t i = 0;
-#pragma clang loop unroll(disable)
-  for (; i + 4 <= count; i += 4) wasm_v128_store(out + i, wasm_f32x4_splat(0));
-#pragma clang loop unroll(disable)
-  for (; i < count; i++) out[i] = 0;
-}
-
 /* Writes out [width]: places begin .. end - 1 hold every step-th value of input, the others zero. */
 WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t begin, int32_t end,
                                    int32_t width, float *out) {
@@ -92,61 +78,21 @@ WITHOUT_CALLS static void fill_row(const float *input, int32_t step, int32_t beg
   copy_row(input, step, end - begin, out + begin);
 }
 
-/* The places of a phase that lie in the input. */
-typedef struct places {
-  int32_t begin, end; /* places begin .. end - 1 */
-  int64_t column;     /* the input column of place `begin` */
-} places;
-
-static places pad_places(int32_t W, int32_t left, int32_t phases, int32_t phase, int32_t width) {
-  /* Place i of this phase is input column i * phases - lead. */
-  const int64_t lead = -(int64_t)left - phase;
-  const int32_t begin = clamp(lead <= 0 ? 0 : (lead + phases - 1) / phases, 0, width);
-  const int32_t end = clamp(((int64_t)W + lead + phases - 1) / phases, begin, width);
-  return (places){begin, end, (int64_t)begin * phases - lead};
-}
-
-/* Copies `rows` rows as copy_row does. Step 1, which is usual, needs no call for each row. */
-static void pad_copy_rows(const float *input, int32_t input_row, int32_t rows, int32_t step, int32_t count,
-                          float *out, size_t out_row) {
-  for (; rows > 0; rows--, input += input_row, out += out_row) {
-    if (step == 1)
-      pad_copy(input, 1, count, out);
-    else
-      copy_row(input, step, count, out);
-  }
-}
-
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows, int32_t phases,
               int32_t width, float *out) {
   DK_ASSERT(phases >= 1 && width >= 4);
   const size_t row_floats = (size_t)phases * width;
   for (int32_t phase = 0; phase < phases; phase++) {
-    const places inside = pad_places(W, left, phases, phase, width);
+    /* Place i of this phase is input column i * phases - lead; places begin .. end - 1 lie in the input. */
+    const int64_t lead = -(int64_t)left - phase;
+    const int32_t begin = clamp(lead <= 0 ? 0 : (lead + phases - 1) / phases, 0, width);
+    const int32_t end = clamp(((int64_t)W + lead + phases - 1) / phases, begin, width);
     float *row = out + (size_t)phase * width;
     for (int32_t y = top; y < top + rows; y++, row += row_floats) {
-      const bool copied = y >= 0 && y < H && inside.begin < inside.end;
-      const float *input = copied ? x + (size_t)y * W + inside.column : NULL;
-      fill_row(input, phases, inside.begin, copied ? inside.end : inside.begin, width, row);
+      const bool inside = y >= 0 && y < H && begin < end;
+      const float *input = inside ? x + (size_t)y * W + ((int64_t)begin * phases - lead) : NULL;
+      fill_row(input, phases, begin, inside ? end : begin, width, row);
     }
-  }
-}
-
-void pad_rows_again(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
-                    int32_t phases, int32_t width, float *out) {
-  DK_ASSERT(phases >= 1 && width >= 4);
-  const size_t row_floats = (size_t)phases * width;
-  /* Rows first .. end - 1 of the window lie in the input. */
-  const int32_t first = clamp(-(int64_t)top, 0, rows), end = clamp((int64_t)H - top, first, rows);
-  pad_clear(out, first * row_floats);
-  pad_clear(out + end * row_floats, (rows - end) * row_floats);
-  if (first == end) return; /* The input may lie far above or below: x + row has no meaning then. */
-  for (int32_t phase = 0; phase < phases; phase++) {
-    const places inside = pad_places(W, left, phases, phase, width);
-    if (inside.begin == inside.end) continue;
-    const float *input = x + (size_t)(top + first) * W + inside.column;
-    float *row = out + first * row_floats + (size_t)phase * width + inside.begin;
-    pad_copy_rows(input, W, end - first, phases, inside.end - inside.begin, row, row_floats);
   }
 }
 

@@ -13,11 +13,6 @@ void copy_row(const float *input, int32_t step, int32_t count, float *out);
 void pad_rows(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows, int32_t phases,
               int32_t width, float *out);
 
-/* The same, if the columns of padding are zero already, from a window with the same W, left, phases and
- * width. */
-void pad_rows_again(const float *x, int32_t H, int32_t W, int32_t top, int32_t left, int32_t rows,
-                    int32_t phases, int32_t width, float *out);
-
 /* A window of a zero-padded plane. */
 typedef struct window {
   const float *data;

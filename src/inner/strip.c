@@ -1,8 +1,6 @@
 /* See inner/strip.h. */
 #include "inner/strip.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/sizes.h"
 #include "inner/pad.h"
@@ -44,13 +42,4 @@ void strip_fill(const geometry *shape, const strip *layout, const float *x, int3
   DK_ASSERT(rows_out >= 1 && rows_out <= layout->rows_out);
   pad_rows(x, shape->H, shape->W, oy * shape->stride_h - shape->top, -shape->left,
            strip_rows_in(shape, rows_out), shape->stride_w, layout->width, plane);
-}
-
-void strip_clear(const strip *layout, float *plane) { memset(plane, 0, sizeof(float) * layout->plane); }
-
-void strip_refill(const geometry *shape, const strip *layout, const float *x, int32_t oy, int32_t rows_out,
-                  float *plane) {
-  DK_ASSERT(rows_out >= 1 && rows_out <= layout->rows_out);
-  pad_rows_again(x, shape->H, shape->W, oy * shape->stride_h - shape->top, -shape->left,
-                 strip_rows_in(shape, rows_out), shape->stride_w, layout->width, plane);
 }

@@ -30,10 +30,4 @@ void strip_taps(const geometry *shape, const strip *layout, int32_t channels, in
 void strip_fill(const geometry *shape, const strip *layout, const float *x, int32_t oy, int32_t rows_out,
                 float *plane);
 
-/* strip_refill is strip_fill for a plane that strip_clear has cleared and that only strip_refill has written
- * since. It writes no columns of padding. */
-void strip_clear(const strip *layout, float *plane);
-void strip_refill(const geometry *shape, const strip *layout, const float *x, int32_t oy, int32_t rows_out,
-                  float *plane);
-
 #endif

@@ -90,8 +90,10 @@ int check_pointers(void) {
                                               .Rh = R,
                                               .Rw = R,
                                               .stride_h = 1,
+                                              .stride_w = 1,
+                                              .dilation_h = 1,
+                                              .dilation_w = 1,
                                               .weight = low,
-                                              .wrapped = low,
                                               .y = y,
                                               .rows = DEPTHWISE_ROWS,
                                               .Wo = DEPTHWISE_COLUMNS});

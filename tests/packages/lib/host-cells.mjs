@@ -72,7 +72,7 @@ export function hostRows(place) {
       suite: ['csp'],
       make: copied('script-inline', `../lib/dynakernel/${basename(inline)}`, (target) => {
         const folder = join(installed, dirname(inline));
-        const scripts = readdirSync(folder).filter((name) => /^(inline|dite-hrnet|shared|wrapper)\.js$/.test(name));
+        const scripts = readdirSync(folder).filter((name) => /^(inline|dite-hrnet|host|shared|tensors|wrapper)\.js$/.test(name));
         for (const name of scripts) cpSync(join(folder, name), join(target, name));
       }),
     }),
